@@ -1,0 +1,1 @@
+"""Amplitude: product events and merged users, from hourly export files in landing."""

@@ -1,0 +1,140 @@
+"""The tables of Amplitude's exports.
+
+Fields, types and names are those of Amplitude's export format
+(https://amplitude.com/docs/apis/analytics/export); a `$` is stripped from names.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from novade_pipeline.lake.table import Json, Table
+from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
+from novade_pipeline.personal_data import Personal
+
+PERSON = Personal(
+    *("email", "e-mail", "name", "first_name", "last_name", "full_name", "phone", "address", "ip"),
+    *("*.email", "*.phone", "*.name", "*.address"),
+)
+UNKNOWN = Personal("**")
+
+
+class Event(LandedRow):
+    """One product event as it landed.
+
+    A `uuid` stands once within an upload hour; across hours repeats stay, as they landed. The mart
+    `marts/event_enhanced` holds each event once.
+    """
+
+    uuid: str = Field(description="Names the event; the same in every copy of it.")
+    event_type: str = Field(description="What happened.")
+    event_time: datetime = Field(description="When it happened, corrected for clock skew, UTC.")
+    insert_id: str | None = Field(None, alias="$insert_id", description="The sender's key.")
+    insert_key: str | None = Field(None, alias="$insert_key", description="Amplitude's own key.")
+    schema_version: int | None = Field(None, alias="$schema", description="Amplitude's schema.")
+    app: int | None = Field(None, description="The Amplitude project.")
+    amplitude_id: int | None = Field(None, description="Amplitude's user; merges change it.")
+    event_id: int | None = Field(None, description="Counts a device's events.")
+    session_id: int | None = Field(
+        None, description="Start of the session, milliseconds since 1970; -1: no session."
+    )
+    user_id: Annotated[str | None, Personal()] = Field(None, description="The known user.")
+    device_id: Annotated[str | None, Personal()] = Field(None, description="The device.")
+    amplitude_event_type: str | None = Field(None, description="Amplitude's own event type.")
+    client_event_time: datetime | None = Field(None, description="By the device's clock, UTC.")
+    client_upload_time: datetime | None = Field(None, description="Sent, by the device's clock.")
+    server_received_time: datetime | None = Field(None, description="Received, UTC.")
+    server_upload_time: datetime | None = Field(None, description="Uploaded by the server, UTC.")
+    processed_time: datetime | None = Field(None, description="Processed by Amplitude, UTC.")
+    user_creation_time: datetime | None = Field(None, description="First seen by Amplitude, UTC.")
+    event_properties: Annotated[Json | None, PERSON] = Field(None, description="Of the event.")
+    user_properties: Annotated[Json | None, PERSON] = Field(None, description="Of the user then.")
+    group_properties: Annotated[Json | None, PERSON] = Field(None, description="Of the groups.")
+    groups: Json | None = Field(None, description="The groups that the user is in.")
+    data: Json | None = Field(None, description="Amplitude's internal data.")
+    plan: Json | None = Field(None, description="The tracking plan that the sender used.")
+    global_user_properties: Annotated[Json | None, PERSON] = Field(
+        None, description="User properties across projects."
+    )
+    platform: str | None = Field(None, description="Web, iOS, Android, …")
+    os_name: str | None = Field(None, description="Operating system or browser.")
+    os_version: str | None = Field(None, description="Its version.")
+    version_name: str | None = Field(None, description="The app's version.")
+    start_version: str | None = Field(None, description="The app's version when first seen.")
+    library: str | None = Field(None, description="The SDK that sent it.")
+    language: str | None = Field(None, description="The device's language.")
+    ip_address: Annotated[str | None, Personal()] = Field(None, description="The sender's IP.")
+    city: str | None = Field(None, description="By IP.")
+    region: str | None = Field(None, description="By IP.")
+    country: str | None = Field(None, description="By IP.")
+    dma: str | None = Field(None, description="Designated market area, by IP.")
+    location_lat: Annotated[float | None, Personal()] = Field(None, description="Degrees north.")
+    location_lng: Annotated[float | None, Personal()] = Field(None, description="Degrees east.")
+    device_carrier: str | None = Field(None, description="Mobile carrier.")
+    device_type: str | None = Field(None, description="Kind of device.")
+    device_manufacturer: str | None = Field(None, description="Who made the device.")
+    device_brand: str | None = Field(None, description="Its brand.")
+    device_model: str | None = Field(None, description="Its model.")
+    device_family: str | None = Field(None, description="Its family.")
+    adid: Annotated[str | None, Personal()] = Field(None, description="Android advertising id.")
+    idfa: Annotated[str | None, Personal()] = Field(None, description="Apple advertising id.")
+    amplitude_attribution_ids: Annotated[str | None, Personal()] = Field(
+        None, description="Hashed advertising ids."
+    )
+    is_attribution_event: bool | None = Field(None, description="Sent for attribution.")
+    paying: bool | None = Field(None, description="The user has paid.")
+    sample_rate: str | None = Field(None, description="Always null so far.")
+    data_type: str | None = Field(None, description="`event` for events.")
+    partner_id: str | None = Field(None, description="The partner that sent it.")
+    source_id: str | None = Field(None, description="The source that sent it.")
+    other_fields: Annotated[Json | None, UNKNOWN] = Field(
+        None, description="Fields that this model does not know, as one JSON object."
+    )
+
+
+class MergedId(LandedRow):
+    """One merge of two Amplitude users: `amplitude_id` is merged into `merged_amplitude_id`."""
+
+    amplitude_id: int = Field(description="The user that ends.")
+    merged_amplitude_id: int = Field(description="The user that survives.")
+    scope: int | None = Field(None, description="The Amplitude organisation.")
+    merge_time: int | None = Field(None, description="The merge, milliseconds since 1970.")
+    merge_server_time: int | None = Field(None, description="Done by the server, milliseconds.")
+    other_fields: Annotated[Json | None, UNKNOWN] = Field(
+        None, description="Fields that this model does not know, as one JSON object."
+    )
+
+
+class Identity(BaseModel):
+    """Which Amplitude user stands for which, all merges followed to their end."""
+
+    amplitude_id: int = Field(description="A user that was merged into another.")
+    survivor_id: int = Field(description="The user that it is now.")
+
+
+EVENTS = Table(
+    name="amplitude/events",
+    row=Event,
+    key=("upload_hour", "uuid"),
+    written="replace_window",
+    partition_by=("upload_date",),
+    window="upload_hour",
+    data_time="event_time",
+)
+MERGED_IDS = Table(
+    name="amplitude/merged_ids",
+    row=MergedId,
+    key=("upload_hour", "file", "line"),
+    written="replace_window",
+    partition_by=("upload_date",),
+    window="upload_hour",
+    data_time="upload_hour",
+)
+IDENTITIES = Table(
+    name="amplitude/identities", row=Identity, key=("amplitude_id",), written="replace"
+)
+FILES = ledger_table("amplitude")
+QUARANTINE = quarantine_table("amplitude")
+TABLES = (EVENTS, MERGED_IDS, IDENTITIES, FILES, QUARANTINE)
+

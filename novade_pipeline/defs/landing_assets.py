@@ -1,0 +1,327 @@
+"""The assets of a domain whose data lands as files: its tables, its ledger, its quarantine.
+
+One step loads all of a domain's sources, since they share the ledger. Dagster's partitions are
+upload days; what a run does within them is decided hour by hour from the ledger.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from novade_pipeline.defs import pictures
+from novade_pipeline.defs.table_assets import (
+    check_columns,
+    check_fresh,
+    check_specs,
+    key_of,
+    markdown_table,
+    table_metadata,
+    table_spec,
+    told_to_dagster,
+)
+from novade_pipeline.lake.delta import Window
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.landing.ledger import HOUR, Rules, Wanted
+from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
+
+UNIQUE_CHECK = "key_is_unique"
+ACCOUNTED_CHECK = "every_line_accounted_for"
+QUARANTINE_CHECK = "nothing_in_quarantine"
+LOADS_CHECK = "loads_succeed"
+
+
+class LandingConfig(dg.Config):
+    """What a load does beyond what is new, and within which hours."""
+
+    reload: bool = Field(False, description="Load every hour again, new or not.")
+    retry_quarantined: bool = Field(False, description="Try what an older parser refused.")
+    first_hour: str = Field("", description="Only from this hour on: 2018-11-05T09. UTC.")
+    end_hour: str = Field("", description="Only before this hour: 2018-11-05T12. UTC.")
+
+    def within(self, window: Window) -> Window:
+        """The part of a window that the hours leave."""
+        start, end = window.start, window.end
+        if self.first_hour:
+            start = max(start, datetime.fromisoformat(self.first_hour).replace(tzinfo=UTC))
+        if self.end_hour:
+            end = min(end, datetime.fromisoformat(self.end_hour).replace(tzinfo=UTC))
+        return Window(start, end)
+
+
+def rules_of(
+    settings: Settings, source: Source, config: LandingConfig | None = None
+) -> Rules:
+    """When a file of the source is wanted again."""
+    return Rules(
+        parser_version=source.parser_version,
+        personal_data=settings.personal_data_policy.fingerprint,
+        first_day=settings.history_start,
+        grace=timedelta(hours=settings.landing_grace_hours),
+        retry_quarantined=config is not None and config.retry_quarantined,
+        reload=config is not None and config.reload,
+    )
+
+
+def find_all_wanted(
+    settings: Settings,
+    sources: Sequence[Source],
+    config: LandingConfig | None = None,
+    within: Window | None = None,
+) -> dict[str, Wanted]:
+    """Source name -> what landing holds of it and the lake does not have yet."""
+    return {
+        source.name: find_wanted(
+            source, settings.landing, settings.lake, rules_of(settings, source, config), within
+        )
+        for source in sources
+    }
+
+
+def upload_days(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """The upload days that the graph has partitions for; today is one of them."""
+    return dg.DailyPartitionsDefinition(start_date=str(settings.history_start), end_offset=1)
+
+
+def landing_assets(
+    settings: Settings, domain: str, sources: Sequence[Source]
+) -> dg.AssetsDefinition:
+    """The step that loads a domain's sources.
+
+    Args:
+        domain: the folder's name.
+        sources: they share one ledger and one quarantine.
+    """
+    ledger, quarantine = sources[0].ledger, sources[0].quarantine
+    tables = [source.table for source in sources]
+    days = upload_days(settings)
+    policy = dg.BackfillPolicy.single_run()
+
+    @dg.multi_asset(
+        name=f"{domain}_landing",
+        specs=[
+            *(table_spec(table, kinds={"duckdb"}, skippable=True) for table in tables),
+            table_spec(ledger, deps=tables, skippable=True),
+            table_spec(quarantine, deps=tables, skippable=True),
+        ],
+        check_specs=[
+            *(spec for table in tables for spec in _source_checks(table)),
+            *_ledger_checks(ledger),
+            *_quarantine_checks(quarantine),
+        ],
+        partitions_def=days,
+        backfill_policy=policy,
+        can_subset=True,
+        pool=f"{domain}_landing",
+    )
+    def landed(
+        context: dg.AssetExecutionContext,
+        config: LandingConfig,
+        lake: dg.ResourceParam[Store],
+        landing: dg.ResourceParam[Store],
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        span = context.partition_time_window
+        days = Window(span.start.astimezone(UTC), span.end.astimezone(UTC))
+        within = config.within(days)
+        selected = context.selected_asset_keys
+        for source in sources:
+            if key_of(source.table) not in selected:
+                continue
+            with told_to_dagster():
+                todo = find_wanted(
+                    source, landing, lake, rules_of(settings, source, config), within
+                )
+                report = load(
+                    source, landing, lake, settings.personal_data_policy, todo, context.log.info
+                )
+            yield dg.MaterializeResult(
+                asset_key=key_of(source.table),
+                metadata=_source_metadata(lake, source, report, days),
+            )
+        for table in (ledger, quarantine):
+            if key_of(table) in selected:
+                yield dg.MaterializeResult(
+                    asset_key=key_of(table), metadata=table_metadata(lake, table)
+                )
+        for result in _check_results(settings, lake, sources, days):
+            key = dg.AssetCheckKey(result.asset_key, result.check_name)
+            if key in context.selected_asset_check_keys:
+                yield result
+
+    return landed
+
+
+def _source_metadata(
+    lake: Store, source: Source, report: LoadReport, within: Window
+) -> dict[str, Any]:
+    """What a load says of itself; with a picture of rows an hour where it wrote any."""
+    metadata = table_metadata(lake, source.table, report.receipts)
+    lines = report.lines
+    metadata |= {
+        "files_read": lines.files,
+        "files_refused": lines.refused_files,
+        "lines": lines.lines,
+        "lines_repeated": lines.repeated,
+        "lines_quarantined": lines.quarantined,
+        "hours_loaded": report.hours,
+    }
+    if report.receipts:
+        metadata["rows_by_hour"] = _rows_by_hour(lake, source, within)
+    return metadata
+
+
+def _rows_by_hour(
+    lake: Store, source: Source, within: Window
+) -> dg.MarkdownMetadataValue:
+    """Rows an upload hour as the ledger tells them; a day where there are many."""
+    files = read(
+        lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}
+    )
+    by: dict[datetime, int] = {}
+    for hour, rows in zip(
+        files["upload_hour"].to_pylist(), files["rows"].to_pylist(), strict=True
+    ):
+        if hour is not None and within.start <= hour < within.end:
+            by[hour] = by.get(hour, 0) + rows
+    unit = "hour"
+    if len(by) > 24 * 31:
+        unit, hours = "day", by
+        by = {}
+        for hour, rows in hours.items():
+            day = hour.replace(hour=0)
+            by[day] = by.get(day, 0) + rows
+    at = sorted(by)
+    return pictures.stacked_bars(
+        f"{source.table.name}: rows an upload {unit}", at, {"rows": [by[a] for a in at]}, "rows"
+    )
+
+
+def _source_checks(table: Table) -> list[dg.AssetCheckSpec]:
+    return [
+        *check_specs(table),
+        dg.AssetCheckSpec(
+            UNIQUE_CHECK,
+            asset=key_of(table),
+            blocking=True,
+            description=f"No two rows of the run's days have the same {', '.join(table.key)}.",
+        ),
+    ]
+
+
+def _ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
+    return [
+        *check_specs(ledger, fresh=False),
+        dg.AssetCheckSpec(
+            ACCOUNTED_CHECK,
+            asset=key_of(ledger),
+            blocking=True,
+            description="lines = rows + repeated + quarantined + blank, for every file.",
+        ),
+        dg.AssetCheckSpec(
+            LOADS_CHECK,
+            asset=key_of(ledger),
+            description="What landed is loaded within the set number of attempts.",
+        ),
+    ]
+
+
+def _quarantine_checks(quarantine: Table) -> list[dg.AssetCheckSpec]:
+    return [
+        *check_specs(quarantine, fresh=False),
+        dg.AssetCheckSpec(
+            QUARANTINE_CHECK,
+            asset=key_of(quarantine),
+            description="Every file and every line could be read; warns with the reasons.",
+        ),
+    ]
+
+
+def _check_results(
+    settings: Settings, lake: Store, sources: Sequence[Source], within: Window
+) -> Iterator[dg.AssetCheckResult]:
+    ledger, quarantine = sources[0].ledger, sources[0].quarantine
+    for source in sources:
+        yield check_columns(lake, source.table)
+        yield check_fresh(source.table, _newest(lake, source), settings.freshness_hours)
+        yield _check_unique(lake, source.table, within)
+    yield check_columns(lake, ledger)
+    yield _check_accounted(lake, ledger)
+    yield dg.AssetCheckResult(
+        passed=True, check_name=LOADS_CHECK, asset_key=key_of(ledger), metadata={"attempts": 1}
+    )
+    yield check_columns(lake, quarantine)
+    yield _check_quarantine(lake, quarantine)
+
+
+def _newest(lake: Store, source: Source) -> datetime | None:
+    """The newest hour that has rows: what landed last, told by the ledger."""
+    files = read(
+        lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}
+    ).to_pylist()
+    hours = [f["upload_hour"] for f in files if f["rows"] and f["upload_hour"] is not None]
+    return max(hours) + HOUR if hours else None
+
+
+def _check_unique(lake: Store, table: Table, within: Window) -> dg.AssetCheckResult:
+    import duckdb
+
+    rows = read(lake, table, columns=list(table.key), windows=[within])
+    names = ", ".join(f'"{name}"' for name in table.key)
+    twice = duckdb.sql(
+        f"SELECT count(*) FROM (SELECT {names} FROM rows GROUP BY ALL HAVING count(*) > 1)"
+    ).fetchone()
+    repeated = 0 if twice is None else int(twice[0])
+    return dg.AssetCheckResult(
+        passed=repeated == 0,
+        check_name=UNIQUE_CHECK,
+        asset_key=key_of(table),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"rows": len(rows), "repeated_keys": repeated, "key": ", ".join(table.key)},
+    )
+
+
+def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
+    names = ["file", "lines", "rows", "repeated", "quarantined", "blank"]
+    files = read(lake, ledger, columns=names).to_pylist()
+    wrong = [
+        f["file"]
+        for f in files
+        if f["lines"] != f["rows"] + f["repeated"] + f["quarantined"] + f["blank"]
+    ]
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        check_name=ACCOUNTED_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "files": len(files),
+            **{name: sum(f[name] for f in files) for name in names[1:]},
+            "files_not_accounted_for": dg.MetadataValue.json(wrong[:20]),
+        },
+    )
+
+
+def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
+    rows = read(lake, quarantine, columns=["file", "line", "reason"]).to_pylist()
+    listed = markdown_table(
+        ["file", "line", "reason"],
+        [(r["file"], r["line"] or "all", r["reason"]) for r in rows[:20]],
+        characters=120,
+    )
+    return dg.AssetCheckResult(
+        passed=not rows,
+        check_name=QUARANTINE_CHECK,
+        asset_key=key_of(quarantine),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "files": sum(1 for row in rows if row["line"] == 0),
+            "lines": sum(1 for row in rows if row["line"] != 0),
+            "reasons": dg.MetadataValue.md(listed),
+        },
+    )
+

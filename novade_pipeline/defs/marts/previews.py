@@ -1,0 +1,110 @@
+"""What the web page shows of a mart: a few rows without personal columns, and pictures."""
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.table import Table
+
+PREVIEW_ROWS = 5
+_CELL = 60
+_WEEKS = 26
+_DAYS = 365
+
+
+def preview(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """The newest rows as a Markdown table; personal columns are left out."""
+    shown = [column.name for column in table.columns if column.personal is None]
+    order = ", ".join(
+        [f"{identifier(table.data_time)} desc"] if table.data_time else []
+    ) or ", ".join(identifier(name) for name in table.key)
+    rows = connection.execute(
+        f"select {', '.join(identifier(name) for name in shown)}"
+        f" from marts.{identifier(table.path[-1])} order by {order} limit {PREVIEW_ROWS}"
+    ).fetchall()
+    lines = [shown, ["---"] * len(shown), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("`", "\\`")
+    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
+
+
+def retention_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """A heat map, cohort by week since; the newest half year of cohorts."""
+    rows = connection.execute(
+        "select cohort_week, week_number, retention, cohort_size from marts.weekly_retention"
+        " where cohort_week > (select max(cohort_week) from marts.weekly_retention) - 7 * $1::int"
+        " and week_number < $1::int order by cohort_week, week_number",
+        [_WEEKS],
+    ).fetchall()
+    if not rows:
+        return None
+    cohorts = sorted({row[0] for row in rows})
+    weeks = max(row[1] for row in rows) + 1
+    shares = [[float("nan")] * weeks for _ in cohorts]
+    sizes = {row[0]: row[3] for row in rows}
+    for cohort, week, share, _ in rows:
+        shares[cohorts.index(cohort)][week] = share
+
+    def draw(axes: Any) -> None:
+        axes.imshow(shares, cmap="YlGnBu", vmin=0, vmax=1, aspect="auto")
+        axes.set_yticks(range(len(cohorts)), [f"{c} ({sizes[c]})" for c in cohorts])
+        axes.set_xticks(range(weeks))
+        axes.set_xlabel("weeks since the first event")
+        axes.set_ylabel("week of the first event (persons)")
+        for y, row in enumerate(shares):
+            for x, share in enumerate(row):
+                if share == share and len(cohorts) <= _WEEKS // 2:
+                    colour = "white" if share > 0.5 else "black"
+                    axes.text(x, y, f"{share:.0%}", ha="center", va="center", color=colour)
+
+    return _picture(draw, "Weekly retention", height=1.2 + 0.35 * len(cohorts))
+
+
+def performance_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Events a day as bars, new users a day as a line; the newest year."""
+    rows: list[tuple[date, int, int]] = connection.execute(
+        "select event_date, sum(events)::bigint, sum(new_users)::bigint"
+        " from marts.daily_performance"
+        " where event_date > (select max(event_date) from marts.daily_performance) - $1::int"
+        " group by event_date order by event_date",
+        [_DAYS],
+    ).fetchall()
+    if not rows:
+        return None
+    days = [row[0] for row in rows]
+
+    def draw(axes: Any) -> None:
+        axes.bar(days, [row[1] for row in rows], color="#4c78a8", width=1.0, label="events")
+        axes.set_ylabel("events a day")
+        axes.tick_params(axis="x", rotation=30)
+
+    return _picture(draw, "Events a day, UTC", height=3.2)
+
+
+PICTURES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], str | None]] = {
+    "weekly_retention": retention_picture,
+    "daily_performance": performance_picture,
+}
+"""Mart -> what draws it."""
+
+
+def _picture(draw: Callable[[Any], None], title: str, height: float) -> str:
+    # matplotlib takes a second to import; its `pyplot` would look for a display.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, height), layout="constrained", dpi=80)
+    axes = figure.subplots()
+    axes.set_title(title)
+    draw(axes)
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return f"![{title}](data:image/png;base64,{base64.b64encode(png.getvalue()).decode()})"

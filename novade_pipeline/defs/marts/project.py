@@ -1,0 +1,266 @@
+"""The dbt project as data, and how dbt is run: inside this process.
+
+A dbt of its own would start an interpreter and import dbt again, 4 s here, for each run; what
+dagster_dbt imports anyway is most of dbt already. The project is parsed once for each state of its
+files, into `dbt/target/<hash>`, and read from there afterwards.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from novade_pipeline.defs.marts.warehouse import Model
+from novade_pipeline.errors import PermanentFailure
+
+DBT_DIR = Path(__file__).parents[3] / "dbt"
+_PARTS = ("dbt_project.yml", "profiles.yml", "macros/**/*", "models/**/*", "tests/**/*")
+# dbt speaks through its events; its own log, telemetry and version check stay off.
+_QUIET = (
+    *("--log-level", "none", "--log-level-file", "none", "--no-print"),
+    *("--no-send-anonymous-usage-stats", "--no-version-check", "--no-use-colors"),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One dbt test.
+
+    Attributes:
+        name: the test's name, and the asset check's.
+        unique_id: as dbt names it.
+        model: the model that it is a check of.
+        models: the models that it looks at.
+        code: changes when the test does.
+        blocking: it failing is an error, not a warning.
+    """
+
+    name: str
+    unique_id: str
+    model: str
+    models: tuple[str, ...]
+    code: str
+    blocking: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one node of a dbt invocation.
+
+    Attributes:
+        name: of the model or test.
+        status: `success`, `error`, `skipped`; of tests `pass`, `warn`, `fail`, `error`, `skipped`.
+        seconds: how long it took.
+        message: what dbt says of it, if anything.
+        failures: of a test, how many rows fail it.
+    """
+
+    name: str
+    status: str
+    seconds: float
+    message: str
+    failures: int | None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A parsed dbt project."""
+
+    target: Path
+
+    @property
+    def manifest_path(self) -> Path:
+        """The file `manifest.json` of dbt."""
+        return self.target / "manifest.json"
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of dbt."""
+        loaded: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
+        return loaded
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Model name -> its node of the manifest, each after those that it reads."""
+        found = {
+            node["name"]: node
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "model"
+        }
+        ordered: dict[str, Mapping[str, Any]] = {}
+
+        def visit(name: str) -> None:
+            for ref in sorted({ref["name"] for ref in found[name]["refs"]}):
+                visit(ref)
+            ordered[name] = found[name]
+
+        for name in sorted(found):
+            visit(name)
+        return ordered
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """The models, each after those that it reads."""
+        macros = sorted(
+            (macro["unique_id"], macro["macro_sql"])
+            for macro in self.manifest["macros"].values()
+            if macro["package_name"] == "novade"
+        )
+        shared = _digest(json.dumps(macros))
+        return tuple(
+            Model(
+                name=name,
+                sources=tuple(sorted({".".join(source) for source in node["sources"]})),
+                refs=tuple(sorted({ref["name"] for ref in node["refs"]})),
+                code=_digest(shared, node["raw_code"]),
+                incremental=node["config"]["materialized"] == "incremental",
+            )
+            for name, node in self.nodes.items()
+        )
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """The tests."""
+        return tuple(
+            Check(
+                name=node["name"],
+                unique_id=node["unique_id"],
+                model=_checked_model(node),
+                models=tuple(sorted({ref["name"] for ref in node["refs"]})),
+                code=_digest(node["raw_code"], json.dumps(node.get("test_metadata"))),
+                blocking=node["config"]["severity"].lower() == "error",
+            )
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "test"
+        )
+
+    def build(
+        self,
+        warehouse_path: Path,
+        names: Sequence[str],
+        on_progress: Callable[[str], None] = lambda told: None,
+    ) -> list[Outcome]:
+        """Build models and run tests, in the order of the graph, in one dbt invocation.
+
+        Args:
+            warehouse_path: the DuckDB file; nobody else may hold it.
+            names: of the models to build and the tests to run.
+            on_progress: called with one line whenever a node is done.
+
+        Raises:
+            PermanentFailure: dbt itself failed, not one of its models or tests.
+        """
+        from dbt.contracts.graph.manifest import Manifest
+
+        manifest = Manifest.from_msgpack((self.target / "partial_parse.msgpack").read_bytes())
+        with tempfile.TemporaryDirectory(prefix="novade-dbt-") as target:
+            result = _invoke(
+                *("build", "--select", *names, "--indirect-selection", "empty"),
+                "--no-write-json",
+                target=target,
+                warehouse_path=warehouse_path.absolute(),
+                manifest=manifest,
+                on_progress=on_progress,
+            )
+        return [
+            Outcome(
+                name=node.node.name,
+                status=str(node.status),
+                seconds=node.execution_time,
+                message=node.message or "",
+                failures=node.failures,
+            )
+            for node in result.results
+        ]
+
+
+def prepared_project(warehouse_path: Path) -> Project:
+    """The project as its files are now; parsed only if nobody has parsed this state before.
+
+    Args:
+        warehouse_path: the DuckDB file; its name is the database's name in all SQL.
+    """
+    target = DBT_DIR / "target" / _digest(warehouse_path.stem, *_states())
+    if not (target / "manifest.json").is_file():
+        _parse(target, warehouse_path)
+    return Project(target)
+
+
+def _parse(target: Path, warehouse_path: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".parse-", dir=target.parent) as fresh:
+        # A parse looks at no database, and must not make the file.
+        _invoke(
+            *("parse", "--no-partial-parse"),
+            target=fresh,
+            warehouse_path=Path(fresh, warehouse_path.name),
+            manifest=None,
+        )
+        try:
+            Path(fresh).rename(target)
+        except OSError:
+            # Somebody else parsed the same state meanwhile: the same result.
+            if not (target / "manifest.json").is_file():
+                raise
+        else:
+            Path(fresh).mkdir()
+    outdated = time.time() - 24 * 3600
+    for other in target.parent.iterdir():
+        if other.stat().st_mtime < outdated:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _invoke(
+    *args: str,
+    target: str,
+    warehouse_path: Path,
+    manifest: Any,
+    on_progress: Callable[[str], None] = lambda told: None,
+) -> Any:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    def heard(event: Any) -> None:
+        if event.info.name in ("LogModelResult", "LogTestResult", "LogNodeResult"):
+            on_progress(event.info.msg)
+
+    place = (
+        *("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)),
+        *("--target-path", target, "--log-path", target),
+        *("--vars", json.dumps({"warehouse_path": str(warehouse_path)})),
+    )
+    try:
+        result = dbtRunner(manifest=manifest, callbacks=[heard]).invoke([*args, *place, *_QUIET])
+    finally:
+        # dbt-duckdb keeps the file, and so its lock, until the process ends.
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    if result.exception is not None:
+        raise PermanentFailure(f"dbt {args[0]} failed: {result.exception}") from result.exception
+    return result.result
+
+
+def _checked_model(node: Mapping[str, Any]) -> str:
+    """As dagster_dbt decides it: the model of a column test, or the one that `meta` names."""
+    if attached := node.get("attached_node"):
+        return str(attached.rsplit(".", 1)[-1])
+    named = node["config"]["meta"].get("dagster", {}).get("ref", {}).get("name")
+    return str(named or node["refs"][0]["name"])
+
+
+def _states() -> Iterator[str]:
+    files: Iterable[Path] = sorted(
+        path for part in _PARTS for path in DBT_DIR.glob(part) if path.is_file()
+    )
+    yield from (f"{path.relative_to(DBT_DIR)}\0{path.read_text('utf-8')}" for path in files)
+    yield from (version(name) for name in ("dbt-core", "dbt-duckdb"))
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

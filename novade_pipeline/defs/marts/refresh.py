@@ -1,0 +1,241 @@
+"""One refresh of the marts: pin the sources, build what is pending, test it, publish it."""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from novade_pipeline.defs.marts import previews, warehouse
+from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts.project import Check, Outcome, Project
+from novade_pipeline.defs.marts.publish import Published, publish
+from novade_pipeline.defs.marts.tables import mart_table
+from novade_pipeline.defs.marts.warehouse import Books
+from novade_pipeline.lake import query
+from novade_pipeline.lake.query import identifier
+from novade_pipeline.storage import Store
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart after a refresh.
+
+    Attributes:
+        reason: why it was built; None where nothing was to be done.
+        rows: how many rows it has.
+        generation: how often it has been built.
+        taken_in: the version of each source, or generation of each model, that it is made of.
+        published: what the lake holds of it; None where a failed check keeps it back.
+        seconds: how long dbt took to build it.
+        preview: the newest rows, Markdown; only where it was built.
+        picture: a picture, Markdown; only where it was built and has one.
+    """
+
+    reason: str | None
+    rows: int
+    generation: int
+    taken_in: Mapping[str, int]
+    published: Published | None
+    seconds: float
+    preview: str | None = None
+    picture: str | None = None
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Nothing was to be done: neither built nor published."""
+        return self.reason is None and (self.published is None or self.published.receipt is None)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """A check after a refresh; `fresh` where it ran now, else it is what it found last."""
+
+    check: Check
+    passed: bool
+    told: str
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did; `failures` says model -> why it could not be built."""
+
+    marts: Mapping[str, Mart]
+    checks: Sequence[CheckReport]
+    failures: Mapping[str, str]
+
+
+def refresh(
+    project: Project,
+    store: Store,
+    warehouse_path: Path,
+    *,
+    models: Collection[str],
+    checks: Collection[str],
+    rebuild: bool = False,
+    on_progress: Callable[[str], None] = lambda told: None,
+) -> Refreshed:
+    """Bring the selected marts to what the lake holds now. Where nothing is pending, dbt rests.
+
+    Args:
+        project: the dbt project.
+        store: the lake.
+        warehouse_path: the DuckDB file.
+        models: names of the models that may be built.
+        checks: names of the tests that are to be reported.
+        rebuild: build them whole.
+        on_progress: called with one line whenever something is done.
+
+    Raises:
+        UserError: another process holds the warehouse, or a model that is needed was never built.
+    """
+    versions = warehouse.source_versions(store, SOURCES)
+    with closing(query.open_database(warehouse_path)) as connection:
+        books = warehouse.read_books(connection, project.models)
+        reasons = warehouse.pending(books, project.models, versions, models, rebuild=rebuild)
+        due = _due(connection, project, books, checks, reasons)
+        if reasons:
+            query.prepare(connection)
+            warehouse.pin(connection, store, SOURCES, versions)
+            warehouse.prepare(
+                connection, store, books, project.models, reasons, versions, rebuild=rebuild
+            )
+        elif due:
+            query.prepare(connection)
+    for name, reason in reasons.items():
+        on_progress(f"marts/{name} is pending: {reason}")
+    outcomes = {}
+    if reasons or due:
+        built = project.build(warehouse_path, [*reasons, *due], on_progress)
+        outcomes = {outcome.name: outcome for outcome in built}
+    with closing(query.open_database(warehouse_path)) as connection:
+        return _report(connection, project, store, models, checks, reasons, due, outcomes)
+
+
+def _report(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    store: Store,
+    models: Collection[str],
+    checks: Collection[str],
+    reasons: Mapping[str, str],
+    due: Collection[str],
+    outcomes: Mapping[str, Outcome],
+) -> Refreshed:
+    books = warehouse.read_books(connection, project.models)
+    _note_checks(connection, project, books, outcomes)
+    noted = _noted(connection)
+    failures = {
+        name: outcomes[name].message or "something that it depends on failed"
+        for name in reasons
+        if name not in outcomes or outcomes[name].status != "success"
+    }
+    kept_back = {
+        check.model
+        for check in project.checks
+        if check.blocking and noted.get(check.name, ("",))[:2] == (_inputs(check, books), False)
+    }
+    marts = {}
+    for model in project.models:
+        if model.name not in models or model.name in failures:
+            continue
+        marts[model.name] = _mart(
+            connection, project, store, books, model.name, reasons, outcomes, kept_back
+        )
+    warehouse.prune(connection, project.models)
+    reports = [
+        CheckReport(check, noted[check.name][1], noted[check.name][2], check.name in due)
+        for check in project.checks
+        if check.name in checks
+        and check.name in noted
+        and noted[check.name][0] == _inputs(check, books)
+    ]
+    return Refreshed(marts, reports, failures)
+
+
+def _mart(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    store: Store,
+    books: Books,
+    name: str,
+    reasons: Mapping[str, str],
+    outcomes: Mapping[str, Outcome],
+    kept_back: Collection[str],
+) -> Mart:
+    table = mart_table(project.nodes[name])
+    counted = connection.execute(f"select count(*) from marts.{identifier(name)}").fetchone()
+    assert counted is not None
+    draw = previews.PICTURES.get(name)
+    return Mart(
+        reason=reasons.get(name),
+        rows=counted[0],
+        generation=books.generations[name],
+        taken_in={
+            source: version.number
+            for (model, source), version in books.taken_in.items()
+            if model == name
+        },
+        published=None if name in kept_back else publish(connection, store, table),
+        seconds=outcomes[name].seconds if name in outcomes else 0.0,
+        preview=previews.preview(connection, table) if name in reasons else None,
+        picture=draw(connection) if draw is not None and name in reasons else None,
+    )
+
+
+def _inputs(check: Check, books: Books) -> str:
+    """What a check's outcome holds for: its code, and the generations that it looked at."""
+    return json.dumps([check.code, {name: books.generations.get(name) for name in check.models}])
+
+
+def _noted(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, bool, str]]:
+    rows = connection.execute("select check_name, inputs, passed, told from novade.checked")
+    return {row[0]: (row[1], row[2], row[3]) for row in rows.fetchall()}
+
+
+def _due(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    books: Books,
+    checks: Collection[str],
+    reasons: Mapping[str, str],
+) -> list[str]:
+    """The selected tests whose last outcome is of another state, or was bad."""
+    noted = _noted(connection)
+    return [
+        check.name
+        for check in project.checks
+        if check.name in checks
+        and all(name in reasons or books.is_built(name) for name in check.models)
+        and (
+            not reasons.keys().isdisjoint(check.models)
+            or noted.get(check.name, ("", False, ""))[:2] != (_inputs(check, books), True)
+        )
+    ]
+
+
+def _note_checks(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    books: Books,
+    outcomes: Mapping[str, Outcome],
+) -> None:
+    rows = []
+    for check in project.checks:
+        outcome = outcomes.get(check.name)
+        if outcome is None or outcome.status == "skipped":
+            continue
+        passed = outcome.status == "pass"
+        told = "" if passed else outcome.message or f"{outcome.failures} rows fail"
+        rows.append([check.name, _inputs(check, books), passed, told])
+    if not rows:
+        return
+    connection.execute("begin")
+    connection.executemany(
+        "delete from novade.checked where check_name = $1", [[row[0]] for row in rows]
+    )
+    connection.executemany("insert into novade.checked values ($1, $2, $3, $4)", rows)
+    connection.execute("commit")

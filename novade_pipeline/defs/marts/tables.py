@@ -1,0 +1,56 @@
+"""The marts as tables of the lake, derived from what dbt's YAML says of each model.
+
+dbt enforces that a model has the columns and types that its YAML declares (`contract`), so the
+YAML is the one place where a mart's columns are written down.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import Field, create_model
+
+from novade_pipeline.lake.table import Table
+from novade_pipeline.personal_data import Personal
+
+_TYPES: dict[str, Any] = {
+    "VARCHAR": str,
+    "BIGINT": int,
+    "DOUBLE": float,
+    "BOOLEAN": bool,
+    "DATE": date,
+    "TIMESTAMP WITH TIME ZONE": datetime,
+    "BIGINT[]": list[int],
+}
+
+
+def mart_table(node: Mapping[str, Any]) -> Table:
+    """The table `marts/<model>` of the lake.
+
+    Args:
+        node: the model's node of dbt's manifest. Its `meta` says the `key`, by which column the
+            `newest` rows are known, and the `day` column by which it is partitioned, if it is.
+    """
+    meta = node["config"]["meta"]
+    day = meta.get("day")
+    always = {*meta["key"], day}
+    fields = {name: _field(column, name in always) for name, column in node["columns"].items()}
+    row = create_model(node["name"], __doc__=node["description"], **fields)
+    return Table(
+        name=f"marts/{node['name']}",
+        row=row,
+        key=tuple(meta["key"]),
+        written="replace_window" if day else "replace",
+        partition_by=(day,) if day else (),
+        window=day,
+        data_time=meta.get("newest"),
+    )
+
+
+def _field(column: Mapping[str, Any], required: bool) -> Any:
+    kind = _TYPES[column["data_type"]]
+    if column["meta"].get("personal"):
+        kind = Annotated[kind, Personal()]
+    if required:
+        return (kind, Field(description=column["description"]))
+    return (kind | None, Field(None, description=column["description"]))

@@ -1,0 +1,319 @@
+"""The books of the warehouse: what each mart is made of, and what is therefore pending.
+
+They are tables in schema `novade` of the DuckDB file that holds the marts. The macros in
+`dbt/macros/books.sql` write them in the same transaction as the model's rows, so that rows and
+books never differ, wherever a process dies.
+
+| table           | one row says                                                                |
+|-----------------|-----------------------------------------------------------------------------|
+| `warehouse`     | which warehouse this is                                                     |
+| `pinned`        | which version of a source this and the next dbt invocation read             |
+| `model`         | a model's generation (how often it was built), and since when its log goes  |
+| `taken_in`      | which version of a source, or generation of a model, a model has taken in   |
+| `changed_days`  | an upload day that changed since the version that a model has taken in      |
+| `event_changes` | where touched events were or are, by generation of event_enhanced           |
+| `touched_days`  | a day that a generation of a model touched, for publishing                  |
+| `checked`       | a dbt test's last outcome, and which generations it looked at               |
+| `published`     | which generation of a mart the lake holds, at which Delta version           |
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
+from novade_pipeline.errors import UserError
+from novade_pipeline.lake.changes import Everything, changed_partitions
+from novade_pipeline.lake.delta import open_table
+from novade_pipeline.lake.query import identifier, scan, sql_type
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+LOG_GENERATIONS = 500
+"""How many generations of changes wait at most for a model that is not built."""
+
+_SCHEMA = """
+create schema if not exists novade;
+create table if not exists novade.warehouse as select uuid() as id;
+create table if not exists novade.pinned (source text, version bigint, table_id text);
+create table if not exists novade.model (
+    model text, generation bigint, since bigint, code text, wanted_code text, rebuild text,
+    whole boolean
+);
+create table if not exists novade.taken_in (model text, source text, version bigint, table_id text);
+create table if not exists novade.changed_days (model text, day date);
+create table if not exists novade.event_changes (
+    generation bigint, event_date date, person_id bigint, session_id bigint
+);
+create table if not exists novade.touched_days (model text, generation bigint, day date);
+create table if not exists novade.checked (check_name text, inputs text, passed boolean, told text);
+create table if not exists novade.published (model text, generation bigint, table_version bigint);
+"""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a source; `number` is -1 where the table does not exist yet.
+
+    The id is that of the Delta table: a table that was deleted and made again counts its versions
+    from 0 again.
+    """
+
+    number: int
+    table_id: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One dbt model.
+
+    Attributes:
+        name: the model's name.
+        sources: the sources that it reads, `amplitude.events`.
+        refs: the models that it reads.
+        code: changes when the model's SQL, or a macro, does.
+        incremental: only touched rows are computed, where that is possible.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    refs: tuple[str, ...]
+    code: str
+    incremental: bool
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the warehouse says of itself."""
+
+    warehouse_id: str = ""
+    generations: Mapping[str, int] = field(default_factory=dict)
+    codes: Mapping[str, str | None] = field(default_factory=dict)
+    since: Mapping[str, int] = field(default_factory=dict)
+    rebuild: Mapping[str, str] = field(default_factory=dict)
+    taken_in: Mapping[tuple[str, str], Version] = field(default_factory=dict)
+    tables: frozenset[str] = frozenset()
+
+    def is_built(self, model: str) -> bool:
+        """The mart is there."""
+        return model in self.tables and self.generations.get(model, 0) > 0
+
+
+def source_versions(store: Store, tables: Sequence[Table]) -> dict[str, Version]:
+    """The newest version of each source."""
+    found = {source_name(table): open_table(store, table) for table in tables}
+    return {
+        name: Version(-1) if delta is None else Version(delta.version(), str(delta.metadata().id))
+        for name, delta in found.items()
+    }
+
+
+def read_books(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> Books:
+    """Create the books where they are missing, and read them."""
+    connection.execute(_SCHEMA)
+    connection.executemany(
+        "insert into novade.model select $1, 0, 0, null, null, null, true "
+        "where not exists (from novade.model where model = $1)",
+        [[model.name] for model in models],
+    )
+    rows = connection.execute(
+        "select model, generation, code, since, rebuild from novade.model"
+    ).fetchall()
+    taken = connection.execute(
+        "select model, source, version, table_id from novade.taken_in"
+    ).fetchall()
+    found = connection.execute("select id::text from novade.warehouse").fetchone()
+    assert found is not None
+    return Books(
+        warehouse_id=found[0],
+        generations={row[0]: row[1] for row in rows},
+        codes={row[0]: row[2] for row in rows},
+        since={row[0]: row[3] for row in rows},
+        rebuild={row[0]: row[4] for row in rows if row[4] is not None},
+        taken_in={(row[0], row[1]): Version(row[2], row[3] or "") for row in taken},
+        tables=frozenset(
+            row[0]
+            for row in connection.execute(
+                "select table_name from duckdb_tables() where schema_name = 'marts'"
+            ).fetchall()
+        ),
+    )
+
+
+def pending(
+    books: Books,
+    models: Sequence[Model],
+    versions: Mapping[str, Version],
+    selected: Collection[str],
+    *,
+    rebuild: bool = False,
+) -> dict[str, str]:
+    """Which of the selected models are to be built, each with the reason.
+
+    Args:
+        books: as read before the invocation.
+        models: all models, each after those that it reads.
+        versions: the newest version of each source.
+        selected: names of the models that may be built.
+        rebuild: build all of them whole.
+
+    Raises:
+        UserError: a selected model reads one that is neither built nor selected.
+    """
+    reasons: dict[str, str] = {}
+    for model in models:
+        if model.name not in selected:
+            continue
+        for ref in model.refs:
+            if ref not in reasons and not books.is_built(ref):
+                raise UserError(
+                    f"marts/{model.name} is made from marts/{ref}, which has never been built; "
+                    f"select marts/{ref} as well."
+                )
+        if reason := _reason(books, model, versions, reasons, rebuild):
+            reasons[model.name] = reason
+    return reasons
+
+
+def _reason(
+    books: Books,
+    model: Model,
+    versions: Mapping[str, Version],
+    building: Mapping[str, str],
+    rebuild: bool,
+) -> str | None:
+    if rebuild:
+        return "a rebuild was asked for"
+    if not books.is_built(model.name):
+        return "it has never been built"
+    if model.name in books.rebuild:
+        return books.rebuild[model.name]
+    if books.codes.get(model.name) != model.code:
+        return "its code has changed"
+    for source in model.sources:
+        if books.taken_in.get((model.name, source)) != versions[source]:
+            return f"{source} has changed"
+    for ref in model.refs:
+        taken = books.taken_in.get((model.name, f"marts.{ref}"), Version(-1))
+        if ref in building or taken.number != books.generations[ref]:
+            return f"{ref} has changed"
+    return None
+
+
+def pin(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    tables: Sequence[Table],
+    versions: Mapping[str, Version],
+) -> None:
+    """Make each dbt source a view of one version of its table, and write down which."""
+    connection.execute("begin")
+    for table in tables:
+        name = source_name(table)
+        view = _view(connection, store, table, versions[name])
+        connection.execute(f"create schema if not exists {identifier(table.path[0])}")
+        connection.execute(f"create or replace view {name} as {view}")
+    connection.execute("delete from novade.pinned")
+    connection.executemany(
+        "insert into novade.pinned values ($1, $2, $3)",
+        [[name, version.number, version.table_id] for name, version in versions.items()],
+    )
+    connection.execute("commit")
+
+
+def _view(
+    connection: duckdb.DuckDBPyConnection, store: Store, table: Table, version: Version
+) -> str:
+    # A declared column that the table does not have yet, or a table that is not there, is null.
+    there: set[str] = set()
+    source = ""
+    if version.number >= 0:
+        source = f"from {scan(store, table, version.number)}"
+        there = {row[0] for row in connection.execute(f"describe select * {source}").fetchall()}
+    columns = (
+        f"{identifier(c.name) if c.name in there else 'null'}::{sql_type(c.type)}"
+        f" as {identifier(c.name)}"
+        for c in table.columns
+    )
+    return f"select {', '.join(columns)} {source or 'where false'}"
+
+
+def prepare(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    books: Books,
+    models: Sequence[Model],
+    reasons: Mapping[str, str],
+    versions: Mapping[str, Version],
+    *,
+    rebuild: bool = False,
+) -> None:
+    """Tell the models that are about to be built what they have to know."""
+    by_source = {source_name(table): table for table in SOURCES}
+    connection.execute("begin")
+    for model in models:
+        if model.name not in reasons:
+            continue
+        days: set[object] = set()
+        why = "a rebuild was asked for" if rebuild else books.rebuild.get(model.name)
+        if why is None and books.codes.get(model.name) not in (None, model.code):
+            why = "its code has changed"
+        if why is None and model.incremental and books.is_built(model.name):
+            for source in model.sources:
+                table = by_source[source]
+                if not table.partition_by:
+                    continue
+                taken = books.taken_in.get((model.name, source), Version(-1))
+                changed = _changed(store, table, taken, versions[source])
+                if isinstance(changed, Everything):
+                    why = f"the log of {source} does not reach back to version {taken.number}"
+                else:
+                    days |= changed
+        connection.execute(
+            "update novade.model set wanted_code = $2, rebuild = $3 where model = $1",
+            [model.name, model.code, why],
+        )
+        connection.execute("delete from novade.changed_days where model = $1", [model.name])
+        if why is None and days:
+            connection.executemany(
+                "insert into novade.changed_days values ($1, $2)",
+                [[model.name, day] for day in sorted(days, key=str)],
+            )
+    connection.execute("commit")
+
+
+def _changed(
+    store: Store, table: Table, taken: Version, now: Version
+) -> frozenset[object] | Everything:
+    if taken == now:
+        return frozenset()
+    if taken.number < 0 or taken.table_id != now.table_id:
+        return Everything.EVERYTHING
+    return changed_partitions(store, table, taken.number, now.number)
+
+
+def prune(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> None:
+    """Forget what every model that follows, and the lake, have taken in."""
+    followers = [m.name for m in models if m.incremental and "event_enhanced" in m.refs]
+    connection.execute(
+        """
+        update novade.model set since = greatest(since, generation - $2, (
+            select min(version) from (
+                select version from novade.taken_in
+                where source = 'marts.event_enhanced' and list_contains($1, model)
+                union all
+                select generation from novade.published where model = 'event_enhanced'
+            )
+        )) where model = 'event_enhanced'
+        """,
+        [followers, LOG_GENERATIONS],
+    )
+    connection.execute(
+        "delete from novade.event_changes where generation <= "
+        "(select since from novade.model where model = 'event_enhanced')"
+    )
+    connection.execute(
+        "delete from novade.touched_days where generation <= (select max(generation) "
+        "from novade.published where published.model = touched_days.model)"
+    )

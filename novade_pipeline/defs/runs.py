@@ -1,0 +1,88 @@
+"""Runs of the graph: which job, for which days, and which of them are dead.
+
+The command line and the sensors ask for the same job with the same tags, so either sees what the
+other is doing, and both decide what is wanted from the lake.
+"""
+
+import hashlib
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from novade_pipeline.landing.ledger import Wanted
+
+JOB = "load_everything"
+WANTED_TAG = "novade/wanted"
+PROCESS_TAG = "novade/process"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+IN_PROGRESS = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+# A run of another process that has said nothing for so long is not believed to be at work.
+SILENCE = timedelta(hours=1)
+
+
+def wanted_key(wanted: Mapping[str, Wanted]) -> str:
+    """Names exactly these versions of these files: the same work, the same key."""
+    told = hashlib.sha256()
+    for source, todo in sorted(wanted.items()):
+        files = [file for group in todo.hours.values() for file in group]
+        for file in [*files, *(todo.unplaced or ())]:
+            told.update(f"{source}\0{file.file}\0{file.etag}\n".encode())
+        told.update(f"{source}\0{len(todo.hours)}\0{len(todo.missing)}\n".encode())
+    return told.hexdigest()[:16]
+
+
+def range_tags(days: Iterable[date], otherwise: date) -> dict[str, str]:
+    """The tags of one run for all days between the first and the last."""
+    ordered = sorted(days) or [otherwise]
+    return {RANGE_START_TAG: str(ordered[0]), RANGE_END_TAG: str(ordered[-1])}
+
+
+def process_tag() -> str:
+    """Names this process on this host."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def runs_in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The runs of the job that are at work; dead ones are declared failed first."""
+    alive = []
+    for record in instance.get_run_records(
+        dg.RunsFilter(job_name=JOB, statuses=list(IN_PROGRESS)), limit=100
+    ):
+        silent = datetime.now(UTC) - record.update_timestamp > SILENCE
+        if _is_dead(record.dagster_run, silent):
+            instance.report_run_failed(
+                record.dagster_run, "The process that ran it ended without a word."
+            )
+            instance.event_log_storage.free_concurrency_slots_for_run(record.dagster_run.run_id)
+        else:
+            alive.append(record.dagster_run)
+    return alive
+
+
+def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
+    """How many runs for the same work have failed."""
+    failed = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    return instance.get_runs_count(dg.RunsFilter(tags={WANTED_TAG: key}, statuses=failed))
+
+
+def _is_dead(run: dg.DagsterRun, silent: bool) -> bool:
+    host, _, process = run.tags.get(PROCESS_TAG, "").rpartition(":")
+    if host != socket.gethostname():
+        return silent
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

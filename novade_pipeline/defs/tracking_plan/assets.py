@@ -1,0 +1,130 @@
+"""The tracking plan in the graph: what it says, and how each event stands to it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from novade_pipeline.defs import pictures
+from novade_pipeline.defs.amplitude.tables import EVENTS
+from novade_pipeline.defs.table_assets import (
+    check_columns,
+    check_fresh,
+    check_specs,
+    key_of,
+    table_metadata,
+    table_spec,
+    told_to_dagster,
+)
+from novade_pipeline.defs.tracking_plan.plan_files import newest_file, plan_rows, read_plan
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.defs.tracking_plan.verdicts import (
+    VERDICTS,
+    count_by_type,
+    judge_changes,
+    newest_event_date,
+)
+from novade_pipeline.lake.delta import replace
+from novade_pipeline.lake.read import read
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
+
+SHARE_CHECKS = {
+    "violating": "few_events_violate_the_plan",
+    "unplanned": "few_events_are_unplanned",
+}
+
+
+@dg.multi_asset(
+    name="tracking_plan",
+    specs=[table_spec(PLAN, kinds={"json"})],
+    check_specs=check_specs(PLAN),
+)
+def plan(
+    lake: dg.ResourceParam[Store], landing: dg.ResourceParam[Store]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Read the newest plan that landed; the same rules from the same file change nothing."""
+    receipts = []
+    with told_to_dagster():
+        file = newest_file(landing)
+        if file is not None:
+            rows = plan_rows(read_plan(landing, file), file.file)
+            order = [(name, "ascending") for name in PLAN.key]
+            if not rows.sort_by(order).equals(read(lake, PLAN).sort_by(order)):
+                receipts.append(replace(lake, PLAN, rows))
+    yield dg.MaterializeResult(
+        asset_key=key_of(PLAN),
+        metadata=table_metadata(lake, PLAN, receipts) | {"file": file.file if file else "none"},
+        check_results=[check_columns(lake, PLAN)],
+    )
+
+
+def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="event_verdicts",
+        specs=[table_spec(EVENT_VERDICTS, kinds={"python"}, deps=[EVENTS, PLAN])],
+        check_specs=[
+            *check_specs(EVENT_VERDICTS),
+            *(
+                dg.AssetCheckSpec(
+                    name,
+                    asset=key_of(EVENT_VERDICTS),
+                    description=f"Warns where more than the set share of events is {verdict}.",
+                )
+                for verdict, name in SHARE_CHECKS.items()
+            ),
+        ],
+        pool="event_verdicts",
+    )
+    def event_verdicts(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Judge the events that changed, or all where the plan did."""
+        with told_to_dagster():
+            receipts = judge_changes(lake, context.log.info)
+        counts = count_by_type(lake)
+        metadata = table_metadata(lake, EVENT_VERDICTS, receipts)
+        if receipts and counts:
+            metadata["verdicts_by_type"] = pictures.stacked_bars(
+                "Events by type and verdict",
+                list(counts),
+                {v: [of.get(v, 0) for of in counts.values()] for v in VERDICTS},
+                "events",
+            )
+        total = sum(sum(of.values()) for of in counts.values())
+        allowed = {
+            "violating": settings.violating_share,
+            "unplanned": settings.unplanned_share,
+        }
+        yield dg.MaterializeResult(
+            asset_key=key_of(EVENT_VERDICTS),
+            metadata=metadata,
+            check_results=[
+                check_columns(lake, EVENT_VERDICTS),
+                check_fresh(EVENT_VERDICTS, newest_event_date(lake), settings.freshness_hours),
+                *(
+                    _check_share(
+                        verdict, sum(of.get(verdict, 0) for of in counts.values()), total, share
+                    )
+                    for verdict, share in allowed.items()
+                ),
+            ],
+        )
+
+    return event_verdicts
+
+
+def _check_share(verdict: str, found: int, total: int, allowed: float) -> dg.AssetCheckResult:
+    share = found / total if total else 0.0
+    return dg.AssetCheckResult(
+        passed=share <= allowed,
+        check_name=SHARE_CHECKS[verdict],
+        asset_key=key_of(EVENT_VERDICTS),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"events": total, verdict: found, "share": round(share, 4), "allowed": allowed},
+    )
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """The assets of the tracking plan."""
+    return dg.Definitions(assets=[plan, _event_verdicts(settings)])

@@ -1,0 +1,115 @@
+"""Finding quickly that events conform, where that is proven the same as the reference's verdict.
+
+Belongs here: the two parts that stand in for the reference library where fuzzing finds them the
+same, `pydantic_core.from_json` as the parser and `jsonschema_rs` for the verdict that all is well,
+and where they may not.
+
+| left to the reference                      | why                                               |
+|--------------------------------------------|---------------------------------------------------|
+| `pattern`, `multipleOf`, `uniqueItems`     | other regular expressions, exact decimals, other  |
+| (its function runs inside `jsonschema_rs`) | ideas of `[1]` and `[true]`                       |
+| events with `patternProperties`,           | other regular expressions; the reference fails on |
+| `additionalItems` or an `$id` in the rule  | `items: true`; an `$id` moves references          |
+| events with a number of 2^53 or more in    | 2^62 and the float equal to it are told apart     |
+| the rule                                   |                                                   |
+| an event with 19 digits or an exponent of  | beyond 64 bits; `1e400` is read as infinity       |
+| three in a number                          |                                                   |
+| an event with NaN, a lone surrogate or 200 | the quick parser refuses what `json.loads` reads  |
+| levels                                     |                                                   |
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pyarrow as pa
+import pyarrow.compute as pc
+from jsonschema import Draft7Validator
+from pydantic_core import from_json
+
+from novade_pipeline.defs.tracking_plan.json_schema import Schema, subschemas, with_subschemas
+
+_BORROWED = ("pattern", "multipleOf", "uniqueItems")
+_PROVEN = {
+    *("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"),
+    *("type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("minLength", "maxLength", "items", "minItems", "maxItems", "contains"),
+    *("properties", "required", "additionalProperties", "propertyNames", "dependencies"),
+    *("minProperties", "maxProperties", "definitions", *_BORROWED),
+}
+# Keywords that the reference does not know, or does not check, are not shown to `jsonschema_rs`:
+# it checks some of them (`contentMediaType`).
+_CHECKED = {*Draft7Validator.VALIDATORS, "then", "else", "definitions", "$id"} - {"format"}
+_EXACT = 2**53
+_LIMITS = ("min", "max", "exc", "mul")
+_WIDE_NUMBER = r"[:,\[\s]-?([0-9]{19}|[0-9][0-9.]*[eE]\+?[0-9]{3})"
+
+
+def quick_validator(schema: Schema) -> tuple[jsonschema_rs.Draft7Validator | None, str]:
+    """The validator that stands in for the reference; or None, and the keyword that is why."""
+    if unproven := _unproven(schema):
+        return None, unproven
+    borrowed = {keyword: _borrowed(keyword) for keyword in _BORROWED}
+    try:
+        quick = jsonschema_rs.Draft7Validator(
+            _checked_only(schema), validate_formats=False, offline=True, keywords=borrowed
+        )
+    # A regular expression that only Python reads, such as `(?i)a`.
+    except ValueError:
+        return None, "a rule that jsonschema_rs refuses"
+    return quick, ""
+
+
+def doubtful(quick: jsonschema_rs.Draft7Validator, texts: pa.StringArray) -> Iterator[int]:
+    """The places of the texts that the reference has to judge."""
+    is_valid = quick.is_valid
+    wide = pc.match_substring_regex(texts, _WIDE_NUMBER).to_numpy(zero_copy_only=False)
+    for place, text in enumerate(texts.to_pylist()):
+        try:
+            instance = from_json(text, allow_inf_nan=False, cache_strings="keys")
+        except ValueError:
+            yield place
+            continue
+        if type(instance) is not dict or not is_valid(instance) or wide[place]:
+            yield place
+
+
+def _unproven(schema: Schema) -> str:
+    """A keyword of a rule for which `jsonschema_rs` is not proven the same; empty for none."""
+    for sub in subschemas(schema):
+        for keyword in sorted(sub.keys() & _CHECKED):
+            if keyword not in _PROVEN or _is_wide(sub, keyword):
+                return keyword
+    return ""
+
+
+def _is_wide(schema: Schema, keyword: str) -> bool:
+    values = [schema[keyword]] if keyword in ("enum", "const") or keyword[:3] in _LIMITS else []
+    while values:
+        value = values.pop()
+        if isinstance(value, int | float) and not abs(value) < _EXACT:
+            return True
+        if isinstance(value, list | dict):
+            values += value.values() if isinstance(value, dict) else value
+    return False
+
+
+def _checked_only(schema: Schema) -> Schema:
+    checked = {key: value for key, value in schema.items() if key in _CHECKED}
+    return with_subschemas(checked, _checked_only)
+
+
+def _borrowed(keyword: str) -> type[Any]:
+    """The reference's function for a keyword, as a keyword of `jsonschema_rs`."""
+    check = Draft7Validator.VALIDATORS[keyword]
+    reference = Draft7Validator({})
+
+    class Borrowed:
+        def __init__(self, parent_schema: Schema, value: Any, schema_path: list[str | int]):
+            self._value, self._schema = value, parent_schema
+
+        def validate(self, instance: Any) -> None:
+            for error in check(reference, self._value, instance, self._schema) or ():
+                raise error
+
+    return Borrowed

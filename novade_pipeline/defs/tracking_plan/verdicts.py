@@ -1,0 +1,168 @@
+"""Keeping `event_verdicts` beside `amplitude/events`: judge what changed, by the plan as it is.
+
+A changed upload day is judged again; a changed plan has all days judged again. Which version of
+the events, and which plan, the verdicts have taken in stands in the commits of the verdicts.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import QueryBuilder
+
+from novade_pipeline.defs.amplitude.tables import EVENTS
+from novade_pipeline.defs.tracking_plan.judge import Judge
+from novade_pipeline.defs.tracking_plan.plan_formats import EventRule, Plan
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.lake.changes import EVERYTHING, changed_partitions
+from novade_pipeline.lake.delta import Window, WriteReceipt, open_table, replace_window
+from novade_pipeline.lake.derived import is_current, taken_in, version_of
+from novade_pipeline.lake.read import read, stream
+from novade_pipeline.storage import Store
+
+NO_PLAN = Plan(plan_id="", name="", format="", version="0" * 16, rules=())
+VERDICTS = ("conforming", "violating", "unplanned")
+SLICE_DAYS = 31
+_COLUMNS = (
+    *("upload_date", "upload_hour", "file", "line", "uuid"),
+    *("event_time", "event_type", "event_properties"),
+)
+_PLAN = "tracking_plan/plan"
+
+
+def stored_plan(lake: Store) -> Plan:
+    """The plan that the lake holds; one without rules where it holds none."""
+    rows = read(lake, PLAN).to_pylist()
+    if not rows:
+        return NO_PLAN
+    rules = [
+        EventRule(row["event_type"], row["description"] or "", json.loads(row["rule"]))
+        for row in rows
+        if not row["property"]
+    ]
+    first = rows[0]
+    return Plan(
+        plan_id=first["plan_name"],
+        name=first["plan_name"],
+        format=first["format"],
+        version=first["plan_version"],
+        rules=tuple(sorted(rules, key=lambda rule: rule.event_type)),
+    )
+
+
+def judge_changes(
+    lake: Store, progress: Callable[[str], None] = lambda _: None
+) -> list[WriteReceipt]:
+    """Judge what the verdicts have not taken in yet; no receipts where there is nothing.
+
+    Raises:
+        TransientFailure: another writer was faster; what was committed before stays.
+    """
+    plan = stored_plan(lake)
+    sources = {EVENTS.name: version_of(lake, EVENTS), _PLAN: _as_number(plan.version)}
+    if sources[EVENTS.name] < 0 or is_current(lake, EVENT_VERDICTS, sources):
+        return []
+    judge = Judge(plan)
+    receipts: list[WriteReceipt] = []
+    slices = _slices(_days_to_judge(lake, sources))
+    for number, days in enumerate(slices, 1):
+        is_last = number == len(slices)
+        receipts.append(
+            replace_window(
+                lake,
+                EVENT_VERDICTS,
+                _judged(lake, judge, plan.version, days, sources[EVENTS.name]),
+                _as_windows(days),
+                transactions=sources if is_last else None,
+            )
+        )
+        progress(f"{EVENT_VERDICTS.name}: {number} of {len(slices)} commits")
+    return receipts
+
+
+def _days_to_judge(lake: Store, sources: dict[str, int]) -> list[date]:
+    """Days whose events changed; all days of both tables where the plan did."""
+    known = taken_in(lake, EVENT_VERDICTS, sources)
+    changed = changed_partitions(lake, EVENTS, known[EVENTS.name], sources[EVENTS.name])
+    if changed is not EVERYTHING and known[_PLAN] == sources[_PLAN]:
+        return sorted(changed)
+    days: set[date] = set()
+    for table in (EVENTS, EVENT_VERDICTS):
+        found = open_table(lake, table)
+        if found is not None:
+            days |= {date.fromisoformat(p["upload_date"]) for p in found.partitions()}
+    return sorted(days)
+
+
+def _judged(
+    lake: Store, judge: Judge, plan_version: str, days: Sequence[date], version: int
+) -> pa.RecordBatchReader:
+    """The verdicts of all events of the days, batch by batch."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        if not days:
+            return
+        events = stream(
+            lake, EVENTS, columns=_COLUMNS, windows=_as_windows(days), version=version
+        )
+        for batch in events:
+            verdicts = judge.judge(batch["event_type"], batch["event_properties"])
+            columns = {
+                **{name: batch[name] for name in _COLUMNS[:5]},
+                "event_date": batch["event_time"].cast(pa.date32()),
+                "event_type": batch["event_type"],
+                "verdict": verdicts.verdict,
+                "violations": verdicts.violations,
+                "plan_version": pa.repeat(plan_version, batch.num_rows),
+            }
+            yield pa.RecordBatch.from_arrays(
+                [columns[f.name].cast(f.type) for f in EVENT_VERDICTS.schema],
+                schema=EVENT_VERDICTS.schema,
+            )
+
+    return pa.RecordBatchReader.from_batches(EVENT_VERDICTS.schema, batches())
+
+
+def _slices(days: Sequence[date]) -> list[Sequence[date]]:
+    """Bounded commits; one, empty, where no day changed, to record the versions."""
+    return [days[at : at + SLICE_DAYS] for at in range(0, len(days), SLICE_DAYS)] or [[]]
+
+
+def _as_windows(days: Sequence[date]) -> list[Window]:
+    starts = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
+    windows: list[Window] = []
+    for start in starts:
+        end = start + timedelta(days=1)
+        if windows and windows[-1].end == start:
+            windows[-1] = Window(windows[-1].start, end)
+        else:
+            windows.append(Window(start, end))
+    return windows
+
+
+def _as_number(plan_version: str) -> int:
+    """A plan's version, 16 hex digits, as what a Delta transaction can record."""
+    return int(plan_version[:15], 16)
+
+
+def count_by_type(lake: Store) -> dict[str, dict[str, int]]:
+    """Event type -> verdict -> landed events."""
+    found = open_table(lake, EVENT_VERDICTS)
+    if found is None:
+        return {}
+    counts: dict[str, dict[str, int]] = {}
+    query = "SELECT event_type, verdict, count(*) AS n FROM t GROUP BY 1, 2 ORDER BY 1, 2"
+    for batch in QueryBuilder().register("t", found).execute(query):
+        for row in pa.record_batch(batch).to_pylist():
+            counts.setdefault(row["event_type"], {})[row["verdict"]] = row["n"]
+    return counts
+
+
+def newest_event_date(lake: Store) -> date | None:
+    """The newest day on which a judged event happened."""
+    dates = [
+        batch.column("event_date") for batch in stream(lake, EVENT_VERDICTS, columns=["event_date"])
+    ]
+    return max((pc.max(column).as_py() for column in dates), default=None)

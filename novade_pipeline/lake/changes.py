@@ -1,0 +1,108 @@
+"""What changed in a Delta table between two versions, read from its log.
+
+Only the commits in between are read, and of them only the actions on files: the cost is what
+changed, not what is there. A compaction rewrites files without changing rows (`dataChange` is
+false) and is no change. Source: the Delta protocol,
+https://github.com/delta-io/delta/blob/master/PROTOCOL.md#add-file-and-remove-file.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from enum import Enum
+from typing import Any
+
+import pyarrow as pa
+
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+
+class Everything(Enum):
+    """The log does not tell: anything may have changed."""
+
+    EVERYTHING = "everything"
+
+
+EVERYTHING = Everything.EVERYTHING
+
+
+def changed_partitions(
+    store: Store, table: Table, since: int | None, until: int
+) -> frozenset[Any] | Everything:
+    """The partitions whose rows differ, or may differ, between two versions.
+
+    Args:
+        store: the lake.
+        table: a table with one partition column.
+        since: the version that is known already, exclusive; None when none is.
+        until: the version up to which is looked, inclusive.
+
+    Returns:
+        Values of the partition column, dates where it is a date; `EVERYTHING` when there is no
+        `since`, when the table is younger than it (made again), or when the log between the two
+        is gone or does not name partitions.
+
+    Raises:
+        ValueError: the table has not exactly one partition column.
+    """
+    if len(table.partition_by) != 1:
+        raise ValueError(f"{table.name}: expected one partition column, found {table.partition_by}")
+    (column,) = table.partition_by
+    if since is None or since > until:
+        return EVERYTHING
+    is_date = pa.types.is_date(table.schema.field(column).type)
+    changed = set()
+    try:
+        for file in _changed_files(store, table, since + 1, until):
+            values = file.get("partitionValues")
+            if values is None or column not in values:
+                return EVERYTHING
+            value = values[column]
+            changed.add(date.fromisoformat(value) if is_date and value is not None else value)
+    except FileNotFoundError:
+        return EVERYTHING
+    return frozenset(changed)
+
+
+def has_changed(store: Store, table: Table, since: int, until: int, but_by: str = "") -> bool:
+    """Whether rows may differ between two versions.
+
+    Args:
+        store: the lake.
+        table: the table.
+        since: the version that is known already, exclusive.
+        until: the version up to which is looked, inclusive.
+        but_by: commits that record a transaction of this application do not count.
+    """
+    if since > until:
+        return True
+    try:
+        for version in range(since + 1, until + 1):
+            actions = list(_actions(store, table, version))
+            by = {action["txn"]["appId"] for action in actions if "txn" in action}
+            if but_by not in by and any(_changed_file(action) for action in actions):
+                return True
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _changed_files(store: Store, table: Table, first: int, last: int) -> Iterator[dict[str, Any]]:
+    for version in range(first, last + 1):
+        for action in _actions(store, table, version):
+            if file := _changed_file(action):
+                yield file
+
+
+def _changed_file(action: dict[str, Any]) -> dict[str, Any] | None:
+    file: dict[str, Any] | None = action.get("add") or action.get("remove")
+    return file if file is not None and file.get("dataChange", True) else None
+
+
+def _actions(store: Store, table: Table, version: int) -> Iterator[dict[str, Any]]:
+    path = store.path(*table.path, "_delta_log", f"{version:020d}.json")
+    with store.filesystem().open(path, "rb") as commit:
+        for line in commit:
+            if line.strip():
+                yield json.loads(line)

@@ -1,0 +1,491 @@
+"""How rows get into a Delta table: `replace_window`, `merge`, `replace`, `append_once`.
+
+Writes stream in bounded memory. Column types, nulls and window membership are checked here before
+delta-rs sees a row, since its own errors print rows and must not be passed on. Each write is one
+commit; a lost race is a `TransientFailure`, and the caller reads its source again.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
+from novade_pipeline.lake.prefetch import prefetch
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+# With delta-rs's default of a million rows a group, memory grows with the input.
+ROW_GROUP_ROWS = 50_000
+WRITER = WriterProperties(
+    max_row_group_size=ROW_GROUP_ROWS, compression="ZSTD", compression_level=1
+)
+
+Rows = pa.RecordBatchReader | pa.Table
+Moment = datetime | date
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """Half-open: `start <= window column < end`."""
+
+    start: Moment
+    end: Moment
+
+
+@dataclass(frozen=True)
+class WriteReceipt:
+    """What one write did.
+
+    Attributes:
+        rows: rows written.
+        bytes: bytes of the files added.
+        files: files added.
+        table_version: the Delta version that holds the write.
+        newest: the greatest value of the table's data time among the rows, if it has one.
+        seconds: wall time of the write, its source's time included.
+    """
+
+    rows: int
+    bytes: int
+    files: int
+    table_version: int
+    newest: Moment | None
+    seconds: float
+
+
+def location(store: Store, table: Table) -> str:
+    """Where the table is."""
+    return store.child(*table.path)
+
+
+def open_table(store: Store, table: Table, version: int | None = None) -> DeltaTable | None:
+    """The Delta table, or None where nothing has been written yet."""
+    try:
+        return DeltaTable(
+            location(store, table), version=version, storage_options=dict(store.options)
+        )
+    except TableNotFoundError:
+        return None
+
+
+def current_version(store: Store, table: Table) -> int | None:
+    """The newest version, or None where nothing has been written yet."""
+    found = open_table(store, table)
+    return None if found is None else found.version()
+
+
+def transaction_version(store: Store, table: Table, app_id: str) -> int | None:
+    """The version that `app_id` last recorded with a commit to the table."""
+    found = open_table(store, table)
+    return None if found is None else found.transaction_version(app_id)
+
+
+def create(store: Store, table: Table) -> DeltaTable:
+    """The Delta table, created empty where it is not there yet; new columns are found by writes.
+
+    Raises:
+        UserError: the lake cannot be written.
+    """
+    found = open_table(store, table)
+    if found is not None:
+        return found
+    try:
+        return DeltaTable.create(
+            location(store, table),
+            schema=table.schema,
+            mode="ignore",
+            partition_by=list(table.partition_by),
+            name=table.name,
+            description=table.description,
+            configuration={"delta.checkpointInterval": "50"},
+            storage_options=dict(store.options),
+        )
+    except (OSError, DeltaError) as error:
+        raise _cannot_write(store, table, error) from None
+
+
+def replace_window(
+    store: Store,
+    table: Table,
+    rows: Rows,
+    windows: Sequence[Window] | None,
+    *,
+    where: Mapping[str, str] | None = None,
+    transactions: Mapping[str, int] | None = None,
+) -> WriteReceipt:
+    """Put `rows` in the place of those that the windows hold; no rows clear the windows.
+
+    Args:
+        windows: which values of the table's window column are replaced; None for its nulls.
+        where: further columns and the one value that the replaced rows, and the new ones, have.
+        transactions: app id -> version, recorded with the commit.
+
+    Raises:
+        PermanentFailure: a row lies outside, or a column has another type; nothing is written.
+        TransientFailure: another writer was faster.
+    """
+    assert table.window is not None, f"{table.name} has no window column"
+    column = table.window
+    ranges = None if windows is None else sorted(windows)
+
+    def inside(batch: pa.RecordBatch) -> None:
+        if not _is_inside(batch.column(column), ranges):
+            told = "no value" if ranges is None else ", ".join(_text(w) for w in ranges[:3])
+            raise PermanentFailure(
+                f"{table.name}: expected {column} in {told}, found rows outside; nothing is written."
+            )
+        for name, value in (where or {}).items():
+            if batch.num_rows and not pc.all(pc.equal(batch.column(name), value)).as_py():
+                raise PermanentFailure(
+                    f"{table.name}: expected {name} {value!r} only, found others; "
+                    "nothing is written."
+                )
+
+    replaced = predicate(table, ranges, where or {})
+    if ranges is None:
+        replaced += f' AND "{column}" IS NULL'
+    return _write(store, table, rows, inside, transactions, mode="overwrite", predicate=replaced)
+
+
+def replace(
+    store: Store, table: Table, rows: Rows, *, transactions: Mapping[str, int] | None = None
+) -> WriteReceipt:
+    """Put `rows` in the place of all rows, as a new version; older versions stay readable."""
+    return _write(store, table, rows, None, transactions, mode="overwrite")
+
+
+def append_once(
+    store: Store, table: Table, rows: Rows, *, app_id: str, version: int
+) -> WriteReceipt | None:
+    """Append unless `app_id` already recorded `version` or a newer one; None when it had.
+
+    delta-rs records transactions but does not refuse a replay, so the snapshot is asked first.
+    """
+    done = transaction_version(store, table, app_id)
+    if done is not None and done >= version:
+        return None
+    return _write(store, table, rows, None, {app_id: version}, mode="append")
+
+
+def merge(store: Store, table: Table, rows: pa.Table) -> WriteReceipt:
+    """Upsert by key: of several rows of a key the one with the greatest version column wins.
+
+    A deletion is a row like any other, with its `is_deleted` true.
+    """
+    assert table.version is not None, f"{table.name} has no version column"
+    started = time.monotonic()
+    checked = pa.Table.from_batches(
+        [conform(table, batch) for batch in rows.to_batches()], schema=table.schema
+    )
+    newest_first = checked.sort_by([(table.version, "descending")])
+    first = (
+        newest_first.append_column("_row", pa.array(range(len(newest_first)), pa.int64()))
+        .group_by(list(table.key))
+        .aggregate([("_row", "min")])
+    )
+    kept = newest_first.take(first["_row_min"])
+    target = create(store, table)
+    same_key = " AND ".join(f't."{name}" = s."{name}"' for name in table.key)
+    is_newer = f's."{table.version}" > t."{table.version}"'
+    try:
+        metrics = (
+            target.merge(kept, same_key, source_alias="s", target_alias="t", merge_schema=True)
+            .when_matched_update_all(predicate=is_newer)
+            .when_not_matched_insert_all()
+            .execute()
+        )
+    except CommitFailedError:
+        raise _lost_race(table) from None
+    except (OSError, DeltaError) as error:
+        raise _cannot_write(store, table, error) from None
+    changed = metrics["num_target_rows_inserted"] + metrics["num_target_rows_updated"]
+    files, size = _added(store, table, target.version()) if changed else (0, 0)
+    return WriteReceipt(
+        rows=changed,
+        bytes=size,
+        files=files,
+        table_version=target.version(),
+        newest=_max(kept[table.data_time]) if table.data_time else None,
+        seconds=time.monotonic() - started,
+    )
+
+
+def conform(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with exactly the table's columns; absent ones that may be null are null.
+
+    Raises:
+        PermanentFailure: a column is unknown, absent, null or of another type than declared.
+    """
+    if unknown := set(batch.schema.names) - set(table.schema.names):
+        raise PermanentFailure(
+            f"{table.name}: expected only the declared columns, found also {sorted(unknown)}; "
+            f"declare them in {table.row.__name__}."
+        )
+    conformed = conform_columns(table, table.schema, batch)
+    for field in table.schema:
+        if not field.nullable and conformed.column(field.name).null_count:
+            raise PermanentFailure(
+                f"{table.name}: expected a value in every {field.name}, found "
+                f"{conformed.column(field.name).null_count} without; nothing is written."
+            )
+    return conformed
+
+
+def conform_columns(table: Table, schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with the columns of `schema`, in their types; absent ones are null.
+
+    Raises:
+        PermanentFailure: a column that may not be null is absent, or has another type.
+    """
+    if batch.schema.equals(schema):
+        return batch
+    columns = []
+    for field in schema:
+        index = batch.schema.get_field_index(field.name)
+        if index < 0 and not field.nullable:
+            raise PermanentFailure(f"{table.name}: expected a column {field.name}, found none.")
+        columns.append(
+            pa.nulls(batch.num_rows, field.type)
+            if index < 0
+            else _retype(table, batch.column(index), field)
+        )
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _retype(table: Table, column: pa.Array, field: pa.Field) -> pa.Array:
+    """Only representations of the same values are changed: large strings, time units, nulls."""
+    found, wanted = column.type, field.type
+    if found == wanted:
+        return column
+    same = (
+        pa.types.is_null(found)
+        or (_is_text(found) and _is_text(wanted))
+        or (_is_bytes(found) and _is_bytes(wanted))
+        or (pa.types.is_dictionary(found) and found.value_type == wanted)
+        or (pa.types.is_integer(found) and pa.types.is_integer(wanted))
+        or (pa.types.is_float32(found) and pa.types.is_float64(wanted))
+        or (pa.types.is_timestamp(found) and pa.types.is_timestamp(wanted) and found.tz is not None)
+        or (pa.types.is_nested(found) and pa.types.is_nested(wanted))
+    )
+    if same:
+        try:
+            return column.cast(wanted)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            pass
+    raise PermanentFailure(
+        f"{table.name}: column {field.name} is {wanted}, found {found}; nothing is written. "
+        "Change the source, or declare another column."
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    )
+
+
+def _write(
+    store: Store,
+    table: Table,
+    rows: Rows,
+    check: Callable[[pa.RecordBatch], None] | None,
+    transactions: Mapping[str, int] | None,
+    **how: Any,
+) -> WriteReceipt:
+    started = time.monotonic()
+    target = create(store, table)
+    _refuse_changed_types(table, target)
+    written = _Stream(table, rows, check)
+    properties = CommitProperties(
+        app_transactions=[Transaction(a, v) for a, v in (transactions or {}).items()] or None,
+        # A retry by delta-rs would not read our source again.
+        max_commit_retries=15,
+    )
+    if len(target.schema().fields) < len(table.schema):
+        how["schema_mode"] = "merge"
+    try:
+        with written.reader() as batches:
+            write_deltalake(
+                target,
+                batches,
+                writer_properties=WRITER,
+                commit_properties=properties,
+                **how,
+            )
+    except CommitFailedError:
+        raise _lost_race(table) from None
+    except Exception as error:
+        # What our own stream raised comes back wrapped in delta-rs's words.
+        if written.failure is not None:
+            raise written.failure from None
+        if isinstance(error, OSError | DeltaError):
+            raise _cannot_write(store, table, error) from None
+        raise
+    files, size = _added(store, table, target.version())
+    return WriteReceipt(
+        rows=written.rows,
+        bytes=size,
+        files=files,
+        table_version=target.version(),
+        newest=written.newest,
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Stream:
+    """Checks and counts the batches on their way into delta-rs."""
+
+    def __init__(
+        self, table: Table, rows: Rows, check: Callable[[pa.RecordBatch], None] | None
+    ) -> None:
+        self.table = table
+        self.source = rows.to_batches() if isinstance(rows, pa.Table) else rows
+        self.check = check
+        self.rows = 0
+        self.newest: Moment | None = None
+        self.failure: BaseException | None = None
+
+    @contextmanager
+    def reader(self) -> Iterator[pa.RecordBatchReader]:
+        """The checked batches, made in a thread of their own.
+
+        delta-rs reads them from within its runtime, where the source could not use delta-rs
+        itself; and so making and writing run side by side.
+        """
+        with closing(prefetch(self._batches())) as batches:
+            yield pa.RecordBatchReader.from_batches(self.table.schema, batches)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self.source:
+                if not batch.num_rows:
+                    continue
+                conformed = conform(self.table, batch)
+                if self.check is not None:
+                    self.check(conformed)
+                self.rows += conformed.num_rows
+                if self.table.data_time is not None:
+                    newest = _max(conformed.column(self.table.data_time))
+                    if newest is not None and (self.newest is None or newest > self.newest):
+                        self.newest = newest
+                yield conformed
+        except BaseException as failure:
+            self.failure = failure
+            raise
+
+
+def _max(column: pa.Array | pa.ChunkedArray) -> Moment | None:
+    value: Moment | None = pc.max(column).as_py()
+    return value
+
+
+def _is_inside(column: pa.Array, ranges: Sequence[Window] | None) -> bool:
+    if ranges is None:
+        return column.null_count == len(column)
+    if column.null_count:
+        return False
+    inside = pa.scalar(False)
+    bounds = pc.min_max(column).as_py()
+    for window in ranges:
+        if bounds["min"] is None or window.start <= bounds["min"] and bounds["max"] < window.end:
+            return True
+        within = pc.and_(
+            pc.greater_equal(column, pa.scalar(window.start, column.type)),
+            pc.less(column, pa.scalar(window.end, column.type)),
+        )
+        inside = pc.or_(inside, within)
+    return bool(pc.all(inside).as_py())
+
+
+def predicate(
+    table: Table, windows: Sequence[Window] | None, where: Mapping[str, str]
+) -> str:
+    """SQL for the rows that have the values of `where` and lie within one of the windows."""
+    terms = [f'"{name}" = {_literal(value)}' for name, value in where.items()]
+    if windows is None:
+        return " AND ".join(terms) or "true"
+    if not windows:
+        return "false"
+    day = next((c for c in table.partition_by if c != table.window and c not in where), None)
+    if day is not None:
+        # Says the same by the partition column, so that other partitions' files are not read.
+        first, last = windows[0].start, max(window.end for window in windows)
+        terms.append(f'"{day}" >= {_literal(_day(first))} AND "{day}" <= {_literal(_day(last))}')
+    any_of = " OR ".join(
+        f'("{table.window}" >= {_literal(w.start)} AND "{table.window}" < {_literal(w.end)})'
+        for w in windows
+    )
+    return " AND ".join([*terms, f"({any_of})"])
+
+
+def _day(moment: Moment) -> date:
+    return moment.astimezone(UTC).date() if isinstance(moment, datetime) else moment
+
+
+def _literal(value: str | Moment) -> str:
+    if isinstance(value, datetime):
+        return f"'{value.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _text(window: Window) -> str:
+    return f"[{window.start}, {window.end})"
+
+
+def _refuse_changed_types(table: Table, target: DeltaTable) -> None:
+    there = pa.schema(target.schema().to_arrow())
+    for field in table.schema:
+        index = there.get_field_index(field.name)
+        if index >= 0 and _normal(there.field(index).type) != _normal(field.type):
+            raise PermanentFailure(
+                f"{table.name}: column {field.name} is {there.field(index).type} in the lake and "
+                f"{field.type} in the code; nothing is written. Give the new type a new name."
+            )
+
+
+def _normal(kind: pa.DataType) -> str:
+    return str(kind).replace("large_", "").replace("_view", "").replace("element:", "item:")
+
+
+def _added(store: Store, table: Table, version: int) -> tuple[int, int]:
+    """(files, bytes) that a commit added, from its log entry."""
+    entry = store.path(*table.path, "_delta_log", f"{version:020}.json")
+    actions = map(json.loads, store.filesystem().cat_file(entry).splitlines())
+    sizes = [action["add"]["size"] for action in actions if "add" in action]
+    return len(sizes), sum(sizes)
+
+
+def _lost_race(table: Table) -> TransientFailure:
+    return TransientFailure(
+        f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
+        "the step runs again from its source."
+    )
+
+
+def _cannot_write(store: Store, table: Table, error: Exception) -> Exception:
+    """delta-rs's words may print rows: only its kind of error is told."""
+    if isinstance(error, PermissionError) or "ermission denied" in str(error):
+        return UserError(
+            f"{table.name}: expected to write to {location(store, table)}, found that this is not "
+            "allowed; set NOVADE_LAKE_URL to a place that can be written."
+        )
+    if isinstance(error, OSError):
+        return TransientFailure(f"{table.name}: storage failed ({type(error).__name__}).")
+    return PermanentFailure(
+        f"{table.name}: delta-rs refused the write ({type(error).__name__}); nothing is written."
+    )

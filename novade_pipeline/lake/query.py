@@ -1,0 +1,141 @@
+"""DuckDB connections that can read the lake, and the SQL that names a table of it.
+
+The extensions are loaded by file path from the wheels that hold them: nothing is installed into
+a home directory, and nothing is fetched.
+"""
+
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from novade_pipeline.errors import UserError
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+DELTA = ("delta",)
+"""What reads the lake on a local disk."""
+
+_HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
+_TYPES: dict[pa.DataType, str] = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.binary(): "BLOB",
+    pa.date32(): "DATE",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
+}
+
+
+def connect(
+    path: str | Path = ":memory:",
+    *,
+    read_only: bool = False,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    extensions: Sequence[str] = DELTA,
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB database that can scan Delta tables, in UTC.
+
+    Args:
+        path: the database file; its folder is made when it is missing.
+        read_only: open for reading, beside other readers.
+        threads: how many threads DuckDB may use.
+        memory_limit: how much memory DuckDB may use, as DuckDB writes it: `512MB`.
+        extensions: what is loaded; a lake on Azure needs `azure` as well.
+
+    Raises:
+        UserError: another process holds the file, or it is not a DuckDB database.
+    """
+    connection = open_database(path, read_only=read_only)
+    if threads is not None:
+        connection.execute(f"SET threads = {int(threads)}")
+    if memory_limit is not None:
+        connection.execute(f"SET memory_limit = {literal(memory_limit)}")
+    prepare(connection, extensions)
+    return connection
+
+
+def open_database(path: str | Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB database, in UTC, for what does not read the lake.
+
+    Raises:
+        UserError: as `connect`.
+    """
+    if str(path) != ":memory:" and not read_only:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+    except duckdb.Error as error:
+        raise UserError(_why_not(path, str(error))) from None
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, extensions: Sequence[str] = DELTA) -> None:
+    """Make a connection that somebody else opened read the lake."""
+    for name in extensions:
+        connection.execute(f"LOAD {literal(str(extension_path(name)))}")
+
+
+def extension_path(name: str) -> Path:
+    """The file of a DuckDB extension in its installed wheel.
+
+    Raises:
+        UserError: the wheel is not installed, or is built for another version of DuckDB.
+    """
+    package = f"duckdb_extension_{name}"
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        file = Path(folder, "extensions", f"v{duckdb.__version__}", f"{name}.duckdb_extension")
+        if file.is_file():
+            return file
+    raise UserError(
+        f"DuckDB {duckdb.__version__} needs the package {package.replace('_', '-')} of the same "
+        "version; set up the environment again with `make setup`."
+    )
+
+
+def scan(store: Store, table: Table, version: int | None = None) -> str:
+    """SQL that reads a table of the lake, at a version or as it is now."""
+    pinned = "" if version is None else f", version := {int(version)}"
+    return f"delta_scan({literal(store.path(*table.path))}{pinned})"
+
+
+def identifier(name: str) -> str:
+    """A name as SQL writes it: `"event type"`."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it: `'it''s'`."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sql_type(type_: pa.DataType) -> str:
+    """The DuckDB type that holds an Arrow type of the house.
+
+    Raises:
+        TypeError: no table of the house has a column of that type.
+    """
+    if pa.types.is_list(type_):
+        return f"{sql_type(type_.value_type)}[]"
+    if pa.types.is_struct(type_):
+        fields = (type_.field(i) for i in range(type_.num_fields))
+        return f"STRUCT({', '.join(f'{identifier(f.name)} {sql_type(f.type)}' for f in fields)})"
+    if type_ not in _TYPES:
+        raise TypeError(f"no DuckDB type for {type_}; known: {', '.join(map(str, _TYPES))}")
+    return _TYPES[type_]
+
+
+def _why_not(path: str | Path, message: str) -> str:
+    if held := _HELD.search(message):
+        return (
+            f"The DuckDB file {path} is held by another process (PID {held['pid']}, "
+            f"{held['program'] or 'unknown program'}); close it there and try again."
+        )
+    return f"The DuckDB file {path} cannot be opened: {message.splitlines()[0]}"

@@ -1,0 +1,68 @@
+"""Rows of a table as Arrow, with columns and windows pushed down to the files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+from deltalake import QueryBuilder
+
+from novade_pipeline.lake.delta import Window, conform_columns, open_table, predicate
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+
+def stream(
+    store: Store,
+    table: Table,
+    *,
+    columns: Sequence[str] | None = None,
+    windows: Sequence[Window] | None = None,
+    where: Mapping[str, str] | None = None,
+    version: int | None = None,
+    limit: int | None = None,
+) -> pa.RecordBatchReader:
+    """The rows, batch by batch, in no order; none where nothing has been written yet.
+
+    Args:
+        columns: which; all where None.
+        windows: only rows within; all where None.
+        where: columns and the one value that the rows have.
+        version: of the Delta table; the newest where None.
+        limit: at most so many rows.
+    """
+    schema = table.schema
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    found = open_table(store, table, version)
+    if found is None:
+        return pa.RecordBatchReader.from_batches(schema, [])
+    there = {field.name for field in found.schema().fields}
+    names = ", ".join(f'"{name}"' for name in schema.names if name in there)
+    query = f"SELECT {names} FROM t"
+    if windows is not None:
+        query += f" WHERE {predicate(table, sorted(windows), where or {})}"
+    elif where:
+        query += f" WHERE {predicate(table, None, where)}"
+    if limit is not None:
+        query += f" LIMIT {int(limit)}"
+    result = QueryBuilder().register("t", found).execute(query)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in result:
+            yield conform_columns(table, schema, pa.record_batch(batch))
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def read(
+    store: Store,
+    table: Table,
+    *,
+    columns: Sequence[str] | None = None,
+    windows: Sequence[Window] | None = None,
+    where: Mapping[str, str] | None = None,
+    version: int | None = None,
+) -> pa.Table:
+    """As `stream`, all in memory."""
+    return stream(
+        store, table, columns=columns, windows=windows, where=where, version=version
+    ).read_all()

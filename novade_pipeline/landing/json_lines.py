@@ -1,0 +1,396 @@
+"""From lines of JSON to typed rows: trusted fast, explained slowly.
+
+A chunk is first read whole by DuckDB's typed reader, which refuses it for any line that is not
+JSON, has a wrong type, or has a field that the reader was not told of. Only a refused chunk is
+looked at line by line, by rules that accept whatever the fast way accepts and give the same
+values, so what becomes of a line never depends on its neighbours.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from novade_pipeline.lake.table import Column, Table
+from novade_pipeline.landing.chunks import Chunk, Piece
+
+Positions = np.ndarray[Any, np.dtype[np.int64]]
+
+RAW_BYTES = 64 * 2**10
+OTHER_FIELDS = "other_fields"
+LANDED = ("upload_date", "upload_hour", "file", "line")
+
+# The first line of each spool file: DuckDB takes every field's type from it, and refuses fields
+# that it does not have. Null stands for "any JSON".
+_EXAMPLES: dict[pa.DataType, Any] = {
+    pa.string(): "a text",
+    pa.int64(): 1,
+    pa.float64(): 1.5,
+    pa.bool_(): True,
+    pa.timestamp("us", tz="UTC"): "2019-11-12 14:43:52.137000",
+}
+_DUCKDB_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP",
+}
+# DuckDB reads by twice this many bytes, a thread each; longer lines are read slowly.
+_FAST_LINE_BYTES = 2**21
+_FEW_LINES = 128
+_MOST_EXTRA_FIELDS = 200
+# Outside lie the values that stand for "infinity" and for times that could not be read.
+_EARLIEST = datetime(1900, 1, 2, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that cannot become a row.
+
+    Attributes:
+        piece: the part of a file that it is in.
+        line: its number in the file, from 1.
+        reason: what was expected and what was found, without the values.
+        raw: its bytes, `RAW_BYTES` at most.
+        raw_bytes: how many it has.
+    """
+
+    piece: Piece
+    line: int
+    reason: str
+    raw: bytes
+    raw_bytes: int
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What became of a chunk: every line is a row, bad, or blank.
+
+    Attributes:
+        pieces: those of the chunk.
+        rows: the table's columns, in the order of the lines.
+        index: for each row the position of its piece in the chunk.
+        bad: the lines for quarantine.
+        blank: for each piece, how many lines have no content.
+    """
+
+    pieces: tuple[Piece, ...]
+    rows: pa.Table
+    index: Positions
+    bad: tuple[BadLine, ...]
+    blank: tuple[int, ...]
+
+
+class JsonLines:
+    """Reads chunks of one table's rows; one object serves one thread."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._fields = tuple(
+            c for c in table.columns if c.name not in (*LANDED, OTHER_FIELDS)
+        )
+        self._known = {c.source for c in self._fields}
+        self._extra: list[str] = []
+        self._keeps_others = OTHER_FIELDS in table.schema.names
+        self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+        self._connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '2GB'")
+        self._folder = tempfile.TemporaryDirectory(prefix="novade-spool-")
+
+    def close(self) -> None:
+        """Give the spool and the connection back."""
+        self._connection.close()
+        self._folder.cleanup()
+
+    def parse(self, chunk: Chunk) -> Parsed:
+        """The rows of a chunk, its bad lines and its blank ones."""
+        self._learn_from(chunk.first_line())
+        fields = self._fast(chunk.parts)
+        if fields is not None and len(fields) == chunk.lines:
+            return self._parsed(chunk, fields, np.arange(len(fields)), {})
+        lines = chunk.text().split(b"\n")[:-1]
+        filled = np.array([i for i, text in enumerate(lines) if text.strip()], np.int64)
+        if fields is not None and len(fields) == len(filled):
+            return self._parsed(chunk, fields, filled, {}, filled)
+        return self._slow(chunk, lines, filled)
+
+    def _fast(self, parts: Sequence[bytes | memoryview]) -> pa.Table | None:
+        """The fields of all lines, or None where one needs a closer look."""
+        template = {c.source: None if c.json else _EXAMPLES[c.type] for c in self._fields}
+        template |= dict.fromkeys(self._extra)
+        path = os.path.join(self._folder.name, "lines.json")
+        with open(path, "wb", buffering=0) as spool:
+            spool.write(json.dumps(template).encode() + b"\n")
+            for part in parts:
+                spool.write(part)
+        columns = [f"{_quoted(c.source)} AS {_quoted(c.name)}" for c in self._fields]
+        if self._keeps_others:
+            columns.append(f"{_object_of(self._extra)} AS {OTHER_FIELDS}")
+        try:
+            found = self._connection.execute(
+                f"SELECT {', '.join(columns)} FROM read_json({_literal(path)}, "
+                "format = 'newline_delimited', compression = 'uncompressed', sample_size = 1, "
+                f"maximum_depth = 2, maximum_object_size = {_FAST_LINE_BYTES})"
+            ).to_arrow_table()
+        except duckdb.InvalidInputException:
+            return None
+        # The template is a row too.
+        rows = self._typed(found.slice(1))
+        return rows if self._problems(rows) is None else None
+
+    def _learn_from(self, line: bytes) -> None:
+        """Take the unknown fields of a line into the template of the lines to come."""
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(value, dict):
+            self._learn(value)
+
+    def _learn(self, fields: Iterable[str]) -> None:
+        """DuckDB names columns without regard to case: fields that it would mix up stay out."""
+        taken = {name.lower() for name in (*self._known, *self._extra)}
+        for name in sorted(set(fields) - self._known - set(self._extra)):
+            if name and name.lower() not in taken and len(self._extra) < _MOST_EXTRA_FIELDS:
+                self._extra.append(name)
+                taken.add(name.lower())
+        self._extra.sort()
+
+    def _slow(self, chunk: Chunk, lines: list[bytes], filled: Positions) -> Parsed:
+        """Halve until the lines that need it are few, and look at those one by one."""
+        reasons: dict[int, str] = {}
+        good: list[int] = []
+        for i in filled.tolist():
+            try:
+                lines[i].decode()
+                good.append(i)
+            except UnicodeDecodeError as error:
+                reasons[i] = f"expected UTF-8, found another byte at position {error.start + 1}"
+        self._learn(self._fields_of([lines[i] for i in good]))
+        numbers: list[int] = []
+        tables: list[pa.Table] = []
+        for part, rows, wrong in self._halve(lines, good):
+            kept = [at for at in range(len(part)) if at not in wrong]
+            reasons |= {part[at]: reason for at, reason in wrong.items()}
+            numbers += [part[at] for at in kept]
+            tables.append(rows.take(pa.array(kept, pa.int64())) if wrong else rows)
+        fields = pa.concat_tables(tables) if tables else self._line_by_line([])[0]
+        bad = {i: (reason, lines[i]) for i, reason in reasons.items()}
+        return self._parsed(chunk, fields, np.array(numbers, np.int64), bad, filled)
+
+    def _halve(
+        self, lines: Sequence[bytes], part: list[int]
+    ) -> Iterator[tuple[list[int], pa.Table, dict[int, str]]]:
+        if not part:
+            return
+        rows = self._fast([lines[i] + b"\n" for i in part]) if len(part) > _FEW_LINES else None
+        if rows is not None and len(rows) == len(part):
+            yield part, rows, {}
+        elif len(part) <= _FEW_LINES:
+            yield (part, *self._line_by_line([lines[i].decode() for i in part]))
+        else:
+            middle = len(part) // 2
+            yield from self._halve(lines, part[:middle])
+            yield from self._halve(lines, part[middle:])
+
+    def _fields_of(self, lines: Sequence[bytes]) -> list[str]:
+        texts = pa.table({"text": pa.array(lines, pa.binary()).cast(pa.string())})
+        found = self._connection.execute(
+            "SELECT DISTINCT unnest(json_keys(text)) FROM texts "
+            "WHERE json_valid(text) AND json_type(text) = 'OBJECT'"
+        ).fetchall()
+        del texts
+        return [name for (name,) in found]
+
+    def _line_by_line(self, texts: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:
+        """(a row a text, row -> why it is none)."""
+        source = pa.table({"i": pa.array(range(len(texts)), pa.int64()), "text": texts})
+        run = self._connection.execute
+        self._connection.register("source", source)
+        structure = {c.source: "JSON" if c.json else _DUCKDB_TYPES[c.type] for c in self._fields}
+        checked = [c for c in self._fields if not c.json and c.type != pa.string()]
+        kinds = "".join(
+            f", json_type(text, {_literal(_pointer(c.source))}) AS {_quoted('kind ' + c.name)}"
+            for c in checked
+        )
+        run(
+            "CREATE OR REPLACE TEMP TABLE lines AS SELECT i, text, json_valid(text) AS valid, "
+            "CASE WHEN json_valid(text) THEN json_type(text) END AS kind FROM source"
+        )
+        run(
+            "CREATE OR REPLACE TEMP TABLE objects AS SELECT i, text, json_keys(text) AS keys, "
+            f"from_json(text, {_literal(json.dumps(structure))}) AS r{kinds} "
+            "FROM lines WHERE kind = 'OBJECT'"
+        )
+        wrong: dict[int, str] = {}
+        for i, text, kind in run("SELECT i, text, kind FROM lines WHERE NOT valid").fetchall():
+            wrong[i] = _why_not_json(text)
+        for i, kind in run("SELECT i, kind FROM lines WHERE valid AND kind <> 'OBJECT'").fetchall():
+            wrong[i] = f"expected a JSON object, found {_kind(kind)}"
+        twice = "len(list_distinct(keys)) <> len(keys)"
+        for (i,) in run(f"SELECT i FROM objects WHERE {twice}").fetchall():
+            wrong[i] = "expected each field once, found one twice"
+        for c in checked:
+            kind = _quoted("kind " + c.name)
+            query = f"SELECT i, {kind} FROM objects WHERE r[{_literal(c.source)}] IS NULL "
+            for i, found in run(query + f"AND {kind} <> 'NULL'").fetchall():
+                wrong.setdefault(i, f"{c.name}: expected {_word(c)}, found {_kind(found)}")
+        columns = [f"r[{_literal(c.source)}] AS {_quoted(c.name)}" for c in self._fields]
+        others = ""
+        if self._keeps_others:
+            columns.append(f"others AS {OTHER_FIELDS}")
+            others = f"LEFT JOIN ({self._others()}) USING (i)"
+        rows = self._typed(
+            run(
+                f"SELECT {', '.join(columns)} FROM lines LEFT JOIN objects USING (i) {others} "
+                "ORDER BY i"
+            ).to_arrow_table()
+        )
+        for i, reason in self._problems(rows) or ():
+            wrong.setdefault(i, reason)
+        self._connection.unregister("source")
+        return rows, wrong
+
+    def _others(self) -> str:
+        """SQL: for each object with unknown fields, i and those fields as one JSON object."""
+        known = ", ".join(_literal(key) for key in sorted(self._known))
+        return (
+            "SELECT i, '{' || string_agg(to_json(key)::VARCHAR || ':' || value, ',' ORDER BY key) "
+            "|| '}' AS others FROM (SELECT i, key, json_extract(text, '/' || "
+            "replace(replace(key, '~', '~0'), '/', '~1'))::VARCHAR AS value "
+            f"FROM (SELECT i, text, unnest(keys) AS key FROM objects) WHERE key NOT IN ({known})) "
+            "WHERE value <> 'null' GROUP BY i"
+        )
+
+    def _parsed(
+        self,
+        chunk: Chunk,
+        fields: pa.Table,
+        numbers: Positions,
+        bad: Mapping[int, tuple[str, bytes]],
+        filled: Positions | None = None,
+    ) -> Parsed:
+        """Put the landed columns before the fields.
+
+        Args:
+            numbers: for each row the position of its line in the chunk.
+            bad: position of a line -> why it is no row, and its bytes.
+            filled: the positions of lines with content; None where all have.
+        """
+        pieces = chunk.pieces
+        starts = np.cumsum([0, *(piece.lines for piece in pieces)])
+        index = np.searchsorted(starts, numbers, "right") - 1
+        blank = np.diff(starts)
+        blank -= blank if filled is None else np.bincount(
+            np.searchsorted(starts, filled, "right") - 1, minlength=len(chunk.pieces)
+        )[: len(chunk.pieces)]
+        firsts = np.array([piece.first_line for piece in pieces], np.int64)
+        hours = pa.array([piece.file.hour for piece in pieces], pa.timestamp("us", tz="UTC"))
+        taken = pa.array(index)
+        landed = {
+            "upload_date": hours.cast(pa.date32()).take(taken),
+            "upload_hour": hours.take(taken),
+            "file": pa.array([piece.file.file for piece in pieces], pa.string()).take(taken),
+            "line": pa.array(firsts[index] + numbers - starts[index]),
+        }
+        columns = [
+            landed[name] if name in landed else fields[name] for name in self._table.schema.names
+        ]
+        rows = pa.table(columns, schema=self._table.schema)
+        bad_lines = []
+        for i, (reason, raw) in sorted(bad.items()):
+            at = int(np.searchsorted(starts, i, "right")) - 1
+            number = pieces[at].first_line + i - int(starts[at])
+            bad_lines.append(BadLine(pieces[at], number, reason, raw[:RAW_BYTES], len(raw)))
+        return Parsed(pieces, rows, index, tuple(bad_lines), tuple(int(n) for n in blank))
+
+    def _typed(self, found: pa.Table) -> pa.Table:
+        """DuckDB's columns in the table's types."""
+        names = [c.name for c in self._fields] + [OTHER_FIELDS] * self._keeps_others
+        return pa.table(
+            [found[name].cast(self._table.schema.field(name).type) for name in names], names=names
+        )
+
+    def _problems(self, rows: pa.Table) -> list[tuple[int, str]] | None:
+        """(row, reason) for what types alone do not tell; None where all is well."""
+        found: list[tuple[int, str]] = []
+        for column in self._fields:
+            values = rows[column.name]
+            if column.required and values.null_count:
+                found += _at(pc.is_null(values), f"{column.name}: expected a value, found none")
+            if column.required and column.type == pa.string():
+                found += _at(pc.equal(values, ""), f"{column.name}: expected a text, found none")
+            if pa.types.is_timestamp(column.type) and len(values) > values.null_count:
+                bounds = pc.min_max(values)
+                if bounds["min"].as_py() < _EARLIEST or bounds["max"].as_py() > _LATEST:
+                    outside = pc.or_(
+                        pc.less(values, pa.scalar(_EARLIEST, column.type)),
+                        pc.greater(values, pa.scalar(_LATEST, column.type)),
+                    )
+                    found += _at(outside, f"{column.name}: expected a time, found none near ours")
+        return found or None
+
+
+def _at(mask: pa.ChunkedArray, reason: str) -> list[tuple[int, str]]:
+    if not pc.any(mask).as_py():
+        return []
+    return [(int(i), reason) for i in np.flatnonzero(pc.fill_null(mask, False).to_numpy())]
+
+
+def _object_of(fields: Sequence[str]) -> str:
+    """SQL for a JSON object of the fields that are not null; null where none is."""
+    if not fields:
+        return "NULL::VARCHAR"
+    parts = ", ".join(
+        f"CASE WHEN {_quoted(f)}::VARCHAR <> 'null' "
+        f"THEN {_literal(json.dumps(f, ensure_ascii=False) + ':')} || {_quoted(f)}::VARCHAR END"
+        for f in fields
+    )
+    return f"'{{' || nullif(concat_ws(',', {parts}), '') || '}}'"
+
+
+def _why_not_json(text: str) -> str:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"expected JSON, found at character {error.pos + 1}: {error.msg}"
+    except RecursionError:
+        return "expected JSON, found it nested too deep"
+    return "expected JSON, found something else"
+
+
+def _word(column: Column) -> str:
+    return {"VARCHAR": "a text", "BIGINT": "an integer", "DOUBLE": "a number"}.get(
+        _DUCKDB_TYPES[column.type], "true or false" if column.type == pa.bool_() else "a time"
+    )
+
+
+def _kind(json_type: str) -> str:
+    return {
+        "VARCHAR": "a text",
+        "OBJECT": "an object",
+        "ARRAY": "an array",
+        "BOOLEAN": "true or false",
+        "NULL": "null",
+    }.get(json_type, "a number")
+
+
+def _pointer(key: str) -> str:
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,181 @@
+"""What is wanted: the listing against the ledger.
+
+The ledger says which version of each file the lake holds. What is wanted follows from it and the
+listing alone, so a sensor, the command line and a fresh `DAGSTER_HOME` always agree.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+
+from novade_pipeline.lake.delta import Window
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.tables import LedgerRow
+from novade_pipeline.storage import Store
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What makes a file that the ledger knows wanted again.
+
+    Attributes:
+        parser_version: of the code that would read it now.
+        personal_data: the fingerprint of the policy that it would be written under now.
+        first_day: files of earlier days, and of hours to come, have no place.
+        grace: how long a file may be gone before its rows go too.
+        retry_quarantined: try what an older parser refused.
+        reload: want every file again.
+    """
+
+    parser_version: int
+    personal_data: str
+    first_day: date
+    grace: timedelta
+    retry_quarantined: bool = False
+    reload: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a load has to do.
+
+    Attributes:
+        hours: hour -> its files, for each hour that has to be loaded, in order.
+        windows: the same hours as windows, joined where nothing lies between them.
+        known: every hour that landing or the ledger has anything of, in order.
+        unplaced: the files that have no place, where they differ from the ledger's.
+        missing: ledger rows of files that are newly gone, for `missing_since` to be noted.
+    """
+
+    hours: Mapping[datetime, Sequence[LandedFile]]
+    known: Sequence[datetime]
+    unplaced: Sequence[LandedFile] | None
+    missing: Sequence[LedgerRow]
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing has to be done."""
+        return not self.hours and self.unplaced is None and not self.missing
+
+    @property
+    def days(self) -> list[date]:
+        """The upload days that have to be loaded, in order."""
+        gone = {row.upload_date for row in self.missing if row.upload_date is not None}
+        return sorted({hour.date() for hour in self.hours} | gone)
+
+
+def read_ledger(lake: Store, ledger: Table, source: str) -> list[LedgerRow]:
+    """The ledger's rows of one source."""
+    rows = read(lake, ledger, where={"source": source})
+    return [LedgerRow.model_construct(**row) for row in rows.to_pylist()]
+
+
+def wanted(
+    listing: Iterable[LandedFile],
+    ledger: Iterable[LedgerRow],
+    rules: Rules,
+    *,
+    within: Window | None = None,
+    now: datetime | None = None,
+) -> Wanted:
+    """What a load has to do so that the lake holds what landing holds.
+
+    Args:
+        listing: the files of one source; see `placed`.
+        ledger: the ledger's rows of the same source.
+        within: only hours of this window; None for all. Files without a place belong to every
+            window.
+        now: when it is; for files that are gone.
+    """
+    now = now or datetime.now(UTC)
+    there = {file.file: file for file in listing}
+    loaded = {row.file: row for row in ledger}
+    again = {
+        name for name, file in there.items() if _is_wanted(file, loaded.get(name), rules)
+    }
+    gone = {name: row for name, row in loaded.items() if name not in there}
+    expired = {
+        name
+        for name, row in gone.items()
+        if rules.grace <= timedelta(0)
+        or (row.missing_since is not None and now - row.missing_since >= rules.grace)
+    }
+    newly_gone = [
+        row.model_copy(update={"missing_since": now})
+        for name, row in gone.items()
+        if name not in expired and row.missing_since is None and _is_within(row.upload_hour, within)
+    ]
+    hours_wanted = {
+        hour
+        for hour in (
+            *(there[name].hour for name in again),
+            *(gone[name].upload_hour for name in expired),
+        )
+        if hour is not None and _is_within(hour, within)
+    }
+    hours: dict[datetime, list[LandedFile]] = {hour: [] for hour in sorted(hours_wanted)}
+    for file in there.values():
+        if file.hour in hours:
+            hours[file.hour].append(file)
+    unplaced_now = [file for file in there.values() if file.hour is None]
+    unplaced_changed = any(file.file in again for file in unplaced_now) or any(
+        gone[name].upload_hour is None for name in expired
+    )
+    known = {file.hour for file in there.values()} | {row.upload_hour for row in loaded.values()}
+    return Wanted(
+        hours={hour: sorted(files, key=lambda f: f.file) for hour, files in hours.items()},
+        known=sorted(hour for hour in known if hour is not None),
+        unplaced=unplaced_now if unplaced_changed else None,
+        missing=newly_gone,
+    )
+
+
+def placed(
+    listing: Iterable[LandedFile], rules: Rules, now: datetime | None = None
+) -> list[LandedFile]:
+    """The listing, without an hour where the name's hour is before the first day or to come."""
+    now = now or datetime.now(UTC)
+    return [
+        file
+        if file.hour is None or (file.hour.date() >= rules.first_day and file.hour <= now + HOUR)
+        else replace(file, hour=None)
+        for file in listing
+    ]
+
+
+def windows(hours: Sequence[datetime], known: Sequence[datetime]) -> list[Window]:
+    """The hours as few windows; two are joined where no known hour lies between them."""
+    position = {hour: i for i, hour in enumerate(known)}
+    joined: list[Window] = []
+    last = None
+    for hour in hours:
+        if joined and last is not None and position[hour] == position[last] + 1:
+            joined[-1] = Window(joined[-1].start, hour + HOUR)
+        else:
+            joined.append(Window(hour, hour + HOUR))
+        last = hour
+    return joined
+
+
+def ledger_rows(rows: Iterable[LedgerRow], ledger: Table) -> pa.Table:
+    """Ledger rows as the ledger's Arrow table."""
+    return pa.Table.from_pylist([row.model_dump() for row in rows], schema=ledger.schema)
+
+
+def _is_wanted(file: LandedFile, row: LedgerRow | None, rules: Rules) -> bool:
+    if row is None or rules.reload or row.etag != file.etag or row.missing_since is not None:
+        return True
+    if row.upload_hour != file.hour or row.personal_data != rules.personal_data:
+        return True
+    refused = row.refused or row.quarantined > 0
+    return rules.retry_quarantined and refused and row.parser_version < rules.parser_version
+
+
+def _is_within(hour: datetime | None, within: Window | None) -> bool:
+    return within is None or (hour is not None and within.start <= hour < within.end)

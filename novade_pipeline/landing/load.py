@@ -1,0 +1,382 @@
+"""Loading landed files: whole hours, exactly once, every line accounted for.
+
+The order of commits is quarantine, rows, ledger: a crash between two of them means one more,
+harmless, load of the same hours. A long load commits in slices of whole hours, each complete.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.lake.delta import Window, WriteReceipt, replace_window
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.landing.chunks import DamagedFile, damaged, read_chunks
+from novade_pipeline.landing.files import HourOf, LandedFile, list_files
+from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, JsonLines, Parsed
+from novade_pipeline.landing.ledger import (
+    HOUR,
+    Rules,
+    Wanted,
+    ledger_rows,
+    placed,
+    read_ledger,
+    wanted,
+    windows,
+)
+from novade_pipeline.lake.prefetch import prefetch
+from novade_pipeline.landing.repeats import Repeats
+from novade_pipeline.landing.tables import LedgerRow
+from novade_pipeline.personal_data import PersonalDataPolicy, protect
+from novade_pipeline.storage import Store
+
+SLICE_BYTES = 256 * 2**20
+SLICE_DAYS = 31
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of file of a domain, and the table that its lines become.
+
+    Attributes:
+        name: as the ledger calls it.
+        folder: below the landing zone.
+        table: where the rows go.
+        ledger: the domain's ledger.
+        quarantine: the domain's quarantine.
+        hour_of: from a file's name to its hour.
+        naming: what a name must look like, for people.
+        parser_version: raised when the code reads lines that it refused before.
+    """
+
+    name: str
+    folder: str
+    table: Table
+    ledger: Table
+    quarantine: Table
+    hour_of: HourOf
+    naming: str
+    parser_version: int = 1
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What became of the lines of a load's files; `rows` are new or replaced rows."""
+
+    files: int = 0
+    lines: int = 0
+    rows: int = 0
+    repeated: int = 0
+    quarantined: int = 0
+    blank: int = 0
+    refused_files: int = 0
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What one load did.
+
+    Attributes:
+        lines: what became of the lines.
+        receipts: one a slice, of the table's own writes.
+        hours: how many hours were loaded.
+    """
+
+    lines: Lines
+    receipts: tuple[WriteReceipt, ...]
+    hours: int
+
+    @property
+    def changed(self) -> bool:
+        """Something was written."""
+        return bool(self.receipts) or self.lines.files > 0
+
+
+def find_wanted(
+    source: Source,
+    landing: Store,
+    lake: Store,
+    rules: Rules,
+    within: Window | None = None,
+) -> Wanted:
+    """What landing holds of the source, within a window, and the lake does not have yet."""
+    return wanted(
+        placed(list_files(landing, source.folder, source.hour_of), rules),
+        read_ledger(lake, source.ledger, source.name),
+        rules,
+        within=within,
+    )
+
+
+def load(
+    source: Source,
+    landing: Store,
+    lake: Store,
+    policy: PersonalDataPolicy,
+    todo: Wanted,
+    progress: Callable[[str], None] = lambda _: None,
+) -> LoadReport:
+    """Do what is wanted.
+
+    Args:
+        todo: from `find_wanted`.
+        progress: told one sentence a slice.
+
+    Raises:
+        TransientFailure: a file changed while it was read, or another writer was faster; slices
+            committed before stay.
+    """
+    loading = _Loading(source, landing, lake, policy)
+    receipts, counted = [], Lines()
+    if todo.unplaced is not None:
+        counted = _sum(counted, loading.unplaced(todo.unplaced))
+    for hours in _slices(todo.hours):
+        receipt, lines = loading.slice(hours, windows(list(hours), todo.known))
+        receipts.append(receipt)
+        counted = _sum(counted, lines)
+        progress(
+            f"{source.table.name}: {len(receipts)} commits, {counted.files} files, "
+            f"{counted.rows} rows"
+        )
+    loading.note_missing(todo.missing, set(todo.hours))
+    return LoadReport(counted, tuple(receipts), len(todo.hours))
+
+
+def _slices(
+    hours: Mapping[datetime, Sequence[LandedFile]],
+) -> Iterator[dict[datetime, Sequence[LandedFile]]]:
+    """Consecutive hours with bounded bytes and days; an hour is never cut."""
+    current: dict[datetime, Sequence[LandedFile]] = {}
+    size = 0
+    for hour, files in hours.items():
+        more = sum(file.size for file in files)
+        days = {h.date() for h in current} | {hour.date()}
+        if current and (size + more > SLICE_BYTES or len(days) > SLICE_DAYS):
+            yield current
+            current, size = {}, 0
+        current[hour] = files
+        size += more
+    if current:
+        yield current
+
+
+@dataclass
+class _Counts:
+    """What became of one file's lines."""
+
+    lines: int = 0
+    rows: int = 0
+    repeated: int = 0
+    quarantined: int = 0
+    blank: int = 0
+
+
+@dataclass
+class _Slice:
+    """What one slice has seen so far."""
+
+    files: list[LandedFile]
+    counts: dict[str, _Counts]
+    refused: dict[str, str]
+    bad: list[BadLine] = field(default_factory=list)
+
+
+class _Loading:
+    def __init__(
+        self, source: Source, landing: Store, lake: Store, policy: PersonalDataPolicy
+    ) -> None:
+        self.source = source
+        self.landing = landing
+        self.lake = lake
+        self.policy = policy
+        self.held = self._hours_in_quarantine()
+
+    def slice(
+        self, hours: Mapping[datetime, Sequence[LandedFile]], spans: list[Window]
+    ) -> tuple[WriteReceipt, Lines]:
+        """Load whole hours: quarantine, rows, ledger."""
+        refused: dict[str, str] = {}
+        while True:
+            files = [file for group in hours.values() for file in group]
+            state = _Slice(files, {file.file: _Counts() for file in files}, refused)
+            try:
+                rows = pa.RecordBatchReader.from_batches(
+                    self.source.table.schema, self._rows(state, spans)
+                )
+                receipt = replace_window(self.lake, self.source.table, rows, spans)
+                break
+            except DamagedFile:
+                # Nothing of the slice is committed yet: it is read again without such files.
+                refused |= damaged(self.landing, files)
+        ledger = [self._ledger_row(state, file, receipt.table_version) for file in files]
+        self._write_ledger(ledger, spans)
+        return receipt, _lines(ledger)
+
+    def unplaced(self, files: Sequence[LandedFile]) -> Lines:
+        """Put files that have no place into quarantine, whole."""
+        reasons = {}
+        for file in files:
+            hour = self.source.hour_of(file.name)
+            reasons[file.file] = (
+                f"expected a name like {self.source.naming}, found another"
+                if hour is None
+                else f"expected an hour from NOVADE_HISTORY_START to now, found {hour:%Y-%m-%d %H}h"
+            )
+        state = _Slice(list(files), {}, reasons)
+        self._write_quarantine(state, None)
+        ledger = [self._ledger_row(state, file, None) for file in files]
+        self._write_ledger(ledger, None)
+        return _lines(ledger)
+
+    def note_missing(self, rows: Sequence[LedgerRow], loaded: set[datetime]) -> None:
+        """Write down since when files are gone; their rows stay for the grace period."""
+        by_hour: dict[datetime | None, set[str]] = {}
+        for row in rows:
+            if row.upload_hour not in loaded:
+                by_hour.setdefault(row.upload_hour, set()).add(row.file)
+        if not by_hour:
+            return
+        noted = {row.file: row for row in rows}
+        current = read_ledger(self.lake, self.source.ledger, self.source.name)
+        for hour in by_hour:
+            same_hour = [noted.get(r.file, r) for r in current if r.upload_hour == hour]
+            self._write_ledger(same_hour, None if hour is None else [Window(hour, hour + HOUR)])
+
+    def _rows(self, state: _Slice, spans: list[Window]) -> Iterator[pa.RecordBatch]:
+        """The slice's rows; before the last word, all lines are accounted for and bad ones kept."""
+        repeats = Repeats(self.source.table)
+        readable = [file for file in state.files if file.file not in state.refused]
+        with closing(JsonLines(self.source.table)) as parser:
+            chunks = prefetch(read_chunks(self.landing, readable))
+            with closing(chunks), closing(prefetch(map(parser.parse, chunks))) as parsed:
+                for part in parsed:
+                    yield from self._account(state, part, repeats).to_batches(
+                        max_chunksize=16_384
+                    )
+        for name, counts in state.counts.items():
+            told = counts.rows + counts.repeated + counts.quarantined + counts.blank
+            if counts.lines != told:
+                raise PermanentFailure(
+                    f"{name}: expected every line accounted for, found {counts.lines} lines and "
+                    f"{told} told of; nothing is written. This is an error in the program."
+                )
+        self._write_quarantine(state, spans)
+
+    def _account(self, state: _Slice, parsed: Parsed, repeats: Repeats) -> pa.Table:
+        for piece, blank in zip(parsed.pieces, parsed.blank, strict=True):
+            counts = state.counts[piece.file.file]
+            counts.lines += piece.lines
+            counts.blank += blank
+        for bad in parsed.bad:
+            state.counts[bad.piece.file.file].quarantined += 1
+        state.bad += parsed.bad
+        first = repeats.first(parsed.rows)
+        for number, count in Counter(parsed.index.tolist()).items():
+            state.counts[parsed.pieces[number].file.file].rows += count
+        if first is not None:
+            for number, count in Counter(parsed.index[~first].tolist()).items():
+                counts = state.counts[parsed.pieces[number].file.file]
+                counts.rows -= count
+                counts.repeated += count
+        rows = parsed.rows if first is None else parsed.rows.filter(pa.array(first))
+        return protect(rows, self.source.table.personal, self.policy)
+
+    def _write_quarantine(self, state: _Slice, spans: list[Window] | None) -> None:
+        rows = [self._whole(file, state.refused[file.file]) for file in state.files
+                if file.file in state.refused]
+        rows += [
+            self._quarantined(bad.piece.file, bad.line, bad.reason, bad.raw, bad.raw_bytes)
+            for bad in state.bad
+        ]
+        hours = {file.hour for file in state.files}
+        was_held = any(
+            hour in hours or (spans and hour and any(w.start <= hour < w.end for w in spans))
+            for hour in self.held
+        )
+        if not rows and not was_held:
+            return
+        schema = self.source.quarantine.schema
+        table = protect(
+            pa.Table.from_pylist(rows, schema=schema), self.source.quarantine.personal, self.policy
+        )
+        where = {"source": self.source.name}
+        replace_window(self.lake, self.source.quarantine, table, spans, where=where)
+
+    def _whole(self, file: LandedFile, reason: str) -> dict[str, object]:
+        """A whole bad file: a pointer to it and its first bytes."""
+        filesystem = self.landing.filesystem()
+        head = filesystem.cat_file(self.landing.path(file.file), start=0, end=RAW_BYTES)
+        return self._quarantined(file, 0, reason, head, file.size)
+
+    def _quarantined(
+        self, file: LandedFile, line: int, reason: str, raw: bytes, raw_bytes: int
+    ) -> dict[str, object]:
+        return {
+            "source": self.source.name,
+            "file": file.file,
+            "etag": file.etag,
+            "line": line,
+            "upload_date": None if file.hour is None else file.hour.date(),
+            "upload_hour": file.hour,
+            "reason": reason,
+            "raw": raw,
+            "raw_bytes": raw_bytes,
+        }
+
+    def _ledger_row(self, state: _Slice, file: LandedFile, version: int | None) -> LedgerRow:
+        counts = state.counts.get(file.file, _Counts())
+        return LedgerRow(
+            source=self.source.name,
+            file=file.file,
+            etag=file.etag,
+            size=file.size,
+            upload_date=None if file.hour is None else file.hour.date(),
+            upload_hour=file.hour,
+            lines=counts.lines,
+            rows=counts.rows,
+            repeated=counts.repeated,
+            quarantined=counts.quarantined,
+            blank=counts.blank,
+            refused=file.file in state.refused,
+            parser_version=self.source.parser_version,
+            personal_data=self.policy.fingerprint,
+            table_version=version,
+            loaded_at=datetime.now(UTC),
+        )
+
+    def _write_ledger(self, rows: list[LedgerRow], spans: list[Window] | None) -> None:
+        where = {"source": self.source.name}
+        replace_window(
+            self.lake, self.source.ledger, ledger_rows(rows, self.source.ledger), spans, where=where
+        )
+
+    def _hours_in_quarantine(self) -> set[datetime | None]:
+        rows = read(
+            self.lake,
+            self.source.quarantine,
+            columns=["upload_hour"],
+            where={"source": self.source.name},
+        )
+        return set(rows["upload_hour"].unique().to_pylist())
+
+
+def _lines(rows: Sequence[LedgerRow]) -> Lines:
+    return Lines(
+        files=len(rows),
+        lines=sum(row.lines for row in rows),
+        rows=sum(row.rows for row in rows),
+        repeated=sum(row.repeated for row in rows),
+        quarantined=sum(row.quarantined for row in rows),
+        blank=sum(row.blank for row in rows),
+        refused_files=sum(row.refused for row in rows),
+    )
+
+
+def _sum(one: Lines, other: Lines) -> Lines:
+    both = {name: value + getattr(other, name) for name, value in asdict(one).items()}
+    return Lines(**both)

@@ -1,0 +1,122 @@
+"""What is marked personal, and what becomes of it at the first write.
+
+A row model marks a column with `Personal()`, or parts of a JSON column with
+`Personal("email", "contact.phone")`. The policy is applied once, before the first write, so that
+no table, quarantine included, ever holds what it may not.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+HASH_DIGITS = 32
+EVERYTHING = "**"
+
+
+class Personal:
+    """Marks a column; with paths, only those parts of a JSON column.
+
+    A path is dotted from the root, keys compared without case: `email`, `contact.phone`; `*`
+    stands for any key, `**` for every value.
+    """
+
+    def __init__(self, *paths: str) -> None:
+        self.paths = tuple(tuple(path.lower().split(".")) for path in paths)
+
+
+@dataclass(frozen=True)
+class PersonalDataPolicy:
+    """`keep`, `hash` (HMAC-SHA256, 32 hex digits, equal values stay equal) or `drop`."""
+
+    mode: Literal["keep", "hash", "drop"] = "keep"
+    key: bytes = field(default=b"", repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when data written under this policy would look different; safe to store."""
+        if self.mode != "hash":
+            return self.mode
+        return f"hash:{self.hash('novade')[:8]}"
+
+    def hash(self, text: str) -> str:
+        """The stand-in of a value: the same for the same text and key, in every table."""
+        return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()[:HASH_DIGITS]
+
+
+def protect(
+    rows: pa.Table, marks: Mapping[str, Personal], policy: PersonalDataPolicy
+) -> pa.Table:
+    """Apply the policy to the marked columns that `rows` has.
+
+    Under `hash`, text becomes its HMAC; a marked column of another type becomes null, since a
+    hash cannot stand in it. Under `drop`, marked columns become null and marked JSON parts go.
+    """
+    if policy.mode == "keep":
+        return rows
+    for name, mark in marks.items():
+        index = rows.schema.get_field_index(name)
+        if index >= 0:
+            rows = rows.set_column(index, rows.schema.field(index), _column(rows[name], mark, policy))
+    return rows
+
+
+def masked(rows: pa.Table, marks: Mapping[str, Personal]) -> pa.Table:
+    """`rows` as a stranger may see them: marked columns null, marked JSON parts gone."""
+    return protect(rows, marks, PersonalDataPolicy("drop"))
+
+
+def _column(column: pa.ChunkedArray, mark: Personal, policy: PersonalDataPolicy) -> pa.ChunkedArray:
+    textual = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if not textual or (policy.mode == "drop" and not mark.paths):
+        return pa.chunked_array([pa.nulls(len(column), column.type)])
+    encoded = column.combine_chunks().dictionary_encode()
+    values: Iterable[str | None] = encoded.dictionary.to_pylist()
+    replaced = [
+        None if v is None else _json(v, mark, policy) if mark.paths else policy.hash(v)
+        for v in values
+    ]
+    taken = pc.take(pa.array(replaced, column.type), encoded.indices)
+    return pa.chunked_array([taken])
+
+
+def _json(text: str, mark: Personal, policy: PersonalDataPolicy) -> str | None:
+    if text in ("{}", "null"):
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        # What cannot be read cannot be searched for personal data either.
+        return None
+    for path in mark.paths:
+        value = _replace(value, path, policy)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _replace(value: Any, path: tuple[str, ...], policy: PersonalDataPolicy) -> Any:
+    if isinstance(value, list):
+        return [_replace(item, path, policy) for item in value]
+    if not isinstance(value, dict):
+        return value if path and path != (EVERYTHING,) else _leaf(value, policy)
+    kept = {}
+    for key, item in value.items():
+        if path[0] not in (key.lower(), "*", EVERYTHING):
+            kept[key] = item
+        elif path[0] == EVERYTHING and isinstance(item, dict | list):
+            kept[key] = _replace(item, path, policy)
+        elif len(path) > 1:
+            kept[key] = _replace(item, path[1:], policy)
+        elif policy.mode == "hash":
+            kept[key] = _leaf(item, policy)
+    return kept
+
+
+def _leaf(value: Any, policy: PersonalDataPolicy) -> str | None:
+    if value is None or policy.mode == "drop":
+        return None
+    return policy.hash(value if isinstance(value, str) else json.dumps(value, sort_keys=True))

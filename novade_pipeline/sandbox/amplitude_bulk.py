@@ -1,0 +1,157 @@
+"""Many events quickly, for benchmarks: lines of real shape and size, each with a `uuid` of its own.
+
+A pool of events is simulated once; every line is one of them at another time. What such a line
+says is possible, what all of them say together is not a world: use `land` where that matters.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from isal import isal_zlib
+
+from novade_pipeline.sandbox.amplitude_files import (
+    APP,
+    Landed,
+    LandingFiles,
+    hour_name,
+    hour_number,
+    require_positive,
+)
+from novade_pipeline.sandbox.amplitude_lines import encode, template, timestamp, uuid_text
+from novade_pipeline.sandbox.music_service import Verdict, day_of
+from novade_pipeline.sandbox.music_users import HOUR, MINUTE, World
+
+_POOL_EVENTS_PER_HOUR = 600
+_LINES_AT_ONCE = 2_000
+_GZIP_WINDOW = 31
+_LATEST_SECOND = 3_590
+_OLDEST_SESSION = 30 * MINUTE // 1000
+
+
+class _Shape(NamedTuple):
+    """An event of the pool without its time and its ids; `session_age` is in ms, None = none."""
+
+    template: str
+    event_id: int
+    properties: str
+    event_type: str
+    session_age: int | None
+    verdict: Verdict
+
+
+def land_bulk(
+    landing: str | os.PathLike[str],
+    *,
+    events: int,
+    files: int,
+    first_hour: datetime,
+    spread_days: int = 1,
+    seed: int = 1,
+    app: int = APP,
+) -> Landed:
+    """Land so many events in so many files: about 1,680 bytes a line, no faults, no repeats.
+
+    Args:
+        landing: the landing folder; made when missing.
+        events: how many lines, evenly over the files.
+        files: how many files; with more files than hours, an hour has several parts.
+        first_hour: the first upload hour, a full hour in UTC.
+        spread_days: over how many upload days the files are spread.
+        seed: another seed is other lines.
+        app: Amplitude's project.
+
+    Returns:
+        What was landed; counted by construction.
+
+    Raises:
+        ValueError: when `first_hour` is no full hour in UTC, or a number is below one.
+    """
+    first = hour_number(first_hour)
+    require_positive(events=events, files=files, spread_days=spread_days)
+    shapes = cycle(_pool(seed, first // 24, app))
+    target = LandingFiles(Path(landing))
+    for number in range(files):
+        hour, part = _place(number, files, spread_days * 24)
+        wanted = events * (number + 1) // files - events * number // files
+        taken = list(islice(shapes, wanted))
+        rng = Random(f"{seed}:bulk:{number}")
+        name = f"{app}_{hour_name(first + hour)}#{part}.json.gz"
+        raw_size, content = _compressed(_lines(taken, rng, first + hour))
+        target.put(f"amplitude/events/{name}", content)
+        target.tally.update(
+            events_files=1,
+            lines=wanted,
+            rows=wanted,
+            unique_events=wanted,
+            violating_rows=sum(shape.verdict == "violating" for shape in taken),
+            unplanned_rows=sum(shape.verdict == "unplanned" for shape in taken),
+            bytes_raw=raw_size,
+        )
+    return target.landed()
+
+
+@lru_cache(maxsize=1)
+def _pool(seed: int, day: int, app: int) -> tuple[_Shape, ...]:
+    """One day of a busy world, in order of time, so that it compresses as real exports do."""
+    events = day_of(World(seed, _POOL_EVENTS_PER_HOUR), day).events
+    return tuple(
+        _Shape(
+            template=template(app, event) + "\n",
+            event_id=event.event_id,
+            properties=encode(event.properties),
+            event_type=event.event_type,
+            session_age=None if event.session_id < 0 else event.session_id % _OLDEST_SESSION,
+            verdict=event.verdict,
+        )
+        for event in sorted(events, key=lambda event: event.happened)
+    )
+
+
+def _place(number: int, files: int, hours: int) -> tuple[int, int]:
+    """The hour of a file, counted from the first one, and its part within that hour."""
+    hour = number * hours // files
+    first_of_hour = -(-hour * files // hours)
+    return hour, number - first_of_hour
+
+
+def _lines(shapes: list[_Shape], rng: Random, hour: int) -> Iterator[str]:
+    """The lines of one file, with their line ends, evenly over the hour."""
+    begin = hour * HOUR
+    # The text up to the microseconds; made once, as most of the time would go here.
+    clock = [timestamp(begin + second * 1_000_000)[:-6] for second in range(3600)]
+    for number, shape in enumerate(shapes):
+        bits = rng.getrandbits(128)
+        second, fraction = number * _LATEST_SECOND // len(shapes), f"{bits % 1_000_000:06}"
+        happened, received = clock[second] + fraction, clock[second + 2] + fraction
+        age = shape.session_age
+        yield shape.template % (
+            uuid_text(~bits),
+            happened,
+            received,
+            shape.event_id,
+            shape.properties,
+            happened,
+            shape.event_type,
+            clock[second + 4] + fraction,
+            received,
+            clock[second + 3] + fraction,
+            -1 if age is None else begin // 1000 - age,
+            uuid_text(bits),
+        )
+
+
+def _compressed(lines: Iterator[str]) -> tuple[int, bytes]:
+    """The size of the text and its gzip; the text itself is never held as a whole."""
+    compressor = isal_zlib.compressobj(isal_zlib.ISAL_BEST_COMPRESSION, wbits=_GZIP_WINDOW)
+    size = 0
+    pieces: list[bytes] = []
+    while text := "".join(islice(lines, _LINES_AT_ONCE)).encode():
+        size += len(text)
+        pieces.append(compressor.compress(text))
+    return size, b"".join((*pieces, compressor.flush()))

@@ -1,0 +1,159 @@
+"""How the simulated exports come to lie in the landing folder, and what was landed.
+
+File names and figures are those of Amplitude's Azure Blob Storage export.
+"""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from isal import igzip
+
+from novade_pipeline.sandbox.amplitude_faults import has_new_field
+from novade_pipeline.sandbox.amplitude_lines import merge_line
+from novade_pipeline.sandbox.music_service import Event, Merge
+from novade_pipeline.sandbox.music_users import FIRST_DAY, HOUR, LONGEST_LIFE
+
+APP = 187520
+ORG = 9187
+
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a call landed, counted as a correct load counts it.
+
+    `lines == rows + repeated_in_hour + quarantined_lines + blank_lines`, and
+    `rows == unique_events + repeated_across_hours`.
+
+    Attributes:
+        events_files: files of events that can be read, empty ones included.
+        merged_files: files of merged ids.
+        faulty_files: files that belong in quarantine as a whole; their lines count nowhere.
+        lines: lines in the files of events that can be read.
+        rows: lines that are a `uuid`'s first within their upload hour.
+        repeated_in_hour: further lines of a `uuid` within one upload hour.
+        quarantined_lines: lines that are no event.
+        blank_lines: lines without anything.
+        unique_events: different `uuid`s.
+        repeated_across_hours: rows whose `uuid` also stands in an earlier hour of this range.
+        late_events: unique events that were received an hour or more after they happened.
+        violating_rows: rows that break the tracking plan.
+        unplanned_rows: rows whose event type is not in the plan.
+        new_field_rows: rows with the field never seen before.
+        merges: lines in the files of merged ids.
+        bytes_raw: size of all readable files of events and merged ids, decompressed.
+        bytes_landed: size of all files, as they lie there.
+        written: files written, because they were not there or differed.
+        unchanged: files that were there already, byte for byte; they were not touched.
+    """
+
+    events_files: int
+    merged_files: int
+    faulty_files: int
+    lines: int
+    rows: int
+    repeated_in_hour: int
+    quarantined_lines: int
+    blank_lines: int
+    unique_events: int
+    repeated_across_hours: int
+    late_events: int
+    violating_rows: int
+    unplanned_rows: int
+    new_field_rows: int
+    merges: int
+    bytes_raw: int
+    bytes_landed: int
+    written: int
+    unchanged: int
+
+
+class LandingFiles:
+    """Writes files atomically, only where they differ, and counts."""
+
+    def __init__(self, root: Path) -> None:
+        """Land below `root`."""
+        self.root = root
+        self.tally: Counter[str] = Counter()
+        self.seen: set[int] = set()
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write one file under a hidden name and rename it; leave it alone when it is the same."""
+        path = self.root / name
+        self.tally["bytes_landed"] += len(content)
+        if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+            self.tally["unchanged"] += 1
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        hidden = path.with_name(f".{path.name}.{os.getpid()}")
+        hidden.write_bytes(content)
+        hidden.replace(path)
+        self.tally["written"] += 1
+
+    def put_events(self, name: str, text: bytes) -> None:
+        """Write one file of events."""
+        self.tally["events_files"] += 1
+        self.tally["bytes_raw"] += len(text)
+        self.put(f"amplitude/events/{name}", igzip.compress(text, mtime=0))
+
+    def put_merges(self, name: str, org: int, merges: list[Merge]) -> None:
+        """Write one file of merged ids."""
+        text = "".join(f"{merge_line(org, merge)}\n" for merge in merges).encode()
+        self.tally["merged_files"] += 1
+        self.tally["merges"] += len(merges)
+        self.tally["bytes_raw"] += len(text)
+        self.put(f"amplitude/merged_ids/{name}", igzip.compress(text, mtime=0))
+
+    def count(self, events: list[Event], faults: bool) -> None:
+        """Count the events of one upload hour."""
+        in_hour = {event.bits: event for event in events}
+        new = in_hour.keys() - self.seen
+        self.seen |= new
+        rows = in_hour.values()
+        verdicts = Counter(event.verdict for event in rows)
+        self.tally.update(
+            lines=len(events),
+            rows=len(rows),
+            repeated_in_hour=len(events) - len(rows),
+            unique_events=len(new),
+            repeated_across_hours=len(rows) - len(new),
+            late_events=sum(in_hour[b].received - in_hour[b].happened >= HOUR for b in new),
+            violating_rows=verdicts["violating"],
+            unplanned_rows=verdicts["unplanned"],
+            new_field_rows=sum(faults and has_new_field(event.bits) for event in rows),
+        )
+
+    def landed(self) -> Landed:
+        """The figures so far."""
+        return Landed(**{figure.name: self.tally[figure.name] for figure in fields(Landed)})
+
+
+def hour_number(moment: datetime) -> int:
+    """The hour since 1970-01-01 UTC that begins at `moment`.
+
+    Raises:
+        ValueError: when it is not a full hour in UTC, or before the first day of the world.
+    """
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError(f"expected first_hour in UTC, found {moment!r}")
+    number, rest = divmod(moment - _UNIX_EPOCH, timedelta(hours=1))
+    if rest or number < (FIRST_DAY + LONGEST_LIFE) * 24:
+        raise ValueError(f"expected first_hour to be a full hour, from April 2000, found {moment}")
+    return number
+
+
+def hour_name(number: int) -> str:
+    """An hour since 1970-01-01 as file names have it: no leading zero."""
+    moment = _UNIX_EPOCH + timedelta(hours=number)
+    return f"{moment:%Y-%m-%d}_{moment.hour}"
+
+
+def require_positive(**numbers: int) -> None:
+    """Refuse what must be at least one and is not."""
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"expected {name} to be at least 1, found {number}")

@@ -1,0 +1,149 @@
+"""The only place that reads the environment: `NOVADE_*` variables and a `.env` file.
+
+A setting is read once, checked at the start with one message for all that is wrong, and handed
+on as plain data. Nothing else in the package looks at `os.environ`.
+"""
+
+import hashlib
+import os
+import secrets
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from novade_pipeline.errors import UserError
+from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.storage import Store, store
+
+PREFIX = "NOVADE_"
+
+
+class Settings(BaseSettings):
+    """Every setting of the project, with its default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    lake_url: str = Field(
+        "data/lake", description="Where the Delta tables are: a folder, or a URL (ADLS follows)."
+    )
+    landing_url: str = Field(
+        "data/landing", description="Where others drop their files: a folder, or a URL."
+    )
+    warehouse_path: Path = Field(
+        Path("data/warehouse.duckdb"), description="The DuckDB file that holds the marts."
+    )
+    dagster_home: Path = Field(
+        Path("data/dagster"), description="Where Dagster keeps its runs; DAGSTER_HOME wins."
+    )
+    history_start: date = Field(
+        date(2018, 1, 1), description="The first upload day that the graph has a partition for."
+    )
+    personal_data: Literal["keep", "hash", "drop"] = Field(
+        "keep", description="What becomes of personal data at the first write."
+    )
+    personal_data_key: SecretStr | None = Field(
+        None, description="The key of the hash; the same key makes the same hash everywhere."
+    )
+    landing_grace_hours: float = Field(
+        24.0, ge=0, description="How long a landed file may be gone before its rows go too, hours."
+    )
+    landing_poll_seconds: int = Field(
+        15, ge=5, description="How often the landing sensor looks, seconds."
+    )
+    landing_max_attempts: int = Field(
+        3, ge=1, description="Failed runs for the same files before the sensor stops asking."
+    )
+    freshness_hours: float = Field(
+        26.0, gt=0, description="Newest data older than this many hours makes a check warn."
+    )
+    violating_share: float = Field(
+        0.05, ge=0, le=1, description="Share of events that violate the plan before a check warns."
+    )
+    unplanned_share: float = Field(
+        0.05, ge=0, le=1, description="Share of events of unplanned types before a check warns."
+    )
+
+    @field_validator("lake_url", "landing_url")
+    @classmethod
+    def _is_supported_url(cls, url: str) -> str:
+        store(url)
+        return url
+
+    @field_validator("history_start")
+    @classmethod
+    def _is_in_the_past(cls, day: date) -> date:
+        if day >= datetime.now(UTC).date():
+            raise ValueError(f"expected a day before today, found {day}")
+        return day
+
+    @model_validator(mode="after")
+    def _hash_has_a_key(self) -> Self:
+        if self.personal_data == "hash" and self.personal_data_key is None:
+            raise ValueError(
+                "NOVADE_PERSONAL_DATA=hash needs NOVADE_PERSONAL_DATA_KEY; for a new one: "
+                f"{secrets.token_hex(32)}"
+            )
+        return self
+
+    @cached_property
+    def lake(self) -> Store:
+        """The root of the lake."""
+        return store(self.lake_url)
+
+    @cached_property
+    def landing(self) -> Store:
+        """The root of the landing zone."""
+        return store(self.landing_url)
+
+    @cached_property
+    def personal_data_policy(self) -> PersonalDataPolicy:
+        """What `personal_data.py` needs to obey the setting."""
+        key = self.personal_data_key
+        return PersonalDataPolicy(
+            self.personal_data, key.get_secret_value().encode() if key is not None else b""
+        )
+
+    def masked(self) -> dict[str, tuple[str, str, str]]:
+        """Variable -> (value, where it comes from, what it is); secrets as stars."""
+        return {
+            f"{PREFIX}{name.upper()}": (
+                str(getattr(self, name)),
+                "set" if name in self.model_fields_set else "default",
+                field.description or "",
+            )
+            for name, field in type(self).model_fields.items()
+        }
+
+
+def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Settings:
+    """Read the environment, and `.env` or the file that `NOVADE_ENV_FILE` names, once.
+
+    Raises:
+        UserError: one message that names every variable that is wrong, without its value.
+    """
+    chosen = env_file or os.environ.get(f"{PREFIX}ENV_FILE")
+    if chosen and not Path(chosen).is_file():
+        raise UserError(f"{PREFIX}ENV_FILE: expected a file, found none at {chosen}.")
+    if home := os.environ.get("DAGSTER_HOME"):
+        overrides.setdefault("dagster_home", home)
+    try:
+        return Settings(_env_file=chosen or ".env", **overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" if e["loc"] else e["msg"]
+            for e in error.errors(include_input=False, include_url=False)
+        )
+        raise UserError(
+            f"Settings: {wrong}. `novade settings --help` tells what each expects."
+        ) from None
+
+
+def fingerprint(*values: str) -> str:
+    """A short name for settings that changed the data, safe to store: 16 hex digits."""
+    return hashlib.sha256("\0".join(values).encode()).hexdigest()[:16]

@@ -1,0 +1,238 @@
+"""A small world of landed events whose Delta tables the marts are made from."""
+
+import json
+import shutil
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
+from novade_pipeline.defs.marts import previews
+from novade_pipeline.defs.marts.project import Project, prepared_project
+from novade_pipeline.defs.marts.refresh import Refreshed, refresh
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.lake.query import connect, open_database
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store, store
+
+DAY = datetime(2026, 3, 2, tzinfo=UTC)
+Row = dict[str, Any]
+MARTS = (
+    *("event_enhanced", "sessions", "user_enhanced"),
+    *("daily_performance", "weekly_retention", "tracking_plan_coverage"),
+)
+
+
+class World:
+    """Landed events by upload day, merges and a plan; `write` brings the lake to them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.lake: Store = store(str(root / "lake"))
+        self.warehouse = root / "warehouse.duckdb"
+        self.events: dict[date, list[Row]] = {}
+        self.identities: dict[int, int] = {}
+        self.plan: list[Row] = []
+        self._written: dict[Any, Any] = {}
+
+    def land(self, hour: int, *events: Row, file: str = "a") -> None:
+        """Put events into an upload hour, counted from the start of the world."""
+        moment = DAY + timedelta(hours=hour)
+        rows = self.events.setdefault(moment.date(), [])
+        for line, event in enumerate(events, 1):
+            place = {"upload_date": moment.date(), "upload_hour": moment, "file": file}
+            rows.append({**place, "line": line, **event})
+
+    def empty(self, hour: int) -> None:
+        """Take all events of an upload hour away."""
+        moment = DAY + timedelta(hours=hour)
+        day = moment.date()
+        self.events[day] = [r for r in self.events.get(day, []) if r["upload_hour"] != moment]
+
+    def write(self) -> None:
+        """Commit to the lake what differs from what it holds."""
+        for day, rows in self.events.items():
+            state = json.dumps(rows, default=str)
+            if self._written.get(day) != state:
+                self._replace(EVENTS, rows, f"upload_date = '{day}'")
+                self._replace(
+                    EVENT_VERDICTS, [_verdict(row) for row in rows], f"upload_date = '{day}'"
+                )
+                self._written[day] = state
+        if self._written.get("identities") != self.identities:
+            rows = [{"amplitude_id": a, "survivor_id": b} for a, b in self.identities.items()]
+            self._replace(IDENTITIES, rows)
+            self._written["identities"] = dict(self.identities)
+        if self._written.get("plan") != self.plan:
+            self._replace(PLAN, self.plan)
+            self._written["plan"] = list(self.plan)
+
+    def _replace(self, table: Table, rows: list[Row], predicate: str | None = None) -> None:
+        there = (Path(self.lake.path(*table.path)) / "_delta_log").is_dir()
+        write_deltalake(
+            self.lake.path(*table.path),
+            pa.Table.from_pylist(rows, schema=table.schema),
+            mode="overwrite",
+            predicate=predicate if there else None,
+            partition_by=list(table.partition_by),
+        )
+
+    def refresh(
+        self,
+        project: Project,
+        *models: str,
+        checks: bool = False,
+        rebuild: bool = False,
+        warehouse: Path | None = None,
+    ) -> Refreshed:
+        """Refresh the models (all, when none is named), with or without their checks."""
+        chosen = models or MARTS
+        return refresh(
+            project,
+            self.lake,
+            warehouse or self.warehouse,
+            models=chosen,
+            checks=[c.name for c in project.checks if checks and c.model in chosen],
+            rebuild=rebuild,
+        )
+
+    def marts(self, warehouse: Path | None = None) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all marts, in an order of their own."""
+        with closing(open_database(warehouse or self.warehouse)) as connection:
+            return {
+                name: connection.execute(f"select * from marts.{name} order by all").fetchall()
+                for name in MARTS
+            }
+
+    def published(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The same from the lake."""
+        with closing(connect()) as connection:
+            return {
+                name: connection.execute(
+                    f"select * from delta_scan('{self.lake.path('marts', name)}') order by all"
+                ).fetchall()
+                for name in MARTS
+            }
+
+    def whole(self, project: Project) -> dict[str, list[tuple[Any, ...]]]:
+        """What the marts are when they are made from nothing."""
+        other = self.root / "whole" / "warehouse.duckdb"
+        other.unlink(missing_ok=True)
+        done = refresh(project, _unpublished(self), other, models=MARTS, checks=[])
+        assert not done.failures
+        return self.marts(other)
+
+    @staticmethod
+    def event(uuid: str, hour: float, **fields: Any) -> Row:
+        """An event `hour` hours after the start of the world."""
+        moment = DAY + timedelta(hours=hour)
+        return {
+            "uuid": uuid,
+            "event_type": "Home",
+            "event_time": moment,
+            "amplitude_id": 1,
+            "session_id": int(moment.timestamp()) // 3600 * 3_600_000,
+            "platform": "Web",
+            "event_properties": '{"level":"free"}',
+            **fields,
+        }
+
+    @staticmethod
+    def planned(event_type: str, *properties: str) -> list[Row]:
+        """The plan's rows for one event."""
+        shared = {"plan_version": "1", "plan_name": "p", "format": "segment", "file": "p.json"}
+        return [
+            {**shared, "event_type": event_type, "property": name, "required": bool(name)}
+            for name in ("", *properties)
+        ]
+
+
+def _unpublished(world: World) -> Store:
+    # A second warehouse would publish over the first one's marts: it gets a lake of links.
+    root = world.root / "whole" / "lake"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    for domain in ("amplitude", "tracking_plan"):
+        source = Path(world.lake.path(domain))
+        if source.is_dir():
+            (root / domain).symlink_to(source)
+    return store(str(root))
+
+
+def _verdict(row: Row) -> Row:
+    bad = '"bad"' in row["event_properties"]
+    told = [{"path": "level.deep", "keyword": "enum", "expected": "[]", "found": "string"}]
+    names = ("upload_date", "upload_hour", "file", "line", "uuid", "event_type")
+    return {
+        **{name: row[name] for name in names},
+        "event_date": row["event_time"].date(),
+        "verdict": "violating" if bad else "conforming",
+        "violations": told if bad else [],
+        "plan_version": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def project() -> Project:
+    return prepared_project(Path("warehouse.duckdb"))
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than all the rest; who looks at pictures asks for them."""
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr(previews, "PICTURES", {})
+
+
+@pytest.fixture
+def pictures() -> None:
+    """The marts are drawn."""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _built(tmp_path_factory: pytest.TempPathFactory, project: Project) -> Path:
+    world = World(tmp_path_factory.mktemp("built"))
+    _settle(world)
+    world.write()
+    assert not world.refresh(project).failures
+    return world.root
+
+
+@pytest.fixture
+def built(tmp_path: Path, _built: Path, project: Project) -> World:
+    """A world of three days whose marts are up to date: a copy, made in no time."""
+    root = tmp_path / "world"
+    shutil.copytree(_built, root)
+    world = World(root)
+    _settle(world)
+    world._written = {day: json.dumps(rows, default=str) for day, rows in world.events.items()}
+    world._written |= {"identities": dict(world.identities), "plan": list(world.plan)}
+    return world
+
+
+def _settle(world: World) -> None:
+    known = {"amplitude_id": 2, "user_id": "u2@example.com", "device_id": "d2"}
+    world.land(
+        0,
+        world.event("a", 0.1),
+        world.event("b", 0.2, event_type="Song"),
+        world.event("k", 0.5, **known),
+    )
+    world.land(1, world.event("c", 1.1, session_id=-1))
+    # Late: it happened the day before, and one event of that day comes again.
+    world.land(
+        25, world.event("d", 23.5, amplitude_id=3), world.event("a", 0.1), world.event("e", 24.9)
+    )
+    world.land(50, world.event("f", 49.5, event_type="Song", event_properties='{"level":"bad"}'))
+    world.identities = {3: 2}
+    world.plan = [*world.planned("Home", "level", "never"), *world.planned("Song", "level")]

@@ -1,0 +1,148 @@
+"""Incremental and whole builds are always equal, whatever changed in between."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+World = Any
+Change = Callable[[World], None]
+
+
+def _nothing(world: World) -> None:
+    pass
+
+
+def _more_events(world: World) -> None:
+    world.land(3, world.event("x", 3.5, event_type="New"), world.event("y", 3.6, amplitude_id=9))
+
+
+def _fewer_events(world: World) -> None:
+    world.empty(0)
+    world.land(0, world.event("b", 0.2, event_type="Song"))
+
+
+def _changed_events(world: World) -> None:
+    world.empty(1)
+    world.land(1, world.event("c", 30.0, session_id=77, event_type="Song", country="CH"))
+
+
+def _the_standing_copy_is_gone(world: World) -> None:
+    world.empty(0)
+
+
+def _an_earlier_copy_lands_late(world: World) -> None:
+    world.land(-30, world.event("f", 49.5, event_type="Song", platform="iOS"))
+
+
+def _a_whole_day_is_gone(world: World) -> None:
+    world.empty(50)
+
+
+def _all_is_gone(world: World) -> None:
+    for hour in (0, 1, 25, 50):
+        world.empty(hour)
+
+
+def _a_late_merge(world: World) -> None:
+    world.identities = {3: 2, 1: 2}
+
+
+def _a_chain_grows(world: World) -> None:
+    world.identities = {3: 7, 2: 7}
+
+
+def _a_merge_is_taken_back(world: World) -> None:
+    world.identities = {}
+
+
+def _a_session_ends_to_be_one(world: World) -> None:
+    world.empty(0)
+    world.land(0, world.event("a", 0.1, session_id=-1), world.event("b", 0.2, session_id=None))
+
+
+def _nobody_did_it(world: World) -> None:
+    nobody = {"amplitude_id": None}
+    world.land(
+        4,
+        world.event("n", 4.1, **nobody, user_id="u"),
+        world.event("o", 4.2, **nobody, device_id="d"),
+        world.event("p", 4.3, **nobody),
+    )
+
+
+def _the_first_day_moves(world: World) -> None:
+    world.land(60, world.event("early", -100.0, amplitude_id=3))
+
+
+def _the_plan_changes(world: World) -> None:
+    world.plan = [*world.planned("Song", "tempo")]
+
+
+CHANGES: list[Change] = [
+    *(_nothing, _more_events, _fewer_events, _changed_events, _the_standing_copy_is_gone),
+    *(_an_earlier_copy_lands_late, _a_whole_day_is_gone, _all_is_gone, _a_late_merge),
+    *(_a_chain_grows, _a_merge_is_taken_back, _a_session_ends_to_be_one, _nobody_did_it),
+    *(_the_first_day_moves, _the_plan_changes),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
+def test_what_changed_is_what_a_whole_build_would_find(
+    built: World, project: Any, change: Change
+) -> None:
+    change(built)
+    built.write()
+    done = built.refresh(project)
+    assert not done.failures
+    assert built.marts() == built.whole(project)
+    assert built.published() == built.marts()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_history_ends_as_a_build_from_nothing(world: World, project: Any, seed: int) -> None:
+    chance = random.Random(seed)
+    world.write()
+    for _ in range(6):
+        _anything(world, chance)
+        world.write()
+        for model in _some_models(chance):
+            # One after the other: each sees what the others left behind.
+            world.refresh(project, *model)
+    world.refresh(project)
+    assert world.marts() == world.whole(project)
+    assert world.published() == world.marts()
+    assert world.refresh(project).marts["sessions"].is_unchanged
+
+
+def _anything(world: World, chance: random.Random) -> None:
+    for hour in chance.sample(range(0, 80, 6), 3):
+        world.empty(hour)
+        if chance.random() < 0.8:
+            uuids = chance.sample("abcdefghijklmnop", chance.randint(1, 5))
+            world.land(hour, *(_some_event(world, chance, uuid) for uuid in uuids))
+    if chance.random() < 0.5:
+        world.identities = {a: chance.choice([7, 8]) for a in chance.sample(range(1, 6), 3)}
+
+
+def _some_event(world: World, chance: random.Random, uuid: str) -> Any:
+    return world.event(
+        uuid,
+        chance.choice([*range(0, 80, 5), -200]),
+        event_type=chance.choice(["Home", "Song", "Song", "Rare"]),
+        amplitude_id=chance.choice([1, 2, 3, 4, 5, None]),
+        user_id=chance.choice([None, "u@example.com"]),
+        session_id=chance.choice([-1, None, 1_000, 2_000]),
+        event_properties=chance.choice(['{"level":"bad"}', '{"a":1,"b":{}}', "null", "[]"]),
+    )
+
+
+def _some_models(chance: random.Random) -> list[list[str]]:
+    followers = [
+        *("sessions", "user_enhanced", "daily_performance"),
+        *("weekly_retention", "tracking_plan_coverage"),
+    ]
+    return [["event_enhanced"], chance.sample(followers, chance.randint(0, 3))][
+        : chance.randint(1, 2)
+    ]

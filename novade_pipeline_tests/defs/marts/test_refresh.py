@@ -1,0 +1,290 @@
+"""A refresh does what is pending, repairs what was cut off, and rests when there is nothing."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from deltalake import DeltaTable
+
+from novade_pipeline.defs.marts import refresh as refresh_module
+from novade_pipeline.defs.marts.project import Project
+from novade_pipeline.errors import PermanentFailure, UserError
+from novade_pipeline.lake.query import open_database
+
+World = Any
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def no_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting dbt fails the test."""
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("dbt was started")
+
+    monkeypatch.setattr(Project, "build", refuse)
+
+
+def _books(world: World, sql: str) -> list[Any]:
+    with closing(open_database(world.warehouse)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _versions(world: World) -> dict[str, int]:
+    marts = Path(world.lake.path("marts"))
+    return {path.name: DeltaTable(path).version() for path in marts.iterdir()}
+
+
+@pytest.mark.usefixtures("no_dbt")
+def test_a_second_refresh_starts_no_dbt_and_writes_nothing(built: World, project: Project) -> None:
+    before, versions = built.marts(), _versions(built)
+    done = built.refresh(project)
+    assert all(mart.is_unchanged for mart in done.marts.values())
+    assert (built.marts(), _versions(built)) == (before, versions)
+
+
+def test_checks_that_hold_are_told_again_without_dbt(
+    built: World, project: Project, request: pytest.FixtureRequest
+) -> None:
+    first = built.refresh(project, checks=True)
+    assert first.checks
+    assert all(report.passed and report.fresh for report in first.checks)
+    request.getfixturevalue("no_dbt")
+    again = built.refresh(project, checks=True)
+    assert [r.check for r in again.checks] == [r.check for r in first.checks]
+    assert all(report.passed and not report.fresh for report in again.checks)
+
+
+def test_an_empty_lake_makes_empty_marts(world: World, project: Project) -> None:
+    done = world.refresh(project, checks=True)
+    assert not done.failures
+    assert all(report.passed for report in done.checks)
+    assert all(rows == [] for rows in world.marts().values())
+    assert world.published() == world.marts()
+
+
+def test_a_failed_check_stops_what_follows_and_keeps_the_mart_out_of_the_lake(
+    built: World, project: Project
+) -> None:
+    versions, sessions = _versions(built), built.marts()["sessions"]
+    built.identities = {1: 2}
+    built.write()
+    # The same user merged into two: its events would stand twice.
+    with_twice = [{"amplitude_id": 1, "survivor_id": n} for n in (2, 3)]
+    built._replace(refresh_module.SOURCES[1], with_twice)
+    done = built.refresh(project, checks=True)
+    failed = {report.check.name for report in done.checks if not report.passed}
+    assert {"unique_event_enhanced_uuid", "event_enhanced_has_each_uuid_once"} == failed
+    assert set(done.failures) == set(versions) - {"event_enhanced"}
+    assert done.marts["event_enhanced"].published is None
+    assert _versions(built) == versions
+    assert built.marts()["sessions"] == sessions
+    built._replace(refresh_module.SOURCES[1], [])
+    mended = built.refresh(project, checks=True)
+    assert not mended.failures
+    assert all(report.passed for report in mended.checks)
+    built.identities = {}
+    assert built.published() == built.marts() == built.whole(project)
+
+
+@pytest.mark.parametrize("lost", ["log", "table", "mart"])
+def test_what_the_books_cannot_follow_is_built_whole(
+    built: World, project: Project, lost: str
+) -> None:
+    built.land(5, built.event("new", 5.0))
+    events = Path(built.lake.path("amplitude", "events"))
+    if lost == "table":
+        shutil.rmtree(events)
+        built._written.clear()
+    built.write()
+    if lost == "log":
+        # Without its commit the checkpoint alone knows the table, not what changed.
+        DeltaTable(events).create_checkpoint()
+        for commit in events.glob("_delta_log/*.json"):
+            if int(commit.stem) < DeltaTable(events).version():
+                commit.unlink()
+        built.land(6, built.event("newer", 6.0))
+        built.write()
+    if lost == "mart":
+        _books(built, "drop table marts.sessions")
+    assert not built.refresh(project).failures
+    assert built.marts() == built.whole(project)
+    assert built.published() == built.marts()
+    whole = _books(built, "select model from novade.model where whole and generation > 1")
+    assert ("sessions",) in whole
+    assert (("event_enhanced",) in whole) == (lost != "mart")
+
+
+def test_a_model_whose_code_changed_is_built_whole(built: World, project: Project) -> None:
+    _books(built, "update novade.model set code = 'older' where model = 'event_enhanced'")
+    _books(built, "update marts.event_enhanced set country = 'wrong'")
+    done = built.refresh(project)
+    assert done.marts["event_enhanced"].reason == "its code has changed"
+    assert built.marts() == built.whole(project)
+
+
+def test_a_rebuild_mends_a_mart_that_somebody_spoilt(built: World, project: Project) -> None:
+    _books(built, "delete from marts.sessions")
+    _books(built, "update marts.event_enhanced set country = 'wrong'")
+    assert built.refresh(project).marts["sessions"].is_unchanged
+    built.refresh(project, rebuild=True)
+    assert built.marts() == built.whole(project)
+    assert built.published() == built.marts()
+
+
+def test_only_touched_days_are_published(built: World, project: Project) -> None:
+    built.land(5, built.event("new", 5.0))
+    built.write()
+    done = built.refresh(project)
+    receipt = done.marts["event_enhanced"].published.receipt
+    # `new` and the two other events of its day, of six in all.
+    by_day = _books(built, "select count(*) from marts.event_enhanced group by event_date")
+    assert receipt.rows < sum(count for (count,) in by_day)
+    assert receipt.files == 1
+
+
+def test_a_publication_that_was_cut_off_is_done_by_the_next_refresh(
+    built: World, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built.land(5, built.event("new", 5.0))
+    built.write()
+
+    def die(*args: Any) -> Any:
+        raise OSError("the lake is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(refresh_module, "publish", die)
+        with pytest.raises(OSError, match="gone"):
+            built.refresh(project)
+    assert built.published() != built.marts()
+    done = built.refresh(project)
+    assert done.marts["sessions"].reason is None
+    assert not done.marts["sessions"].is_unchanged
+    assert built.published() == built.marts() == built.whole(project)
+
+
+def test_a_publication_that_was_not_noted_is_not_done_again(built: World, project: Project) -> None:
+    versions = _versions(built)
+    _books(built, "delete from novade.published")
+    assert all(mart.is_unchanged for mart in built.refresh(project).marts.values())
+    assert _versions(built) == versions
+
+
+@pytest.mark.parametrize("harm", ["deleted", "written by others"])
+def test_a_published_mart_that_others_harmed_is_published_anew(
+    built: World, project: Project, harm: str
+) -> None:
+    path = Path(built.lake.path("marts", "event_enhanced"))
+    if harm == "deleted":
+        shutil.rmtree(path)
+    else:
+        DeltaTable(path).delete("uuid = 'a'")
+    built.land(5, built.event("new", 5.0))
+    built.write()
+    built.refresh(project)
+    assert built.published() == built.marts()
+
+
+def test_a_warehouse_restored_from_a_copy_publishes_its_own_future(
+    built: World, project: Project
+) -> None:
+    copy = built.root / "copy.duckdb"
+    shutil.copy(built.warehouse, copy)
+    for hour in (5, 6):
+        built.land(hour, built.event(f"new{hour}", hour))
+        built.write()
+        built.refresh(project)
+    shutil.copy(copy, built.warehouse)
+    built.refresh(project)
+    assert built.published() == built.marts() == built.whole(project)
+
+
+def test_a_warehouse_that_is_gone_is_made_again(built: World, project: Project) -> None:
+    before = built.marts()
+    built.warehouse.unlink()
+    built.refresh(project)
+    assert built.published() == built.marts() == before
+
+
+def test_a_warehouse_that_another_process_holds_is_one_sentence(
+    built: World, project: Project
+) -> None:
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(built.warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(UserError, match=f"held by another process .PID {holder.pid}"):
+            built.refresh(project)
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_dbt_itself_failing_is_not_taken_for_done(built: World, project: Project) -> None:
+    with pytest.raises(PermanentFailure, match="dbt build failed"):
+        project.build(built.root, ["event_enhanced"])
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from novade_pipeline.defs.marts.project import prepared_project
+from novade_pipeline.defs.marts.refresh import refresh
+from novade_pipeline.storage import store
+from dbt.cli.main import dbtRunner
+root = Path(sys.argv[1])
+project = prepared_project(root / "warehouse.duckdb")
+print("ready", flush=True)
+refresh(project, store(str(root / "lake")), root / "warehouse.duckdb",
+    models=[model.name for model in project.models], checks=[])
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.45, 0.8, 1.1])
+def test_a_refresh_that_is_killed_is_finished_by_the_next(
+    built: World, project: Project, seconds: float
+) -> None:
+    built.empty(0)
+    built.land(5, built.event("new", 5.0))
+    built.identities = {1: 2, 3: 2}
+    built.write()
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(built.root)], stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    with closing(duckdb.connect(str(built.warehouse))) as connection:
+        generations = dict(
+            connection.execute("select model, generation from novade.model").fetchall()
+        )
+        taken_in = connection.execute(
+            "select version from novade.taken_in where model = 'event_enhanced'"
+            " and source = 'amplitude.events'"
+        ).fetchone()
+        there = connection.execute(
+            "select count(*) from marts.event_enhanced where uuid = 'new'"
+        ).fetchone()
+    # Rows and books are of one transaction: both are new, or neither is.
+    is_new = generations["event_enhanced"] == 2
+    assert there == (int(is_new),)
+    assert taken_in is not None
+    assert (taken_in[0] > 2) == is_new, json.dumps(generations)
+    assert not built.refresh(project).failures
+    assert built.marts() == built.whole(project)
+    assert built.published() == built.marts()

@@ -1,0 +1,153 @@
+"""What is pending follows from the books, and from nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts.warehouse import (
+    Books,
+    Model,
+    Version,
+    pending,
+    pin,
+    prune,
+    read_books,
+)
+from novade_pipeline.errors import UserError
+from novade_pipeline.lake.query import connect
+from novade_pipeline.storage import store
+
+MODELS = (
+    Model("base", sources=("s.t",), refs=(), code="1", incremental=True),
+    Model("next", sources=(), refs=("base",), code="1", incremental=True),
+    Model("last", sources=("s.u",), refs=("base",), code="1", incremental=False),
+)
+NOW = {"s.t": Version(5, "id"), "s.u": Version(2, "id")}
+BUILT = Books(
+    generations={"base": 3, "next": 1, "last": 1},
+    codes={"base": "1", "next": "1", "last": "1"},
+    since={"base": 1, "next": 1, "last": 1},
+    taken_in={
+        ("base", "s.t"): Version(5, "id"),
+        ("next", "marts.base"): Version(3),
+        ("last", "marts.base"): Version(3),
+        ("last", "s.u"): Version(2, "id"),
+    },
+    tables=frozenset({"base", "next", "last"}),
+)
+ALL = ("base", "next", "last")
+
+
+def _with_taken_in(key: tuple[str, str], version: Version) -> Books:
+    return replace(BUILT, taken_in={**BUILT.taken_in, key: version})
+
+
+@pytest.mark.parametrize(
+    ("books", "expected"),
+    [
+        (BUILT, {}),
+        (Books(), {name: "it has never been built" for name in ALL}),
+        (replace(BUILT, tables=frozenset({"base", "last"})), {"next": "it has never been built"}),
+        (
+            replace(BUILT, codes={**BUILT.codes, "last": "0"}),
+            {"last": "its code has changed"},
+        ),
+        (replace(BUILT, rebuild={"next": "somebody said so"}), {"next": "somebody said so"}),
+        (_with_taken_in(("last", "s.u"), Version(1, "id")), {"last": "s.u has changed"}),
+        (_with_taken_in(("last", "s.u"), Version(2, "other")), {"last": "s.u has changed"}),
+        (_with_taken_in(("next", "marts.base"), Version(2)), {"next": "base has changed"}),
+        (
+            _with_taken_in(("base", "s.t"), Version(4, "id")),
+            {"base": "s.t has changed", "next": "base has changed", "last": "base has changed"},
+        ),
+    ],
+)
+def test_a_model_is_pending_when_what_it_is_made_of_is_not_what_is_there(
+    books: Books, expected: dict[str, str]
+) -> None:
+    assert pending(books, MODELS, NOW, ALL) == expected
+
+
+def test_only_what_is_selected_is_built() -> None:
+    books = _with_taken_in(("base", "s.t"), Version(4, "id"))
+    assert pending(books, MODELS, NOW, ["next"]) == {}
+    assert pending(books, MODELS, NOW, ["base"]) == {"base": "s.t has changed"}
+
+
+def test_a_rebuild_builds_all_that_is_selected() -> None:
+    assert pending(BUILT, MODELS, NOW, ["base", "last"], rebuild=True) == {
+        "base": "a rebuild was asked for",
+        "last": "a rebuild was asked for",
+    }
+
+
+def test_a_model_whose_base_was_never_built_says_what_to_select() -> None:
+    with pytest.raises(UserError, match="marts/next is made from marts/base.*select marts/base"):
+        pending(Books(), MODELS, NOW, ["next"])
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect() as opened:
+        yield opened
+
+
+def test_the_books_are_made_once_and_kept(connection: duckdb.DuckDBPyConnection) -> None:
+    first = read_books(connection, MODELS)
+    assert first.generations == {"base": 0, "next": 0, "last": 0}
+    assert not first.is_built("base")
+    assert read_books(connection, MODELS) == first
+
+
+def test_a_source_that_is_not_there_yet_is_empty_with_its_columns(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    read_books(connection, MODELS)
+    versions = {".".join(table.path): Version(-1) for table in SOURCES}
+    pin(connection, store(str(tmp_path)), SOURCES, versions)
+    for table in SOURCES:
+        found = connection.execute(f"select * from {'.'.join(table.path)}").fetch_arrow_table()
+        assert found.num_rows == 0
+        assert found.schema.names == table.schema.names
+        assert found.schema.types == table.schema.types
+
+
+def test_a_pinned_source_does_not_move(connection: duckdb.DuckDBPyConnection, world: Any) -> None:
+    world.land(0, world.event("a", 0.0))
+    world.write()
+    read_books(connection, MODELS)
+    versions = {".".join(table.path): Version(0, "id") for table in SOURCES[:1]}
+    pin(connection, world.lake, SOURCES[:1], versions)
+    world.land(1, world.event("b", 1.0))
+    world.write()
+    assert connection.execute("select uuid from amplitude.events").fetchall() == [("a",)]
+
+
+def test_the_log_is_kept_for_whoever_has_not_read_it(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    models = [
+        Model("event_enhanced", sources=(), refs=(), code="", incremental=True),
+        Model("sessions", sources=(), refs=("event_enhanced",), code="", incremental=True),
+        Model("user_enhanced", sources=(), refs=("event_enhanced",), code="", incremental=True),
+        Model("retention", sources=(), refs=("event_enhanced",), code="", incremental=False),
+    ]
+    read_books(connection, models)
+    connection.execute("update novade.model set generation = 9, since = 1")
+    connection.execute(
+        "insert into novade.event_changes select g, null, 1, 1 from range(2, 10) t(g)"
+    )
+    connection.execute(
+        "insert into novade.taken_in values ('sessions', 'marts.event_enhanced', 8, null),"
+        " ('user_enhanced', 'marts.event_enhanced', 5, null),"
+        " ('retention', 'marts.event_enhanced', 2, null)"
+    )
+    prune(connection, models)
+    kept = connection.execute("select generation from novade.event_changes order by 1").fetchall()
+    assert [row[0] for row in kept] == [6, 7, 8, 9]
+    assert read_books(connection, models).since["event_enhanced"] == 5

@@ -1,0 +1,431 @@
+"""A plan is read from each vendor's export, and a wrong file is refused with one sentence."""
+
+import contextlib
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from novade_pipeline.defs.tracking_plan.plan_formats import (
+    MAX_BYTES,
+    EventRule,
+    Plan,
+    PlanError,
+    PropertySummary,
+    parse_plan,
+    planned_properties,
+)
+from novade_pipeline.errors import PermanentFailure
+
+SONG = {
+    "type": "object",
+    "properties": {
+        "song": {"type": "string", "description": "Its title"},
+        "length": {"type": ["number", "null"]},
+        "level": {"enum": ["free", "paid"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "kind": {"$ref": "#/definitions/kind"},
+    },
+    "required": ["song", "auth"],
+}
+DEFINITIONS = {"kind": {"type": "integer", "description": "Which kind"}}
+HEADERS = [
+    "Action", "Object type", "Object name", "Object owner", "Object description", "Event category",
+    "Event display name", "Event source", "Event activity", "Tags", "Property type",
+    "Property group names", "Event property name", "Property description", "Property value type",
+    "Property required", "Property visibility", "Property is array", "Property regex",
+    "Enum values", "Const value", "Array min items", "Array max items", "Array unique items",
+    "Number property value min", "Number property value max", "Number is integer",
+    "String property value min length", "String property value max length",
+]  # fmt: skip
+
+
+def envelope(properties: Any = SONG, **around: Any) -> dict[str, Any]:
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {"properties": properties, "context": {}},
+        "required": ["properties"],
+        "definitions": DEFINITIONS,
+        **around,
+    }
+
+
+def segment(*rules: Any, **plan: Any) -> bytes:
+    return json.dumps({"id": "tp_1", "name": "Music", "rules": list(rules), **plan}).encode()
+
+
+def track(key: str = "NextSong", schema: Any = None, **rule: Any) -> dict[str, Any]:
+    schema = envelope() if schema is None else schema
+    return {"key": key, "type": "TRACK", "version": 1, "jsonSchema": schema, **rule}
+
+
+def amplitude(*rows: dict[str, str], headers: list[str] | None = None) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, headers or HEADERS)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def event(name: str = "NextSong", **cells: str) -> dict[str, str]:
+    return {"Object type": "Event", "Object name": name, **cells}
+
+
+def prop(name: str, kind: str = "any", **cells: str) -> dict[str, str]:
+    named = {header.lower().replace(" ", "_"): header for header in HEADERS}
+    cells = {named[key]: cell for key, cell in cells.items()}
+    return {"Event property name": name, "Property value type": kind, **cells}
+
+
+def only_rule(content: bytes) -> EventRule:
+    (rule,) = parse_plan(content, "plan").rules
+    return rule
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(PlanError) as refused:
+        parse_plan(content, "plan.json")
+    sentence = str(refused.value)
+    assert re.fullmatch(r"plan\.json: expected .+, found .+; .+", sentence)
+    assert len(sentence) < 600
+    return sentence
+
+
+def test_the_plan_of_the_music_service_has_a_rule_for_each_of_its_events(shared: Path) -> None:
+    content = (shared / "landing/tracking_plan/sparkify.json").read_bytes()
+    plan = parse_plan(content, "sparkify.json")
+    assert (plan.plan_id, plan.name, plan.format) == ("tp_sparkify", "Sparkify", "segment")
+    assert [rule.event_type for rule in plan.rules] == sorted(
+        rule["key"] for rule in json.loads(content)["rules"] if rule["type"] == "TRACK"
+    )
+
+
+def test_a_refused_plan_is_a_permanent_failure_and_a_value_error() -> None:
+    assert issubclass(PlanError, PermanentFailure)
+    assert issubclass(PlanError, ValueError)
+
+
+def test_segments_rule_is_what_stands_under_properties_properties() -> None:
+    rule = only_rule(segment(track(description="A song starts")))
+    assert rule.description == "A song starts"
+    assert rule.schema == {
+        **SONG,
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "definitions": DEFINITIONS,
+    }
+
+
+def test_rules_that_are_not_about_events_are_counted_and_ignored() -> None:
+    plan = parse_plan(segment(track(), {"type": "IDENTIFY"}, {"type": "COMMON"}), "p.json")
+    assert (len(plan.rules), plan.ignored_rules) == (1, 2)
+
+
+def test_segments_legacy_export_gives_the_same_rules() -> None:
+    legacy = {
+        "name": "workspaces/w/tracking-plans/rs_1",
+        "display_name": "Music",
+        "rules": {
+            "events": [{"name": "NextSong", "description": "", "version": 1, "rules": envelope()}],
+            "identify_traits": [{}],
+            "group_traits": [],
+        },
+    }
+    plan = parse_plan(json.dumps(legacy).encode(), "p.json")
+    assert (plan.plan_id, plan.name) == ("workspaces/w/tracking-plans/rs_1", "Music")
+    assert (plan.format, plan.ignored_rules) == ("segment_legacy", 1)
+    assert plan.rules == parse_plan(segment(track()), "p.json").rules
+
+
+def test_the_format_is_recognised_by_content_whatever_the_file_is_called() -> None:
+    assert parse_plan(segment(track()), "plan.csv").format == "segment"
+    assert parse_plan(amplitude(event()), "plan.json").format == "amplitude_csv"
+
+
+@pytest.mark.parametrize("content", [segment(track()), amplitude(event())], ids=["json", "csv"])
+def test_a_byte_order_mark_changes_nothing(content: bytes) -> None:
+    assert parse_plan(b"\xef\xbb\xbf" + content, "p") == parse_plan(content, "p")
+
+
+def test_the_same_rules_have_the_same_version_however_they_are_written() -> None:
+    plan = segment(track("A"), track("B"), updatedAt="2018-11-01")
+    document = json.loads(plan)
+    document["rules"].reverse()
+    document["updatedAt"] = "2019-01-01"
+    rewritten = json.dumps(document, indent=3, sort_keys=True).encode()
+    assert parse_plan(rewritten, "b.json").version == parse_plan(plan, "a.json").version
+
+
+def test_a_changed_rule_has_another_version() -> None:
+    stricter = {**SONG, "additionalProperties": False}
+    changed = parse_plan(segment(track(schema=envelope(stricter))), "p.json")
+    assert changed.version != parse_plan(segment(track()), "p.json").version
+
+
+@pytest.mark.parametrize(
+    ("reference", "rewritten"),
+    [
+        ("#/definitions/kind", "#/definitions/kind"),
+        ("#/$defs/size", "#/definitions/size"),
+        ("#/properties/properties/properties/a", "#/properties/a"),
+    ],
+)
+def test_a_reference_resolves_from_the_rules_own_root(reference: str, rewritten: str) -> None:
+    inner = {"properties": {"a": {"type": "integer"}, "b": {"$ref": reference}}}
+    envelope_ = envelope(inner, **{"$defs": {"size": {"type": "integer"}}})
+    schema = only_rule(segment(track(schema=envelope_))).schema
+    assert schema["properties"]["b"] == {"$ref": rewritten}
+    assert Draft7Validator(schema).is_valid({"b": 1})
+    assert not Draft7Validator(schema).is_valid({"b": "x"})
+
+
+def test_an_id_that_only_labels_does_not_send_references_astray() -> None:
+    labelled = {"$id": "/properties/b", "$ref": "#/definitions/kind"}
+    schema = only_rule(segment(track(schema=envelope({"properties": {"b": labelled}})))).schema
+    assert schema["properties"]["b"] == {"$ref": "#/definitions/kind"}
+
+
+def test_a_property_may_be_called_as_a_keyword_is() -> None:
+    inner = {"properties": {"$ref": {"type": "string"}, "$id": {}, "definitions": {}}}
+    assert (
+        only_rule(segment(track(schema=envelope(inner)))).schema["properties"]
+        == (inner["properties"])
+    )
+
+
+def test_planned_properties_are_summed_up_through_references() -> None:
+    assert planned_properties(only_rule(segment(track()))) == {
+        "song": PropertySummary("string", True, "Its title"),
+        "length": PropertySummary("number or null", False, ""),
+        "level": PropertySummary("string", False, ""),
+        "tags": PropertySummary("array of string", False, ""),
+        "kind": PropertySummary("integer", False, "Which kind"),
+        "auth": PropertySummary("any", True, ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("cells", "schema"),
+    [
+        ({"kind": "string"}, {"type": "string"}),
+        ({"kind": "boolean"}, {"type": "boolean"}),
+        ({"kind": ""}, {}),
+        ({"kind": "any"}, {}),
+        ({"kind": "number"}, {"type": "number"}),
+        ({"kind": "number", "number_is_integer": "TRUE"}, {"type": "integer"}),
+        ({"kind": "enum", "enum_values": "GET, PUT"}, {"enum": ["GET", "PUT"]}),
+        ({"kind": "enum", "enum_values": "200,307"}, {"enum": ["200", 200, "307", 307]}),
+        ({"kind": "const", "const_value": "on, off"}, {"const": "on, off"}),
+        ({"kind": "const", "const_value": "true"}, {"enum": ["true", True]}),
+        ({"kind": "string", "property_regex": "^a+$"}, {"type": "string", "pattern": "^a+$"}),
+        (
+            {"kind": "string", "string_property_value_min_length": "1"},
+            {"type": "string", "minLength": 1},
+        ),
+        (
+            {"kind": "number", "number_property_value_min": "-0.5"},
+            {"type": "number", "minimum": -0.5},
+        ),
+        (
+            {"kind": "string", "property_is_array": "TRUE", "array_min_items": "1",
+             "array_max_items": "3", "array_unique_items": "TRUE"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3,
+             "uniqueItems": True},
+        ),
+        ({"kind": "any", "property_description": "why"}, {"description": "why"}),
+    ],
+)  # fmt: skip
+def test_a_row_of_amplitudes_csv_becomes_a_schema(
+    cells: dict[str, str], schema: dict[str, Any]
+) -> None:
+    rule = only_rule(amplitude(event(), prop("p", **cells)))
+    assert rule.schema["properties"] == {"p": schema}
+    Draft7Validator.check_schema(rule.schema)
+
+
+def test_a_large_limit_keeps_every_digit() -> None:
+    row = prop("p", "number", number_property_value_max="9007199254740993.0")
+    assert only_rule(amplitude(event(), row)).schema["properties"]["p"]["maximum"] == 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    "property_rows",
+    [
+        [prop("a", property_required="TRUE"), prop("b")],
+        [
+            {**prop("a", property_required="TRUE"), "Object name": "NextSong"},
+            {**prop("b"), "Object type": "Event Property", "Object name": "NextSong"},
+        ],
+    ],
+    ids=["object's columns blank", "object's name repeated"],
+)
+def test_properties_belong_to_the_event_above_them(property_rows: list[dict[str, str]]) -> None:
+    content = amplitude(event("Home"), event(), *property_rows, {})
+    home, song = parse_plan(content, "p.csv").rules
+    assert home.schema["properties"] == {}
+    assert list(song.schema["properties"]) == ["a", "b"]
+    assert song.schema["required"] == ["a"]
+
+
+def test_an_event_repeated_on_each_propertys_row_is_one_event() -> None:
+    rows = [{**event(), **prop("a")}, {**event(), **prop("b")}]
+    assert list(only_rule(amplitude(*rows)).schema["properties"]) == ["a", "b"]
+
+
+def test_headers_are_read_in_any_case_as_exports_and_the_vendors_page_write_them() -> None:
+    lines = amplitude(event(), prop("a", "string")).split(b"\n", 1)
+    titled = b"\n".join([lines[0].title(), lines[1]])
+    assert parse_plan(titled, "p").rules == parse_plan(b"\n".join(lines), "p").rules
+
+
+def test_a_property_groups_properties_belong_to_the_events_that_name_it() -> None:
+    group = {"Object type": "Property Group", "Object name": "Common"}
+    member = prop("page", "string", property_required="TRUE")
+    named = event("A", **{"Property group names": "Common"})
+    one, other = parse_plan(amplitude(event("B"), group, member, named), "p.csv").rules
+    assert one.schema["required"] == list(one.schema["properties"]) == ["page"]
+    assert other.schema["properties"] == {}
+
+
+def test_events_that_are_not_planned_are_left_out_and_counted() -> None:
+    headers = [*HEADERS, "Event Schema Status"]
+    rows = [
+        event("A", **{"Event Schema Status": "LIVE"}),
+        event("B", **{"Event Schema Status": "UNEXPECTED"}),
+        event("C", Action="Remove"),
+        event("D", Action="Ignore"),
+        {"Object type": "User Property", "Object name": "plan"},
+    ]
+    plan = parse_plan(amplitude(*rows, headers=headers), "p.csv")
+    assert [rule.event_type for rule in plan.rules] == ["A"]
+    assert plan.ignored_rules == 4
+
+
+def test_ignore_on_every_row_tells_nothing() -> None:
+    rows = [event("A", Action="IGNORE"), {**prop("a"), "Action": "IGNORE"}]
+    assert list(only_rule(amplitude(*rows)).schema["properties"]) == ["a"]
+
+
+NESTED: Any = {}
+for _ in range(70):
+    NESTED = {"not": NESTED}
+
+WRONG_FILES = {
+    "empty": (b" \n", "an empty file"),
+    "not UTF-8": (b"\x80abc", "byte 0x80 at 0"),
+    "cut": (segment(track())[:-9], "expected JSON"),
+    "NaN": (b'{"rules": [NaN]}', "NaN, which is no JSON number"),
+    "half a character": (segment(track("\ud83d")), "lone surrogate"),
+    "nested JSON": (b"[" * 200_000, "nested too deeply"),
+    "nested schema": (segment(track(schema=envelope(NESTED))), "at most 64 levels"),
+    "too large": (b" " * (MAX_BYTES + 1), "at most"),
+    "array": (b"[1, 2]", "an array"),
+    "other JSON": (b'{"events": []}', "an object with events"),
+    "text": (b"hello, world", "without the headers object type"),
+    "CSV without types": (amplitude(headers=HEADERS[:13]), "property value type"),
+    "no id": (segment(track(), id=None), "the plan's id"),
+    "no rules": (segment(), "found none"),
+    "no rows": (amplitude(), "found none"),
+    "only other rules": (segment({"type": "GROUP"}), "1 of other kinds"),
+    "rule is text": (segment("NextSong"), "rule 1"),
+    "no event name": (segment(track(key=None)), "key of rule 1"),
+    "no schema": (segment(track(schema="{}")), 'rule for "NextSong", found string'),
+    "rule twice": (segment(track(), track()), 'event "NextSong", found two'),
+    "no such type": (
+        segment(track(schema=envelope({"properties": {"a": {"type": "text"}}}))),
+        'rule for "NextSong", found at properties/a/type',
+    ),
+    "mixed list": (
+        segment(track(schema=envelope({"required": [1, "a"] * 200_000}))), "at required",
+    ),
+    "regex": (segment(track(schema=envelope({"pattern": "\\p{L}"}))), "Python cannot read"),
+    "remote": (
+        segment(track(schema=envelope({"$ref": "https://example.com/a.json"}))),
+        "found https://example.com/a.json",
+    ),
+    "nowhere": (segment(track(schema=envelope({"$ref": "#/definitions/b"}))), "#/definitions/b"),
+    "not a schema": (
+        segment(track(schema=envelope(
+            {"enum": [{}], "not": {"$ref": "#/properties/properties/enum/0"}}
+        ))),
+        "#/enum/0",
+    ),
+    "endless": (
+        segment(track(schema=envelope({"allOf": [{"$ref": "#/properties/properties"}]}))),
+        "leads back to itself",
+    ),
+    "definitions differ": (
+        segment(track(schema=envelope({"definitions": {"kind": {}}}))), "two that differ",
+    ),
+    "value type": (amplitude(event(), prop("a", "text")), "found text on line 3"),
+    "number": (
+        amplitude(event(), prop("a", "number", number_property_value_min="1,5")),
+        "number property value min, found 1,5 on line 3",
+    ),
+    "length": (
+        amplitude(event(), prop("a", "string", string_property_value_max_length="-1")),
+        'rule for "NextSong", found at properties/a/maxLength',
+    ),
+    "flag": (amplitude(event(), prop("a", property_required="yes")), "found yes on line 3"),
+    "no enum values": (amplitude(event(), prop("a", "enum")), "enum values on line 3"),
+    "CSV regex": (amplitude(event(), prop("a", property_regex="(")), "Python cannot read"),
+    "event twice": (amplitude(event(), event()), "a second on line 3"),
+    "property twice": (amplitude(event(), prop("a"), prop("a")), "again on line 4"),
+    "property first": (amplitude(prop("a")), "on line 2"),
+    "nameless event": (amplitude(event("")), "Object name on line 2"),
+    "no such group": (amplitude(event(**{"Property group names": "G"})), 'group "G"'),
+    "unquoted comma": (amplitude(event()) + b"," * 30 + b"x\n", "found 31 on line 3"),
+    "open quote": (amplitude(event()) + b'"', "on line 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "says"), WRONG_FILES.values(), ids=WRONG_FILES.keys())
+def test_a_wrong_file_is_refused_with_one_sentence(content: bytes, says: str) -> None:
+    assert says in refusal(content)
+
+
+def test_an_event_may_hold_a_rule_that_refers_to_itself_further_down() -> None:
+    tree = {"properties": {"child": {"$ref": "#/properties/properties"}}, "required": ["n"]}
+    schema = only_rule(segment(track(schema=envelope(tree)))).schema
+    assert not Draft7Validator(schema).is_valid({"n": 1, "child": {"n": 2, "child": {}}})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["properties", "$ref", "type", "items", "not", "required", "allOf",
+                             "definitions", "pattern", "enum", "dependencies", "a"]),
+            inner, max_size=4,
+        )
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(JSON)
+def test_any_json_as_a_rule_is_either_refused_or_can_be_applied(schema: Any) -> None:
+    try:
+        plan = parse_plan(segment(track(schema=envelope(schema))), "p.json")
+    except PlanError:
+        return
+    (rule,) = plan.rules
+    planned_properties(rule)
+    Draft7Validator(rule.schema).is_valid({"a": {"a": [1]}})
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
+def test_any_bytes_are_either_a_plan_or_refused(content: bytes) -> None:
+    for bytes_ in (content, amplitude(event()) + content):
+        with contextlib.suppress(PlanError):
+            assert isinstance(parse_plan(bytes_, "p.csv"), Plan)
