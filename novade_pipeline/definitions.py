@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -12,6 +12,7 @@ import dagster as dg
 from novade_pipeline import defs
 from novade_pipeline.defs.resources import resources
 from novade_pipeline.lake.table import Table
+from novade_pipeline.landing.load import Source
 from novade_pipeline.settings import Settings, load_settings
 
 WIRING = ("assets", "checks", "sensors", "automation", "dbt")
@@ -23,21 +24,37 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:
     Args:
         overrides: resources that take the place of those that the settings ask for.
     """
-    built = dg.Definitions.merge(
-        *(module.definitions(settings) for module in _modules(WIRING)),
-        dg.Definitions(
-            resources=resources(settings, tables()) | overrides, executor=dg.in_process_executor
+    domains = [module.definitions(settings) for module in _modules(WIRING)]
+    fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.freshness_hours))
+    assets = dg.map_asset_specs(
+        lambda spec: (
+            spec if spec.freshness_policy else spec.replace_attributes(freshness_policy=fresh)
         ),
+        [asset for domain in domains for asset in domain.assets or ()],
     )
-    within = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.freshness_hours))
-    return built.map_asset_specs(
-        func=lambda spec: dg.apply_freshness_policy(spec, within, overwrite_existing=False)
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=[check for domain in domains for check in domain.asset_checks or ()],
+        jobs=[job for domain in domains for job in domain.jobs or ()],
+        schedules=[schedule for domain in domains for schedule in domain.schedules or ()],
+        sensors=[sensor for domain in domains for sensor in domain.sensors or ()],
+        resources=resources(settings, tables()) | overrides,
+        executor=dg.in_process_executor,
     )
 
 
 def tables() -> dict[str, Table]:
     """Every declared table by its name."""
-    return {table.name: table for module in _modules(("tables",)) for table in getattr(module, "TABLES", ())}
+    return {
+        table.name: table
+        for module in _modules(("tables",))
+        for table in getattr(module, "TABLES", ())
+    }
+
+
+def landing_sources() -> list[Sequence[Source]]:
+    """Of each domain that loads files, its sources."""
+    return [m.SOURCES for m in _modules(("assets",)) if hasattr(m, "SOURCES")]
 
 
 def _modules(names: tuple[str, ...]) -> Iterator[ModuleType]:

@@ -49,9 +49,7 @@ class PersonalDataPolicy:
         return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()[:HASH_DIGITS]
 
 
-def protect(
-    rows: pa.Table, marks: Mapping[str, Personal], policy: PersonalDataPolicy
-) -> pa.Table:
+def protect(rows: pa.Table, marks: Mapping[str, Personal], policy: PersonalDataPolicy) -> pa.Table:
     """Apply the policy to the marked columns that `rows` has.
 
     Under `hash`, text becomes its HMAC; a marked column of another type becomes null, since a
@@ -62,7 +60,9 @@ def protect(
     for name, mark in marks.items():
         index = rows.schema.get_field_index(name)
         if index >= 0:
-            rows = rows.set_column(index, rows.schema.field(index), _column(rows[name], mark, policy))
+            rows = rows.set_column(
+                index, rows.schema.field(index), _column(rows[name], mark, policy)
+            )
     return rows
 
 

@@ -4,15 +4,13 @@ A setting is read once, checked at the start with one message for all that is wr
 on as plain data. Nothing else in the package looks at `os.environ`.
 """
 
-import hashlib
 import os
-import secrets
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from novade_pipeline.errors import UserError
@@ -48,7 +46,9 @@ class Settings(BaseSettings):
         "keep", description="What becomes of personal data at the first write."
     )
     personal_data_key: SecretStr | None = Field(
-        None, description="The key of the hash; the same key makes the same hash everywhere."
+        None,
+        validate_default=True,
+        description="The key of the hash; the same key makes the same hash everywhere.",
     )
     landing_grace_hours: float = Field(
         24.0, ge=0, description="How long a landed file may be gone before its rows go too, hours."
@@ -82,14 +82,12 @@ class Settings(BaseSettings):
             raise ValueError(f"expected a day before today, found {day}")
         return day
 
-    @model_validator(mode="after")
-    def _hash_has_a_key(self) -> Self:
-        if self.personal_data == "hash" and self.personal_data_key is None:
-            raise ValueError(
-                "NOVADE_PERSONAL_DATA=hash needs NOVADE_PERSONAL_DATA_KEY; for a new one: "
-                f"{secrets.token_hex(32)}"
-            )
-        return self
+    @field_validator("personal_data_key")
+    @classmethod
+    def _hash_has_a_key(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("personal_data") == "hash" and not (key and key.get_secret_value()):
+            raise ValueError("expected a key, since NOVADE_PERSONAL_DATA is hash; found none")
+        return key
 
     @cached_property
     def lake(self) -> Store:
@@ -133,17 +131,10 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
     if home := os.environ.get("DAGSTER_HOME"):
         overrides.setdefault("dagster_home", home)
     try:
-        return Settings(_env_file=chosen or ".env", **overrides)  # type: ignore[call-arg]
+        return Settings(_env_file=chosen or ".env", **overrides)
     except ValidationError as error:
         wrong = "; ".join(
             f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" if e["loc"] else e["msg"]
             for e in error.errors(include_input=False, include_url=False)
         )
-        raise UserError(
-            f"Settings: {wrong}. `novade settings --help` tells what each expects."
-        ) from None
-
-
-def fingerprint(*values: str) -> str:
-    """A short name for settings that changed the data, safe to store: 16 hex digits."""
-    return hashlib.sha256("\0".join(values).encode()).hexdigest()[:16]
+        raise UserError(f"Settings: {wrong}. The README lists what each expects.") from None

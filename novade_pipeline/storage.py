@@ -56,7 +56,9 @@ def store(url: str) -> Store:
     """
     scheme = urlsplit(url).scheme if "://" in url else "file"
     if scheme not in SCHEMES:
-        raise ValueError(f"expected a folder or a {'://, '.join(SCHEMES)}:// URL, found {scheme}://")
+        raise ValueError(
+            f"expected a folder or a {'://, '.join(SCHEMES)}:// URL, found {scheme}://"
+        )
     path = unquote(url.removeprefix("file://")) if "://" in url else url
     if not path:
         raise ValueError("expected a folder, found an empty path")

@@ -39,10 +39,10 @@ LOADS_CHECK = "loads_succeed"
 class LandingConfig(dg.Config):
     """What a load does beyond what is new, and within which hours."""
 
-    reload: bool = Field(False, description="Load every hour again, new or not.")
-    retry_quarantined: bool = Field(False, description="Try what an older parser refused.")
-    first_hour: str = Field("", description="Only from this hour on: 2018-11-05T09. UTC.")
-    end_hour: str = Field("", description="Only before this hour: 2018-11-05T12. UTC.")
+    reload: bool = Field(default=False, description="Load every hour again, new or not.")
+    retry_quarantined: bool = Field(default=False, description="Try what an older parser refused.")
+    first_hour: str = Field(default="", description="Only from this hour on: 2018-11-05T09. UTC.")
+    end_hour: str = Field(default="", description="Only before this hour: 2018-11-05T12. UTC.")
 
     def within(self, window: Window) -> Window:
         """The part of a window that the hours leave."""
@@ -54,9 +54,7 @@ class LandingConfig(dg.Config):
         return Window(start, end)
 
 
-def rules_of(
-    settings: Settings, source: Source, config: LandingConfig | None = None
-) -> Rules:
+def rules_of(settings: Settings, source: Source, config: LandingConfig | None = None) -> Rules:
     """When a file of the source is wanted again."""
     return Rules(
         parser_version=source.parser_version,
@@ -129,6 +127,8 @@ def landing_assets(
         days = Window(span.start.astimezone(UTC), span.end.astimezone(UTC))
         within = config.within(days)
         selected = context.selected_asset_keys
+        checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+        changed = False
         for source in sources:
             if key_of(source.table) not in selected:
                 continue
@@ -139,6 +139,7 @@ def landing_assets(
                 report = load(
                     source, landing, lake, settings.personal_data_policy, todo, context.log.info
                 )
+            changed = changed or report.changed
             yield dg.MaterializeResult(
                 asset_key=key_of(source.table),
                 metadata=_source_metadata(lake, source, report, days),
@@ -146,11 +147,11 @@ def landing_assets(
         for table in (ledger, quarantine):
             if key_of(table) in selected:
                 yield dg.MaterializeResult(
-                    asset_key=key_of(table), metadata=table_metadata(lake, table)
+                    asset_key=key_of(table),
+                    metadata=table_metadata(lake, table, changed=changed),
                 )
         for result in _check_results(settings, lake, sources, days):
-            key = dg.AssetCheckKey(result.asset_key, result.check_name)
-            if key in context.selected_asset_check_keys:
+            if (result.asset_key, result.check_name) in checks:
                 yield result
 
     return landed
@@ -175,17 +176,13 @@ def _source_metadata(
     return metadata
 
 
-def _rows_by_hour(
-    lake: Store, source: Source, within: Window
-) -> dg.MarkdownMetadataValue:
+def _rows_by_hour(lake: Store, source: Source, within: Window) -> dg.MarkdownMetadataValue:
     """Rows an upload hour as the ledger tells them; a day where there are many."""
     files = read(
         lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}
     )
     by: dict[datetime, int] = {}
-    for hour, rows in zip(
-        files["upload_hour"].to_pylist(), files["rows"].to_pylist(), strict=True
-    ):
+    for hour, rows in zip(files["upload_hour"].to_pylist(), files["rows"].to_pylist(), strict=True):
         if hour is not None and within.start <= hour < within.end:
             by[hour] = by.get(hour, 0) + rows
     unit = "hour"
@@ -324,4 +321,3 @@ def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
             "reasons": dg.MetadataValue.md(listed),
         },
     )
-

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import dagster as dg
@@ -37,11 +38,14 @@ def stacked_bars(
 def _width(at: Sequence[Any]) -> Any:
     if len(at) < 2 or isinstance(at[0], str):
         return 0.8
-    return min(b - a for a, b in zip(at, at[1:], strict=False)) * 0.9
+    return min(b - a for a, b in pairwise(at)) * 0.9
 
 
 def heatmap(
-    title: str, rows: Sequence[str], columns: Sequence[str], shares: Sequence[Sequence[float | None]]
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    shares: Sequence[Sequence[float | None]],
 ) -> dg.MarkdownMetadataValue:
     """Shares from 0 to 1 as colours, rows by columns; None stays white."""
 

@@ -109,9 +109,7 @@ def check_columns(lake: Store, table: Table) -> dg.AssetCheckResult:
     )
 
 
-def check_fresh(
-    table: Table, newest: datetime | date | None, hours: float
-) -> dg.AssetCheckResult:
+def check_fresh(table: Table, newest: datetime | date | None, hours: float) -> dg.AssetCheckResult:
     """Warn where the newest data is older than `hours`."""
     if newest is not None and not isinstance(newest, datetime):
         newest = datetime(newest.year, newest.month, newest.day, tzinfo=UTC) + timedelta(days=1)
@@ -130,16 +128,22 @@ def check_fresh(
 
 
 def table_metadata(
-    lake: Store, table: Table, receipts: Sequence[WriteReceipt] = ()
+    lake: Store,
+    table: Table,
+    receipts: Sequence[WriteReceipt] = (),
+    *,
+    changed: bool | None = None,
 ) -> dict[str, Any]:
     """What the web page shows of a table after a materialization.
 
     Args:
         receipts: of the writes of this run; none where there was nothing to do.
+        changed: whether the run wrote to the table; None: where it has receipts.
     """
+    changed = bool(receipts) if changed is None else changed
     found = open_table(lake, table)
     metadata: dict[str, Any] = {
-        "unchanged": not receipts,
+        "unchanged": not changed,
         "dagster/uri": location(lake, table),
         "rows_written": sum(receipt.rows for receipt in receipts),
         "seconds": round(sum(receipt.seconds for receipt in receipts), 3),
@@ -156,7 +160,7 @@ def table_metadata(
         "files": sizes.num_rows,
         "table_version": found.version(),
     }
-    if receipts:
+    if changed:
         metadata["preview"] = dg.MetadataValue.md(preview(lake, table))
     return metadata
 
@@ -181,6 +185,20 @@ def markdown_table(
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     lines += ["| " + " | ".join(_cell(value, characters) for value in row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def follows_its_sources() -> dg.AutomationCondition[Any]:
+    """Materialize after a source was, once, and not while a run is at work on either.
+
+    `AutomationCondition.eager` waits until no partition of a source is missing, and a landing zone
+    has days without files.
+    """
+    condition = dg.AutomationCondition
+    updated = condition.any_deps_updated().since(
+        condition.newly_requested() | condition.newly_updated()
+    )
+    busy = condition.in_progress() | condition.any_deps_in_progress()
+    return (updated & ~busy).with_label("follows_its_sources")
 
 
 @contextmanager

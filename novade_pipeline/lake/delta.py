@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +29,7 @@ WRITER = WriterProperties(
     max_row_group_size=ROW_GROUP_ROWS, compression="ZSTD", compression_level=1
 )
 
-Rows = pa.RecordBatchReader | pa.Table
+Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 Moment = datetime | date
 
 
@@ -141,7 +141,8 @@ def replace_window(
         if not _is_inside(batch.column(column), ranges):
             told = "no value" if ranges is None else ", ".join(_text(w) for w in ranges[:3])
             raise PermanentFailure(
-                f"{table.name}: expected {column} in {told}, found rows outside; nothing is written."
+                f"{table.name}: expected {column} in {told}, found rows outside; nothing is "
+                "written."
             )
         for name, value in (where or {}).items():
             if batch.num_rows and not pc.all(pc.equal(batch.column(name), value)).as_py():
@@ -396,13 +397,13 @@ def _max(column: pa.Array | pa.ChunkedArray) -> Moment | None:
 
 def _is_inside(column: pa.Array, ranges: Sequence[Window] | None) -> bool:
     if ranges is None:
-        return column.null_count == len(column)
+        return bool(column.null_count == len(column))
     if column.null_count:
         return False
     inside = pa.scalar(False)
     bounds = pc.min_max(column).as_py()
     for window in ranges:
-        if bounds["min"] is None or window.start <= bounds["min"] and bounds["max"] < window.end:
+        if bounds["min"] is None or (window.start <= bounds["min"] and bounds["max"] < window.end):
             return True
         within = pc.and_(
             pc.greater_equal(column, pa.scalar(window.start, column.type)),
@@ -412,9 +413,7 @@ def _is_inside(column: pa.Array, ranges: Sequence[Window] | None) -> bool:
     return bool(pc.all(inside).as_py())
 
 
-def predicate(
-    table: Table, windows: Sequence[Window] | None, where: Mapping[str, str]
-) -> str:
+def predicate(table: Table, windows: Sequence[Window] | None, where: Mapping[str, str]) -> str:
     """SQL for the rows that have the values of `where` and lie within one of the windows."""
     terms = [f'"{name}" = {_literal(value)}' for name, value in where.items()]
     if windows is None:
@@ -425,7 +424,9 @@ def predicate(
     if day is not None:
         # Says the same by the partition column, so that other partitions' files are not read.
         first, last = windows[0].start, max(window.end for window in windows)
-        terms.append(f'"{day}" >= {_literal(_day(first))} AND "{day}" <= {_literal(_day(last))}')
+        terms.append(
+            f'"{day}" >= {_literal(day_of(first))} AND "{day}" <= {_literal(day_of(last))}'
+        )
     any_of = " OR ".join(
         f'("{table.window}" >= {_literal(w.start)} AND "{table.window}" < {_literal(w.end)})'
         for w in windows
@@ -433,7 +434,8 @@ def predicate(
     return " AND ".join([*terms, f"({any_of})"])
 
 
-def _day(moment: Moment) -> date:
+def day_of(moment: Moment) -> date:
+    """The UTC day of a moment."""
     return moment.astimezone(UTC).date() if isinstance(moment, datetime) else moment
 
 

@@ -156,9 +156,7 @@ def _rows(obj: Any) -> Rows:
     )
 
 
-def _windows(
-    context: dg.InputContext | dg.OutputContext, table: Table
-) -> list[Window] | None:
+def _windows(context: dg.InputContext | dg.OutputContext, table: Table) -> list[Window] | None:
     """The run's partitions in the terms of the table's window column."""
     if table.window is None or not context.has_asset_partitions:
         return None

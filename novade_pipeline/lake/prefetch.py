@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -19,10 +20,9 @@ def prefetch(items: Iterable[Item], ahead: int = 1) -> Generator[Item]:
 
     def put(item: Item | None, failure: BaseException | None, ended: bool) -> None:
         while not stopped.is_set():
-            try:
-                return ready.put((item, failure, ended), timeout=0.1)
-            except queue.Full:
-                continue
+            with suppress(queue.Full):
+                ready.put((item, failure, ended), timeout=0.1)
+                return
 
     def run() -> None:
         try:

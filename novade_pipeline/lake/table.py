@@ -8,7 +8,7 @@ path below the lake's root, and the dbt source `amplitude.events`.
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -85,7 +85,9 @@ class Table:
         names = {column.name for column in self.columns}
         named = {*self.key, *self.partition_by} | {self.window, self.version, self.data_time}
         if missing := named - names - {None}:
-            raise ValueError(f"{self.name}: the row model has no column {sorted(map(str, missing))}")
+            raise ValueError(
+                f"{self.name}: the row model has no column {sorted(map(str, missing))}"
+            )
         if self.written == "replace_window" and self.window is None:
             raise ValueError(f"{self.name}: replace_window needs a window column")
         if self.written == "merge" and self.version is None:
@@ -167,8 +169,3 @@ def _arrow_type(annotation: Any) -> pa.DataType:
     if annotation not in _SCALARS:
         raise TypeError(f"no column type for {annotation}; known: {[t.__name__ for t in _SCALARS]}")
     return _SCALARS[annotation]
-
-
-def day_of(hour: datetime) -> date:
-    """The UTC day of a moment."""
-    return hour.astimezone(UTC).date()

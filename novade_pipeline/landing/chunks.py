@@ -7,6 +7,7 @@ its last member's length and CRC were right. Small files share a chunk; a large 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from isal import isal_zlib
 
@@ -17,6 +18,7 @@ CHUNK_BYTES = 32 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
 _READ_BYTES = 2**20
 _TEXT_BYTES = 4 * 2**20
+_BadGzip: Any = isal_zlib.error
 _GZIP = 16 + isal_zlib.MAX_WBITS
 _BOM = b"\xef\xbb\xbf"
 
@@ -161,7 +163,7 @@ def _texts(landing: Store, file: LandedFile) -> Iterator[bytes]:
                     unpack = isal_zlib.decompressobj(_GZIP)
                 try:
                     text = unpack.decompress(compressed, _TEXT_BYTES)
-                except isal_zlib.error as error:
+                except _BadGzip as error:
                     kind = "gzip is damaged" if begun else "not gzip"
                     raise DamagedFile(file, f"{kind} ({error})") from None
                 begun = True

@@ -42,7 +42,8 @@ _DUCKDB_TYPES = {
     pa.int64(): "BIGINT",
     pa.float64(): "DOUBLE",
     pa.bool_(): "BOOLEAN",
-    pa.timestamp("us", tz="UTC"): "TIMESTAMP",
+    # Without a zone a text is UTC; with one, TIMESTAMP would drop it in silence.
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
 }
 # DuckDB reads by twice this many bytes, a thread each; longer lines are read slowly.
 _FAST_LINE_BYTES = 2**21
@@ -96,9 +97,7 @@ class JsonLines:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._fields = tuple(
-            c for c in table.columns if c.name not in (*LANDED, OTHER_FIELDS)
-        )
+        self._fields = tuple(c for c in table.columns if c.name not in (*LANDED, OTHER_FIELDS))
         self._known = {c.source for c in self._fields}
         self._extra: list[str] = []
         self._keeps_others = OTHER_FIELDS in table.schema.names
@@ -141,7 +140,8 @@ class JsonLines:
                 "format = 'newline_delimited', compression = 'uncompressed', sample_size = 1, "
                 f"maximum_depth = 2, maximum_object_size = {_FAST_LINE_BYTES})"
             ).to_arrow_table()
-        except duckdb.InvalidInputException:
+        except (duckdb.InvalidInputException, UnicodeDecodeError):
+            # The message quotes the line, and may cut it in the middle of a character.
             return None
         # The template is a row too.
         rows = self._typed(found.slice(1))
@@ -160,7 +160,9 @@ class JsonLines:
         """DuckDB names columns without regard to case: fields that it would mix up stay out."""
         taken = {name.lower() for name in (*self._known, *self._extra)}
         for name in sorted(set(fields) - self._known - set(self._extra)):
-            if name and name.lower() not in taken and len(self._extra) < _MOST_EXTRA_FIELDS:
+            # A name with a zero in it cannot be written in SQL.
+            usable = name and "\0" not in name and name.lower() not in taken
+            if usable and len(self._extra) < _MOST_EXTRA_FIELDS:
                 self._extra.append(name)
                 taken.add(name.lower())
         self._extra.sort()
@@ -196,7 +198,8 @@ class JsonLines:
         if rows is not None and len(rows) == len(part):
             yield part, rows, {}
         elif len(part) <= _FEW_LINES:
-            yield (part, *self._line_by_line([lines[i].decode() for i in part]))
+            # DuckDB's reader skips more kinds of space around an object than JSON has.
+            yield (part, *self._line_by_line([lines[i].strip().decode() for i in part]))
         else:
             middle = len(part) // 2
             yield from self._halve(lines, part[:middle])
@@ -232,7 +235,7 @@ class JsonLines:
             "FROM lines WHERE kind = 'OBJECT'"
         )
         wrong: dict[int, str] = {}
-        for i, text, kind in run("SELECT i, text, kind FROM lines WHERE NOT valid").fetchall():
+        for i, text in run("SELECT i, text FROM lines WHERE NOT valid").fetchall():
             wrong[i] = _why_not_json(text)
         for i, kind in run("SELECT i, kind FROM lines WHERE valid AND kind <> 'OBJECT'").fetchall():
             wrong[i] = f"expected a JSON object, found {_kind(kind)}"
@@ -290,9 +293,13 @@ class JsonLines:
         starts = np.cumsum([0, *(piece.lines for piece in pieces)])
         index = np.searchsorted(starts, numbers, "right") - 1
         blank = np.diff(starts)
-        blank -= blank if filled is None else np.bincount(
-            np.searchsorted(starts, filled, "right") - 1, minlength=len(chunk.pieces)
-        )[: len(chunk.pieces)]
+        blank -= (
+            blank
+            if filled is None
+            else np.bincount(
+                np.searchsorted(starts, filled, "right") - 1, minlength=len(chunk.pieces)
+            )[: len(chunk.pieces)]
+        )
         firsts = np.array([piece.first_line for piece in pieces], np.int64)
         hours = pa.array([piece.file.hour for piece in pieces], pa.timestamp("us", tz="UTC"))
         taken = pa.array(index)
@@ -330,12 +337,11 @@ class JsonLines:
             if column.required and column.type == pa.string():
                 found += _at(pc.equal(values, ""), f"{column.name}: expected a text, found none")
             if pa.types.is_timestamp(column.type) and len(values) > values.null_count:
+                # Compared in Arrow: Python has no datetime for the year 99999.
+                first, last = pa.scalar(_EARLIEST, column.type), pa.scalar(_LATEST, column.type)
                 bounds = pc.min_max(values)
-                if bounds["min"].as_py() < _EARLIEST or bounds["max"].as_py() > _LATEST:
-                    outside = pc.or_(
-                        pc.less(values, pa.scalar(_EARLIEST, column.type)),
-                        pc.greater(values, pa.scalar(_LATEST, column.type)),
-                    )
+                if pc.or_(pc.less(bounds["min"], first), pc.greater(bounds["max"], last)).as_py():
+                    outside = pc.or_(pc.less(values, first), pc.greater(values, last))
                     found += _at(outside, f"{column.name}: expected a time, found none near ours")
         return found or None
 

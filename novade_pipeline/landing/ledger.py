@@ -96,9 +96,7 @@ def wanted(
     now = now or datetime.now(UTC)
     there = {file.file: file for file in listing}
     loaded = {row.file: row for row in ledger}
-    again = {
-        name for name, file in there.items() if _is_wanted(file, loaded.get(name), rules)
-    }
+    again = {name for name, file in there.items() if _is_wanted(file, loaded.get(name), rules)}
     gone = {name: row for name, row in loaded.items() if name not in there}
     expired = {
         name

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import Window, WriteReceipt, replace_window
+from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import DamagedFile, damaged, read_chunks
@@ -29,7 +30,6 @@ from novade_pipeline.landing.ledger import (
     wanted,
     windows,
 )
-from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.landing.repeats import Repeats
 from novade_pipeline.landing.tables import LedgerRow
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
@@ -85,16 +85,13 @@ class LoadReport:
         lines: what became of the lines.
         receipts: one a slice, of the table's own writes.
         hours: how many hours were loaded.
+        changed: something was written, to the ledger at least.
     """
 
     lines: Lines
     receipts: tuple[WriteReceipt, ...]
     hours: int
-
-    @property
-    def changed(self) -> bool:
-        """Something was written."""
-        return bool(self.receipts) or self.lines.files > 0
+    changed: bool
 
 
 def find_wanted(
@@ -144,7 +141,7 @@ def load(
             f"{counted.rows} rows"
         )
     loading.note_missing(todo.missing, set(todo.hours))
-    return LoadReport(counted, tuple(receipts), len(todo.hours))
+    return LoadReport(counted, tuple(receipts), len(todo.hours), not todo.is_empty)
 
 
 def _slices(
@@ -255,9 +252,7 @@ class _Loading:
             chunks = prefetch(read_chunks(self.landing, readable))
             with closing(chunks), closing(prefetch(map(parser.parse, chunks))) as parsed:
                 for part in parsed:
-                    yield from self._account(state, part, repeats).to_batches(
-                        max_chunksize=16_384
-                    )
+                    yield from self._account(state, part, repeats).to_batches(max_chunksize=16_384)
         for name, counts in state.counts.items():
             told = counts.rows + counts.repeated + counts.quarantined + counts.blank
             if counts.lines != told:
@@ -287,8 +282,11 @@ class _Loading:
         return protect(rows, self.source.table.personal, self.policy)
 
     def _write_quarantine(self, state: _Slice, spans: list[Window] | None) -> None:
-        rows = [self._whole(file, state.refused[file.file]) for file in state.files
-                if file.file in state.refused]
+        rows = [
+            self._whole(file, state.refused[file.file])
+            for file in state.files
+            if file.file in state.refused
+        ]
         rows += [
             self._quarantined(bad.piece.file, bad.line, bad.reason, bad.raw, bad.raw_bytes)
             for bad in state.bad

@@ -14,6 +14,7 @@ from novade_pipeline.defs.landing_assets import landing_assets
 from novade_pipeline.defs.table_assets import (
     check_columns,
     check_specs,
+    follows_its_sources,
     key_of,
     table_metadata,
     table_spec,
@@ -30,13 +31,18 @@ SOURCES = (EVENTS, MERGED_IDS)
 
 @dg.multi_asset(
     name="amplitude_identities",
-    specs=[table_spec(IDENTITIES, kinds={"python"}, deps=[MERGED_IDS_TABLE])],
+    specs=[
+        table_spec(
+            IDENTITIES,
+            kinds={"python"},
+            deps=[MERGED_IDS_TABLE],
+            automation_condition=follows_its_sources(),
+        )
+    ],
     check_specs=check_specs(IDENTITIES),
     pool="amplitude_identities",
 )
-def identities(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
-) -> Iterator[dg.MaterializeResult[Any]]:
+def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
     """Follow all merges to their end, where there are new ones."""
     sources = {MERGED_IDS_TABLE.name: version_of(lake, MERGED_IDS_TABLE)}
     receipts = []

@@ -137,4 +137,3 @@ IDENTITIES = Table(
 FILES = ledger_table("amplitude")
 QUARANTINE = quarantine_table("amplitude")
 TABLES = (EVENTS, MERGED_IDS, IDENTITIES, FILES, QUARANTINE)
-

@@ -11,6 +11,7 @@ from novade_pipeline.defs.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
+    follows_its_sources,
     key_of,
     table_metadata,
     table_spec,
@@ -62,7 +63,14 @@ def plan(
 def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="event_verdicts",
-        specs=[table_spec(EVENT_VERDICTS, kinds={"python"}, deps=[EVENTS, PLAN])],
+        specs=[
+            table_spec(
+                EVENT_VERDICTS,
+                kinds={"python"},
+                deps=[EVENTS, PLAN],
+                automation_condition=follows_its_sources(),
+            )
+        ],
         check_specs=[
             *check_specs(EVENT_VERDICTS),
             *(

@@ -67,5 +67,3 @@ def plan_rows(plan: Plan, file: str) -> pa.Table:
                 }
             )
     return pa.Table.from_pylist(rows, schema=PLAN.schema)
-
-

@@ -104,9 +104,7 @@ def _judged(
     def batches() -> Iterator[pa.RecordBatch]:
         if not days:
             return
-        events = stream(
-            lake, EVENTS, columns=_COLUMNS, windows=_as_windows(days), version=version
-        )
+        events = stream(lake, EVENTS, columns=_COLUMNS, windows=_as_windows(days), version=version)
         for batch in events:
             verdicts = judge.judge(batch["event_type"], batch["event_properties"])
             columns = {

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import tempfile
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import pytest
 from deltalake import write_deltalake
 
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
-from novade_pipeline.defs.marts import previews
-from novade_pipeline.defs.marts.project import Project, prepared_project
+from novade_pipeline.defs.marts import previews, warehouse
+from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.query import connect, open_database
@@ -88,22 +91,21 @@ class World:
         *models: str,
         checks: bool = False,
         rebuild: bool = False,
-        warehouse: Path | None = None,
     ) -> Refreshed:
         """Refresh the models (all, when none is named), with or without their checks."""
         chosen = models or MARTS
         return refresh(
             project,
             self.lake,
-            warehouse or self.warehouse,
+            self.warehouse,
             models=chosen,
             checks=[c.name for c in project.checks if checks and c.model in chosen],
             rebuild=rebuild,
         )
 
-    def marts(self, warehouse: Path | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    def marts(self, path: Path | None = None) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of all marts, in an order of their own."""
-        with closing(open_database(warehouse or self.warehouse)) as connection:
+        with closing(open_database(path or self.warehouse)) as connection:
             return {
                 name: connection.execute(f"select * from marts.{name} order by all").fetchall()
                 for name in MARTS
@@ -120,11 +122,16 @@ class World:
             }
 
     def whole(self, project: Project) -> dict[str, list[tuple[Any, ...]]]:
-        """What the marts are when they are made from nothing."""
+        """What the marts are when they are made from nothing, by the very SQL of a whole build."""
         other = self.root / "whole" / "warehouse.duckdb"
         other.unlink(missing_ok=True)
-        done = refresh(project, _unpublished(self), other, models=MARTS, checks=[])
-        assert not done.failures
+        with closing(connect(other)) as connection:
+            warehouse.read_books(connection, project.models)
+            versions = warehouse.source_versions(self.lake, SOURCES)
+            warehouse.pin(connection, self.lake, SOURCES, versions)
+            connection.execute("create schema marts")
+            for name, sql in _sql_of_whole_builds(project).items():
+                connection.execute(f"create table marts.{name} as {sql}")
         return self.marts(other)
 
     @staticmethod
@@ -152,16 +159,19 @@ class World:
         ]
 
 
-def _unpublished(world: World) -> Store:
-    # A second warehouse would publish over the first one's marts: it gets a lake of links.
-    root = world.root / "whole" / "lake"
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    for domain in ("amplitude", "tracking_plan"):
-        source = Path(world.lake.path(domain))
-        if source.is_dir():
-            (root / domain).symlink_to(source)
-    return store(str(root))
+@cache
+def _sql_of_whole_builds(project: Project) -> dict[str, str]:
+    from dbt.cli.main import dbtRunner
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "warehouse.duckdb")
+        with closing(connect(path)) as connection:
+            warehouse.read_books(connection, project.models)
+        place = ("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--quiet")
+        where = ("--vars", json.dumps({"warehouse_path": str(path)}), "--target-path", folder)
+        done = dbtRunner().invoke(["compile", *place, *where, "--log-path", folder])
+    compiled = {node.node.name: node.node.compiled_code for node in done.result.results}
+    return {model.name: compiled[model.name] for model in project.models}
 
 
 def _verdict(row: Row) -> Row:

@@ -1,0 +1,54 @@
+# Two commands for people: `make run` and `make test`. What either needs, it sets up first.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && \
+	{ echo $$p; break; }; done)
+BIN := .venv/bin
+PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+HOURS ?= 336
+EVENTS_PER_HOUR ?= 120
+
+.PHONY: run test ui bench setup setup-dev pins pictures clean
+
+run: setup ## Sample exports to marts; at the end a table of what was done.
+	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
+	@$(BIN)/novade run
+
+ui: setup ## Dagster's web page, with the sensors running.
+	@$(BIN)/novade ui
+
+test: setup-dev ## All tests.
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+bench: setup-dev ## Figures, each beside its peer in the same run.
+	@$(BIN)/python benchmarks/ingest.py
+	@$(BIN)/python benchmarks/load_time.py
+
+setup: .venv/ready-run
+setup-dev: .venv/ready-dev
+
+.venv/bin/uv: requirements/build.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found."; exit 1; }
+	@echo "Setting up .venv with $(PYTHON) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements/build.txt
+	@touch .venv/bin/uv
+
+.venv/ready-%: .venv/bin/uv requirements/%.txt pyproject.toml
+	@echo "Installing the pinned packages of requirements/$*.txt …"
+	@$(PIP) -r requirements/$*.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+pins: ## Pin the newest versions that pyproject.toml allows, with hashes and without addresses.
+	@for set in build run dev; do \
+		from="pyproject.toml"; extra=""; \
+		[ $$set = dev ] && extra="--extra dev -c requirements/run.txt"; \
+		[ $$set = build ] && from="requirements/build.in"; \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-annotate --no-header $$extra $$from -o requirements/$$set.txt; \
+	done
+
+clean: ## Forget the sample, the lake and the warehouse.
+	@rm -rf data

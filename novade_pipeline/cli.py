@@ -1,0 +1,206 @@
+"""The command `novade`: what people type; the work is done elsewhere.
+
+Exit codes: 0 done, 1 an asset or a blocking check failed, 2 something that the person who typed
+it can put right. Dagster is imported only by commands that need it.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from novade_pipeline.errors import UserError
+from novade_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from novade_pipeline.running import RunOutcome
+
+console = Console()
+app = typer.Typer(
+    help="A data lake of your own: from landed files to marts.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+sandbox = typer.Typer(help="The outside world for demo and tests.", no_args_is_help=True)
+rebuild = typer.Typer(help="Make derived things anew.", no_args_is_help=True)
+app.add_typer(sandbox, name="sandbox")
+app.add_typer(rebuild, name="rebuild")
+
+
+@app.command(epilog="Example: [bold]novade run --window 2018-11-01..2018-11-30[/bold]")
+def run(
+    select: Annotated[
+        str | None,
+        typer.Option(help="Assets: names between commas, or Dagster's selection syntax."),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(help="START..END, days or hours (2018-11-05T09), both included, UTC."),
+    ] = None,
+    reload: Annotated[bool, typer.Option(help="Load every hour again, new or not.")] = False,
+    retry_quarantined: Annotated[
+        bool, typer.Option(help="Try what an older version of the parser refused.")
+    ] = False,
+) -> None:
+    """Load what landing holds and the lake does not have yet, and all that follows from it."""
+    from novade_pipeline.defs.landing_assets import LandingConfig
+    from novade_pipeline.running import parse_window, run_graph
+
+    settings = load_settings()
+    within = None if window is None else parse_window(window, settings.history_start)
+    config = LandingConfig(reload=reload, retry_quarantined=retry_quarantined)
+    with _progress() as tell:
+        outcome = run_graph(settings, select=select, window=within, config=config, on_message=tell)
+    _report(outcome, settings)
+
+
+@rebuild.command(epilog="Example: [bold]novade rebuild marts[/bold]")
+def marts() -> None:
+    """Build all marts anew from the tables of the lake, and publish them."""
+    from novade_pipeline.running import run_graph
+
+    settings = load_settings()
+    with _progress() as tell:
+        outcome = run_graph(settings, select="group:marts", full_refresh=True, on_message=tell)
+    _report(outcome, settings)
+
+
+@sandbox.command(
+    epilog="Example: [bold]novade sandbox land --hours 336 --events-per-hour 120[/bold]"
+)
+def land(
+    hours: Annotated[int, typer.Option(min=1, help="How many hours, up to now.")] = 24,
+    events_per_hour: Annotated[int, typer.Option(min=1, help="On average.")] = 120,
+    first_hour: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%dT%H", "%Y-%m-%d"], help="Begin here instead, UTC."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
+    faults: Annotated[bool, typer.Option(help="Put broken files and lines in.")] = True,
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="Only where nothing of Amplitude's has landed yet.")
+    ] = False,
+) -> None:
+    """Write export files of a made-up music service into the landing zone."""
+    from novade_pipeline.sandbox import amplitude_exports
+
+    settings = load_settings()
+    root = settings.landing.path()
+    if if_empty and settings.landing.filesystem().exists(settings.landing.path("amplitude")):
+        console.print(f"{root} has exports already; nothing is written.")
+        return
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    begin = now - timedelta(hours=hours) if first_hour is None else first_hour.replace(tzinfo=UTC)
+    try:
+        landed = amplitude_exports.land(
+            root,
+            first_hour=begin,
+            hours=hours,
+            events_per_hour=events_per_hour,
+            seed=seed,
+            faults=faults,
+        )
+    except (ValueError, OSError) as error:
+        raise UserError(f"novade sandbox land: {error}") from None
+    console.print(
+        f"{root}: {landed.written} files written, {landed.unchanged} as they were; "
+        f"{landed.lines:,} event lines and {landed.merges:,} merges from {begin:%Y-%m-%d %H}h "
+        f"for {hours} hours, {landed.faulty_files} broken files among them."
+    )
+
+
+@app.command("settings", epilog="Example: [bold]NOVADE_PERSONAL_DATA=drop novade settings[/bold]")
+def show_settings() -> None:
+    """Print the settings in force, secrets masked, and where each comes from."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Variable", "Value", "From", "What it is"):
+        table.add_column(heading, overflow="fold")
+    for name, (value, origin, told) in load_settings().masked().items():
+        table.add_row(name, value, origin, told)
+    console.print(table)
+
+
+@app.command(epilog="Example: [bold]novade ui --port 3000[/bold]")
+def ui(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 3000,
+) -> None:
+    """Open Dagster's web page, with the sensors running, until it is interrupted."""
+    from novade_pipeline.running import prepare_home
+
+    settings = load_settings()
+    environment = os.environ | {"DAGSTER_HOME": str(prepare_home(settings))}
+    module = ("-m", "novade_pipeline.definitions")
+    arguments = ("dev", *module, "--host", host, "--port", str(port))
+    console.print(f"The web page opens at http://{host}:{port} in a few seconds.")
+    os.execve(  # noqa: S606
+        sys.executable, [sys.executable, "-m", "dagster", *arguments], environment
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A line that changes in a terminal; lines that stay elsewhere."""
+    begun = datetime.now(UTC)
+    with console.status("Looking at what has landed …") as status:
+
+        def tell(message: str) -> None:
+            seconds = (datetime.now(UTC) - begun).total_seconds()
+            if console.is_terminal:
+                status.update(message)
+            else:
+                console.print(f"{seconds:6.1f} s  {message}", highlight=False)
+
+        yield tell
+
+
+def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
+    """The table at the end, what is wrong in words, and the exit code."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Asset")
+    for heading in ("Rows", "Passed", "Warned", "Failed", "Seconds"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for name, asset in sorted(outcome.assets.items()):
+        table.add_row(
+            name,
+            "" if asset.rows is None else f"{asset.rows:,.0f}",
+            str(asset.passed),
+            f"[yellow]{len(asset.warned)}[/yellow]" if asset.warned else "",
+            f"[red]{len(asset.failed)}[/red]" if asset.failed else "",
+            f"{asset.seconds:.2f}",
+            "unchanged" if asset.unchanged else "",
+        )
+    console.print(table)
+    for name, asset in sorted(outcome.assets.items()):
+        if asset.warned:
+            console.print(f"[yellow]Warning[/yellow] {name}: {', '.join(asset.warned)}")
+        if asset.failed:
+            console.print(f"[red]Failed[/red] {name}: {', '.join(asset.failed)}")
+    for failure in outcome.failures:
+        console.print(f"[red]Failed[/red] {failure}", soft_wrap=True)
+    if outcome.unchanged:
+        console.print("Nothing to do: the lake holds all that has landed.")
+    home = settings.dagster_home
+    console.print(f"Run {outcome.run_id} stands in the web page ({home}): `novade ui`.")
+    raise typer.Exit(0 if outcome.success else 1)
+
+
+def main() -> NoReturn:
+    """Run the command; what a user can mend is one sentence on standard error."""
+    try:
+        code = app(standalone_mode=False) or 0
+    except UserError as error:
+        Console(stderr=True).print(f"[red]Error[/red] {error}", soft_wrap=True, highlight=False)
+        code = 2
+    except typer.Abort:
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,360 @@
+"""Running the graph in this process, through Dagster, so that the run shows in the web page."""
+
+import logging
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import dagster as dg
+
+from novade_pipeline.definitions import build_definitions, landing_sources
+from novade_pipeline.defs.landing_assets import LandingConfig, find_all_wanted
+from novade_pipeline.defs.runs import (
+    JOB,
+    PROCESS_TAG,
+    WANTED_TAG,
+    process_tag,
+    range_tags,
+    runs_in_progress,
+    wanted_key,
+)
+from novade_pipeline.defs.tracking_plan.plan_files import newest_file, read_plan
+from novade_pipeline.errors import UserError
+from novade_pipeline.lake.delta import Window, day_of
+from novade_pipeline.lake.query import open_database
+from novade_pipeline.landing.ledger import Wanted
+from novade_pipeline.settings import Settings
+
+POLL_SECONDS = 0.2
+_NAME = re.compile(r"[\w-]+(/[\w-]+)+")
+
+
+@dataclass
+class AssetOutcome:
+    """What became of one asset.
+
+    Attributes:
+        rows: rows of the table afterwards; None where it was not materialized.
+        unchanged: there was nothing to do.
+        passed: checks that passed.
+        warned: checks that did not pass and stop nothing.
+        failed: checks that did not pass and are errors.
+        seconds: that its own work took.
+    """
+
+    rows: float | None = None
+    unchanged: bool = False
+    passed: int = 0
+    warned: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a run; `failures` are sentences, one a failed step."""
+
+    run_id: str
+    success: bool
+    assets: Mapping[str, AssetOutcome]
+    failures: tuple[str, ...]
+
+    @property
+    def unchanged(self) -> bool:
+        """Every asset had nothing to do."""
+        return self.success and all(asset.unchanged for asset in self.assets.values())
+
+
+def parse_window(text: str, history_start: date, now: datetime | None = None) -> Window:
+    """`START..END`, days or hours, both included: `2018-11-01..2018-11-30`, `2018-11-05T09..…`.
+
+    Raises:
+        UserError: it is not of that form, ends before it starts, or lies outside the history.
+    """
+    now = now or datetime.now(UTC)
+    start_text, dots, end_text = text.partition("..")
+    try:
+        if not dots:
+            raise ValueError
+        start, _ = _moment(start_text)
+        end_start, unit = _moment(end_text)
+    except ValueError:
+        raise UserError(
+            f"--window: expected START..END as 2018-11-01..2018-11-30 or "
+            f"2018-11-05T09..2018-11-05T12, found {text!r}."
+        ) from None
+    if start > end_start:
+        raise UserError(f"--window: expected START before END, found {text}.")
+    if start > now:
+        raise UserError(f"--window: expected a START in the past, found {start_text}.")
+    if end_start.date() < history_start:
+        raise UserError(
+            f"--window: expected days from {history_start} on (NOVADE_HISTORY_START), found {text}."
+        )
+    return Window(start, end_start + unit)
+
+
+def dagster_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance that the web page shows; its folder is made where it is missing."""
+    home = prepare_home(settings)
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def prepare_home(settings: Settings) -> Path:
+    """DAGSTER_HOME, with the settings that pools need."""
+    home = settings.dagster_home.absolute()
+    config = home / "dagster.yaml"
+    if not config.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(__file__).with_name("dagster.yaml"), config)
+    return home
+
+
+def check_places(settings: Settings) -> None:
+    """Look before anything is written.
+
+    Raises:
+        UserError: landing is not there, the lake cannot be written, the warehouse is held by
+            another process, or the newest tracking plan is none.
+    """
+    landing = settings.landing
+    if not landing.filesystem().isdir(landing.path()):
+        raise UserError(
+            f"Landing zone: expected a folder at {landing.path()}, found none; set "
+            "NOVADE_LANDING_URL, or write a sample with `novade sandbox land`."
+        )
+    lake = settings.lake
+    probe = lake.path(f"_probe-{uuid.uuid4().hex}")
+    try:
+        lake.filesystem().makedirs(lake.path(), exist_ok=True)
+        lake.filesystem().pipe_file(probe, b"")
+        lake.filesystem().rm_file(probe)
+    except OSError as error:
+        raise UserError(
+            f"Lake: expected to write to {lake.path()}, found: {error.strerror or error}; set "
+            "NOVADE_LAKE_URL to a folder that can be written."
+        ) from None
+    try:
+        open_database(settings.warehouse_path).close()
+    except OSError as error:
+        raise UserError(
+            f"Warehouse: expected to write {settings.warehouse_path}, found: "
+            f"{error.strerror or error}; set NOVADE_WAREHOUSE_PATH."
+        ) from None
+    plan = newest_file(landing)
+    if plan is not None:
+        read_plan(landing, plan)
+
+
+def run_graph(
+    settings: Settings,
+    *,
+    select: str | None = None,
+    window: Window | None = None,
+    config: LandingConfig | None = None,
+    full_refresh: bool = False,
+    on_message: Callable[[str], None] = lambda _: None,
+) -> RunOutcome:
+    """Load what landing holds and the lake does not have yet, and all that follows from it.
+
+    Args:
+        select: assets, in Dagster's selection syntax or as names between commas.
+        window: only hours within.
+        config: what a load does beyond what is new.
+        full_refresh: build the marts anew.
+        on_message: told what happens, a line each.
+
+    Raises:
+        UserError: something that must be put right before a run can start.
+    """
+    check_places(settings)
+    definitions = build_definitions(settings)
+    job = definitions.resolve_job_def(JOB)
+    keys = _selected(definitions, select)
+    config = _with_hours(config or LandingConfig(), window)
+    with dagster_instance(settings) as instance:
+        if alive := runs_in_progress(instance):
+            raise UserError(
+                f"Run {alive[0].run_id} is at work on the same lake; wait for it, or end it in the "
+                "web page."
+            )
+        wanted: dict[str, Wanted] = {}
+        days: list[date] = []
+        for sources in landing_sources():
+            todo = find_all_wanted(settings, sources, config, window)
+            wanted |= todo
+            days += [day for one in todo.values() for day in one.days]
+        otherwise = (
+            settings.history_start
+            if window is None
+            else max(day_of(window.start), settings.history_start)
+        )
+        run_id = str(uuid.uuid4())
+        with _told(instance, run_id, on_message):
+            result = job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                asset_selection=keys,
+                tags={
+                    PROCESS_TAG: process_tag(),
+                    WANTED_TAG: wanted_key(wanted),
+                    **range_tags(days, otherwise),
+                },
+                run_config=_run_config(definitions, keys, config, full_refresh),
+                raise_on_error=False,
+            )
+        return _outcome(run_id, result)
+
+
+def _moment(text: str) -> tuple[datetime, timedelta]:
+    hourly = "T" in text
+    moment = datetime.strptime(text.strip(), "%Y-%m-%dT%H" if hourly else "%Y-%m-%d")
+    return moment.replace(tzinfo=UTC), timedelta(hours=1) if hourly else timedelta(days=1)
+
+
+def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:
+    """The selected assets; all where nothing is said."""
+    if not select:
+        return None
+    names = [name.strip() for name in select.split(",")]
+    text = select
+    if all(_NAME.fullmatch(name) for name in names):
+        text = " or ".join(f'key:"{name}"' for name in names)
+    graph = definitions.resolve_asset_graph()
+    try:
+        keys = dg.AssetSelection.from_string(text).resolve(graph)
+    except (dg.DagsterError, ValueError) as error:
+        raise UserError(
+            f"--select: expected asset names between commas or Dagster's selection syntax, found "
+            f"{select!r} ({str(error).splitlines()[0]})."
+        ) from None
+    if not keys:
+        known = ", ".join(sorted("/".join(key.path) for key in graph.get_all_asset_keys()))
+        raise UserError(f"--select: expected some of {known}; found none called {select!r}.")
+    return sorted(keys)
+
+
+def _with_hours(config: LandingConfig, window: Window | None) -> LandingConfig:
+    if window is None:
+        return config
+    hours = {"first_hour": _hour(window.start), "end_hour": _hour(window.end)}
+    return config.model_copy(update=hours)
+
+
+def _hour(moment: Any) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M}"
+
+
+def _run_config(
+    definitions: dg.Definitions,
+    keys: list[dg.AssetKey] | None,
+    landing: LandingConfig,
+    full_refresh: bool,
+) -> dict[str, Any]:
+    """The config of each selected op that takes some of these values."""
+    values = landing.model_dump() | {"full_refresh": full_refresh}
+    ops = {}
+    for assets in definitions.assets or ():
+        if isinstance(assets, dg.AssetsDefinition) and (
+            keys is None or not assets.keys.isdisjoint(keys)
+        ):
+            taken = getattr(assets.op.config_schema.config_type, "fields", {})
+            if told := {name: value for name, value in values.items() if name in taken}:
+                ops[assets.op.name] = {"config": told}
+    # What a person needs is told by `on_message` and at the end.
+    quiet = {"console": {"config": {"log_level": "CRITICAL"}}}
+    return {"ops": ops, "loggers": quiet}
+
+
+@contextmanager
+def _told(
+    instance: dg.DagsterInstance, run_id: str, on_message: Callable[[str], None]
+) -> Iterator[None]:
+    """Tell what the run logs while it is at work."""
+    ended = Event()
+
+    def follow() -> None:
+        cursor = None
+        while True:
+            last_look = ended.wait(POLL_SECONDS)
+            records = instance.get_records_for_run(run_id, cursor=cursor)
+            cursor = records.cursor
+            for record in records.records:
+                if message := _message(record.event_log_entry):
+                    on_message(message)
+            if last_look and not records.has_more:
+                return
+
+    thread = Thread(target=follow, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _message(entry: dg.EventLogEntry) -> str | None:
+    event = entry.dagster_event
+    if event is None:
+        return entry.user_message if int(entry.level) >= logging.INFO else None
+    if event.event_type == dg.DagsterEventType.STEP_START:
+        return f"{event.step_key}: begins"
+    if event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+        return f"{event.step_key}: done"
+    if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
+        return f"{event.step_key}: is tried again"
+    if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+        return f"{event.step_key}: failed"
+    return None
+
+
+def _outcome(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
+    assets: dict[str, AssetOutcome] = {}
+    seconds: dict[str, float] = {}
+    failures = []
+    for event in result.all_events:
+        kind = event.event_type
+        if kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            made = event.step_materialization_data.materialization
+            name = "/".join(made.asset_key.path)
+            told = {key: value.value for key, value in made.metadata.items()}
+            outcome = assets.setdefault(name, AssetOutcome())
+            outcome.rows = _number(told.get("dagster/row_count"))
+            outcome.unchanged = bool(told.get("unchanged"))
+            seconds[name] = _number(told.get("seconds")) or 0.0
+        elif kind == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            outcome = assets.setdefault("/".join(check.asset_key.path), AssetOutcome())
+            if check.passed:
+                outcome.passed += 1
+            elif check.severity == dg.AssetCheckSeverity.WARN:
+                outcome.warned.append(check.check_name)
+            else:
+                outcome.failed.append(check.check_name)
+        elif kind == dg.DagsterEventType.STEP_FAILURE:
+            failures.append(f"{event.step_key}: {_why(event.step_failure_data)}")
+    for name, outcome in assets.items():
+        outcome.seconds = seconds.get(name, 0.0)
+    failed = any(outcome.failed for outcome in assets.values())
+    return RunOutcome(run_id, result.success and not failed, assets, tuple(failures))
+
+
+def _number(value: object) -> int | float | None:
+    return value if isinstance(value, int | float) else None
+
+
+def _why(failure: Any) -> str:
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return "unknown" if error is None else str(error.message).strip().splitlines()[0]

@@ -1,0 +1,163 @@
+"""The marts in the graph."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from novade_pipeline.defs.marts import project as project_module
+from novade_pipeline.defs.marts.assets import definitions
+from novade_pipeline.defs.marts.project import Project
+from novade_pipeline.settings import Settings
+
+World = Any
+SECRET = "u2@example.com"
+
+
+def _settings(world: World) -> Settings:
+    return Settings(_env_file=None, lake_url=world.lake.url, warehouse_path=world.warehouse)  # type: ignore[call-arg]
+
+
+@pytest.fixture(scope="session")
+def graph(tmp_path_factory: pytest.TempPathFactory, project: Project) -> dg.AssetsDefinition:
+    settings = Settings(warehouse_path=tmp_path_factory.mktemp("w") / "warehouse.duckdb")
+    (marts,) = definitions(settings).assets or ()
+    assert isinstance(marts, dg.AssetsDefinition)
+    return marts
+
+
+def _run(world: World, *selected: str, **config: Any) -> dg.ExecuteInProcessResult:
+    settings = _settings(world)
+    chosen = [dg.AssetKey(["marts", name]) for name in selected]
+    return dg.materialize(
+        [*(definitions(settings).assets or ())],  # type: ignore[list-item]
+        resources={"lake": settings.lake},
+        selection=dg.AssetSelection.assets(*chosen) if chosen else None,
+        run_config={"ops": {"marts": {"config": config}}},
+        raise_on_error=False,
+    )
+
+
+def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    return {
+        event.asset_key.path[-1]: dict(event.materialization.metadata)
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+
+
+def test_loading_with_a_prepared_manifest_starts_no_dbt(
+    built: World, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("dbt was started")
+
+    monkeypatch.setattr(project_module, "_invoke", refuse)
+    assert definitions(_settings(built)).assets
+
+
+def test_each_mart_shows_what_it_is(graph: dg.AssetsDefinition, project: Project) -> None:
+    assert {key.path[-1] for key in graph.keys} == set(project.nodes)
+    for spec in graph.specs:
+        assert spec.group_name == "marts"
+        assert spec.owners == ["team:data-platform"]
+        assert spec.kinds == {"dbt", "duckdb"}
+        assert spec.description
+        schema = spec.metadata["dagster/column_schema"]
+        assert all(column.description and column.type != "?" for column in schema.columns)
+
+
+def test_the_marts_hang_on_the_sources(graph: dg.AssetsDefinition) -> None:
+    deps = {
+        spec.key.path[-1]: {dep.asset_key.to_user_string() for dep in spec.deps}
+        for spec in graph.specs
+    }
+    assert deps["event_enhanced"] == {"amplitude/events", "amplitude/identities"}
+    assert deps["tracking_plan_coverage"] == {
+        *("marts/event_enhanced", "tracking_plan/plan", "tracking_plan/event_verdicts")
+    }
+
+
+def test_each_dbt_test_is_a_check_of_its_model(
+    graph: dg.AssetsDefinition, project: Project
+) -> None:
+    found = {(spec.asset_key.path[-1], spec.name) for spec in graph.check_specs}
+    assert found == {(check.model, check.name) for check in project.checks}
+    assert all(spec.description for spec in graph.check_specs if "_has_each_" in spec.name)
+
+
+@pytest.mark.usefixtures("pictures")
+def test_a_run_tells_rows_bytes_versions_previews_and_pictures(world: World) -> None:
+    person = {"amplitude_id": 2, "user_id": SECRET, "user_properties": f'{{"email":"{SECRET}"}}'}
+    world.land(0, world.event("a", 0.1), world.event("b", 0.2, **person))
+    world.write()
+    result = _run(world)
+    assert result.success
+    told = _metadata(result)
+    assert told["event_enhanced"]["dagster/row_count"].value == 2
+    assert told["event_enhanced"]["taken_in"].value["amplitude.events"] == 0
+    assert told["event_enhanced"]["bytes"].value > 0
+    assert "| a |" in told["event_enhanced"]["preview"].value
+    for name, metadata in told.items():
+        assert SECRET not in str(metadata), name
+        assert "user_id" not in metadata["preview"].value
+        assert metadata["unchanged"].value is False
+    for name in ("weekly_retention", "daily_performance"):
+        assert told[name]["picture"].value.startswith("![")
+        assert "data:image/png;base64," in told[name]["picture"].value
+
+
+def test_a_run_with_nothing_to_do_tells_all_assets_and_all_checks(
+    built: World, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _run(built).success
+    monkeypatch.setattr(Project, "build", None)
+    result = _run(built)
+    assert result.success
+    assert {name: m["unchanged"].value for name, m in _metadata(result).items()} == dict.fromkeys(
+        project.nodes, True
+    )
+    checks = result.get_asset_check_evaluations()
+    assert {check.check_name for check in checks} == {check.name for check in project.checks}
+    assert all(check.passed for check in checks)
+
+
+def test_a_part_of_the_marts_is_run_alone(built: World) -> None:
+    built.land(5, built.event("new", 5.0))
+    built.write()
+    result = _run(built, "event_enhanced", "sessions")
+    assert result.success
+    assert set(_metadata(result)) == {"event_enhanced", "sessions"}
+    assert {check.asset_key.path[-1] for check in result.get_asset_check_evaluations()} == {
+        *("event_enhanced", "sessions")
+    }
+
+
+def test_a_rebuild_is_asked_for_by_the_runs_config(built: World) -> None:
+    told = _metadata(_run(built, "sessions", full_refresh=True))
+    assert told["sessions"]["reason"].value == "a rebuild was asked for"
+
+
+def test_a_failed_check_fails_the_run_and_names_what_is_not_built(built: World) -> None:
+    from novade_pipeline.defs.amplitude.tables import IDENTITIES
+
+    built._replace(IDENTITIES, [{"amplitude_id": 1, "survivor_id": n} for n in (2, 3)])
+    result = _run(built)
+    assert not result.success
+    assert set(_metadata(result)) == {"event_enhanced"}
+    failed = {c.check_name for c in result.get_asset_check_evaluations() if not c.passed}
+    assert "unique_event_enhanced_uuid" in failed
+
+
+def test_a_mart_without_what_it_is_made_from_says_so(world: World) -> None:
+    result = _run(world, "sessions")
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "select marts/event_enhanced as well" in str(failure.step_failure_data.error)
+
+
+def test_the_database_file_is_made_where_settings_say(world: World) -> None:
+    world.warehouse = world.root / "deep" / "down" / "warehouse.duckdb"
+    assert _run(world, "event_enhanced").success
+    assert Path(world.warehouse).is_file()

@@ -1,0 +1,229 @@
+"""A small domain with every kind of column, and the landing zone that its files are dropped in."""
+
+import gzip
+import itertools
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+from novade_pipeline.lake.delta import Window
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Json, Table
+from novade_pipeline.landing.chunks import Chunk, Piece
+from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.json_lines import JsonLines
+from novade_pipeline.landing.ledger import Rules, Wanted
+from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
+from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
+from novade_pipeline.personal_data import Personal, PersonalDataPolicy
+from novade_pipeline.storage import Store, store
+
+FIRST = datetime(2026, 3, 1, 22, tzinfo=UTC)
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{1,2})#\d+\.json\.gz", re.ASCII)
+
+
+class Play(LandedRow):
+    """One song that was played."""
+
+    uuid: str = Field(description="Names the play.")
+    count: int | None = Field(None, alias="$count", description="A number of things.")
+    share: float | None = Field(None, description="A share.")
+    paid: bool | None = Field(None, description="Yes or no.")
+    at: datetime | None = Field(None, description="When, UTC.")
+    user_id: Annotated[str | None, Personal()] = Field(None, description="Who.")
+    properties: Annotated[Json | None, Personal("email", "contact.phone")] = Field(
+        None, description="What."
+    )
+    other_fields: Annotated[Json | None, Personal("**")] = Field(None, description="The rest.")
+
+
+def hour_of(name: str) -> datetime | None:
+    """`2026-03-01_22#0.json.gz` is of 22h."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    return datetime.fromisoformat(found[1]).replace(hour=int(found[2]), tzinfo=UTC)
+
+
+PLAYS = Source(
+    name="plays",
+    folder="shop/plays",
+    table=Table(
+        name="shop/plays",
+        row=Play,
+        key=("upload_hour", "uuid"),
+        written="replace_window",
+        partition_by=("upload_date",),
+        window="upload_hour",
+    ),
+    ledger=ledger_table("shop"),
+    quarantine=quarantine_table("shop"),
+    hour_of=hour_of,
+    naming="2026-03-01_22#0.json.gz",
+)
+
+
+class Shop:
+    """A landing zone and a lake; hours are counted from 22h, so that there is a midnight."""
+
+    source = PLAYS
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / "landing" / "shop" / "plays"
+        self.folder.mkdir(parents=True)
+        self.landing: Store = store(str(root / "landing"))
+        self.lake: Store = store(str(root / "lake"))
+        self._clock = itertools.count(1_700_000_000)
+
+    @staticmethod
+    def name(hour: int, part: int = 0) -> str:
+        """The name of a file of an hour."""
+        moment = FIRST + timedelta(hours=hour)
+        return f"{moment:%Y-%m-%d}_{moment.hour}#{part}.json.gz"
+
+    def land(self, name: str, *lines: bytes) -> Path:
+        """Export lines under a name; each export is a later version than those before."""
+        return self.put(name, gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0))
+
+    def put(self, name: str, content: bytes) -> Path:
+        """Drop bytes under a name."""
+        path = self.folder / name
+        path.write_bytes(content)
+        at = next(self._clock)
+        os.utime(path, (at, at))
+        return path
+
+    def wanted(self, within: Window | None = None, **rules: Any) -> Wanted:
+        """What a load would do."""
+        return find_wanted(self.source, self.landing, self.lake, a_rule(**rules), within)
+
+    def load(
+        self,
+        within: Window | None = None,
+        *,
+        lake: Store | None = None,
+        policy: PersonalDataPolicy | None = None,
+        source: Source = PLAYS,
+        **rules: Any,
+    ) -> LoadReport:
+        """Load what is wanted."""
+        policy = policy or PersonalDataPolicy()
+        found = a_rule(personal_data=policy.fingerprint, **rules)
+        lake = lake or self.lake
+        todo = find_wanted(source, self.landing, lake, found, within)
+        return load(source, self.landing, lake, policy, todo)
+
+    def rows(self, lake: Store | None = None) -> list[dict[str, Any]]:
+        """The table's rows in the order of the files."""
+        rows = read(lake or self.lake, PLAYS.table).to_pylist()
+        return sorted(rows, key=lambda r: (r["upload_hour"], r["file"], r["line"]))
+
+    def ledger(self, lake: Store | None = None) -> dict[str, dict[str, Any]]:
+        """File name -> its row of the ledger."""
+        rows = read(lake or self.lake, PLAYS.ledger).to_pylist()
+        return {row["file"].rsplit("/", 1)[-1]: row for row in rows}
+
+    def quarantine(self, lake: Store | None = None) -> list[dict[str, Any]]:
+        """The quarantine's rows."""
+        rows = read(lake or self.lake, PLAYS.quarantine).to_pylist()
+        return sorted(rows, key=lambda row: (row["file"], row["line"]))
+
+    def state(self, lake: Store | None = None) -> dict[str, Any]:
+        """All that a lake says of the landing zone, without when and in which commit it was said."""
+        untimed = ("loaded_at", "table_version")
+        ledger = {
+            name: {key: value for key, value in row.items() if key not in untimed}
+            for name, row in self.ledger(lake).items()
+        }
+        return {"rows": self.rows(lake), "ledger": ledger, "quarantine": self.quarantine(lake)}
+
+    def state_from_nothing(self) -> dict[str, Any]:
+        """What one load into an empty lake says."""
+        fresh = store(tempfile.mkdtemp(dir=self.root))
+        self.load(lake=fresh)
+        return self.state(fresh)
+
+    def remove(self) -> None:
+        """Take everything away."""
+        shutil.rmtree(self.root)
+
+
+def a_rule(**rules: Any) -> Rules:
+    """Rules without a grace period, unless told otherwise."""
+    told = {
+        "parser_version": 1,
+        "personal_data": "keep",
+        "first_day": date(2018, 1, 1),
+        "grace": timedelta(0),
+    }
+    return Rules(**{**told, **rules})
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """An empty landing zone and no lake yet."""
+    return Shop(tmp_path)
+
+
+@pytest.fixture
+def new_shop(tmp_path: Path) -> Callable[[], Shop]:
+    """Makes shops, for tests that need one an example."""
+    return lambda: Shop(Path(tempfile.mkdtemp(dir=tmp_path)))
+
+
+@pytest.fixture
+def rules() -> Callable[..., Rules]:
+    """Makes rules."""
+    return a_rule
+
+
+@pytest.fixture(scope="session")
+def table() -> Table:
+    """The table of plays."""
+    return PLAYS.table
+
+
+@pytest.fixture(scope="session")
+def source() -> Source:
+    """The plays."""
+    return PLAYS
+
+
+@pytest.fixture(scope="session")
+def chunk_of() -> Callable[..., Chunk]:
+    """Makes a chunk of the lines of files, each a list of lines."""
+
+    def make(*files: Sequence[bytes]) -> Chunk:
+        parts, pieces, at = [], [], 0
+        for number, lines in enumerate(files):
+            text = b"".join(line + b"\n" for line in lines)
+            file = LandedFile(f"file {number}", "1", len(text), FIRST, FIRST)
+            pieces.append(Piece(file, 1, len(lines), at, at + len(text), True))
+            parts.append(text)
+            at += len(text)
+        return Chunk(tuple(parts), tuple(pieces))
+
+    return make
+
+
+@pytest.fixture
+def parser() -> Iterator[JsonLines]:
+    """Reads lines of plays."""
+    made = JsonLines(PLAYS.table)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hour() -> Callable[[int], datetime]:
+    """The hour that a number stands for."""
+    return lambda number: FIRST + timedelta(hours=number)

@@ -1,0 +1,318 @@
+"""From lines of JSON to typed rows: what becomes of a line depends on the line alone."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from novade_pipeline.lake.table import Table
+from novade_pipeline.landing import json_lines
+from novade_pipeline.landing.chunks import Chunk
+from novade_pipeline.landing.json_lines import RAW_BYTES, JsonLines, Parsed
+
+GOOD = b'{"uuid":"a","$count":1,"at":"2026-03-01 22:00:00.000001","properties":{"x":[1]}}'
+FIRST = datetime(2026, 3, 1, 22, tzinfo=UTC)
+COLUMNS = ("uuid", "count", "share", "paid", "at", "user_id", "properties", "other_fields")
+MakeChunk = Callable[..., Chunk]
+
+NUMBERS = (
+    *("1", "-0", "1.0", "1.5", "1e3", "1e400", "9223372036854775808", "18446744073709551616"),
+    *("123456789012345678901234567890", "9007199254740993.0", "NaN", "Infinity", "-Infinity"),
+    *("01", "+1", ".5", "1.", "0x10", '"1"', '" 1 "', '"1.5"', '"1e3"', '"0x10"', '"1_000"'),
+    *('"NaN"', "null", "true", '""', '"abc"', "{}", "[]"),
+)
+WORDS = ("true", "false", "null", '"true"', '"t"', '"yes"', "1", "0", "2", '"abc"', '""')
+TEXTS = (
+    *('""', '"abc"', '"null"', '"\\u0000"', '"\\ud800"', '"\\u00e9\\/"', '"\\ud83d\\ude00"'),
+    *('"😀"', "1", "1.10", "1e400", "true", "null", "NaN", "{}", "[1, 2]", '{ "a" : 1.10 }'),
+)
+TIMES = (
+    *(f'"2026-03-01{rest}"' for rest in ("", " 22:00", " 22:00:00", "T22:00:00", " 22:00:00Z")),
+    *(f'"2026-03-01 22:00:00.{rest}"' for rest in ("1", "1234567", "123+02", "123 UTC")),
+    *('"2026-3-1 2:0:0"', '"2026-02-30 00:00:00"', '"2026-03-01 24:00:00"', '"infinity"'),
+    *('"-infinity"', '"epoch"', '"now"', '"0001-01-01"', '"99999-01-01"', '"01/03/2026"'),
+    *('"20260301"', '"2026-03-01 22:00:60"', '" 2026-03-01 22:00:00.5 "', "1772402400"),
+)
+DOCUMENTS = (
+    *('{ "email" : {"b":[1,{"c":null}]} }', "[1,]", '{"a":1,}', '{"a":NaN}', '{"a":1e999}'),
+    *('{"a":-0.0}', '{"a":1/*c*/}', '{"a":1E5}', '{"a":18446744073709551616}', '"\\u00e9\\/"'),
+    *('{"a":1.10,"a":null}', '{"a":"' + "é" * 99 + '"}', "null", "1e400", "NaN", '"null"'),
+)
+VALUES = tuple(dict.fromkeys((*NUMBERS, *WORDS, *TEXTS, *TIMES, *DOCUMENTS)))
+FITTING = {
+    "$count": NUMBERS,
+    "share": NUMBERS,
+    "paid": WORDS,
+    "at": TIMES,
+    "user_id": TEXTS,
+    "properties": DOCUMENTS,
+    "extra": DOCUMENTS,
+}
+NAMES = (
+    *("uuid", "$count", "share", "paid", "at", "user_id", "properties", "uu\\u0069d"),
+    *("UUID", "count", "$COUNT", "upload_hour", "file", "line", "other_fields", "extra", "Extra"),
+    *("", "a/b", "a~b", "a\\\"b", "a'b", "a.b", "$.x", "0", "é", "É", "*", "\\n", "\\u0000", "/"),
+    *("text", "json", "column0", "filename", "i", "null", "extra_1", "s\\u0000"),
+)
+ODD_LINES = (
+    *(b"", b" ", b"\t", b"\r", b" \r", b"\x0b", b"\x0c", b"\x00", b"\xef\xbb\xbf", b"\xc2\xa0"),
+    *(b"\x1c", b"\x85", b"\xe2\x80\xa8", b"{}", b"[]", b"[1,2]", b"null", b"1", b'"x"', b"NaN"),
+    *(GOOD[:-1], GOOD + b"}", GOOD + b" x", GOOD + GOOD, GOOD + b" " + GOOD, GOOD + b"," + GOOD),
+    *(GOOD + b",", b"," + GOOD, b"[" + GOOD + b"]", b" " + GOOD + b"\t", GOOD + b"\r"),
+    *(GOOD + b"\x0c", b"\x0b" + GOOD, GOOD + b"\x00", b"\x00" + GOOD, b"\xef\xbb\xbf" + GOOD),
+    *(b'{"uuid":"\xff"}', b'{"uuid":"\xed\xa0\x80"}', b'{"uuid":"a\x01"}', b'{"uuid":"a",}'),
+    *(b'{uuid:"a"}', b"{'uuid':'a'}", b"//" + GOOD, b"/**/" + GOOD, GOOD + b"//"),
+    *(b'{"uuid":"a"\r}', b'{"uuid":null}', b'{"uuid":""}', b'{"uuid":"a","uuid":"b"}'),
+    *(b'{"uuid":"a","properties":' + b"[" * deep + b"1" + b"]" * deep + b"}" for deep in (9, 1500)),
+)
+
+
+def _object(fields: Sequence[tuple[str, str]], gap: str) -> bytes:
+    told = gap.join(f'"{name}":{value}' for name, value in fields)
+    return f'{{"uuid":"b"{gap if fields else ""}{told}}}'.encode()
+
+
+A_LINE = st.one_of(
+    st.just(GOOD),
+    st.integers(0, 9).map(lambda n: GOOD.replace(b'"a"', b'"a%d"' % n)),
+    st.sampled_from(ODD_LINES),
+    st.builds(
+        _object,
+        st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)), max_size=4),
+        st.sampled_from([",", ", ", " ,\t"]),
+    ),
+)
+
+
+def outcomes(parsed: Parsed) -> dict[tuple[str, int], Any]:
+    """(file, line) -> the row's values or why it is none; blank lines are not in it."""
+    rows = {
+        (row["file"], row["line"]): tuple(repr(row[name]) for name in COLUMNS)
+        for row in parsed.rows.to_pylist()
+    }
+    bad = {(bad.piece.file.file, bad.line): (bad.reason, bad.raw) for bad in parsed.bad}
+    assert not rows.keys() & bad.keys()
+    return rows | bad
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[bytes, Any]:
+    """What became of lines alone, remembered from example to example."""
+    return {}
+
+
+def alone(line: bytes, table: Table, chunk_of: MakeChunk) -> Any:
+    """What becomes of a line that nothing stands beside, in a parser that has read nothing."""
+    with closing(JsonLines(table)) as parser:
+        return outcomes(parser.parse(chunk_of([line]))).get(("file 0", 1), "blank")
+
+
+@given(lines=st.lists(A_LINE, min_size=2, max_size=12), few=st.sampled_from([1, 3, 128]))
+@example(lines=[GOOD + b"\x0c", b'{"uuid":1.}'], few=1)
+@example(lines=[b'{"uuid":"b","s\\u0000":1}', GOOD, b"NaN"], few=128)
+@example(lines=[b'{"uuid":"b","at":"99999-01-01"}', GOOD], few=128)
+@example(lines=[GOOD + GOOD, b""], few=128)
+@example(lines=[b'{"other_fields":{"a":null}, "s\\u0000":"\\u00e9\\/", "uuid":"b"}', GOOD], few=128)
+@settings(max_examples=60)
+def test_what_becomes_of_a_line_never_depends_on_its_neighbours(
+    lines: list[bytes],
+    few: int,
+    table: Table,
+    chunk_of: MakeChunk,
+    known: dict[bytes, Any],
+) -> None:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        closing(JsonLines(table)) as parser,
+    ):
+        patch.setattr(json_lines, "_FEW_LINES", few)
+        mixed = parser.parse(chunk_of(lines))
+    found = outcomes(mixed)
+    for number, line in enumerate(lines, 1):
+        if line not in known:
+            known[line] = alone(line, table, chunk_of)
+        assert found.get(("file 0", number), "blank") == known[line]
+    assert len(found) + sum(mixed.blank) == len(lines)
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_the_fast_way_gives_what_the_slow_way_gives(
+    name: str, parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    lines = [_object([(name, value)], ",") for value in FITTING[name]]
+    slow = outcomes(parser.parse(chunk_of([*lines, b"{"])))
+    for number, line in enumerate(lines, 1):
+        fast = outcomes(parser.parse(chunk_of([line])))
+        assert fast["file 0", 1] == slow["file 0", number], line
+
+
+def test_a_good_chunk_is_read_the_fast_way(parser: JsonLines, chunk_of: MakeChunk) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JsonLines, "_slow", None)
+        parsed = parser.parse(chunk_of([GOOD, b"", GOOD], [GOOD]))
+    assert parsed.rows["line"].to_pylist() == [1, 3, 1]
+    assert parsed.blank == (1, 0)
+
+
+def test_an_unknown_field_is_learned_and_read_the_fast_way(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    line = b'{"uuid":"a","new":{"b": 1.50}}'
+    parser.parse(chunk_of([GOOD, line]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JsonLines, "_slow", None)
+        parsed = parser.parse(chunk_of([GOOD, line]))
+    assert parsed.rows["other_fields"].to_pylist() == [None, '{"new":{"b":1.5}}']
+
+
+def test_values_stand_in_their_columns(parser: JsonLines, chunk_of: MakeChunk) -> None:
+    line = (
+        b'{"uuid":"a","$count":-7,"share":0.25,"paid":true,"at":"2026-03-01 22:00:00.123456",'
+        b'"user_id":"u","properties":{"a":[1,null]},"z":1,"b":"x","nothing":null}'
+    )
+    (row,) = parser.parse(chunk_of([line])).rows.to_pylist()
+    assert row == {
+        "upload_date": FIRST.date(),
+        "upload_hour": FIRST,
+        "file": "file 0",
+        "line": 1,
+        "uuid": "a",
+        "count": -7,
+        "share": 0.25,
+        "paid": True,
+        "at": datetime(2026, 3, 1, 22, 0, 0, 123456, UTC),
+        "user_id": "u",
+        "properties": '{"a":[1,null]}',
+        "other_fields": '{"b":"x","z":1}',
+    }
+
+
+REASONS = {
+    b'{"uuid":"a","$count":"seven"}': "count: expected an integer, found a text",
+    b'{"uuid":"a","$count":9223372036854775808}': "count: expected an integer, found a number",
+    b'{"uuid":"a","$count":{}}': "count: expected an integer, found an object",
+    b'{"uuid":"a","share":[]}': "share: expected a number, found an array",
+    b'{"uuid":"a","paid":"perhaps"}': "paid: expected true or false, found a text",
+    b'{"uuid":"a","at":"yesterday"}': "at: expected a time, found a text",
+    b'{"uuid":"a","at":true}': "at: expected a time, found true or false",
+    b'{"uuid":"a","at":"infinity"}': "at: expected a time, found none near ours",
+    b'{"uuid":"a","at":"99999-01-01"}': "at: expected a time, found none near ours",
+    b'{"uuid":"a","at":"0001-01-01"}': "at: expected a time, found none near ours",
+    b'{"uuid":null}': "uuid: expected a value, found none",
+    b"{}": "uuid: expected a value, found none",
+    b'{"uuid":""}': "uuid: expected a text, found none",
+    b'{"uuid":"a","uuid":"b"}': "expected each field once, found one twice",
+    b'{"uuid":"a","new":1,"new":1}': "expected each field once, found one twice",
+    b"[1,2]": "expected a JSON object, found an array",
+    b"null": "expected a JSON object, found null",
+    b"7": "expected a JSON object, found a number",
+    b'{"uuid": "a", "x":': "expected JSON, found at character 19: Expecting value",
+    b'{"uuid":"a\xff"}': "expected UTF-8, found another byte at position 11",
+    b'{"uuid":"\\ud800"}': "expected JSON, found something else",
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), REASONS.items(), ids=range(len(REASONS)))
+def test_a_bad_line_has_a_reason(
+    line: bytes, reason: str, parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    (bad,) = parser.parse(chunk_of([line])).bad
+    assert (bad.reason, bad.raw, bad.raw_bytes) == (reason, line, len(line))
+
+
+def test_a_reason_tells_no_value(parser: JsonLines, chunk_of: MakeChunk) -> None:
+    secret = b"jane@example.com"
+    lines = [line.replace(b'"a"', b'"' + secret + b'"') for line in REASONS if b'"a"' in line]
+    lines += [b'{"uuid":"a","at":"' + secret + b'"}', b'{"uuid":"' + secret, secret]
+    bad = parser.parse(chunk_of(lines)).bad
+    assert len(bad) == len(lines)
+    assert not [b.reason for b in bad if "jane" in b.reason]
+
+
+def test_a_long_bad_line_is_cut_and_its_length_told(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    line = b'{"uuid":"' + b"x" * (3 * RAW_BYTES)
+    (bad,) = parser.parse(chunk_of([line])).bad
+    assert (bad.raw, bad.raw_bytes) == (line[:RAW_BYTES], len(line))
+
+
+@pytest.mark.parametrize("megabytes", [1, 5, 12])
+def test_a_long_line_is_a_row_like_any_other(
+    megabytes: int, parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    text = "x" * (megabytes << 20)
+    parsed = parser.parse(chunk_of([GOOD, b'{"uuid":"b","user_id":"' + text.encode() + b'"}', GOOD]))
+    assert parsed.rows["user_id"].to_pylist() == [None, text, None]
+
+
+def test_a_time_with_an_offset_is_that_moment(parser: JsonLines, chunk_of: MakeChunk) -> None:
+    lines = [
+        b'{"uuid":"a","at":"2026-03-01 22:00:00+02"}',
+        b'{"uuid":"a","at":"2026-03-01T22:00:00-05:30"}',
+        b'{"uuid":"a","at":"2026-03-01T22:00:00Z"}',
+    ]
+    found = parser.parse(chunk_of(lines)).rows["at"].to_pylist()
+    assert [f"{at:%d %H:%M}" for at in found] == ["01 20:00", "02 03:30", "01 22:00"]
+
+
+def test_more_unknown_fields_than_a_template_holds_are_all_kept(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    fields = {f"new{n:03}": n for n in range(300)}
+    line = json.dumps({"uuid": "a", **fields}).encode()
+    (kept,) = parser.parse(chunk_of([line])).rows["other_fields"].to_pylist()
+    assert json.loads(kept) == fields
+
+
+def test_fields_that_differ_in_case_alone_are_both_kept(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    line = b'{"uuid":"a","UUID":"b","new":1,"New":2}'
+    (row,) = parser.parse(chunk_of([line, GOOD])).rows.slice(0, 1).to_pylist()
+    assert row["uuid"] == "a"
+    assert json.loads(row["other_fields"]) == {"UUID": "b", "new": 1, "New": 2}
+
+
+def test_lines_are_numbered_within_their_files(parser: JsonLines, chunk_of: MakeChunk) -> None:
+    parsed = parser.parse(chunk_of([GOOD, b""], [], [b"", b"{", GOOD], [GOOD]))
+    assert sorted(outcomes(parsed)) == [("file 0", 1), ("file 2", 2), ("file 2", 3), ("file 3", 1)]
+    assert parsed.blank == (1, 0, 1, 0)
+    assert parsed.index.tolist() == [0, 2, 3]
+
+
+def test_an_empty_chunk_has_no_rows(parser: JsonLines, chunk_of: MakeChunk) -> None:
+    parsed = parser.parse(chunk_of([], []))
+    assert (len(parsed.rows), parsed.bad, parsed.blank) == (0, (), (0, 0))
+
+
+def test_a_chunk_of_bad_lines_only_has_the_tables_columns(
+    parser: JsonLines, chunk_of: MakeChunk, table: Table
+) -> None:
+    parsed = parser.parse(chunk_of([b"\xff", b"{"]))
+    assert parsed.rows.schema == table.schema
+    assert len(parsed.bad) == 2
+
+
+def test_a_few_bad_lines_among_many_are_found(parser: JsonLines, chunk_of: MakeChunk) -> None:
+    lines = [GOOD] * 2_000
+    wrong = {17: b"{", 1_000: b'{"uuid":null}', 1_001: b'{"uuid":"a","new":1', 1_999: b"\xff"}
+    for at, line in wrong.items():
+        lines[at] = line
+    parsed = parser.parse(chunk_of(lines))
+    assert [bad.line - 1 for bad in parsed.bad] == list(wrong)
+    assert len(parsed.rows) == len(lines) - len(wrong)
+
+
+def test_the_spool_is_gone_after_closing(table: Table) -> None:
+    parser = JsonLines(table)
+    folder = Path(parser._folder.name)
+    assert folder.is_dir()
+    parser.close()
+    assert not folder.exists()
