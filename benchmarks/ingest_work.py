@@ -170,7 +170,10 @@ def peer_dlt(landing: Path, files: int, out: Path) -> Work:
         resource = read.with_name("events")
         resource.max_table_nesting = 0
         pipeline.run(resource, loader_file_format="parquet")
-        return int(pipeline.last_trace.last_normalize_info.row_counts["events"])
+        trace = pipeline.last_trace
+        assert trace is not None
+        assert trace.last_normalize_info is not None
+        return int(trace.last_normalize_info.row_counts["events"])
 
     return work
 

@@ -90,12 +90,12 @@ def _json(text: str, mark: Personal, policy: PersonalDataPolicy) -> str | None:
         return text
     try:
         value = json.loads(text)
+        for path in mark.paths:
+            value = _replace(value, path, policy)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):
         # What cannot be read cannot be searched for personal data either.
         return None
-    for path in mark.paths:
-        value = _replace(value, path, policy)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _replace(value: Any, path: tuple[str, ...], policy: PersonalDataPolicy) -> Any:

@@ -191,11 +191,8 @@ def run_graph(
             todo = find_all_wanted(settings, sources, config, window)
             wanted |= todo
             days += [day for one in todo.values() for day in one.days]
-        otherwise = (
-            settings.history_start
-            if window is None
-            else max(day_of(window.start), settings.history_start)
-        )
+        if window is not None and not days:
+            days = [max(day_of(window.start), settings.history_start)]
         run_id = str(uuid.uuid4())
         with _told(instance, run_id, on_message):
             result = job.execute_in_process(
@@ -205,7 +202,7 @@ def run_graph(
                 tags={
                     PROCESS_TAG: process_tag(),
                     WANTED_TAG: wanted_key(wanted),
-                    **range_tags(days, otherwise),
+                    **range_tags(days),
                 },
                 run_config=_run_config(definitions, keys, config, full_refresh),
                 raise_on_error=False,

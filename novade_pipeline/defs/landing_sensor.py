@@ -73,7 +73,7 @@ def landing_sensor(
             )
         request = dg.RunRequest(
             run_key=f"{key}-{attempts + 1}",
-            tags={WANTED_TAG: key, **range_tags(days, settings.history_start)},
+            tags={WANTED_TAG: key, **range_tags(days)},
         )
         return dg.SensorResult(run_requests=[request])
 

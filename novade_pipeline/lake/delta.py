@@ -29,6 +29,8 @@ WRITER = WriterProperties(
     max_row_group_size=ROW_GROUP_ROWS, compression="ZSTD", compression_level=1
 )
 
+_UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
+
 Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 Moment = datetime | date
 
@@ -481,10 +483,13 @@ def _lost_race(table: Table) -> TransientFailure:
 
 def _cannot_write(store: Store, table: Table, error: Exception) -> Exception:
     """delta-rs's words may print rows: only its kind of error is told."""
-    if isinstance(error, PermissionError) or "ermission denied" in str(error):
+    # A folder that cannot be made is reported as a table that is not there.
+    if isinstance(error, PermissionError | TableNotFoundError) or any(
+        told in str(error) for told in _UNWRITABLE
+    ):
         return UserError(
-            f"{table.name}: expected to write to {location(store, table)}, found that this is not "
-            "allowed; set NOVADE_LAKE_URL to a place that can be written."
+            f"{table.name}: expected to write to {location(store, table)}, found that this cannot "
+            "be done; set NOVADE_LAKE_URL to a place that can be written."
         )
     if isinstance(error, OSError):
         return TransientFailure(f"{table.name}: storage failed ({type(error).__name__}).")

@@ -20,6 +20,7 @@ _READ_BYTES = 2**20
 _TEXT_BYTES = 4 * 2**20
 _BadGzip: Any = isal_zlib.error
 _GZIP = 16 + isal_zlib.MAX_WBITS
+_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -116,7 +117,7 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
             begun = True
             lines = text.count(b"\n")
             if not lines:
-                carried.append(view)
+                carried += [view] if view else []
                 if sum(map(len, carried)) > MAX_LINE_BYTES:
                     raise DamagedFile(
                         file,
@@ -151,9 +152,12 @@ def damaged(landing: Store, files: Iterable[LandedFile]) -> dict[str, str]:
 def _texts(landing: Store, file: LandedFile) -> Iterator[bytes]:
     """The decompressed content, piece by piece; several gzip members are one content."""
     unpack = isal_zlib.decompressobj(_GZIP)
-    begun = False
+    is_gzip = False
     with open_landed(landing, file) as stream:
         while compressed := unpack.unconsumed_tail or stream.read(_READ_BYTES):
+            is_gzip = is_gzip or compressed.startswith(_MAGIC)
+            if not is_gzip:
+                raise DamagedFile(file, "not gzip")
             while compressed:
                 if unpack.eof:
                     # Zeros may pad the end; anything else begins the next member.
@@ -164,9 +168,7 @@ def _texts(landing: Store, file: LandedFile) -> Iterator[bytes]:
                 try:
                     text = unpack.decompress(compressed, _TEXT_BYTES)
                 except _BadGzip as error:
-                    kind = "gzip is damaged" if begun else "not gzip"
-                    raise DamagedFile(file, f"{kind} ({error})") from None
-                begun = True
+                    raise DamagedFile(file, f"gzip is damaged ({error})") from None
                 if text:
                     yield text
                 compressed = unpack.unused_data if unpack.eof else unpack.unconsumed_tail

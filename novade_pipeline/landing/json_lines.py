@@ -8,6 +8,7 @@ values, so what becomes of a line never depends on its neighbours.
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,8 +48,9 @@ _DUCKDB_TYPES = {
 }
 # DuckDB reads by twice this many bytes, a thread each; longer lines are read slowly.
 _FAST_LINE_BYTES = 2**21
-_FEW_LINES = 128
+_FEW_LINES = 64
 _MOST_EXTRA_FIELDS = 200
+_LINE = re.compile(rb"in line (\d+)")
 # Outside lie the values that stand for "infinity" and for times that could not be read.
 _EARLIEST = datetime(1900, 1, 2, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
@@ -92,6 +94,13 @@ class Parsed:
     blank: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Refused:
+    """DuckDB refused the lines; `line` is about where, from 0, if it told."""
+
+    line: int | None
+
+
 class JsonLines:
     """Reads chunks of one table's rows; one object serves one thread."""
 
@@ -114,16 +123,16 @@ class JsonLines:
         """The rows of a chunk, its bad lines and its blank ones."""
         self._learn_from(chunk.first_line())
         fields = self._fast(chunk.parts)
-        if fields is not None and len(fields) == chunk.lines:
+        if not isinstance(fields, _Refused) and len(fields) == chunk.lines:
             return self._parsed(chunk, fields, np.arange(len(fields)), {})
         lines = chunk.text().split(b"\n")[:-1]
         filled = np.array([i for i, text in enumerate(lines) if text.strip()], np.int64)
-        if fields is not None and len(fields) == len(filled):
+        if not isinstance(fields, _Refused) and len(fields) == len(filled):
             return self._parsed(chunk, fields, filled, {}, filled)
         return self._slow(chunk, lines, filled)
 
-    def _fast(self, parts: Sequence[bytes | memoryview]) -> pa.Table | None:
-        """The fields of all lines, or None where one needs a closer look."""
+    def _fast(self, parts: Sequence[bytes | memoryview]) -> "pa.Table | _Refused":
+        """The fields of all lines, or about where one needs a closer look."""
         template = {c.source: None if c.json else _EXAMPLES[c.type] for c in self._fields}
         template |= dict.fromkeys(self._extra)
         path = os.path.join(self._folder.name, "lines.json")
@@ -140,12 +149,15 @@ class JsonLines:
                 "format = 'newline_delimited', compression = 'uncompressed', sample_size = 1, "
                 f"maximum_depth = 2, maximum_object_size = {_FAST_LINE_BYTES})"
             ).to_arrow_table()
-        except (duckdb.InvalidInputException, UnicodeDecodeError):
+        except (duckdb.InvalidInputException, UnicodeDecodeError) as error:
             # The message quotes the line, and may cut it in the middle of a character.
-            return None
-        # The template is a row too.
+            told = _LINE.search(error.object if isinstance(error, UnicodeDecodeError) else b"")
+            told = told or _LINE.search(str(error).encode())
+            # The template is a line too, and lines are counted from 1.
+            return _Refused(int(told[1]) - 2 if told else None)
         rows = self._typed(found.slice(1))
-        return rows if self._problems(rows) is None else None
+        problems = self._problems(rows)
+        return rows if problems is None else _Refused(problems[0][0])
 
     def _learn_from(self, line: bytes) -> None:
         """Take the unknown fields of a line into the template of the lines to come."""
@@ -168,7 +180,7 @@ class JsonLines:
         self._extra.sort()
 
     def _slow(self, chunk: Chunk, lines: list[bytes], filled: Positions) -> Parsed:
-        """Halve until the lines that need it are few, and look at those one by one."""
+        """Find the lines that need a closer look, and look at those one by one."""
         reasons: dict[int, str] = {}
         good: list[int] = []
         for i in filled.tolist():
@@ -180,7 +192,7 @@ class JsonLines:
         self._learn(self._fields_of([lines[i] for i in good]))
         numbers: list[int] = []
         tables: list[pa.Table] = []
-        for part, rows, wrong in self._halve(lines, good):
+        for part, rows, wrong in self._split(lines, good):
             kept = [at for at in range(len(part)) if at not in wrong]
             reasons |= {part[at]: reason for at, reason in wrong.items()}
             numbers += [part[at] for at in kept]
@@ -189,21 +201,35 @@ class JsonLines:
         bad = {i: (reason, lines[i]) for i, reason in reasons.items()}
         return self._parsed(chunk, fields, np.array(numbers, np.int64), bad, filled)
 
-    def _halve(
+    def _split(
         self, lines: Sequence[bytes], part: list[int]
     ) -> Iterator[tuple[list[int], pa.Table, dict[int, str]]]:
-        if not part:
-            return
-        rows = self._fast([lines[i] + b"\n" for i in part]) if len(part) > _FEW_LINES else None
-        if rows is not None and len(rows) == len(part):
-            yield part, rows, {}
-        elif len(part) <= _FEW_LINES:
-            # DuckDB's reader skips more kinds of space around an object than JSON has.
-            yield (part, *self._line_by_line([lines[i].strip().decode() for i in part]))
-        else:
-            middle = len(part) // 2
-            yield from self._halve(lines, part[:middle])
-            yield from self._halve(lines, part[middle:])
+        """Read what can be read fast, and the few lines around each that cannot one by one.
+
+        Yields:
+            Positions of lines in their order, their rows, and place in both -> why it is no row.
+        """
+        pending = [part]
+        while pending:
+            part = pending.pop()
+            if len(part) <= _FEW_LINES:
+                if part:
+                    # DuckDB's reader skips more kinds of space around an object than JSON has.
+                    texts = [lines[i].strip().decode() for i in part]
+                    yield (part, *self._line_by_line(texts))
+                continue
+            rows = self._fast([b"\n".join([lines[i] for i in part]) + b"\n"])
+            if not isinstance(rows, _Refused) and len(rows) == len(part):
+                yield part, rows, {}
+                continue
+            at = (
+                rows.line
+                if isinstance(rows, _Refused) and rows.line is not None
+                else len(part) // 2
+            )
+            at = min(max(at, 0), len(part) - 1)
+            first, last = max(at - _FEW_LINES // 2, 0), at + _FEW_LINES // 2
+            pending += [part[last:], part[first:last], part[:first]]
 
     def _fields_of(self, lines: Sequence[bytes]) -> list[str]:
         texts = pa.table({"text": pa.array(lines, pa.binary()).cast(pa.string())})
@@ -217,50 +243,47 @@ class JsonLines:
     def _line_by_line(self, texts: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:
         """(a row a text, row -> why it is none)."""
         source = pa.table({"i": pa.array(range(len(texts)), pa.int64()), "text": texts})
-        run = self._connection.execute
-        self._connection.register("source", source)
         structure = {c.source: "JSON" if c.json else _DUCKDB_TYPES[c.type] for c in self._fields}
         checked = [c for c in self._fields if not c.json and c.type != pa.string()]
-        kinds = "".join(
-            f", json_type(text, {_literal(_pointer(c.source))}) AS {_quoted('kind ' + c.name)}"
-            for c in checked
-        )
-        run(
-            "CREATE OR REPLACE TEMP TABLE lines AS SELECT i, text, json_valid(text) AS valid, "
-            "CASE WHEN json_valid(text) THEN json_type(text) END AS kind FROM source"
-        )
-        run(
-            "CREATE OR REPLACE TEMP TABLE objects AS SELECT i, text, json_keys(text) AS keys, "
-            f"from_json(text, {_literal(json.dumps(structure))}) AS r{kinds} "
-            "FROM lines WHERE kind = 'OBJECT'"
-        )
-        wrong: dict[int, str] = {}
-        for i, text in run("SELECT i, text FROM lines WHERE NOT valid").fetchall():
-            wrong[i] = _why_not_json(text)
-        for i, kind in run("SELECT i, kind FROM lines WHERE valid AND kind <> 'OBJECT'").fetchall():
-            wrong[i] = f"expected a JSON object, found {_kind(kind)}"
-        twice = "len(list_distinct(keys)) <> len(keys)"
-        for (i,) in run(f"SELECT i FROM objects WHERE {twice}").fetchall():
-            wrong[i] = "expected each field once, found one twice"
-        for c in checked:
-            kind = _quoted("kind " + c.name)
-            query = f"SELECT i, {kind} FROM objects WHERE r[{_literal(c.source)}] IS NULL "
-            for i, found in run(query + f"AND {kind} <> 'NULL'").fetchall():
-                wrong.setdefault(i, f"{c.name}: expected {_word(c)}, found {_kind(found)}")
         columns = [f"r[{_literal(c.source)}] AS {_quoted(c.name)}" for c in self._fields]
+        columns += [
+            f"json_type(object, {_literal(_pointer(c.source))}) AS {_quoted('kind ' + c.name)}"
+            for c in checked
+        ]
         others = ""
         if self._keeps_others:
             columns.append(f"others AS {OTHER_FIELDS}")
             others = f"LEFT JOIN ({self._others()}) USING (i)"
-        rows = self._typed(
-            run(
-                f"SELECT {', '.join(columns)} FROM lines LEFT JOIN objects USING (i) {others} "
-                "ORDER BY i"
-            ).to_arrow_table()
-        )
+        self._connection.register("source", source)
+        found = self._connection.execute(
+            "WITH lines AS MATERIALIZED (SELECT i, json_valid(text) AS valid, "
+            "CASE WHEN json_valid(text) THEN json_type(text) END AS kind, "
+            "CASE WHEN json_valid(text) AND json_type(text) = 'OBJECT' THEN text END AS object "
+            "FROM source), objects AS MATERIALIZED (SELECT *, json_keys(object) AS keys, "
+            f"from_json(object, {_literal(json.dumps(structure))}) AS r FROM lines) "
+            "SELECT valid, kind, coalesce(len(list_distinct(keys)) < len(keys), false) AS twice, "
+            f"{', '.join(columns)} FROM objects {others} ORDER BY i"
+        ).to_arrow_table()
+        self._connection.unregister("source")
+        wrong: dict[int, str] = {}
+        for i, (valid, kind, twice) in enumerate(
+            zip(*(found[name].to_pylist() for name in ("valid", "kind", "twice")), strict=True)
+        ):
+            if not valid:
+                wrong[i] = _why_not_json(texts[i])
+            elif kind != "OBJECT":
+                wrong[i] = f"expected a JSON object, found {_kind(kind)}"
+            elif twice:
+                wrong[i] = "expected each field once, found one twice"
+        for column in checked:
+            kinds = found[f"kind {column.name}"]
+            lost = pc.and_(pc.is_null(found[column.name]), pc.not_equal(kinds, "NULL"))
+            for i in np.flatnonzero(pc.fill_null(lost, False).to_numpy()).tolist():
+                told = f"{column.name}: expected {_word(column)}, found {_kind(kinds[i].as_py())}"
+                wrong.setdefault(i, told)
+        rows = self._typed(found)
         for i, reason in self._problems(rows) or ():
             wrong.setdefault(i, reason)
-        self._connection.unregister("source")
         return rows, wrong
 
     def _others(self) -> str:
@@ -268,10 +291,10 @@ class JsonLines:
         known = ", ".join(_literal(key) for key in sorted(self._known))
         return (
             "SELECT i, '{' || string_agg(to_json(key)::VARCHAR || ':' || value, ',' ORDER BY key) "
-            "|| '}' AS others FROM (SELECT i, key, json_extract(text, '/' || "
+            "|| '}' AS others FROM (SELECT i, key, json_extract(object, '/' || "
             "replace(replace(key, '~', '~0'), '/', '~1'))::VARCHAR AS value "
-            f"FROM (SELECT i, text, unnest(keys) AS key FROM objects) WHERE key NOT IN ({known})) "
-            "WHERE value <> 'null' GROUP BY i"
+            f"FROM (SELECT i, object, unnest(keys) AS key FROM objects) WHERE key NOT IN ({known}))"
+            " WHERE value <> 'null' GROUP BY i"
         )
 
     def _parsed(

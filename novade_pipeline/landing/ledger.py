@@ -109,6 +109,11 @@ def wanted(
         for name, row in gone.items()
         if name not in expired and row.missing_since is None and _is_within(row.upload_hour, within)
     ]
+    moved = {
+        name
+        for name in again & loaded.keys()
+        if loaded[name].upload_hour != there[name].hour
+    }
     hours_wanted = {
         hour
         for hour in (
@@ -117,13 +122,17 @@ def wanted(
         )
         if hour is not None and _is_within(hour, within)
     }
+    # An hour that lost its place is in no window any more.
+    hours_wanted |= {
+        hour for name in moved if (hour := loaded[name].upload_hour) is not None
+    }
     hours: dict[datetime, list[LandedFile]] = {hour: [] for hour in sorted(hours_wanted)}
     for file in there.values():
         if file.hour in hours:
             hours[file.hour].append(file)
     unplaced_now = [file for file in there.values() if file.hour is None]
     unplaced_changed = any(file.file in again for file in unplaced_now) or any(
-        gone[name].upload_hour is None for name in expired
+        loaded[name].upload_hour is None for name in expired | moved
     )
     known = {file.hour for file in there.values()} | {row.upload_hour for row in loaded.values()}
     return Wanted(

@@ -291,9 +291,8 @@ class _Loading:
             self._quarantined(bad.piece.file, bad.line, bad.reason, bad.raw, bad.raw_bytes)
             for bad in state.bad
         ]
-        hours = {file.hour for file in state.files}
         was_held = any(
-            hour in hours or (spans and hour and any(w.start <= hour < w.end for w in spans))
+            hour is None if spans is None else hour and any(w.start <= hour < w.end for w in spans)
             for hour in self.held
         )
         if not rows and not was_held:

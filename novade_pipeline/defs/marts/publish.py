@@ -4,16 +4,21 @@ The commit records the mart's generation as a Delta transaction of this warehous
 itself says what it holds: a publication that a crash cut off is found and done by the next run.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
 
 from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.delta import (
     ROW_GROUP_ROWS,
     Window,
     WriteReceipt,
+    conform,
     open_table,
     replace,
     replace_window,
@@ -108,29 +113,52 @@ def _write(
     days: list[date] | None,
     transactions: dict[str, int],
 ) -> WriteReceipt:
-    columns = ", ".join(identifier(column.name) for column in table.columns)
-    order = table.window or table.key[0]
-    sql = f"select {columns} from marts.{identifier(table.path[-1])}"
+    rows = pa.RecordBatchReader.from_batches(table.schema, _batches(connection, table, days))
     if days is None:
-        rows = connection.execute(f"{sql} order by {identifier(order)}")
-        return replace(
-            store, table, rows.fetch_record_batch(ROW_GROUP_ROWS), transactions=transactions
-        )
+        return replace(store, table, rows, transactions=transactions)
     windows = [Window(day, day + timedelta(days=1)) for day in days]
-    rows = connection.execute(
-        f"{sql} where list_contains($1::date[], {identifier(order)}) order by {identifier(order)}",
-        [days],
-    )
-    return replace_window(
-        store, table, rows.fetch_record_batch(ROW_GROUP_ROWS), windows, transactions=transactions
-    )
+    return replace_window(store, table, rows, windows, transactions=transactions)
 
 
-def _size(found: object) -> int:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from deltalake import DeltaTable
+def _batches(
+    connection: duckdb.DuckDBPyConnection, table: Table, days: list[date] | None
+) -> Iterator[pa.RecordBatch]:
+    """The mart's rows, day by day; of all days when none are named."""
+    columns = ", ".join(identifier(column.name) for column in table.columns)
+    mart = f"marts.{identifier(table.path[-1])}"
+    if table.window is None:
+        parts: list[tuple[str, list[date]]] = [("true", [])]
+    else:
+        day = identifier(table.window)
+        counts = connection.execute(
+            f"select {day}, count(*) from {mart} where $1 is null or list_contains($1, {day})"
+            " group by 1 order by 1",
+            [days],
+        ).fetchall()
+        parts = [(f"list_contains($1::date[], {day})", part) for part in _parts(counts)]
+    for condition, part in parts:
+        # DuckDB holds a whole result, and a sort of it, in memory: a part at a time.
+        order = f"order by {identifier(table.window)}" if table.window is not None else ""
+        found = connection.execute(
+            f"select {columns} from {mart} where {condition} {order}", [part] if part else None
+        )
+        for batch in found.fetch_record_batch(ROW_GROUP_ROWS):
+            yield conform(table, batch)
 
-    assert isinstance(found, DeltaTable)
+
+def _parts(counts: list[tuple[date, int]]) -> list[list[date]]:
+    """Days in their order, in parts of about `ROW_GROUP_ROWS` rows."""
+    parts: list[list[date]] = []
+    size = ROW_GROUP_ROWS
+    for day, count in counts:
+        if size >= ROW_GROUP_ROWS:
+            parts.append([])
+            size = 0
+        parts[-1].append(day)
+        size += count
+    return parts
+
+
+def _size(found: DeltaTable) -> int:
     files = pa.table(found.get_add_actions(flatten=True))
     return int(pc.sum(files["size_bytes"]).as_py() or 0)

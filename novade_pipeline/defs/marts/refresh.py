@@ -18,6 +18,9 @@ from novade_pipeline.lake import query
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.storage import Store
 
+MEMORY_LIMIT = "512MB"
+"""What DuckDB may use to publish; `dbt/profiles.yml` says the same for the models."""
+
 
 @dataclass(frozen=True)
 class Mart:
@@ -112,6 +115,7 @@ def refresh(
         built = project.build(warehouse_path, [*reasons, *due], on_progress)
         outcomes = {outcome.name: outcome for outcome in built}
     with closing(query.open_database(warehouse_path)) as connection:
+        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         return _report(connection, project, store, models, checks, reasons, due, outcomes)
 
 

@@ -17,7 +17,7 @@ from novade_pipeline.defs.table_assets import (
     table_spec,
     told_to_dagster,
 )
-from novade_pipeline.defs.tracking_plan.plan_files import newest_file, plan_rows, read_plan
+from novade_pipeline.defs.tracking_plan.plan_files import newest_rows
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.defs.tracking_plan.verdicts import (
     VERDICTS,
@@ -26,7 +26,6 @@ from novade_pipeline.defs.tracking_plan.verdicts import (
     newest_event_date,
 )
 from novade_pipeline.lake.delta import replace
-from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
@@ -47,15 +46,12 @@ def plan(
     """Read the newest plan that landed; the same rules from the same file change nothing."""
     receipts = []
     with told_to_dagster():
-        file = newest_file(landing)
-        if file is not None:
-            rows = plan_rows(read_plan(landing, file), file.file)
-            order = [(name, "ascending") for name in PLAN.key]
-            if not rows.sort_by(order).equals(read(lake, PLAN).sort_by(order)):
-                receipts.append(replace(lake, PLAN, rows))
+        newest = newest_rows(landing, lake)
+        if newest is not None:
+            receipts.append(replace(lake, PLAN, newest[1]))
     yield dg.MaterializeResult(
         asset_key=key_of(PLAN),
-        metadata=table_metadata(lake, PLAN, receipts) | {"file": file.file if file else "none"},
+        metadata=table_metadata(lake, PLAN, receipts),
         check_results=[check_columns(lake, PLAN)],
     )
 

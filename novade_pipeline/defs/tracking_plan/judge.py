@@ -30,7 +30,8 @@ from novade_pipeline.defs.tracking_plan.violations import (
 
 __all__ = ["VIOLATION", "Judge", "Verdicts", "Violation"]
 
-_VERDICTS = pa.array(["conforming", "violating", "unplanned"])
+# No Arrow array: the first one that a process makes imports pandas.
+_VERDICTS = ("conforming", "violating", "unplanned")
 _CONFORMING, _VIOLATING, _UNPLANNED = range(3)
 _BATCH_ROWS = 16_384
 _EXPLAINED = 4_096
@@ -115,7 +116,7 @@ class Judge:
                 broken = np.flatnonzero(np.isin(index, list(violations)))
                 verdict[rows[broken]] = _VIOLATING
                 explained.update((rows[at], violations[index[at]]) for at in broken)
-        return Verdicts(_VERDICTS.take(pa.array(verdict)), violation_lists(len(rule), explained))
+        return Verdicts(pa.array(_VERDICTS).take(pa.array(verdict)), violation_lists(len(rule), explained))
 
 
 class _RuleJudge:

@@ -12,6 +12,7 @@ from novade_pipeline.defs.tracking_plan.plan_formats import (
     planned_properties,
 )
 from novade_pipeline.defs.tracking_plan.tables import PLAN
+from novade_pipeline.lake.read import read
 from novade_pipeline.landing.files import LandedFile, list_files, open_landed
 from novade_pipeline.storage import Store
 
@@ -39,6 +40,21 @@ def read_plan(landing: Store, file: LandedFile) -> Plan:
     with open_landed(landing, file) as stream:
         content = stream.read()
     return parse_plan(content, file.file)
+
+
+def newest_rows(landing: Store, lake: Store) -> tuple[LandedFile, pa.Table] | None:
+    """The newest plan's file and rows, where the lake does not hold exactly these.
+
+    Raises:
+        PlanError: the newest file is no plan.
+        TransientFailure: it changed while it was read.
+    """
+    file = newest_file(landing)
+    if file is None:
+        return None
+    rows = plan_rows(read_plan(landing, file), file.file)
+    order = [(name, "ascending") for name in PLAN.key]
+    return None if rows.sort_by(order).equals(read(lake, PLAN).sort_by(order)) else (file, rows)
 
 
 def plan_rows(plan: Plan, file: str) -> pa.Table:

@@ -3,7 +3,8 @@
 import dagster as dg
 
 from novade_pipeline.defs.runs import JOB, range_tags, runs_in_progress
-from novade_pipeline.defs.tracking_plan.plan_files import newest_file
+from novade_pipeline.defs.tracking_plan.plan_files import newest_file, newest_rows
+from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
 from novade_pipeline.settings import Settings
 
 
@@ -17,16 +18,20 @@ def definitions(settings: Settings) -> dg.Definitions:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Takes in the newest tracking plan and has all events judged by it.",
     )
-    def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def watch(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         file = newest_file(settings.landing)
-        if file is None:
-            return dg.SkipReason("No plan has landed.")
-        key = f"plan-{file.file}-{file.etag}"
-        if context.cursor == key:
-            return dg.SkipReason("The newest plan has been taken in.")
+        if file is None or _is_taken_in(settings):
+            return dg.SkipReason("The lake holds the newest plan that landed.")
         if alive := runs_in_progress(context.instance):
             return dg.SkipReason(f"Run {alive[0].run_id} is at work.")
-        request = dg.RunRequest(run_key=key, tags=range_tags([], settings.history_start))
-        return dg.SensorResult(run_requests=[request], cursor=key)
+        # The same file is asked for once; a file that is no plan makes that run fail, and say so.
+        return dg.RunRequest(run_key=f"plan-{file.file}-{file.etag}", tags=range_tags([]))
 
     return dg.Definitions(sensors=[watch])
+
+
+def _is_taken_in(settings: Settings) -> bool:
+    try:
+        return newest_rows(settings.landing, settings.lake) is None
+    except PlanError:
+        return False

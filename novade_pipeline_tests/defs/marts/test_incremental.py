@@ -28,6 +28,12 @@ def _an_earlier_copy_lands_late(world: World) -> None:
     world.land(-30, world.event("f", 49.5, event_type="Song", platform="iOS"))
 
 
+def _the_last_day_and_an_event_type_are_gone(world: World) -> None:
+    world.empty(0)
+    world.land(0, world.event("b", 0.2))
+    world.empty(50)
+
+
 def _all_is_gone(world: World) -> None:
     for hour in (0, 1, 25, 50):
         world.empty(hour)
@@ -66,8 +72,8 @@ def _the_plan_changes(world: World) -> None:
 
 CHANGES: list[Change] = [
     *(_fewer_events, _changed_events, _the_standing_copy_is_gone, _an_earlier_copy_lands_late),
-    *(_all_is_gone, _a_late_merge, _a_chain_grows, _a_session_ends_to_be_one, _nobody_did_it),
-    *(_the_first_day_moves, _the_plan_changes),
+    *(_the_last_day_and_an_event_type_are_gone, _all_is_gone, _a_late_merge, _a_chain_grows),
+    *(_a_session_ends_to_be_one, _nobody_did_it, _the_first_day_moves, _the_plan_changes),
 ]
 
 

@@ -1,0 +1,199 @@
+"""From gzipped files to whole lines: all of a file, or none of it."""
+
+import gzip
+import random
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from novade_pipeline.errors import TransientFailure
+from novade_pipeline.landing import chunks
+from novade_pipeline.landing.chunks import Chunk, DamagedFile, damaged, read_chunks
+from novade_pipeline.landing.files import LandedFile, list_files
+
+Shop = Any
+GOOD = gzip.compress(b"one\ntwo\n", mtime=0)
+RANDOM = random.Random(7).randbytes(3 * 2**20)
+
+
+def _listed(shop: Shop) -> list[LandedFile]:
+    return list_files(shop.landing, "shop/plays", shop.source.hour_of)
+
+
+def _read(shop: Shop) -> list[Chunk]:
+    return list(read_chunks(shop.landing, _listed(shop)))
+
+
+def _lines(found: list[Chunk]) -> list[tuple[str, int, bytes]]:
+    """(file, number, line) of every line, by what the pieces say."""
+    told = []
+    for chunk in found:
+        text = chunk.text()
+        for piece in chunk.pieces:
+            lines = text[piece.start : piece.end].split(b"\n")[:-1]
+            assert len(lines) == piece.lines
+            numbered = enumerate(lines, piece.first_line)
+            told += [(piece.file.name, number, line) for number, line in numbered]
+    return told
+
+
+CONTENTS = {
+    "lines": (GOOD, [b"one", b"two"]),
+    "no newline at the end": (gzip.compress(b"one\ntwo"), [b"one", b"two"]),
+    "one line without a newline": (gzip.compress(b"one"), [b"one"]),
+    "blank lines": (gzip.compress(b"\n\none\n\n"), [b"", b"", b"one", b""]),
+    "empty": (gzip.compress(b""), []),
+    "byte order mark": (gzip.compress(b"\xef\xbb\xbfone\ntwo\n"), [b"one", b"two"]),
+    "byte order mark alone": (gzip.compress(b"\xef\xbb\xbf"), []),
+    "byte order mark and newline": (gzip.compress(b"\xef\xbb\xbf\n"), [b""]),
+    "byte order mark, no newline": (gzip.compress(b"\xef\xbb\xbfone"), [b"one"]),
+    "windows line ends": (gzip.compress(b"one\r\ntwo\r\n"), [b"one\r", b"two\r"]),
+    "two members": (GOOD + GOOD, [b"one", b"two", b"one", b"two"]),
+    "a line across members": (gzip.compress(b"on") + gzip.compress(b"e\ntwo"), [b"one", b"two"]),
+    "an empty member between": (GOOD + gzip.compress(b"") + GOOD, [b"one", b"two"] * 2),
+    "zeros at the end": (GOOD + b"\0" * 700, [b"one", b"two"]),
+    "zeros between members": (GOOD + b"\0" * 9 + GOOD, [b"one", b"two"] * 2),
+}
+
+
+@pytest.mark.parametrize(("content", "lines"), CONTENTS.values(), ids=CONTENTS)
+def test_a_good_file_is_read_to_its_last_line(
+    content: bytes, lines: list[bytes], shop: Shop
+) -> None:
+    shop.put(shop.name(0), content)
+    found = _read(shop)
+    assert _lines(found) == [(shop.name(0), number, line) for number, line in enumerate(lines, 1)]
+    ends = [piece.is_last for chunk in found for piece in chunk.pieces]
+    assert ends == [False] * (len(ends) - 1) + [True]
+
+
+LONG = gzip.compress(RANDOM, mtime=0)
+BAD = {
+    "ends early": (GOOD[:-9], "gzip ends early"),
+    "ends in the check sum": (GOOD[:-3], "gzip ends early"),
+    "ends in the second member": (GOOD + GOOD[:12], "gzip ends early"),
+    "ends in the header": (GOOD[:5], "gzip ends early"),
+    "ends late in a long file": (LONG[:-100_000], "gzip ends early"),
+    "nothing at all": (b"", "gzip ends early"),
+    "plain text": (b'{"uuid":"a"}\n', "not gzip"),
+    "another compression": (zlib.compress(b"one\n"), "not gzip"),
+    "text behind it": (GOOD + b"and more", "gzip is damaged"),
+    "wrong check sum": (GOOD[:-8] + b"\1\2\3\4" + GOOD[-4:], "gzip is damaged"),
+    "wrong length": (GOOD[:-4] + b"\7\0\0\0", "gzip is damaged"),
+    "a flipped bit in a long file": (
+        LONG[:2_000_000] + bytes([LONG[2_000_000] ^ 64]) + LONG[2_000_001:],
+        "gzip is damaged",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), BAD.values(), ids=BAD)
+def test_a_bad_file_is_refused_whole_with_its_reason(
+    content: bytes, reason: str, shop: Shop
+) -> None:
+    shop.land(shop.name(0), b"good")
+    shop.put(shop.name(1), content)
+    with pytest.raises(DamagedFile, match=reason) as raised:
+        _read(shop)
+    assert raised.value.file.name == shop.name(1)
+
+
+def test_all_damaged_files_are_named_at_once(shop: Shop) -> None:
+    for hour, content in enumerate([GOOD, b"text", GOOD[:-1], GOOD]):
+        shop.put(shop.name(hour), content)
+    found = damaged(shop.landing, _listed(shop))
+    assert {name.rsplit("/", 1)[-1]: reason.split(" (")[0] for name, reason in found.items()} == {
+        shop.name(1): "not gzip",
+        shop.name(2): "gzip ends early",
+    }
+
+
+def test_small_files_share_a_chunk(shop: Shop) -> None:
+    for part in range(3):
+        shop.put(shop.name(0, part), GOOD)
+    (chunk,) = _read(shop)
+    assert [piece.file.name for piece in chunk.pieces if piece.is_last] == [
+        shop.name(0, part) for part in range(3)
+    ]
+    assert chunk.lines == 6
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 40, 10_000])
+def test_a_large_file_has_several_chunks_of_whole_lines(
+    chunk_bytes: int, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [b"%d" % (n**5) for n in range(60)]
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(chunks, "_TEXT_BYTES", 13)
+    monkeypatch.setattr(chunks, "_READ_BYTES", 5)
+    for hour in range(2):
+        shop.land(shop.name(hour), *lines)
+    found = _read(shop)
+    assert _lines(found) == [
+        (shop.name(hour), number, line)
+        for hour in range(2)
+        for number, line in enumerate(lines, 1)
+    ]
+    assert (len(found) > 1) == (chunk_bytes < 10_000)
+
+
+def test_one_line_of_12_mb_is_one_line(shop: Shop) -> None:
+    long = b"x" * (12 * 2**20)
+    shop.land(shop.name(0), b"one", long, b"two")
+    assert _lines(_read(shop)) == [
+        (shop.name(0), 1, b"one"),
+        (shop.name(0), 2, long),
+        (shop.name(0), 3, b"two"),
+    ]
+
+
+def test_an_endless_line_is_refused_before_it_fills_the_memory(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "MAX_LINE_BYTES", 2**20)
+    monkeypatch.setattr(chunks, "_TEXT_BYTES", 2**18)
+    shop.land(shop.name(0), b"one", b"x" * (3 * 2**20))
+    with pytest.raises(DamagedFile, match="at most 1 MiB, found that line 2 is longer"):
+        _read(shop)
+
+
+def test_the_first_line_is_told_without_joining_the_chunk(
+    chunk_of: Callable[..., Chunk],
+) -> None:
+    whole = chunk_of([b"one", b"two"])
+    parts = (b"o", memoryview(b"ne"), b"\ntw", b"o\n")
+    assert whole.first_line() == Chunk(parts, whole.pieces).first_line() == b"one"
+    assert chunk_of([]).first_line() == b""
+
+
+def test_a_file_that_is_exported_anew_after_the_listing_is_a_failure_that_passes(
+    shop: Shop,
+) -> None:
+    shop.land(shop.name(0), b"one")
+    listed = _listed(shop)
+    shop.land(shop.name(0), b"two")
+    with pytest.raises(TransientFailure, match="changed while it was read"):
+        list(read_chunks(shop.landing, listed))
+
+
+def test_a_file_that_changes_while_it_is_read_is_a_failure_that_passes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(chunks, "_TEXT_BYTES", 8)
+    shop.land(shop.name(0), *[b"%d" % n for n in range(100)])
+    found = read_chunks(shop.landing, _listed(shop))
+    next(found)
+    shop.land(shop.name(0), b"another")
+    with pytest.raises(TransientFailure, match="changed while it was read"):
+        list(found)
+
+
+def test_a_file_that_is_gone_by_the_time_of_reading_is_a_failure_that_passes(shop: Shop) -> None:
+    path = shop.land(shop.name(0), b"one")
+    listed = _listed(shop)
+    path.unlink()
+    with pytest.raises(TransientFailure, match="changed while it was read"):
+        list(read_chunks(shop.landing, listed))

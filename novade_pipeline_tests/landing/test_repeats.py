@@ -1,0 +1,93 @@
+"""Which row of a key stands: the first within its window."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from novade_pipeline.lake.table import Table
+from novade_pipeline.landing.load import Source
+from novade_pipeline.landing.repeats import Repeats
+from novade_pipeline.landing.tables import LandedRow
+
+HourOf = Callable[[int], datetime]
+Key = tuple[int, str]
+
+
+def _first(table: Table, hour: HourOf, *batches: list[Key]) -> list[bool]:
+    repeats = Repeats(table)
+    stands: list[bool] = []
+    for keys in batches:
+        rows = [{"upload_hour": hour(h), "uuid": key} for h, key in keys]
+        part = pa.Table.from_pylist(
+            rows, schema=pa.schema([table.schema.field(n) for n in ("upload_hour", "uuid")])
+        )
+        mask = repeats.first(part)
+        stands += [True] * len(keys) if mask is None else np.asarray(mask).tolist()
+    return stands
+
+
+def _told_slowly(keys: list[Key]) -> list[bool]:
+    seen: set[Key] = set()
+    return [not (key in seen or seen.add(key)) for key in keys]  # type: ignore[func-returns-value]
+
+
+CASES: dict[str, tuple[list[list[Key]], list[bool]]] = {
+    "no repeat": ([[(0, "a"), (0, "b")]], [True, True]),
+    "in a batch": ([[(0, "a"), (0, "a")]], [True, False]),
+    "across batches": ([[(0, "a")], [(0, "a"), (0, "b")]], [True, False, True]),
+    "across three": ([[(0, "a")], [(0, "b")], [(0, "a")]], [True, True, False]),
+    "another hour": ([[(0, "a"), (1, "a")]], [True, True]),
+    "another hour, another batch": ([[(0, "a")], [(1, "a")]], [True, True]),
+    "the hour goes on": ([[(0, "a"), (1, "a")], [(1, "a"), (2, "a")]], [True, True, False, True]),
+    "an empty batch between": ([[(0, "a")], [], [(0, "a")]], [True, False]),
+}
+
+
+@pytest.mark.parametrize(("batches", "stands"), CASES.values(), ids=CASES)
+def test_the_first_of_an_hour_stands(
+    batches: list[list[Key]], stands: list[bool], table: Table, hour: HourOf
+) -> None:
+    assert _first(table, hour, *batches) == stands
+
+
+@given(
+    keys=st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abcd")), max_size=30),
+    cuts=st.lists(st.integers(0, 30), max_size=4),
+)
+@settings(max_examples=60)
+def test_where_batches_are_cut_makes_no_difference(
+    keys: list[Key], cuts: list[int], table: Table, hour: HourOf
+) -> None:
+    ordered = sorted(keys, key=lambda key: key[0])
+    at = [0, *sorted(cuts), len(ordered)]
+    batches = [ordered[a:b] for a, b in zip(at, at[1:], strict=False)]
+    assert _first(table, hour, *batches) == _told_slowly(ordered)
+
+
+def test_only_the_newest_hour_is_remembered(table: Table, hour: HourOf) -> None:
+    repeats = Repeats(table)
+    for number in range(5):
+        rows = {"upload_hour": [hour(number)] * 3, "uuid": ["a", "b", "c"]}
+        repeats.first(pa.table(rows))
+    assert sum(len(seen) for seen in repeats._seen) == 3
+
+
+def test_a_table_that_is_keyed_by_place_has_no_repeats(source: Source, hour: HourOf) -> None:
+    class Row(LandedRow):
+        """A row."""
+
+    by_place = Table(
+        name="shop/rows",
+        row=Row,
+        key=("upload_hour", "file", "line"),
+        written="replace_window",
+        window="upload_hour",
+    )
+    rows: Any = pa.table({"upload_hour": [hour(0)] * 2, "file": ["a"] * 2, "line": [1, 1]})
+    assert Repeats(by_place).first(rows) is None

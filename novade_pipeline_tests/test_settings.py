@@ -1,0 +1,172 @@
+"""The settings: read once, checked with one message, secrets never told."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from novade_pipeline.errors import UserError
+from novade_pipeline.settings import Settings, fingerprint, load_settings
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Neither variables of the machine nor its `.env` are seen."""
+    for name in [n for n in os.environ if n.startswith("NOVADE_") or n == "DAGSTER_HOME"]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    yield
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"NOVADE_{name.upper()}", value)
+
+
+def test_everything_has_a_default() -> None:
+    settings = load_settings()
+    assert settings.lake_url == "data/lake"
+    assert settings.landing_url == "data/landing"
+    assert settings.warehouse_path == Path("data/warehouse.duckdb")
+    assert settings.history_start == date(2018, 1, 1)
+    assert settings.personal_data_policy.mode == "keep"
+
+
+def test_a_variable_wins_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, history_start="2020-02-29", landing_grace_hours="1.5")
+    settings = load_settings()
+    assert (settings.history_start, settings.landing_grace_hours) == (date(2020, 2, 29), 1.5)
+
+
+def test_a_variable_wins_over_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("NOVADE_LAKE_URL=from/file\nNOVADE_LANDING_URL=also/file\n")
+    _set(monkeypatch, lake_url="from/environment")
+    settings = load_settings()
+    assert (settings.lake_url, settings.landing_url) == ("from/environment", "also/file")
+
+
+def test_the_env_file_may_be_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other.env").write_text("NOVADE_LAKE_URL=other\n")
+    _set(monkeypatch, env_file=str(tmp_path / "other.env"))
+    assert load_settings().lake_url == "other"
+
+
+def test_an_env_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, env_file="nowhere.env")
+    with pytest.raises(UserError, match=r"expected a file, found none at nowhere\.env"):
+        load_settings()
+
+
+def test_dagster_home_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, dagster_home="ours")
+    assert load_settings().dagster_home == Path("ours")
+    monkeypatch.setenv("DAGSTER_HOME", "/dagsters/own")
+    assert load_settings().dagster_home == Path("/dagsters/own")
+
+
+def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, something_else="1")
+    assert load_settings().lake_url == "data/lake"
+
+
+def test_all_that_is_wrong_is_told_at_once_without_its_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = {
+        "lake_url": f"s3://{SECRET}/lake",
+        "history_start": SECRET,
+        "landing_poll_seconds": "1",
+        "violating_share": "2.75",
+        "personal_data": SECRET,
+    }
+    _set(monkeypatch, **wrong)
+    with pytest.raises(UserError) as raised:
+        load_settings()
+    told = str(raised.value)
+    assert [name for name in wrong if f"NOVADE_{name.upper()}" not in told] == []
+    assert SECRET not in told
+    assert "2.75" not in told
+    assert "\n" not in told
+
+
+WRONG = {
+    "lake_url": ("s3://bucket/lake", "expected a folder or a file:// URL, found s3://"),
+    "landing_url": ("", "expected a folder, found an empty path"),
+    "history_start": ("2999-01-01", "expected a day before today, found 2999-01-01"),
+    "personal_data": ("hide", "NOVADE_PERSONAL_DATA: Input should be 'keep', 'hash' or 'drop'"),
+    "landing_grace_hours": ("-1", "greater than or equal to 0"),
+    "landing_max_attempts": ("0", "greater than or equal to 1"),
+    "unplanned_share": ("1.5", "less than or equal to 1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_told_with_its_variable(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value, told = WRONG[name]
+    _set(monkeypatch, **{name: value})
+    with pytest.raises(UserError, match=f"NOVADE_{name.upper()}") as raised:
+        load_settings()
+    assert told in str(raised.value)
+
+
+def test_history_cannot_start_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    today = datetime.now(UTC).date()
+    _set(monkeypatch, history_start=str(today + timedelta(days=1)))
+    with pytest.raises(UserError, match="expected a day before today"):
+        load_settings()
+
+
+def test_hash_needs_a_key_and_offers_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, personal_data="hash")
+    with pytest.raises(UserError, match="needs NOVADE_PERSONAL_DATA_KEY; for a new one: [0-9a-f]{64}"):
+        load_settings()
+    _set(monkeypatch, personal_data_key=SECRET)
+    policy = load_settings().personal_data_policy
+    assert (policy.mode, policy.key) == ("hash", SECRET.encode())
+
+
+def test_a_secret_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, personal_data="hash", personal_data_key=SECRET)
+    settings = load_settings()
+    shown = [repr(settings), str(settings), str(settings.masked())]
+    shown += [repr(settings.personal_data_policy), settings.personal_data_policy.fingerprint]
+    shown.append(settings.model_dump_json())
+    assert not [text for text in shown if SECRET in text]
+
+
+def test_masked_tells_every_variable_and_where_its_value_comes_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _set(monkeypatch, lake_url="here", personal_data_key=SECRET)
+    told = load_settings().masked()
+    assert set(told) == {f"NOVADE_{name.upper()}" for name in Settings.model_fields}
+    assert told["NOVADE_LAKE_URL"][:2] == ("here", "set")
+    assert told["NOVADE_LANDING_URL"][:2] == ("data/landing", "default")
+    assert told["NOVADE_PERSONAL_DATA_KEY"][0] == "**********"
+    assert all(description for _, _, description in told.values())
+
+
+def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    with pytest.raises(ValidationError):
+        settings.lake_url = "elsewhere"
+
+
+def test_stores_are_absolute(tmp_path: Path) -> None:
+    assert load_settings().lake.url == (tmp_path / "data/lake").as_uri()
+    assert load_settings().landing.path() == str(tmp_path / "data/landing")
+
+
+def test_a_fingerprint_tells_its_values_apart() -> None:
+    assert fingerprint("a", "b") == fingerprint("a", "b")
+    assert len({fingerprint("a", "b"), fingerprint("b", "a"), fingerprint("ab")}) == 3
+    assert len(fingerprint("a")) == 16
