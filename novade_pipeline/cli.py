@@ -197,10 +197,9 @@ def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
 def main() -> NoReturn:
     """Run the command; what a user can mend is one sentence on standard error."""
     try:
-        code = app(standalone_mode=False) or 0
+        app()
     except UserError as error:
-        Console(stderr=True).print(f"[red]Error[/red] {error}", soft_wrap=True, highlight=False)
-        code = 2
-    except typer.Abort:
-        code = 130
-    sys.exit(code)
+        told = Console(stderr=True)
+        told.print("[red]Error[/red]", str(error), soft_wrap=True, highlight=False)
+        sys.exit(2)
+    sys.exit(0)

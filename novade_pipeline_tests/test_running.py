@@ -11,50 +11,15 @@ import dagster as dg
 import duckdb
 import pytest
 
-from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, MERGED_IDS, QUARANTINE
+from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, MERGED_IDS
 from novade_pipeline.defs.runs import JOB, PROCESS_TAG, process_tag, runs_in_progress
-from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.read import read
 from novade_pipeline.running import dagster_instance, parse_window, run_graph
-from novade_pipeline.settings import Settings, load_settings
-
-MARTS = (
-    *("event_enhanced", "sessions", "user_enhanced"),
-    *("daily_performance", "weekly_retention", "tracking_plan_coverage"),
-)
-TABLES = (EVENTS, MERGED_IDS, QUARANTINE, PLAN, EVENT_VERDICTS)
-
-
-def settings_in(root: Path, landing: Path) -> Settings:
-    return load_settings(
-        lake_url=str(root / "lake"),
-        landing_url=str(landing),
-        warehouse_path=root / "warehouse.duckdb",
-        dagster_home=root / "dagster",
-        landing_grace_hours=0,
-    )
-
-
-def marts_of(settings: Settings) -> dict[str, list[Any]]:
-    """Every mart's rows, in one order."""
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-        return {
-            mart: sorted(map(repr, connection.execute(f"FROM marts.{mart}").fetchall()))
-            for mart in MARTS
-        }
-
-
-def tables_of(settings: Settings) -> dict[str, list[Any]]:
-    """Every table's rows, in one order; etags tell of copies, not of content."""
-    return {
-        table.name: sorted(
-            repr({k: v for k, v in row.items() if k != "etag"})
-            for row in read(settings.lake, table).to_pylist()
-        )
-        for table in TABLES
-    }
+from novade_pipeline.settings import Settings
+from novade_pipeline_tests.worlds import TABLES, marts_of, settings_in, tables_of
 
 
 def versions_of(settings: Settings) -> dict[str, int | None]:

@@ -66,10 +66,14 @@
   {% endif %}
 {% endmacro %}
 
-{# `column in (…)` with the days written out, so that files of other days are never opened. #}
+{#
+  Rows of these days. DuckDB prunes a Delta table's files by a range, and not by a list: a range
+  keeps the files of other days closed, as far as days that change lie together.
+#}
 {% macro is_changed_day(column, days) %}
   {%- if days -%}
-  {{ column }} in ({% for day in days %}date '{{ day }}'{{ ", " if not loop.last }}{% endfor %})
+  {{ column }} between date '{{ days | min }}' and date '{{ days | max }}'
+  and {{ column }} in ({% for day in days %}date '{{ day }}'{{ ", " if not loop.last }}{% endfor %})
   {%- else -%}
   false
   {%- endif -%}

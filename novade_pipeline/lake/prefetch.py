@@ -1,12 +1,49 @@
-"""Runs an iterator ahead of its reader, in a thread, by a bounded number of items."""
+"""Iterators that run ahead of their reader, in threads, by a bounded number of items."""
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_ahead(
+    workers: Sequence[Callable[[Item], Result]], items: Iterable[Item]
+) -> Generator[Result]:
+    """What the workers make of the items, in the items' order, one item a worker ahead.
+
+    Args:
+        workers: do the same; each is used by one thread at a time.
+        items: read in the reader's thread.
+    """
+    idle: queue.SimpleQueue[Callable[[Item], Result]] = queue.SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def work(item: Item) -> Result:
+        worker = idle.get()
+        try:
+            return worker(item)
+        finally:
+            idle.put(worker)
+
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(len(workers), "map-ahead") as pool:
+        try:
+            for item in items:
+                if len(pending) >= len(workers):
+                    yield pending.popleft().result()
+                pending.append(pool.submit(work, item))
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def prefetch(items: Iterable[Item], ahead: int = 1) -> Generator[Item]:

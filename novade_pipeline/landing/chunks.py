@@ -14,10 +14,10 @@ from isal import isal_zlib
 from novade_pipeline.landing.files import LandedFile, open_landed
 from novade_pipeline.storage import Store
 
-CHUNK_BYTES = 32 * 2**20
+CHUNK_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
-_READ_BYTES = 2**20
-_TEXT_BYTES = 4 * 2**20
+_READ_BYTES = 2**16
+_TEXT_BYTES = 2**18
 _BadGzip: Any = isal_zlib.error
 _GZIP = 16 + isal_zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"

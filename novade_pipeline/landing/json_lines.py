@@ -111,7 +111,7 @@ class JsonLines:
         self._extra: list[str] = []
         self._keeps_others = OTHER_FIELDS in table.schema.names
         self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-        self._connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '2GB'")
+        self._connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'; SET threads = 1")
         self._folder = tempfile.TemporaryDirectory(prefix="novade-spool-")
 
     def close(self) -> None:

@@ -109,11 +109,7 @@ def wanted(
         for name, row in gone.items()
         if name not in expired and row.missing_since is None and _is_within(row.upload_hour, within)
     ]
-    moved = {
-        name
-        for name in again & loaded.keys()
-        if loaded[name].upload_hour != there[name].hour
-    }
+    moved = {name for name in again & loaded.keys() if loaded[name].upload_hour != there[name].hour}
     hours_wanted = {
         hour
         for hour in (
@@ -123,9 +119,7 @@ def wanted(
         if hour is not None and _is_within(hour, within)
     }
     # An hour that lost its place is in no window any more.
-    hours_wanted |= {
-        hour for name in moved if (hour := loaded[name].upload_hour) is not None
-    }
+    hours_wanted |= {hour for name in moved if (hour := loaded[name].upload_hour) is not None}
     hours: dict[datetime, list[LandedFile]] = {hour: [] for hour in sorted(hours_wanted)}
     for file in there.values():
         if file.hour in hours:

@@ -66,9 +66,7 @@ PLAYS = Table(
     window="hour",
     data_time="hour",
 )
-BY_DAY = Table(
-    name="shop/by_day", row=Play, key=("day",), written="replace_window", window="day"
-)
+BY_DAY = Table(name="shop/by_day", row=Play, key=("day",), written="replace_window", window="day")
 USERS = Table(
     name="shop/users",
     row=User,
@@ -179,7 +177,9 @@ def test_rows_without_a_window_are_replaced_by_themselves(lake: Store) -> None:
 
 
 def test_a_table_may_have_days_for_windows(lake: Store) -> None:
-    replace_window(lake, BY_DAY, _plays((0, "a"), (24, "b")), [Window(date(2026, 3, 1), date(2026, 3, 3))])
+    replace_window(
+        lake, BY_DAY, _plays((0, "a"), (24, "b")), [Window(date(2026, 3, 1), date(2026, 3, 3))]
+    )
     replace_window(lake, BY_DAY, _plays(), [Window(date(2026, 3, 2), date(2026, 3, 3))])
     assert _songs(lake, BY_DAY) == ["a"]
 
@@ -238,7 +238,9 @@ REFUSED: dict[str, tuple[pa.Table, str]] = {
         "column song is string, found int64",
     ),
     "a time without a zone": (
-        _plays((0, "a")).set_column(1, "hour", pa.array([datetime(2026, 3, 1)], pa.timestamp("us"))),
+        _plays((0, "a")).set_column(
+            1, "hour", pa.array([datetime(2026, 3, 1)], pa.timestamp("us"))
+        ),
         r"column hour is timestamp\[us, tz=UTC\], found timestamp\[us\]",
     ),
     "a number that does not fit": (
@@ -304,7 +306,9 @@ def test_a_type_that_changed_in_the_code_is_refused_with_both_types_named(lake: 
         count: str | None = None
 
     replace_window(lake, PLAYS, _plays((0, "a")), [_window(0, 1)])
-    changed = Table(name="shop/plays", row=Play, key=("hour",), written="replace_window", window="hour")
+    changed = Table(
+        name="shop/plays", row=Play, key=("hour",), written="replace_window", window="hour"
+    )
     told = "column count is int64 in the lake and string in the code; nothing is written"
     with pytest.raises(PermanentFailure, match=told):
         replace_window(lake, changed, _plays().cast(changed.schema), [_window(0, 1)])
@@ -339,9 +343,12 @@ def test_a_column_that_is_new_in_the_code_is_added(lake: Store) -> None:
 
 
 def test_conforming_puts_columns_in_order_and_fills_absent_ones() -> None:
-    (batch,) = _plays((0, "a")).drop_columns(["count"]).select(
-        ["song", "kind", "hour", "day"]
-    ).to_batches()
+    (batch,) = (
+        _plays((0, "a"))
+        .drop_columns(["count"])
+        .select(["song", "kind", "hour", "day"])
+        .to_batches()
+    )
     conformed = conform(PLAYS, batch)
     assert conformed.schema == PLAYS.schema
     assert conformed.to_pylist() == _plays((0, "a")).to_pylist()

@@ -162,7 +162,9 @@ def test_the_annotation_decides_what_is_loaded(wanted: str, lake: Store) -> None
 
 def test_a_range_of_days_is_one_window(lake: Store) -> None:
     days = {"partitions_def": DAYS, "backfill_policy": dg.BackfillPolicy.single_run()}
-    _run(lake, _asset("rows", lambda _: _rows(0, 1, 2, 3), **days), days=("2026-03-01", "2026-03-04"))
+    _run(
+        lake, _asset("rows", lambda _: _rows(0, 1, 2, 3), **days), days=("2026-03-01", "2026-03-04")
+    )
     result = _run(
         lake, _asset("rows", lambda _: _rows(2), **days), days=("2026-03-02", "2026-03-03")
     )

@@ -40,7 +40,9 @@ class Row(BaseModel):
 
 
 def _table(**told: Any) -> Table:
-    return Table(**{"name": "some/rows", "row": Row, "key": ("text",), "written": "replace", **told})
+    return Table(
+        **{"name": "some/rows", "row": Row, "key": ("text",), "written": "replace", **told}
+    )
 
 
 def test_field_types_become_arrow_types() -> None:
@@ -97,9 +99,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("told", "message"), WRONG.values(), ids=WRONG)
-def test_a_declaration_that_cannot_be_meant_is_refused(
-    told: dict[str, Any], message: str
-) -> None:
+def test_a_declaration_that_cannot_be_meant_is_refused(told: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _table(**told)
 

@@ -132,9 +132,7 @@ def test_a_large_file_has_several_chunks_of_whole_lines(
         shop.land(shop.name(hour), *lines)
     found = _read(shop)
     assert _lines(found) == [
-        (shop.name(hour), number, line)
-        for hour in range(2)
-        for number, line in enumerate(lines, 1)
+        (shop.name(hour), number, line) for hour in range(2) for number, line in enumerate(lines, 1)
     ]
     assert (len(found) > 1) == (chunk_bytes < 10_000)
 

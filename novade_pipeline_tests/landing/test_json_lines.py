@@ -57,7 +57,7 @@ FITTING = {
 NAMES = (
     *("uuid", "$count", "share", "paid", "at", "user_id", "properties", "uu\\u0069d"),
     *("UUID", "count", "$COUNT", "upload_hour", "file", "line", "other_fields", "extra", "Extra"),
-    *("", "a/b", "a~b", "a\\\"b", "a'b", "a.b", "$.x", "0", "é", "É", "*", "\\n", "\\u0000", "/"),
+    *("", "a/b", "a~b", 'a\\"b', "a'b", "a.b", "$.x", "0", "é", "É", "*", "\\n", "\\u0000", "/"),
     *("text", "json", "column0", "filename", "i", "null", "extra_1", "s\\u0000"),
 )
 ODD_LINES = (
@@ -235,9 +235,7 @@ def test_a_reason_tells_no_value(parser: JsonLines, chunk_of: MakeChunk) -> None
     assert not [b.reason for b in bad if "jane" in b.reason]
 
 
-def test_a_long_bad_line_is_cut_and_its_length_told(
-    parser: JsonLines, chunk_of: MakeChunk
-) -> None:
+def test_a_long_bad_line_is_cut_and_its_length_told(parser: JsonLines, chunk_of: MakeChunk) -> None:
     line = b'{"uuid":"' + b"x" * (3 * RAW_BYTES)
     (bad,) = parser.parse(chunk_of([line])).bad
     assert (bad.raw, bad.raw_bytes) == (line[:RAW_BYTES], len(line))
@@ -248,7 +246,9 @@ def test_a_long_line_is_a_row_like_any_other(
     megabytes: int, parser: JsonLines, chunk_of: MakeChunk
 ) -> None:
     text = "x" * (megabytes << 20)
-    parsed = parser.parse(chunk_of([GOOD, b'{"uuid":"b","user_id":"' + text.encode() + b'"}', GOOD]))
+    parsed = parser.parse(
+        chunk_of([GOOD, b'{"uuid":"b","user_id":"' + text.encode() + b'"}', GOOD])
+    )
     assert parsed.rows["user_id"].to_pylist() == [None, text, None]
 
 

@@ -10,6 +10,7 @@ import duckdb
 
 from novade_pipeline.defs.marts import previews, warehouse
 from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts.pinning import pin, prepare
 from novade_pipeline.defs.marts.project import Check, Outcome, Project
 from novade_pipeline.defs.marts.publish import Published, publish
 from novade_pipeline.defs.marts.tables import mart_table
@@ -102,10 +103,8 @@ def refresh(
         due = _due(connection, project, books, checks, reasons)
         if reasons:
             query.prepare(connection)
-            warehouse.pin(connection, store, SOURCES, versions)
-            warehouse.prepare(
-                connection, store, books, project.models, reasons, versions, rebuild=rebuild
-            )
+            pin(connection, store, SOURCES, versions)
+            prepare(connection, store, books, project.models, reasons, versions, rebuild=rebuild)
         elif due:
             query.prepare(connection)
     for name, reason in reasons.items():

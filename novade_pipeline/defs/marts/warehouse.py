@@ -22,11 +22,9 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
+from novade_pipeline.defs.marts.dbt_sources import source_name
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.changes import Everything, changed_partitions
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.query import identifier, scan, sql_type
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
@@ -199,98 +197,6 @@ def _reason(
         if ref in building or taken.number != books.generations[ref]:
             return f"{ref} has changed"
     return None
-
-
-def pin(
-    connection: duckdb.DuckDBPyConnection,
-    store: Store,
-    tables: Sequence[Table],
-    versions: Mapping[str, Version],
-) -> None:
-    """Make each dbt source a view of one version of its table, and write down which."""
-    connection.execute("begin")
-    for table in tables:
-        name = source_name(table)
-        view = _view(connection, store, table, versions[name])
-        connection.execute(f"create schema if not exists {identifier(table.path[0])}")
-        connection.execute(f"create or replace view {name} as {view}")
-    connection.execute("delete from novade.pinned")
-    connection.executemany(
-        "insert into novade.pinned values ($1, $2, $3)",
-        [[name, version.number, version.table_id] for name, version in versions.items()],
-    )
-    connection.execute("commit")
-
-
-def _view(
-    connection: duckdb.DuckDBPyConnection, store: Store, table: Table, version: Version
-) -> str:
-    # A declared column that the table does not have yet, or a table that is not there, is null.
-    there: set[str] = set()
-    source = ""
-    if version.number >= 0:
-        source = f"from {scan(store, table, version.number)}"
-        there = {row[0] for row in connection.execute(f"describe select * {source}").fetchall()}
-    columns = (
-        f"{identifier(c.name) if c.name in there else 'null'}::{sql_type(c.type)}"
-        f" as {identifier(c.name)}"
-        for c in table.columns
-    )
-    return f"select {', '.join(columns)} {source or 'where false'}"
-
-
-def prepare(
-    connection: duckdb.DuckDBPyConnection,
-    store: Store,
-    books: Books,
-    models: Sequence[Model],
-    reasons: Mapping[str, str],
-    versions: Mapping[str, Version],
-    *,
-    rebuild: bool = False,
-) -> None:
-    """Tell the models that are about to be built what they have to know."""
-    by_source = {source_name(table): table for table in SOURCES}
-    connection.execute("begin")
-    for model in models:
-        if model.name not in reasons:
-            continue
-        days: set[object] = set()
-        why = "a rebuild was asked for" if rebuild else books.rebuild.get(model.name)
-        if why is None and books.codes.get(model.name) not in (None, model.code):
-            why = "its code has changed"
-        if why is None and model.incremental and books.is_built(model.name):
-            for source in model.sources:
-                table = by_source[source]
-                if not table.partition_by:
-                    continue
-                taken = books.taken_in.get((model.name, source), Version(-1))
-                changed = _changed(store, table, taken, versions[source])
-                if isinstance(changed, Everything):
-                    why = f"the log of {source} does not reach back to version {taken.number}"
-                else:
-                    days |= changed
-        connection.execute(
-            "update novade.model set wanted_code = $2, rebuild = $3 where model = $1",
-            [model.name, model.code, why],
-        )
-        connection.execute("delete from novade.changed_days where model = $1", [model.name])
-        if why is None and days:
-            connection.executemany(
-                "insert into novade.changed_days values ($1, $2)",
-                [[model.name, day] for day in sorted(days, key=str)],
-            )
-    connection.execute("commit")
-
-
-def _changed(
-    store: Store, table: Table, taken: Version, now: Version
-) -> frozenset[object] | Everything:
-    if taken == now:
-        return frozenset()
-    if taken.number < 0 or taken.table_id != now.table_id:
-        return Everything.EVERYTHING
-    return changed_partitions(store, table, taken.number, now.number)
 
 
 def prune(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> None:

@@ -116,7 +116,9 @@ class Judge:
                 broken = np.flatnonzero(np.isin(index, list(violations)))
                 verdict[rows[broken]] = _VIOLATING
                 explained.update((rows[at], violations[index[at]]) for at in broken)
-        return Verdicts(pa.array(_VERDICTS).take(pa.array(verdict)), violation_lists(len(rule), explained))
+        return Verdicts(
+            pa.array(_VERDICTS).take(pa.array(verdict)), violation_lists(len(rule), explained)
+        )
 
 
 class _RuleJudge:

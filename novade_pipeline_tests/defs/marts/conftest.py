@@ -16,6 +16,7 @@ from deltalake import write_deltalake
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
 from novade_pipeline.defs.marts import previews, warehouse
 from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts.pinning import pin
 from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
@@ -128,7 +129,7 @@ class World:
         with closing(connect(other)) as connection:
             warehouse.read_books(connection, project.models)
             versions = warehouse.source_versions(self.lake, SOURCES)
-            warehouse.pin(connection, self.lake, SOURCES, versions)
+            pin(connection, self.lake, SOURCES, versions)
             connection.execute("create schema marts")
             for name, sql in _sql_of_whole_builds(project).items():
                 connection.execute(f"create table marts.{name} as {sql}")

@@ -93,7 +93,7 @@ def test_what_changed_is_what_a_whole_build_would_find(
 def test_any_history_ends_as_a_build_from_nothing(world: World, project: Any, seed: int) -> None:
     chance = random.Random(seed)
     world.write()
-    for _ in range(5):
+    for _ in range(4):
         _anything(world, chance)
         world.write()
         for model in _some_models(chance):

@@ -240,6 +240,28 @@ def test_dbt_itself_failing_is_not_taken_for_done(built: World, project: Project
         project.build(built.root, ["event_enhanced"])
 
 
+def test_rows_and_books_are_committed_together_or_not_at_all(
+    built: World, project: Project
+) -> None:
+    before = built.marts()
+    refused = "(model text, source text, version bigint check (version < 3), table_id text)"
+    _books(
+        built,
+        f"""create table novade.narrow {refused};
+        insert into novade.narrow from novade.taken_in;
+        drop table novade.taken_in;
+        alter table novade.narrow rename to taken_in""",
+    )
+    built.land(5, built.event("new", 5.0))
+    built.write()
+    done = built.refresh(project)
+    assert "event_enhanced" in done.failures
+    assert built.marts()["event_enhanced"] == before["event_enhanced"]
+    assert _books(built, "select generation from novade.model where model = 'event_enhanced'") == [
+        (1,)
+    ]
+
+
 KILLED = """
 import sys
 from pathlib import Path

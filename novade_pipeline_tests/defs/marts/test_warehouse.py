@@ -9,12 +9,12 @@ import duckdb
 import pytest
 
 from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts.pinning import pin
 from novade_pipeline.defs.marts.warehouse import (
     Books,
     Model,
     Version,
     pending,
-    pin,
     prune,
     read_books,
 )

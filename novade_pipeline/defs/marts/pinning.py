@@ -1,0 +1,125 @@
+"""What dbt is told before it starts: which version of each source to read, and what changed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
+from novade_pipeline.defs.marts.warehouse import Books, Model, Version
+from novade_pipeline.lake.changes import EVERYTHING, Everything, changed_partitions
+from novade_pipeline.lake.query import identifier, scan, sql_type
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+
+def pin(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    tables: Sequence[Table],
+    versions: Mapping[str, Version],
+) -> None:
+    """Make each dbt source a view of one version of its table, and write down which."""
+    connection.execute("begin")
+    for table in tables:
+        name = source_name(table)
+        view = _view(connection, store, table, versions[name])
+        connection.execute(f"create schema if not exists {identifier(table.path[0])}")
+        connection.execute(f"create or replace view {name} as {view}")
+    connection.execute("delete from novade.pinned")
+    connection.executemany(
+        "insert into novade.pinned values ($1, $2, $3)",
+        [[name, version.number, version.table_id] for name, version in versions.items()],
+    )
+    connection.execute("commit")
+
+
+def _view(
+    connection: duckdb.DuckDBPyConnection, store: Store, table: Table, version: Version
+) -> str:
+    # A declared column that the table does not have yet, or a table that is not there, is null.
+    there: set[str] = set()
+    source = ""
+    if version.number >= 0:
+        source = f"from {scan(store, table, version.number)}"
+        there = {row[0] for row in connection.execute(f"describe select * {source}").fetchall()}
+    columns = (
+        f"{identifier(c.name) if c.name in there else 'null'}::{sql_type(c.type)}"
+        f" as {identifier(c.name)}"
+        for c in table.columns
+    )
+    return f"select {', '.join(columns)} {source or 'where false'}"
+
+
+def prepare(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    books: Books,
+    models: Sequence[Model],
+    reasons: Mapping[str, str],
+    versions: Mapping[str, Version],
+    *,
+    rebuild: bool = False,
+) -> None:
+    """Write down, for each model that is about to be built, which days changed, or why all did.
+
+    Args:
+        connection: the warehouse.
+        store: the lake.
+        books: as read before the invocation.
+        models: all models.
+        reasons: the models that are about to be built, as `warehouse.pending` found them.
+        versions: the pinned version of each source.
+        rebuild: build them whole.
+    """
+    connection.execute("begin")
+    for model in models:
+        if model.name not in reasons:
+            continue
+        why, days = _what_changed(store, books, model, versions)
+        if rebuild:
+            why = "a rebuild was asked for"
+        connection.execute(
+            "update novade.model set wanted_code = $2, rebuild = $3 where model = $1",
+            [model.name, model.code, why],
+        )
+        connection.execute("delete from novade.changed_days where model = $1", [model.name])
+        if why is None and days:
+            connection.executemany(
+                "insert into novade.changed_days values ($1, $2)",
+                [[model.name, day] for day in sorted(days, key=str)],
+            )
+    connection.execute("commit")
+
+
+def _what_changed(
+    store: Store, books: Books, model: Model, versions: Mapping[str, Version]
+) -> tuple[str | None, set[Any]]:
+    """Why the model has to be built whole, if it has, and else the days that changed."""
+    if model.name in books.rebuild:
+        return books.rebuild[model.name], set()
+    if not model.incremental or not books.is_built(model.name):
+        return None, set()
+    if books.codes.get(model.name) != model.code:
+        return "its code has changed", set()
+    days: set[Any] = set()
+    for table in SOURCES:
+        source = source_name(table)
+        if source not in model.sources or not table.partition_by:
+            continue
+        taken = books.taken_in.get((model.name, source), Version(-1))
+        changed = _changed(store, table, taken, versions[source])
+        if isinstance(changed, Everything):
+            return f"the log of {source} does not reach back to version {taken.number}", set()
+        days |= changed
+    return None, days
+
+
+def _changed(
+    store: Store, table: Table, taken: Version, now: Version
+) -> frozenset[Any] | Everything:
+    if taken == now:
+        return frozenset()
+    if taken.number < 0 or taken.table_id != now.table_id:
+        return EVERYTHING
+    return changed_partitions(store, table, taken.number, now.number)

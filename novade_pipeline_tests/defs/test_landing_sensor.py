@@ -1,0 +1,177 @@
+"""The landing sensor tick by tick, on a real instance, with failed runs and runs at work."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from novade_pipeline.definitions import build_definitions
+from novade_pipeline.defs.runs import JOB, PROCESS_TAG, WANTED_TAG, process_tag
+from novade_pipeline.sandbox import amplitude_exports
+from novade_pipeline.settings import Settings
+from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
+
+FIRST = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+class World:
+    """A landing zone, the graph over it, and an instance."""
+
+    def __init__(self, root: Path, instance: dg.DagsterInstance) -> None:
+        self.settings: Settings = settings_in(root, root / "landing")
+        self.definitions = build_definitions(self.settings)
+        self.instance = instance
+        self.cursor: str | None = None
+
+    def land(self, hours: int, first_hour: datetime = FIRST) -> None:
+        amplitude_exports.land(
+            self.settings.landing.path(),
+            first_hour=first_hour,
+            hours=hours,
+            events_per_hour=10,
+            faults=False,
+        )
+
+    def tick(self, name: str = "amplitude_landing") -> Any:
+        """What the sensor says: a SkipReason, or run requests."""
+        sensor = self.definitions.get_sensor_def(name)
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, definitions=self.definitions
+        )
+        told = sensor.evaluate_tick(context)
+        self.cursor = told.cursor
+        return told
+
+    def run(self, request: dg.RunRequest, run_config: Any = None) -> dg.ExecuteInProcessResult:
+        job = self.definitions.resolve_job_def(JOB)
+        return job.execute_in_process(
+            instance=self.instance,
+            tags=dict(request.tags),
+            run_config=run_config,
+            raise_on_error=False,
+        )
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield World(tmp_path, instance)
+
+
+def _break_the_lake(world: World) -> Path:
+    """Make every run fail: a file stands where the lake's folder should be."""
+    wall = Path(world.settings.lake.path())
+    wall.touch()
+    return wall
+
+
+def test_an_empty_landing_zone_asks_for_nothing(world: World) -> None:
+    assert not world.tick().run_requests
+
+
+def test_what_landed_becomes_one_run_for_all_its_days(world: World) -> None:
+    world.land(50)
+    (request,) = world.tick().run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-11-02"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-11-04"
+
+
+def test_what_a_run_loaded_is_not_asked_for_again(world: World) -> None:
+    world.land(3)
+    (request,) = world.tick().run_requests
+    assert world.run(request).success
+    told = world.tick()
+    assert not told.run_requests
+    assert "all that has landed" in told.skip_message
+
+
+def test_a_quiet_landing_zone_is_not_listed(world: World) -> None:
+    world.land(3)
+    (request,) = world.tick().run_requests
+    assert world.run(request).success
+    world.tick()
+    assert "Nothing has landed" in world.tick().skip_message
+
+
+def test_a_new_file_is_asked_for_although_the_zone_was_quiet(world: World) -> None:
+    world.land(3)
+    (request,) = world.tick().run_requests
+    world.run(request)
+    world.tick()
+    world.land(12)
+    assert world.tick().run_requests
+
+
+def test_nothing_is_asked_for_while_a_run_is_at_work(world: World) -> None:
+    @dg.job(name=JOB)
+    def at_work() -> None: ...
+
+    world.land(3)
+    world.instance.create_run_for_job(at_work, tags={PROCESS_TAG: process_tag()})
+    assert "at work" in world.tick().skip_message
+
+
+def test_a_failed_run_is_asked_for_again_until_the_attempts_are_used_up(world: World) -> None:
+    world.land(3)
+    _break_the_lake(world)
+    keys = []
+    for _ in range(world.settings.landing_max_attempts):
+        (request,) = world.tick().run_requests
+        keys.append(request.run_key)
+        assert not world.run(request).success
+    assert len(set(keys)) == len(keys)
+    told = world.tick()
+    assert not told.run_requests
+    (event,) = told.asset_events
+    assert event.check_name == "loads_succeed"
+    assert not event.passed
+
+
+def test_a_new_file_is_tried_although_others_were_given_up(world: World) -> None:
+    world.land(3)
+    _break_the_lake(world)
+    for _ in range(world.settings.landing_max_attempts):
+        (request,) = world.tick().run_requests
+        world.run(request)
+    assert not world.tick().run_requests
+    world.land(12)
+    assert world.tick().run_requests
+
+
+def test_what_a_crash_cut_off_after_the_load_is_asked_for(world: World) -> None:
+    world.land(3)
+    (request,) = world.tick().run_requests
+    Path(world.settings.warehouse_path).mkdir()
+    assert not world.run(request).success
+    Path(world.settings.warehouse_path).rmdir()
+    (again,) = world.tick().run_requests
+    assert again.tags[WANTED_TAG].startswith("after-")
+    assert world.run(again).success
+    assert not world.tick().run_requests
+
+
+def test_a_new_plan_becomes_a_run(world: World) -> None:
+    world.land(3)
+    (request,) = world.tick("tracking_plan_landing").run_requests
+    assert world.run(request).success
+    world.cursor = None
+    assert "newest plan" in world.tick("tracking_plan_landing").skip_message
+
+
+def test_the_sensors_runs_give_what_one_load_gives(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for hours in (2, 30):
+        world.land(hours)
+        (request,) = world.tick().run_requests
+        assert world.run(request).success
+    with dg.DagsterInstance.ephemeral() as instance:
+        other = World(tmp_path_factory.mktemp("other"), instance)
+        other.land(30)
+        (request,) = other.tick().run_requests
+        assert other.run(request).success
+    assert tables_of(world.settings) == tables_of(other.settings)
+    assert marts_of(world.settings) == marts_of(other.settings)

@@ -1,0 +1,139 @@
+"""The plan's file in landing: which one counts, and the table that it becomes."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from novade_pipeline.defs.tracking_plan import plan_files
+from novade_pipeline.defs.tracking_plan.plan_files import newest_file, plan_rows, read_plan
+from novade_pipeline.defs.tracking_plan.plan_formats import Plan, PlanError
+from novade_pipeline.defs.tracking_plan.tables import PLAN
+from novade_pipeline.defs.tracking_plan.verdicts import NO_PLAN, stored_plan
+from novade_pipeline.errors import TransientFailure
+from novade_pipeline.lake.delta import replace
+from novade_pipeline.lake.read import read
+from novade_pipeline.storage import Store, store
+
+
+def _document(*events: str, maximum: int = 9) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {
+            "properties": {
+                "type": "object",
+                "properties": {"n": {"type": "integer", "maximum": maximum, "description": "A n."}},
+                "required": ["n"],
+            }
+        },
+    }
+    rules = [{"key": e, "type": "TRACK", "version": 1, "jsonSchema": schema} for e in events]
+    return {"id": "tp_1", "name": "Shop", "rules": rules}
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Store:
+    (tmp_path / "tracking_plan").mkdir()
+    return store(str(tmp_path))
+
+
+def _land(landing: Store, name: str, content: str, at: int) -> None:
+    path = Path(landing.path("tracking_plan", name))
+    path.write_text(content)
+    os.utime(path, (at, at))
+
+
+def _newest(landing: Store) -> Plan:
+    file = newest_file(landing)
+    assert file is not None
+    return read_plan(landing, file)
+
+
+def test_without_a_file_there_is_no_plan(tmp_path: Path) -> None:
+    assert newest_file(store(str(tmp_path))) is None
+
+
+def test_the_newest_file_counts_whatever_its_name(landing: Store) -> None:
+    _land(landing, "z.json", json.dumps(_document("Old")), at=1_000)
+    _land(landing, "a.json", json.dumps(_document("New")), at=2_000)
+    assert [rule.event_type for rule in _newest(landing).rules] == ["New"]
+
+
+def test_of_two_files_of_one_moment_the_last_name_counts(landing: Store) -> None:
+    for name in ("b.json", "c.json", "a.json"):
+        _land(landing, name, json.dumps(_document(name)), at=1_000)
+    assert [rule.event_type for rule in _newest(landing).rules] == ["c.json"]
+
+
+def test_an_upload_in_progress_does_not_count(landing: Store) -> None:
+    _land(landing, "plan.json", json.dumps(_document("A")), at=1_000)
+    _land(landing, ".plan.json.part", "{", at=2_000)
+    assert [rule.event_type for rule in _newest(landing).rules] == ["A"]
+
+
+def test_a_wrong_file_is_refused_with_its_name_and_reason(landing: Store) -> None:
+    _land(landing, "plan.json", "[1, 2]", at=1_000)
+    with pytest.raises(PlanError, match=r"tracking_plan/plan\.json: expected a tracking plan"):
+        _newest(landing)
+
+
+def test_a_file_that_is_too_large_is_refused_unread(
+    landing: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_files, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(plan_files, "open_landed", None)
+    _land(landing, "plan.json", " " * (3 * 2**20), at=1_000)
+    with pytest.raises(PlanError, match="at most 1 MiB, found 3 MiB"):
+        _newest(landing)
+
+
+def test_a_file_that_changed_since_the_listing_is_a_failure_that_passes(landing: Store) -> None:
+    _land(landing, "plan.json", json.dumps(_document("A")), at=1_000)
+    file = newest_file(landing)
+    assert file is not None
+    _land(landing, "plan.json", json.dumps(_document("B")), at=2_000)
+    with pytest.raises(TransientFailure, match="changed while it was read"):
+        read_plan(landing, file)
+
+
+def test_a_plan_has_a_row_an_event_and_a_row_a_property(landing: Store) -> None:
+    _land(landing, "plan.json", json.dumps(_document("Sold", "Bought")), at=1_000)
+    rows = plan_rows(_newest(landing), "plan.json").to_pylist()
+    assert sorted((row["event_type"], row["property"]) for row in rows) == [
+        ("Bought", ""),
+        ("Bought", "n"),
+        ("Sold", ""),
+        ("Sold", "n"),
+    ]
+    (n,) = [row for row in rows if (row["event_type"], row["property"]) == ("Sold", "n")]
+    assert (n["types"], n["required"], n["description"]) == ("integer", True, "A n.")
+    assert n["rule"] is None
+    assert {row["format"] for row in rows} == {"segment"}
+
+
+def test_a_plan_comes_back_from_the_lake_as_it_was(landing: Store) -> None:
+    _land(landing, "plan.json", json.dumps(_document("Sold", "Bought")), at=1_000)
+    plan = _newest(landing)
+    replace(landing, PLAN, plan_rows(plan, "plan.json"))
+    found = stored_plan(landing)
+    assert found.version == plan.version
+    assert {r.event_type: r.schema for r in found.rules} == {
+        r.event_type: r.schema for r in plan.rules
+    }
+
+
+def test_a_lake_without_a_plan_has_one_without_rules(landing: Store) -> None:
+    assert stored_plan(landing) == NO_PLAN
+
+
+def test_the_shared_plan_becomes_a_table(shared: Path, tmp_path: Path) -> None:
+    landing, lake = store(str(shared / "landing")), store(str(tmp_path))
+    replace(lake, PLAN, plan_rows(_newest(landing), "sparkify.json"))
+    rows = read(lake, PLAN)
+    expected = json.loads((shared / "expected/conformance.json").read_text())
+    planned = set(rows["event_type"].to_pylist())
+    assert set(expected["planned_never_seen"]) <= planned
+    unplanned = [e for e, told in expected["by_event_type"].items() if "unplanned" in told]
+    assert not planned & set(unplanned)

@@ -1,0 +1,255 @@
+"""Keeping the verdicts beside the events: what changed is judged, by the plan as it is."""
+
+import json
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from novade_pipeline.defs.amplitude.export_files import EVENTS
+from novade_pipeline.defs.amplitude.tables import EVENTS as EVENTS_TABLE
+from novade_pipeline.defs.tracking_plan import verdicts
+from novade_pipeline.defs.tracking_plan.plan_files import newest_file, plan_rows, read_plan
+from novade_pipeline.defs.tracking_plan.plan_formats import parse_plan
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.defs.tracking_plan.verdicts import (
+    count_by_type,
+    judge_changes,
+    newest_event_date,
+)
+from novade_pipeline.lake.delta import Window, current_version, replace, replace_window
+from novade_pipeline.lake.read import read
+from novade_pipeline.landing.ledger import Rules
+from novade_pipeline.landing.load import find_wanted, load
+from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.storage import Store, store
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Store:
+    return store(str(tmp_path))
+
+
+def _land(lake: Store, hour: int, *events: tuple[str, str, Any]) -> None:
+    """Put events (uuid, type, n) into an upload hour."""
+    moment = START + timedelta(hours=hour)
+    rows = [
+        {
+            "upload_date": moment.date(),
+            "upload_hour": moment,
+            "file": "a",
+            "line": line,
+            "uuid": uuid,
+            "event_type": event_type,
+            "event_time": moment - timedelta(hours=30),
+            "event_properties": json.dumps({"n": n}),
+        }
+        for line, (uuid, event_type, n) in enumerate(events, 1)
+    ]
+    table = pa.Table.from_pylist(rows, schema=EVENTS_TABLE.schema)
+    replace_window(lake, EVENTS_TABLE, table, [Window(moment, moment + timedelta(hours=1))])
+
+
+def _plan(lake: Store, **maxima: int) -> None:
+    """A plan: event type -> the most that its `n` may be."""
+    rules = [
+        {
+            "key": event_type,
+            "type": "TRACK",
+            "version": 1,
+            "jsonSchema": {
+                "properties": {
+                    "properties": {"properties": {"n": {"type": "integer", "maximum": maximum}}}
+                }
+            },
+        }
+        for event_type, maximum in maxima.items()
+    ]
+    document = {"id": "tp_1", "name": "Shop", "rules": rules}
+    replace(lake, PLAN, plan_rows(parse_plan(json.dumps(document).encode(), "plan.json"), "p"))
+
+
+def _verdicts(lake: Store) -> dict[tuple[int, str], str]:
+    """(hour, uuid) -> verdict."""
+    rows = read(lake, EVENT_VERDICTS).to_pylist()
+    found = {
+        (int((row["upload_hour"] - START) / timedelta(hours=1)), row["uuid"]): row["verdict"]
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    return found
+
+
+def test_without_events_there_is_nothing_to_judge(lake: Store) -> None:
+    _plan(lake, Sold=9)
+    assert judge_changes(lake) == []
+
+
+def test_without_a_plan_every_event_is_unplanned(lake: Store) -> None:
+    _land(lake, 0, ("a", "Sold", 1))
+    judge_changes(lake)
+    assert _verdicts(lake) == {(0, "a"): "unplanned"}
+
+
+def test_each_event_has_its_verdict(lake: Store) -> None:
+    _plan(lake, Sold=9)
+    _land(lake, 0, ("a", "Sold", 9), ("b", "Sold", 10), ("c", "Bought", 1), ("d", "Sold", "x"))
+    judge_changes(lake)
+    assert _verdicts(lake) == {
+        (0, "a"): "conforming",
+        (0, "b"): "violating",
+        (0, "c"): "unplanned",
+        (0, "d"): "violating",
+    }
+
+
+def test_a_verdict_says_which_event_and_how_it_breaks_the_plan(lake: Store) -> None:
+    _plan(lake, Sold=9)
+    _land(lake, 3, ("a", "Sold", 10))
+    judge_changes(lake)
+    (row,) = read(lake, EVENT_VERDICTS).to_pylist()
+    assert (row["upload_hour"], row["file"], row["line"]) == (START + timedelta(hours=3), "a", 1)
+    assert row["event_date"] == date(2026, 2, 27)
+    (violation,) = row["violations"]
+    told = (violation["path"], violation["keyword"], violation["expected"])
+    assert told == ("n", "maximum", "9")
+
+
+def test_the_second_time_there_is_nothing_to_do(lake: Store) -> None:
+    _plan(lake, Sold=9)
+    _land(lake, 0, ("a", "Sold", 1))
+    assert judge_changes(lake)
+    before = current_version(lake, EVENT_VERDICTS)
+    assert judge_changes(lake) == []
+    assert current_version(lake, EVENT_VERDICTS) == before
+
+
+def test_only_days_that_changed_are_judged_again(lake: Store) -> None:
+    _plan(lake, Sold=9)
+    _land(lake, 0, ("a", "Sold", 1), ("b", "Sold", 1))
+    _land(lake, 24, ("c", "Sold", 1))
+    judge_changes(lake)
+    _land(lake, 25, ("d", "Sold", 10))
+    receipts = judge_changes(lake)
+    assert sum(receipt.rows for receipt in receipts) == 2
+    assert _verdicts(lake) == {
+        (0, "a"): "conforming",
+        (0, "b"): "conforming",
+        (24, "c"): "conforming",
+        (25, "d"): "violating",
+    }
+
+
+def test_events_that_are_gone_take_their_verdicts_with_them(lake: Store) -> None:
+    _land(lake, 0, ("a", "Sold", 1), ("b", "Sold", 1))
+    _land(lake, 24, ("c", "Sold", 1))
+    judge_changes(lake)
+    _land(lake, 0, ("b", "Sold", 1))
+    _land(lake, 24)
+    judge_changes(lake)
+    assert set(_verdicts(lake)) == {(0, "b")}
+
+
+def test_a_new_plan_judges_history_again_and_leaves_the_events(lake: Store) -> None:
+    _plan(lake, Sold=9)
+    _land(lake, 0, ("a", "Sold", 10))
+    _land(lake, 24, ("b", "Bought", 1))
+    judge_changes(lake)
+    before = current_version(lake, EVENTS_TABLE)
+    _plan(lake, Sold=10, Bought=9)
+    judge_changes(lake)
+    assert set(_verdicts(lake).values()) == {"conforming"}
+    assert len(set(read(lake, EVENT_VERDICTS)["plan_version"].to_pylist())) == 1
+    assert current_version(lake, EVENTS_TABLE) == before
+
+
+def test_the_same_plan_written_again_judges_nothing_again(lake: Store) -> None:
+    _plan(lake, Sold=9)
+    _land(lake, 0, ("a", "Sold", 1))
+    judge_changes(lake)
+    _plan(lake, Sold=9)
+    assert judge_changes(lake) == []
+
+
+def test_a_long_history_commits_in_slices_and_the_last_says_that_it_is_done(
+    lake: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "SLICE_DAYS", 2)
+    _plan(lake, Sold=9)
+    for day in range(5):
+        _land(lake, 24 * day, (str(day), "Sold", 1))
+    told: list[str] = []
+    assert len(judge_changes(lake, told.append)) == 3
+    assert told[-1] == "tracking_plan/event_verdicts: 3 of 3 commits"
+    assert len(_verdicts(lake)) == 5
+    assert judge_changes(lake) == []
+
+
+def test_work_that_was_cut_off_is_done_by_the_next(
+    lake: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "SLICE_DAYS", 1)
+    for day in range(3):
+        _land(lake, 24 * day, (str(day), "Sold", 1))
+
+    def stop(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge_changes(lake, stop)
+    assert len(_verdicts(lake)) == 1
+    judge_changes(lake)
+    assert len(_verdicts(lake)) == 3
+
+
+def test_a_change_of_events_that_changes_no_day_is_taken_note_of(lake: Store) -> None:
+    _land(lake, 0, ("a", "Sold", 1))
+    judge_changes(lake)
+    _land(lake, 99)
+    judge_changes(lake)
+    assert judge_changes(lake) == []
+    assert set(_verdicts(lake)) == {(0, "a")}
+
+
+def test_events_are_counted_by_type_and_verdict(lake: Store) -> None:
+    assert count_by_type(lake) == {}
+    assert newest_event_date(lake) is None
+    _plan(lake, Sold=9)
+    _land(lake, 0, ("a", "Sold", 1), ("b", "Sold", 10), ("c", "Sold", 2), ("d", "Bought", 2))
+    judge_changes(lake)
+    assert count_by_type(lake) == {
+        "Bought": {"unplanned": 1},
+        "Sold": {"conforming": 2, "violating": 1},
+    }
+    assert newest_event_date(lake) == date(2026, 2, 27)
+
+
+def test_the_shared_events_are_judged_as_the_reference_library_does(
+    shared: Path, lake: Store
+) -> None:
+    landing = store(str(shared / "landing"))
+    rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
+    todo = find_wanted(EVENTS, landing, lake, rules)
+    load(EVENTS, landing, lake, PersonalDataPolicy(), todo)
+    file = newest_file(landing)
+    assert file is not None
+    replace(lake, PLAN, plan_rows(read_plan(landing, file), file.file))
+    judge_changes(lake)
+    rows = {row["uuid"]: row for row in read(lake, EVENT_VERDICTS).to_pylist()}
+    expected = json.loads((shared / "expected/conformance.json").read_text())
+    assert Counter(row["verdict"] for row in rows.values()) == expected["verdicts"]
+    by_type: dict[str, Counter[str]] = {}
+    for row in rows.values():
+        by_type.setdefault(row["event_type"], Counter())[row["verdict"]] += 1
+    assert by_type == expected["by_event_type"]
+    violations = Counter(
+        f"{row['event_type']}/{violation['path']}/{violation['keyword']}"
+        for row in rows.values()
+        for violation in row["violations"]
+    )
+    assert violations == expected["violations"]

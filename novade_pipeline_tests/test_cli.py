@@ -1,0 +1,172 @@
+"""The command `novade` as a person types it: real processes, exit codes, one sentence on errors."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from novade_pipeline import cli
+
+SECRET = "correct-horse-battery"
+
+
+def novade(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from novade_pipeline.cli import main; main()", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> Path:
+    """A project folder whose landing zone holds two sample hours."""
+    done = novade(tmp_path, "sandbox", "land", "--hours", "2", "--events-per-hour", "20")
+    assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(), ("run",), ("sandbox",), ("sandbox", "land"), ("rebuild",), ("rebuild", "marts"), ("ui",)],
+    ids=" ".join,
+)
+def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = novade(tmp_path, *command, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("run",), ("sandbox", "land"), ("rebuild", "marts"), ("settings",), ("ui",)],
+    ids=" ".join,
+)
+def test_every_command_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert "Example: " in novade(tmp_path, *command, "--help").stdout
+
+
+def test_settings_are_printed_and_secrets_are_not(tmp_path: Path) -> None:
+    env = {"NOVADE_PERSONAL_DATA": "hash", "NOVADE_PERSONAL_DATA_KEY": SECRET}
+    done = novade(tmp_path, "settings", env=env)
+    assert done.returncode == 0
+    assert "NOVADE_LAKE_URL" in done.stdout
+    assert "*****" in done.stdout
+    assert SECRET not in done.stdout
+
+
+def test_a_run_loads_what_landed_and_a_second_one_says_that_nothing_is_to_do(landed: Path) -> None:
+    first = novade(landed, "run")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "marts/event_enhanced" in first.stdout
+    second = novade(landed, "run")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "Nothing to do" in second.stdout
+    rebuilt = novade(landed, "rebuild", "marts")
+    assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+    assert "unchanged" not in rebuilt.stdout
+
+
+def test_a_sample_is_written_once_where_there_is_one(landed: Path) -> None:
+    done = novade(landed, "sandbox", "land", "--hours", "30", "--if-empty")
+    assert done.returncode == 0
+    assert "nothing is written" in done.stdout
+
+
+def _held_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
+    (folder / "data").mkdir(exist_ok=True)
+    return duckdb.connect(str(folder / "data" / "warehouse.duckdb"))
+
+
+def _is_refused(done: subprocess.CompletedProcess[str], told: str) -> None:
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_warehouse_that_another_process_holds_is_refused(landed: Path) -> None:
+    with _held_warehouse(landed):
+        _is_refused(novade(landed, "run"), f"PID {os.getpid()}")
+    assert not (landed / "data" / "lake" / "amplitude").exists()
+
+
+def test_a_lake_that_cannot_be_written_is_refused(landed: Path) -> None:
+    (landed / "file").touch()
+    _is_refused(novade(landed, "run", env={"NOVADE_LAKE_URL": "file/lake"}), "NOVADE_LAKE_URL")
+
+
+def test_a_landing_zone_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    _is_refused(novade(tmp_path, "run"), "novade sandbox land")
+
+
+def test_a_plan_that_is_no_plan_is_refused_before_anything_is_written(landed: Path) -> None:
+    plan = landed / "data" / "landing" / "tracking_plan" / "zz.json"
+    plan.write_text(json.dumps({"hello": "world"}))
+    os.utime(plan, (4e9, 4e9))
+    _is_refused(novade(landed, "run"), "tracking_plan/zz.json")
+    assert not (landed / "data" / "lake" / "amplitude").exists()
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        ("2030-01-01..2030-01-02", "in the past"),
+        ("2018-11-30..2018-11-01", "START before END"),
+        ("soon", "START..END"),
+    ],
+)
+def test_a_window_that_is_none_is_refused(tmp_path: Path, window: str, told: str) -> None:
+    _is_refused(novade(tmp_path, "run", "--window", window), told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NOVADE_LAKE_URL", "s3://bucket/lake"),
+        ("NOVADE_PERSONAL_DATA", "hash"),
+        ("NOVADE_HISTORY_START", "2999-01-01"),
+        ("NOVADE_ENV_FILE", "nowhere.env"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(tmp_path: Path, name: str, value: str) -> None:
+    _is_refused(novade(tmp_path, "settings", env={name: value}), name)
+
+
+def test_an_option_that_is_unknown_is_refused_without_a_stack_trace(tmp_path: Path) -> None:
+    done = novade(tmp_path, "run", "--wndow", "x")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_an_asset_that_fails_ends_with_1_and_its_reason(
+    landed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, so that a column of the lake can be of another type than the code says."""
+    import pyarrow as pa
+    from deltalake import write_deltalake
+
+    write_deltalake(
+        str(landed / "data" / "lake" / "amplitude" / "events"),
+        pa.table({"uuid": pa.array([1], pa.int64()), "upload_date": ["x"]}),
+        partition_by=["upload_date"],
+    )
+    monkeypatch.chdir(landed)
+    monkeypatch.setattr(sys, "argv", ["novade", "run", "--select", "amplitude/events"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    told = capsys.readouterr().out
+    assert "upload_date is string in the lake and date32[day] in the code" in " ".join(told.split())
+    assert "Traceback" not in told

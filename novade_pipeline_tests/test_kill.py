@@ -1,0 +1,39 @@
+"""Killed at any moment and started again, lake and warehouse hold exactly the right rows."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from novade_pipeline.sandbox import amplitude_exports
+from novade_pipeline_tests.killing import moments, run, run_and_kill
+from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
+
+POINTS = 4
+FIRST = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def test_a_run_that_is_killed_and_started_again_leaves_exactly_the_right_rows(
+    tmp_path: Path,
+) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    for folder in (undisturbed, killed):
+        amplitude_exports.land(
+            folder / "data" / "landing", first_hour=FIRST, hours=30, events_per_hour=40
+        )
+    seconds = run(undisturbed)
+    expected = _all(undisturbed)
+    ended = []
+    for after in moments(POINTS, seconds):
+        shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
+        (killed / "data" / "warehouse.duckdb").unlink(missing_ok=True)
+        ended.append(run_and_kill(killed, after))
+        run(killed)
+        assert _all(killed) == expected, f"killed after {after:.2f} of {seconds:.2f} s"
+    assert None in ended, "no run was killed before its end"
+
+
+def _all(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    data = folder / "data"
+    settings = settings_in(data, data / "landing")
+    return tables_of(settings), marts_of(settings)
