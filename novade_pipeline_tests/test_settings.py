@@ -1,7 +1,6 @@
 """The settings: read once, checked with one message, secrets never told."""
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +14,11 @@ SECRET = "hunter2-hunter2"
 
 
 @pytest.fixture(autouse=True)
-def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither variables of the machine nor its `.env` are seen."""
     for name in [n for n in os.environ if n.startswith("NOVADE_") or n == "DAGSTER_HOME"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    yield
 
 
 def _set(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:

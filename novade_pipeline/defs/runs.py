@@ -42,7 +42,7 @@ def wanted_key(wanted: Mapping[str, Wanted]) -> str:
 
 
 def range_tags(days: Iterable[date]) -> dict[str, str]:
-    """The tags of one run for all days between the first and the last; today where there is none."""
+    """The tags of one run for all days from the first to the last; today where there is none."""
     ordered = sorted(days) or [datetime.now(UTC).date()]
     return {RANGE_START_TAG: str(ordered[0]), RANGE_END_TAG: str(ordered[-1])}
 

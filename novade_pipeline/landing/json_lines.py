@@ -242,7 +242,9 @@ class JsonLines:
 
     def _line_by_line(self, texts: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:
         """(a row a text, row -> why it is none)."""
-        source = pa.table({"i": pa.array(range(len(texts)), pa.int64()), "text": texts})
+        source = pa.table(
+            {"i": pa.array(range(len(texts)), pa.int64()), "text": pa.array(texts, pa.string())}
+        )
         structure = {c.source: "JSON" if c.json else _DUCKDB_TYPES[c.type] for c in self._fields}
         checked = [c for c in self._fields if not c.json and c.type != pa.string()]
         columns = [f"r[{_literal(c.source)}] AS {_quoted(c.name)}" for c in self._fields]

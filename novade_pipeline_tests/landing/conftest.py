@@ -138,7 +138,7 @@ class Shop:
         return sorted(rows, key=lambda row: (row["file"], row["line"]))
 
     def state(self, lake: Store | None = None) -> dict[str, Any]:
-        """All that a lake says of the landing zone, without when and in which commit it was said."""
+        """All that a lake says of the landing zone, without when and in which commit."""
         untimed = ("loaded_at", "table_version")
         ledger = {
             name: {key: value for key, value in row.items() if key not in untimed}

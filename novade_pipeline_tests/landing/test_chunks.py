@@ -79,7 +79,7 @@ BAD = {
     "nothing at all": (b"", "gzip ends early"),
     "plain text": (b'{"uuid":"a"}\n', "not gzip"),
     "another compression": (zlib.compress(b"one\n"), "not gzip"),
-    "text behind it": (GOOD + b"and more", "gzip is damaged"),
+    "text behind it": (GOOD + b"and more than a header", "gzip is damaged"),
     "wrong check sum": (GOOD[:-8] + b"\1\2\3\4" + GOOD[-4:], "gzip is damaged"),
     "wrong length": (GOOD[:-4] + b"\7\0\0\0", "gzip is damaged"),
     "a flipped bit in a long file": (

@@ -85,12 +85,14 @@ def test_a_name_with_reserved_characters_is_read(shop: Shop) -> None:
 def test_a_file_that_changed_is_a_failure_that_passes(shop: Shop) -> None:
     path = shop.put(shop.name(0), b"x")
     (file,) = _list(shop)
-    with (
-        pytest.raises(TransientFailure, match="changed while it was read"),
-        open_landed(shop.landing, file) as stream,
-    ):
-        stream.read()
-        os.utime(path, (1, 1))
+
+    def read() -> None:
+        with open_landed(shop.landing, file) as stream:
+            stream.read()
+            os.utime(path, (1, 1))
+
+    with pytest.raises(TransientFailure, match="changed while it was read"):
+        read()
 
 
 def test_the_stamp_of_a_folder_changes_with_its_files(shop: Shop) -> None:

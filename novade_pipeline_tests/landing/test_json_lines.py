@@ -113,8 +113,8 @@ def alone(line: bytes, table: Table, chunk_of: MakeChunk) -> Any:
         return outcomes(parser.parse(chunk_of([line]))).get(("file 0", 1), "blank")
 
 
-@given(lines=st.lists(A_LINE, min_size=2, max_size=12), few=st.sampled_from([1, 3, 128]))
-@example(lines=[GOOD + b"\x0c", b'{"uuid":1.}'], few=1)
+@given(lines=st.lists(A_LINE, min_size=2, max_size=12), few=st.sampled_from([2, 5, 128]))
+@example(lines=[GOOD + b"\x0c", b'{"uuid":1.}'], few=2)
 @example(lines=[b'{"uuid":"b","s\\u0000":1}', GOOD, b"NaN"], few=128)
 @example(lines=[b'{"uuid":"b","at":"99999-01-01"}', GOOD], few=128)
 @example(lines=[GOOD + GOOD, b""], few=128)

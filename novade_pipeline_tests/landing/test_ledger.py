@@ -1,5 +1,6 @@
 """What is wanted: the listing against the ledger, as pure functions."""
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -198,4 +199,4 @@ def test_windows_hold_the_wanted_hours_and_no_other_known_one(
     found = windows(chosen, known)
     held = [h for h in known if any(w.start <= h < w.end for w in found)]
     assert held == chosen
-    assert all(a.end < b.start or a.end == b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end < b.start or a.end == b.start for a, b in itertools.pairwise(found))

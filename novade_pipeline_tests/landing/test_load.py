@@ -452,7 +452,8 @@ from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import store
 landing, lake = store(sys.argv[1] + "/landing"), store(sys.argv[1] + "/lake")
 rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
-report = load(EVENTS, landing, lake, PersonalDataPolicy(), find_wanted(EVENTS, landing, lake, rules))
+todo = find_wanted(EVENTS, landing, lake, rules)
+report = load(EVENTS, landing, lake, PersonalDataPolicy(), todo)
 print(report.lines.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
     ran = subprocess.run(

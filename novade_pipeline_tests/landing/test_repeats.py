@@ -1,5 +1,6 @@
 """Which row of a key stands: the first within its window."""
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -66,7 +67,7 @@ def test_where_batches_are_cut_makes_no_difference(
 ) -> None:
     ordered = sorted(keys, key=lambda key: key[0])
     at = [0, *sorted(cuts), len(ordered)]
-    batches = [ordered[a:b] for a, b in zip(at, at[1:], strict=False)]
+    batches = [ordered[a:b] for a, b in itertools.pairwise(at)]
     assert _first(table, hour, *batches) == _told_slowly(ordered)
 
 

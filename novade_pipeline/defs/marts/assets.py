@@ -12,6 +12,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
 from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
+from novade_pipeline.defs.table_assets import follows_its_sources
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
@@ -92,6 +93,7 @@ def _specs(project: Project) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec
     check_specs: list[dg.AssetCheckSpec] = []
     for name, node in project.nodes.items():
         spec = translator.get_asset_spec(project.manifest, node["unique_id"], None)
+        spec = spec.replace_attributes(automation_condition=follows_its_sources())
         specs.append(spec)
         for check in project.checks:
             if check.model == name:

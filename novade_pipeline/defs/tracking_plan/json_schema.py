@@ -24,15 +24,20 @@ def json_type(value: Any) -> str:
     return names.get(type(value), "object")
 
 
-def types_text(root: Schema, schema: Any) -> str:
-    """The JSON types that a schema allows, as text: `array of string`, `integer or null`, `any`."""
+def types_text(root: Schema, schema: Any, above: frozenset[int] = frozenset()) -> str:
+    """The JSON types that a schema allows, as text: `array of string`, `integer or null`, `any`.
+
+    An array of itself is an `array of any`; `above` holds the ids of the schemas it is in.
+    """
     schema = follow(root, schema)
+    if id(schema) in above:
+        return "any"
     stated = schema.get("type")
     if stated is None:
         values = schema.get("enum", [schema["const"]] if "const" in schema else [])
         stated = list(dict.fromkeys(map(json_type, values))) or "any"
     elif stated == "array" and isinstance(schema.get("items"), dict):
-        return f"array of {types_text(root, schema['items'])}"
+        return f"array of {types_text(root, schema['items'], above | {id(schema)})}"
     return stated if isinstance(stated, str) else " or ".join(stated)
 
 

@@ -1,6 +1,5 @@
 """Amplitude's exports as they lie in the shared data, and loading them."""
 
-import os
 import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -91,7 +90,7 @@ def copied(shared: Path) -> Callable[[Path], Path]:
     def copy(to: Path) -> Path:
         shutil.copytree(shared / "landing" / "amplitude", to / "amplitude")
         for folder in (to / "amplitude").rglob("*"):
-            os.chmod(folder, 0o755)
+            folder.chmod(0o755)
         return to
 
     return copy

@@ -1,0 +1,221 @@
+"""Dagster's real web page over real data: a backfill in one run, and what a browser shows."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from novade_pipeline.running import run_graph
+from novade_pipeline.settings import Settings
+from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
+
+BACKFILL = """
+mutation ($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}"""
+RUNS = """{ runsOrError { ... on Runs {
+  results { status tags { key value } assetSelection { path } } } } }"""
+FIRST, LAST = date(2018, 11, 1), date(2018, 12, 6)
+PATIENCE = 240.0
+
+
+@dataclass(frozen=True)
+class Page:
+    """A running web page."""
+
+    url: str
+    settings: Settings
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(
+            f"{self.url}/graphql", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def runs(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
+        return found
+
+
+def _until(told: str, is_so: Callable[[], bool]) -> None:
+    """Look until it is so: the page has no other way to tell."""
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end, f"expected within {PATIENCE:.0f} s: {told}"
+        time.sleep(0.5)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/server_info", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Page]:
+    """The page, opened over an empty landing zone, into which the real data lands."""
+    root = tmp_path_factory.mktemp("page")
+    settings = settings_in(root, root / "landing")
+    Path(settings.landing.path()).mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "NOVADE_LAKE_URL": settings.lake_url,
+        "NOVADE_LANDING_URL": settings.landing_url,
+        "NOVADE_WAREHOUSE_PATH": str(settings.warehouse_path),
+        "NOVADE_DAGSTER_HOME": str(settings.dagster_home),
+        # The landing sensors look once, at the start: what follows is the backfill's work.
+        "NOVADE_LANDING_POLL_SECONDS": "86400",
+        "NOVADE_LANDING_GRACE_HOURS": "0",
+    }
+    environment.pop("DAGSTER_HOME", None)
+    ui = "import sys; from novade_pipeline.cli import main; sys.argv[0] = 'novade'; main()"
+    with (root / "page.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", ui, "ui", "--port", str(port)],
+            cwd=root,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _until("the page answers", lambda: _answers(url))
+        opened = Page(url, settings)
+        _until("the sensors have looked once", lambda: _has_ticked(opened))
+        for name in ("amplitude", "tracking_plan"):
+            shutil.copytree(shared / "landing" / name, Path(settings.landing.path(), name))
+        yield opened
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def _has_ticked(page: Page) -> bool:
+    query = """{ sensorsOrError(repositorySelector: {
+      repositoryName: "__repository__", repositoryLocationName: "novade_pipeline.definitions"
+    }) { ... on Sensors { results { name sensorState { ticks(limit: 1) { status } } } } } }"""
+    sensors = page.ask(query)["sensorsOrError"].get("results", [])
+    landing = [s for s in sensors if s["name"].endswith("_landing")]
+    return len(landing) == 2 and all(
+        s["sensorState"]["ticks"] and s["sensorState"]["ticks"][0]["status"] != "STARTED"
+        for s in landing
+    )
+
+
+@pytest.fixture(scope="module")
+def backfilled(page: Page) -> Page:
+    """A backfill of all assets for a month, launched as the page does, and what follows it."""
+    query = "{ assetNodes { assetKey { path } } }"
+    keys = [node["assetKey"] for node in page.ask(query)["assetNodes"]]
+    days = [str(FIRST + timedelta(days=n)) for n in range((LAST - FIRST).days)]
+    launched = page.ask(BACKFILL, params={"assetSelection": keys, "partitionNames": days})
+    assert "backfillId" in launched["launchPartitionBackfill"], launched
+
+    def is_done() -> bool:
+        runs = page.runs()
+        assert not [run for run in runs if run["status"] == "FAILURE"], runs
+        made = {"/".join(asset["path"]) for run in runs for asset in run["assetSelection"] or ()}
+        return "marts/weekly_retention" in made and all(run["status"] == "SUCCESS" for run in runs)
+
+    _until("the backfill is done", is_done)
+    return page
+
+
+def test_a_history_is_one_run(backfilled: Page) -> None:
+    loads = [
+        run
+        for run in backfilled.runs()
+        if {"path": ["amplitude", "events"]} in (run["assetSelection"] or ())
+    ]
+    (load,) = loads
+    tags = {tag["key"]: tag["value"] for tag in load["tags"]}
+    assert tags["dagster/asset_partition_range_start"] == str(FIRST)
+    assert tags["dagster/asset_partition_range_end"] == str(LAST - timedelta(days=1))
+
+
+def test_the_backfill_gives_what_novade_run_gives(
+    backfilled: Page, tmp_path: Path, shared: Path
+) -> None:
+    other = settings_in(tmp_path, shared / "landing")
+    assert run_graph(other).success
+    assert tables_of(backfilled.settings) == tables_of(other)
+    assert marts_of(backfilled.settings) == marts_of(other)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from selenium import webdriver
+
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        told = "expected Debian's chromium and chromium-driver, found none"
+        if os.environ.get("NOVADE_REQUIRE_SHARED") == "1":
+            pytest.fail(told)
+        pytest.skip(told)
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,1400"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+def _text(browser: Any, url: str, awaited: str) -> str:
+    from selenium.webdriver.common.by import By
+
+    browser.get(url)
+    seen: list[str] = [""]
+
+    def is_there() -> bool:
+        seen[0] = browser.find_element(By.TAG_NAME, "body").text
+        return awaited in seen[0]
+
+    _until(f"{url} shows {awaited!r}", is_there)
+    return seen[0]
+
+
+def test_a_person_sees_what_an_asset_is_and_no_personal_data(
+    backfilled: Page, browser: Any
+) -> None:
+    text = _text(browser, f"{backfilled.url}/assets/marts/sessions", "rows_published")
+    assert "data-platform" in text
+    assert "session_id" in text
+    assert "@example.com" not in text
+    events = _text(browser, f"{backfilled.url}/assets/amplitude/events?view=events", "preview")
+    assert "@example.com" not in events
+
+
+def test_the_graph_shows_every_group(backfilled: Page, browser: Any) -> None:
+    text = _text(browser, f"{backfilled.url}/asset-groups", "tracking_plan")
+    assert "amplitude" in text
+    assert "marts" in text
