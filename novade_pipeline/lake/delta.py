@@ -15,7 +15,14 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
@@ -25,9 +32,6 @@ from novade_pipeline.storage import Store
 
 # With delta-rs's default of a million rows a group, memory grows with the input.
 ROW_GROUP_ROWS = 50_000
-WRITER = WriterProperties(
-    max_row_group_size=ROW_GROUP_ROWS, compression="ZSTD", compression_level=1
-)
 
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
@@ -326,7 +330,7 @@ def _write(
             write_deltalake(
                 target,
                 batches,
-                writer_properties=WRITER,
+                writer_properties=_writer(table),
                 commit_properties=properties,
                 **how,
             )
@@ -347,6 +351,23 @@ def _write(
         table_version=target.version(),
         newest=written.newest,
         seconds=time.monotonic() - started,
+    )
+
+
+def _writer(table: Table) -> WriterProperties:
+    """How Parquet is written: small row groups, and no dictionary where most values differ."""
+    unlike = [
+        field.name
+        for field in table.schema
+        if pa.types.is_timestamp(field.type)
+        or (field.name in table.key and field.name != table.window)
+    ]
+    plain = ColumnProperties(dictionary_enabled=False)
+    return WriterProperties(
+        max_row_group_size=ROW_GROUP_ROWS,
+        compression="ZSTD",
+        compression_level=1,
+        column_properties=dict.fromkeys(set(unlike) - {table.window}, plain),
     )
 
 

@@ -144,7 +144,8 @@ class JsonLines:
         if self._keeps_others:
             columns.append(f"{_object_of(self._extra)} AS {OTHER_FIELDS}")
         try:
-            found = self._connection.execute(
+            # `execute` would convert to Arrow in one thread, and hold the interpreter's lock.
+            found = self._connection.sql(
                 f"SELECT {', '.join(columns)} FROM read_json({_literal(path)}, "
                 "format = 'newline_delimited', compression = 'uncompressed', sample_size = 1, "
                 f"maximum_depth = 2, maximum_object_size = {_FAST_LINE_BYTES})"
@@ -228,7 +229,7 @@ class JsonLines:
                 else len(part) // 2
             )
             at = min(max(at, 0), len(part) - 1)
-            first, last = max(at - _FEW_LINES // 2, 0), at + _FEW_LINES // 2
+            first, last = max(at - _FEW_LINES // 2, 0), at + max(_FEW_LINES // 2, 1)
             pending += [part[last:], part[first:last], part[:first]]
 
     def _fields_of(self, lines: Sequence[bytes]) -> list[str]:

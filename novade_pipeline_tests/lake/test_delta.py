@@ -196,6 +196,7 @@ OUTSIDE: dict[str, tuple[pa.Table, list[Window] | None, dict[str, str]]] = {
     "before": (_plays((-1, SECRET)), [_window(0, 1)], {}),
     "at the end": (_plays((1, SECRET)), [_window(0, 1)], {}),
     "between": (_plays((0, "a"), (1, SECRET)), [_window(0, 1), _window(2, 3)], {}),
+    "at the end of the first": (_plays((0, "a"), (1, SECRET)), [_window(0, 1), _window(5, 6)], {}),
     "one of many": (_plays(*[(0.5, "a")] * 99, (7, SECRET)), [_window(0, 1)], {}),
     "no value": (_plays((None, SECRET)), [_window(0, 1)], {}),
     "a value among none": (_plays((None, "a"), (0, SECRET)), None, {}),
@@ -209,7 +210,7 @@ def test_a_row_outside_fails_the_write_before_anything_is_committed(
 ) -> None:
     replace_window(lake, PLAYS, _plays((0, "there"), (2, "there too")), [_window(0, 3)])
     before = current_version(lake, PLAYS)
-    with pytest.raises(PermanentFailure, match=r"shop/plays: .* nothing is written") as raised:
+    with pytest.raises(PermanentFailure, match=r"expected .*; nothing is written") as raised:
         replace_window(lake, PLAYS, rows, windows, where=where)
     assert current_version(lake, PLAYS) == before
     assert _songs(lake) == ["there", "there too"]

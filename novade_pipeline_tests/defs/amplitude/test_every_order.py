@@ -19,8 +19,8 @@ from novade_pipeline.storage import store
 Lake = Any
 START = datetime(2018, 11, 1, tzinfo=UTC)
 SPANS = [
-    Window(START + timedelta(hours=at), START + timedelta(hours=at + 93))
-    for at in range(0, 40 * 24, 93)
+    Window(START + timedelta(hours=at), START + timedelta(hours=at + 141))
+    for at in range(0, 40 * 24, 141)
 ]
 
 
@@ -108,9 +108,9 @@ ORDERS = {
     "backwards": SPANS[::-1],
     "shuffled": Random(11).sample(SPANS, len(SPANS)),
     "overlapping, twice": [
-        Window(SPANS[6].start, SPANS[-1].end),
-        Window(SPANS[0].start, SPANS[8].end),
-        Window(SPANS[0].start, SPANS[8].end),
+        Window(SPANS[4].start, SPANS[-1].end),
+        Window(SPANS[0].start, SPANS[5].end),
+        Window(SPANS[0].start, SPANS[5].end),
     ],
 }
 
