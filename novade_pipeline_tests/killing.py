@@ -41,5 +41,5 @@ def run(folder: Path) -> float:
 
 def moments(number: int, seconds: float, seed: int = 1) -> list[float]:
     """Moments spread over a run, one drawn from each of `number` equal parts."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     return [(part + chance.random()) * seconds / number for part in range(number)]

@@ -49,6 +49,7 @@ _DUCKDB_TYPES = {
 # DuckDB reads by twice this many bytes, a thread each; longer lines are read slowly.
 _FAST_LINE_BYTES = 2**21
 _FEW_LINES = 64
+_MANY_LINES = 4096
 _MOST_EXTRA_FIELDS = 200
 _LINE = re.compile(rb"in line (\d+)")
 # Outside lie the values that stand for "infinity" and for times that could not be read.
@@ -210,10 +211,10 @@ class JsonLines:
         Yields:
             Positions of lines in their order, their rows, and place in both -> why it is no row.
         """
-        pending = [part]
+        pending, few = [part], _FEW_LINES
         while pending:
             part = pending.pop()
-            if len(part) <= _FEW_LINES:
+            if len(part) <= few:
                 if part:
                     # DuckDB's reader skips more kinds of space around an object than JSON has.
                     texts = [lines[i].strip().decode() for i in part]
@@ -229,8 +230,10 @@ class JsonLines:
                 else len(part) // 2
             )
             at = min(max(at, 0), len(part) - 1)
-            first, last = max(at - _FEW_LINES // 2, 0), at + max(_FEW_LINES // 2, 1)
+            first, last = max(at - few // 2, 0), at + max(few // 2, 1)
             pending += [part[last:], part[first:last], part[:first]]
+            # The more lines need it, the less is gained by reading fast what lies between them.
+            few = min(few * 5 // 4 + 1, _MANY_LINES)
 
     def _fields_of(self, lines: Sequence[bytes]) -> list[str]:
         texts = pa.table({"text": pa.array(lines, pa.binary()).cast(pa.string())})

@@ -18,7 +18,7 @@ from novade_pipeline.lake.prefetch import map_ahead, prefetch
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import DamagedFile, damaged, read_chunks
-from novade_pipeline.landing.files import HourOf, LandedFile, list_files
+from novade_pipeline.landing.files import HourOf, LandedFile, list_files, open_landed
 from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, JsonLines, Parsed
 from novade_pipeline.landing.ledger import (
     HOUR,
@@ -312,8 +312,8 @@ class _Loading:
 
     def _whole(self, file: LandedFile, reason: str) -> dict[str, object]:
         """A whole bad file: a pointer to it and its first bytes."""
-        filesystem = self.landing.filesystem()
-        head = filesystem.cat_file(self.landing.path(file.file), start=0, end=RAW_BYTES)
+        with open_landed(self.landing, file) as stream:
+            head = stream.read(RAW_BYTES)
         return self._quarantined(file, 0, reason, head, file.size)
 
     def _quarantined(
