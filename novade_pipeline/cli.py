@@ -157,7 +157,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
             if console.is_terminal:
                 status.update(message)
             else:
-                console.print(f"{seconds:6.1f} s  {message}", highlight=False)
+                console.print(f"{seconds:6.1f} s  {message}", highlight=False, soft_wrap=True)
 
         yield tell
 
@@ -190,7 +190,9 @@ def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
     if outcome.unchanged:
         console.print("Nothing to do: the lake holds all that has landed.")
     home = settings.dagster_home
-    console.print(f"Run {outcome.run_id} stands in the web page ({home}): `novade ui`.")
+    console.print(
+        f"Run {outcome.run_id} stands in the web page ({home}): `novade ui`.", soft_wrap=True
+    )
     raise typer.Exit(0 if outcome.success else 1)
 
 

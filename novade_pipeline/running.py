@@ -27,8 +27,8 @@ from novade_pipeline.defs.runs import (
 )
 from novade_pipeline.defs.tracking_plan.plan_files import newest_file, read_plan
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.delta import Window, day_of
 from novade_pipeline.lake.query import open_database
+from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Wanted
 from novade_pipeline.settings import Settings
 

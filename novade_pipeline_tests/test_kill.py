@@ -9,7 +9,7 @@ from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline_tests.killing import moments, run, run_and_kill
 from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
 
-POINTS = 4
+POINTS = 3
 FIRST = datetime(2026, 11, 2, tzinfo=UTC)
 
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from novade_pipeline.defs.landing_assets import LOADS_CHECK, find_all_wanted
+from novade_pipeline.defs.landing_assets import find_all_wanted
+from novade_pipeline.defs.landing_checks import LOADS_CHECK
 from novade_pipeline.defs.runs import (
     JOB,
     WANTED_TAG,

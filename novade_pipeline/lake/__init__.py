@@ -1,4 +1,6 @@
 """Tables: what one is (`table`), how it is written (`delta`), read (`read`, `query`), followed.
 
-Nothing here knows a domain, and only `io_manager` knows Dagster.
+`windows` says which rows a write replaces, `conform` what rows must look like, `changes` what
+differs between two versions, `derived` what a table has taken in of its sources. Nothing here
+knows a domain, and only `io_manager` knows Dagster.
 """

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -26,8 +25,10 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
+from novade_pipeline.lake.conform import conform, refuse_changed_types
 from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Moment, Window, interval, is_inside, predicate
 from novade_pipeline.storage import Store
 
 # With delta-rs's default of a million rows a group, memory grows with the input.
@@ -36,15 +37,6 @@ ROW_GROUP_ROWS = 50_000
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
 Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
-Moment = datetime | date
-
-
-@dataclass(frozen=True, order=True)
-class Window:
-    """Half-open: `start <= window column < end`."""
-
-    start: Moment
-    end: Moment
 
 
 @dataclass(frozen=True)
@@ -144,8 +136,8 @@ def replace_window(
     ranges = None if windows is None else sorted(windows)
 
     def inside(batch: pa.RecordBatch) -> None:
-        if not _is_inside(batch.column(column), ranges):
-            told = "no value" if ranges is None else ", ".join(_text(w) for w in ranges[:3])
+        if not is_inside(batch.column(column), ranges):
+            told = "no value" if ranges is None else ", ".join(interval(w) for w in ranges[:3])
             raise PermanentFailure(
                 f"{table.name}: expected {column} in {told}, found rows outside; nothing is "
                 "written."
@@ -226,86 +218,6 @@ def merge(store: Store, table: Table, rows: pa.Table) -> WriteReceipt:
     )
 
 
-def conform(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with exactly the table's columns; absent ones that may be null are null.
-
-    Raises:
-        PermanentFailure: a column is unknown, absent, null or of another type than declared.
-    """
-    if unknown := set(batch.schema.names) - set(table.schema.names):
-        raise PermanentFailure(
-            f"{table.name}: expected only the declared columns, found also {sorted(unknown)}; "
-            f"declare them in {table.row.__name__}."
-        )
-    conformed = conform_columns(table, table.schema, batch)
-    for field in table.schema:
-        if not field.nullable and conformed.column(field.name).null_count:
-            raise PermanentFailure(
-                f"{table.name}: expected a value in every {field.name}, found "
-                f"{conformed.column(field.name).null_count} without; nothing is written."
-            )
-    return conformed
-
-
-def conform_columns(table: Table, schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with the columns of `schema`, in their types; absent ones are null.
-
-    Raises:
-        PermanentFailure: a column that may not be null is absent, or has another type.
-    """
-    if batch.schema.equals(schema):
-        return batch
-    columns = []
-    for field in schema:
-        index = batch.schema.get_field_index(field.name)
-        if index < 0 and not field.nullable:
-            raise PermanentFailure(f"{table.name}: expected a column {field.name}, found none.")
-        columns.append(
-            pa.nulls(batch.num_rows, field.type)
-            if index < 0
-            else _retype(table, batch.column(index), field)
-        )
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _retype(table: Table, column: pa.Array, field: pa.Field) -> pa.Array:
-    """Only representations of the same values are changed: large strings, time units, nulls."""
-    found, wanted = column.type, field.type
-    if found == wanted:
-        return column
-    same = (
-        pa.types.is_null(found)
-        or (_is_text(found) and _is_text(wanted))
-        or (_is_bytes(found) and _is_bytes(wanted))
-        or (pa.types.is_dictionary(found) and found.value_type == wanted)
-        or (pa.types.is_integer(found) and pa.types.is_integer(wanted))
-        or (pa.types.is_float32(found) and pa.types.is_float64(wanted))
-        or (pa.types.is_timestamp(found) and pa.types.is_timestamp(wanted) and found.tz is not None)
-        or (pa.types.is_nested(found) and pa.types.is_nested(wanted))
-    )
-    if same:
-        try:
-            return column.cast(wanted)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            pass
-    raise PermanentFailure(
-        f"{table.name}: column {field.name} is {wanted}, found {found}; nothing is written. "
-        "Change the source, or declare another column."
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
-    )
-
-
 def _write(
     store: Store,
     table: Table,
@@ -316,7 +228,7 @@ def _write(
 ) -> WriteReceipt:
     started = time.monotonic()
     target = create(store, table)
-    _refuse_changed_types(table, target)
+    refuse_changed_types(table, pa.schema(target.schema().to_arrow()))
     written = _Stream(table, rows, check)
     properties = CommitProperties(
         app_transactions=[Transaction(a, v) for a, v in (transactions or {}).items()] or None,
@@ -416,75 +328,6 @@ class _Stream:
 def _max(column: pa.Array | pa.ChunkedArray) -> Moment | None:
     value: Moment | None = pc.max(column).as_py()
     return value
-
-
-def _is_inside(column: pa.Array, ranges: Sequence[Window] | None) -> bool:
-    if ranges is None:
-        return bool(column.null_count == len(column))
-    if column.null_count:
-        return False
-    inside = pa.scalar(False)
-    bounds = pc.min_max(column).as_py()
-    for window in ranges:
-        if bounds["min"] is None or (window.start <= bounds["min"] and bounds["max"] < window.end):
-            return True
-        within = pc.and_(
-            pc.greater_equal(column, pa.scalar(window.start, column.type)),
-            pc.less(column, pa.scalar(window.end, column.type)),
-        )
-        inside = pc.or_(inside, within)
-    return bool(pc.all(inside).as_py())
-
-
-def predicate(table: Table, windows: Sequence[Window] | None, where: Mapping[str, str]) -> str:
-    """SQL for the rows that have the values of `where` and lie within one of the windows."""
-    terms = [f'"{name}" = {_literal(value)}' for name, value in where.items()]
-    if windows is None:
-        return " AND ".join(terms) or "true"
-    if not windows:
-        return "false"
-    day = next((c for c in table.partition_by if c != table.window and c not in where), None)
-    if day is not None:
-        # Says the same by the partition column, so that other partitions' files are not read.
-        first, last = windows[0].start, max(window.end for window in windows)
-        terms.append(
-            f'"{day}" >= {_literal(day_of(first))} AND "{day}" <= {_literal(day_of(last))}'
-        )
-    any_of = " OR ".join(
-        f'("{table.window}" >= {_literal(w.start)} AND "{table.window}" < {_literal(w.end)})'
-        for w in windows
-    )
-    return " AND ".join([*terms, f"({any_of})"])
-
-
-def day_of(moment: Moment) -> date:
-    """The UTC day of a moment."""
-    return moment.astimezone(UTC).date() if isinstance(moment, datetime) else moment
-
-
-def _literal(value: str | Moment) -> str:
-    if isinstance(value, datetime):
-        return f"'{value.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def _text(window: Window) -> str:
-    return f"[{window.start}, {window.end})"
-
-
-def _refuse_changed_types(table: Table, target: DeltaTable) -> None:
-    there = pa.schema(target.schema().to_arrow())
-    for field in table.schema:
-        index = there.get_field_index(field.name)
-        if index >= 0 and _normal(there.field(index).type) != _normal(field.type):
-            raise PermanentFailure(
-                f"{table.name}: column {field.name} is {there.field(index).type} in the lake and "
-                f"{field.type} in the code; nothing is written. Give the new type a new name."
-            )
-
-
-def _normal(kind: pa.DataType) -> str:
-    return str(kind).replace("large_", "").replace("_view", "").replace("element:", "item:")
 
 
 def _added(store: Store, table: Table, version: int) -> tuple[int, int]:

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 from deltalake import QueryBuilder
 
-from novade_pipeline.lake.delta import Window, conform_columns, open_table, predicate
+from novade_pipeline.lake.conform import conform_columns
+from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window, predicate
 from novade_pipeline.storage import Store
 
 

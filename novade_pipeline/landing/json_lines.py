@@ -20,8 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.lake.table import Column, Table
+from novade_pipeline.lake.query import identifier, literal
+from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import Chunk, Piece
+from novade_pipeline.landing.line_by_line import read_line_by_line
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -37,14 +39,6 @@ _EXAMPLES: dict[pa.DataType, Any] = {
     pa.float64(): 1.5,
     pa.bool_(): True,
     pa.timestamp("us", tz="UTC"): "2019-11-12 14:43:52.137000",
-}
-_DUCKDB_TYPES = {
-    pa.string(): "VARCHAR",
-    pa.int64(): "BIGINT",
-    pa.float64(): "DOUBLE",
-    pa.bool_(): "BOOLEAN",
-    # Without a zone a text is UTC; with one, TIMESTAMP would drop it in silence.
-    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
 }
 # DuckDB reads by twice this many bytes, a thread each; longer lines are read slowly.
 _FAST_LINE_BYTES = 2**21
@@ -141,13 +135,13 @@ class JsonLines:
             spool.write(json.dumps(template).encode() + b"\n")
             for part in parts:
                 spool.write(part)
-        columns = [f"{_quoted(c.source)} AS {_quoted(c.name)}" for c in self._fields]
+        columns = [f"{identifier(c.source)} AS {identifier(c.name)}" for c in self._fields]
         if self._keeps_others:
             columns.append(f"{_object_of(self._extra)} AS {OTHER_FIELDS}")
         try:
             # `execute` would convert to Arrow in one thread, and hold the interpreter's lock.
             found = self._connection.sql(
-                f"SELECT {', '.join(columns)} FROM read_json({_literal(path)}, "
+                f"SELECT {', '.join(columns)} FROM read_json({literal(path)}, "
                 "format = 'newline_delimited', compression = 'uncompressed', sample_size = 1, "
                 f"maximum_depth = 2, maximum_object_size = {_FAST_LINE_BYTES})"
             ).to_arrow_table()
@@ -246,62 +240,12 @@ class JsonLines:
 
     def _line_by_line(self, texts: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:
         """(a row a text, row -> why it is none)."""
-        source = pa.table(
-            {"i": pa.array(range(len(texts)), pa.int64()), "text": pa.array(texts, pa.string())}
-        )
-        structure = {c.source: "JSON" if c.json else _DUCKDB_TYPES[c.type] for c in self._fields}
-        checked = [c for c in self._fields if not c.json and c.type != pa.string()]
-        columns = [f"r[{_literal(c.source)}] AS {_quoted(c.name)}" for c in self._fields]
-        columns += [
-            f"json_type(object, {_literal(_pointer(c.source))}) AS {_quoted('kind ' + c.name)}"
-            for c in checked
-        ]
-        others = ""
-        if self._keeps_others:
-            columns.append(f"others AS {OTHER_FIELDS}")
-            others = f"LEFT JOIN ({self._others()}) USING (i)"
-        self._connection.register("source", source)
-        found = self._connection.execute(
-            "WITH lines AS MATERIALIZED (SELECT i, json_valid(text) AS valid, "
-            "CASE WHEN json_valid(text) THEN json_type(text) END AS kind, "
-            "CASE WHEN json_valid(text) AND json_type(text) = 'OBJECT' THEN text END AS object "
-            "FROM source), objects AS MATERIALIZED (SELECT *, json_keys(object) AS keys, "
-            f"from_json(object, {_literal(json.dumps(structure))}) AS r FROM lines) "
-            "SELECT valid, kind, coalesce(len(list_distinct(keys)) < len(keys), false) AS twice, "
-            f"{', '.join(columns)} FROM objects {others} ORDER BY i"
-        ).to_arrow_table()
-        self._connection.unregister("source")
-        wrong: dict[int, str] = {}
-        for i, (valid, kind, twice) in enumerate(
-            zip(*(found[name].to_pylist() for name in ("valid", "kind", "twice")), strict=True)
-        ):
-            if not valid:
-                wrong[i] = _why_not_json(texts[i])
-            elif kind != "OBJECT":
-                wrong[i] = f"expected a JSON object, found {_kind(kind)}"
-            elif twice:
-                wrong[i] = "expected each field once, found one twice"
-        for column in checked:
-            kinds = found[f"kind {column.name}"]
-            lost = pc.and_(pc.is_null(found[column.name]), pc.not_equal(kinds, "NULL"))
-            for i in np.flatnonzero(pc.fill_null(lost, False).to_numpy()).tolist():
-                told = f"{column.name}: expected {_word(column)}, found {_kind(kinds[i].as_py())}"
-                wrong.setdefault(i, told)
+        others = OTHER_FIELDS if self._keeps_others else None
+        found, wrong = read_line_by_line(self._connection, self._fields, texts, others)
         rows = self._typed(found)
         for i, reason in self._problems(rows) or ():
             wrong.setdefault(i, reason)
         return rows, wrong
-
-    def _others(self) -> str:
-        """SQL: for each object with unknown fields, i and those fields as one JSON object."""
-        known = ", ".join(_literal(key) for key in sorted(self._known))
-        return (
-            "SELECT i, '{' || string_agg(to_json(key)::VARCHAR || ':' || value, ',' ORDER BY key) "
-            "|| '}' AS others FROM (SELECT i, key, json_extract(object, '/' || "
-            "replace(replace(key, '~', '~0'), '/', '~1'))::VARCHAR AS value "
-            f"FROM (SELECT i, object, unnest(keys) AS key FROM objects) WHERE key NOT IN ({known}))"
-            " WHERE value <> 'null' GROUP BY i"
-        )
 
     def _parsed(
         self,
@@ -386,46 +330,8 @@ def _object_of(fields: Sequence[str]) -> str:
     if not fields:
         return "NULL::VARCHAR"
     parts = ", ".join(
-        f"CASE WHEN {_quoted(f)}::VARCHAR <> 'null' "
-        f"THEN {_literal(json.dumps(f, ensure_ascii=False) + ':')} || {_quoted(f)}::VARCHAR END"
+        f"CASE WHEN {identifier(f)}::VARCHAR <> 'null' "
+        f"THEN {literal(json.dumps(f, ensure_ascii=False) + ':')} || {identifier(f)}::VARCHAR END"
         for f in fields
     )
     return f"'{{' || nullif(concat_ws(',', {parts}), '') || '}}'"
-
-
-def _why_not_json(text: str) -> str:
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        return f"expected JSON, found at character {error.pos + 1}: {error.msg}"
-    except RecursionError:
-        return "expected JSON, found it nested too deep"
-    return "expected JSON, found something else"
-
-
-def _word(column: Column) -> str:
-    return {"VARCHAR": "a text", "BIGINT": "an integer", "DOUBLE": "a number"}.get(
-        _DUCKDB_TYPES[column.type], "true or false" if column.type == pa.bool_() else "a time"
-    )
-
-
-def _kind(json_type: str) -> str:
-    return {
-        "VARCHAR": "a text",
-        "OBJECT": "an object",
-        "ARRAY": "an array",
-        "BOOLEAN": "true or false",
-        "NULL": "null",
-    }.get(json_type, "a number")
-
-
-def _pointer(key: str) -> str:
-    return "/" + key.replace("~", "~0").replace("/", "~1")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
-from novade_pipeline.lake.delta import Window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.tables import LedgerRow
 from novade_pipeline.storage import Store

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.delta import Window, WriteReceipt, replace_window
+from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.prefetch import map_ahead, prefetch
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.chunks import DamagedFile, damaged, read_chunks
 from novade_pipeline.landing.files import HourOf, LandedFile, list_files, open_landed
 from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, JsonLines, Parsed

@@ -15,10 +15,9 @@ from deltalake import DeltaTable
 from pydantic import BaseModel, Field
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
+from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.delta import (
-    Window,
     append_once,
-    conform,
     create,
     current_version,
     location,
@@ -30,6 +29,7 @@ from novade_pipeline.lake.delta import (
 )
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.personal_data import Personal
 from novade_pipeline.storage import Store, store
 
@@ -586,9 +586,10 @@ import sys
 from datetime import date, datetime, UTC, timedelta
 import pyarrow as pa
 from pydantic import BaseModel
-from novade_pipeline.lake.delta import Window, merge, replace_window
+from novade_pipeline.lake.delta import merge, replace_window
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import store
 
 class Row(BaseModel):

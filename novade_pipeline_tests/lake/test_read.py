@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from novade_pipeline.lake.delta import Window, replace_window
+from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store, store
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

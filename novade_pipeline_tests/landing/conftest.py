@@ -14,9 +14,9 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from novade_pipeline.lake.delta import Window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Json, Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.chunks import Chunk, Piece
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import JsonLines

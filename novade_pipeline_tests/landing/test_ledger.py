@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novade_pipeline.lake.delta import Window
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.ledger import Rules, Wanted, placed, wanted, windows
 from novade_pipeline.landing.tables import LedgerRow

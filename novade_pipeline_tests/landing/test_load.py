@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.delta import Window, current_version, replace_window
+from novade_pipeline.lake.delta import current_version, replace_window
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing import load as load_module
 from novade_pipeline.landing.load import Lines, load
 from novade_pipeline.personal_data import PersonalDataPolicy

@@ -7,6 +7,7 @@ files, into `dbt/target/<hash>`, and read from there afterwards.
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 import time
@@ -228,8 +229,10 @@ def _invoke(
     from dbt.cli.main import dbtRunner
 
     def heard(event: Any) -> None:
-        if event.info.name in ("LogModelResult", "LogTestResult", "LogNodeResult"):
-            on_progress(event.info.msg)
+        told = event.info.name in ("LogModelResult", "LogTestResult", "LogNodeResult")
+        # A test that passed is told at the end, with all others.
+        if told and "PASS" not in event.info.msg:
+            on_progress(re.sub(r" \.{2,}", "", event.info.msg))
 
     place = (
         *("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)),

@@ -14,17 +14,17 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from novade_pipeline.lake.changes import has_changed
+from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.delta import (
     ROW_GROUP_ROWS,
-    Window,
     WriteReceipt,
-    conform,
     open_table,
     replace,
     replace_window,
 )
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
 

@@ -17,9 +17,10 @@ from novade_pipeline.defs.tracking_plan.judge import Judge
 from novade_pipeline.defs.tracking_plan.plan_formats import EventRule, Plan
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.changes import EVERYTHING, changed_partitions
-from novade_pipeline.lake.delta import Window, WriteReceipt, open_table, replace_window
+from novade_pipeline.lake.delta import WriteReceipt, open_table, replace_window
 from novade_pipeline.lake.derived import is_current, taken_in, version_of
 from novade_pipeline.lake.read import read, stream
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
 NO_PLAN = Plan(plan_id="", name="", format="", version="0" * 16, rules=())

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.amplitude.export_files import EVENTS, MERGED_IDS
-from novade_pipeline.lake.delta import Window
 from novade_pipeline.lake.read import read
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
 from novade_pipeline.personal_data import PersonalDataPolicy

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.amplitude.identities import Merge, survivors
-from novade_pipeline.lake.delta import Window
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import store
 
 Lake = Any

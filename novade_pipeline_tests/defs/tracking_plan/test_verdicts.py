@@ -20,8 +20,9 @@ from novade_pipeline.defs.tracking_plan.verdicts import (
     judge_changes,
     newest_event_date,
 )
-from novade_pipeline.lake.delta import Window, current_version, replace, replace_window
+from novade_pipeline.lake.delta import current_version, replace, replace_window
 from novade_pipeline.lake.read import read
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import find_wanted, load
 from novade_pipeline.personal_data import PersonalDataPolicy

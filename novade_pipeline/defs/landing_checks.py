@@ -1,0 +1,163 @@
+"""The checks of a domain whose data lands as files: what is promised, and whether it holds.
+
+Of its tables, its ledger and its quarantine; the step of `landing_assets` runs them after a load.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import dagster as dg
+
+from novade_pipeline.defs.table_assets import (
+    check_columns,
+    check_fresh,
+    check_specs,
+    key_of,
+    markdown_table,
+)
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
+from novade_pipeline.landing.ledger import HOUR
+from novade_pipeline.landing.load import Source
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
+
+UNIQUE_CHECK = "key_is_unique"
+ACCOUNTED_CHECK = "every_line_accounted_for"
+QUARANTINE_CHECK = "nothing_in_quarantine"
+LOADS_CHECK = "loads_succeed"
+
+
+def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
+    """What is checked of a table that lines become rows of."""
+    return [
+        *check_specs(table),
+        dg.AssetCheckSpec(
+            UNIQUE_CHECK,
+            asset=key_of(table),
+            blocking=True,
+            description=f"No two rows of the run's days have the same {', '.join(table.key)}.",
+        ),
+    ]
+
+
+def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
+    """What is checked of the ledger."""
+    return [
+        *check_specs(ledger, fresh=False),
+        dg.AssetCheckSpec(
+            ACCOUNTED_CHECK,
+            asset=key_of(ledger),
+            blocking=True,
+            description="lines = rows + repeated + quarantined + blank, for every file.",
+        ),
+        dg.AssetCheckSpec(
+            LOADS_CHECK,
+            asset=key_of(ledger),
+            description="What landed is loaded within the set number of attempts.",
+        ),
+    ]
+
+
+def quarantine_checks(quarantine: Table) -> list[dg.AssetCheckSpec]:
+    """What is checked of the quarantine."""
+    return [
+        *check_specs(quarantine, fresh=False),
+        dg.AssetCheckSpec(
+            QUARANTINE_CHECK,
+            asset=key_of(quarantine),
+            description="Every file and every line could be read; warns with the reasons.",
+        ),
+    ]
+
+
+def check_results(
+    settings: Settings, lake: Store, sources: Sequence[Source], within: Window
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of all those checks.
+
+    Args:
+        sources: they share one ledger and one quarantine.
+        within: the run's days; keys are looked at within them.
+    """
+    ledger, quarantine = sources[0].ledger, sources[0].quarantine
+    for source in sources:
+        yield check_columns(lake, source.table)
+        yield check_fresh(source.table, _newest(lake, source), settings.freshness_hours)
+        yield _check_unique(lake, source.table, within)
+    yield check_columns(lake, ledger)
+    yield _check_accounted(lake, ledger)
+    yield dg.AssetCheckResult(
+        passed=True, check_name=LOADS_CHECK, asset_key=key_of(ledger), metadata={"attempts": 1}
+    )
+    yield check_columns(lake, quarantine)
+    yield _check_quarantine(lake, quarantine)
+
+
+def _newest(lake: Store, source: Source) -> datetime | None:
+    """The newest hour that has rows: what landed last, told by the ledger."""
+    files = read(
+        lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}
+    ).to_pylist()
+    hours = [f["upload_hour"] for f in files if f["rows"] and f["upload_hour"] is not None]
+    return max(hours) + HOUR if hours else None
+
+
+def _check_unique(lake: Store, table: Table, within: Window) -> dg.AssetCheckResult:
+    import duckdb
+
+    rows = read(lake, table, columns=list(table.key), windows=[within])
+    names = ", ".join(f'"{name}"' for name in table.key)
+    twice = duckdb.sql(
+        f"SELECT count(*) FROM (SELECT {names} FROM rows GROUP BY ALL HAVING count(*) > 1)"
+    ).fetchone()
+    repeated = 0 if twice is None else int(twice[0])
+    return dg.AssetCheckResult(
+        passed=repeated == 0,
+        check_name=UNIQUE_CHECK,
+        asset_key=key_of(table),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"rows": len(rows), "repeated_keys": repeated, "key": ", ".join(table.key)},
+    )
+
+
+def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
+    names = ["file", "lines", "rows", "repeated", "quarantined", "blank"]
+    files = read(lake, ledger, columns=names).to_pylist()
+    wrong = [
+        f["file"]
+        for f in files
+        if f["lines"] != f["rows"] + f["repeated"] + f["quarantined"] + f["blank"]
+    ]
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        check_name=ACCOUNTED_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "files": len(files),
+            **{name: sum(f[name] for f in files) for name in names[1:]},
+            "files_not_accounted_for": dg.MetadataValue.json(wrong[:20]),
+        },
+    )
+
+
+def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
+    rows = read(lake, quarantine, columns=["file", "line", "reason"]).to_pylist()
+    listed = markdown_table(
+        ["file", "line", "reason"],
+        [(r["file"], r["line"] or "all", r["reason"]) for r in rows[:20]],
+        characters=120,
+    )
+    return dg.AssetCheckResult(
+        passed=not rows,
+        check_name=QUARANTINE_CHECK,
+        asset_key=key_of(quarantine),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "files": sum(1 for row in rows if row["line"] == 0),
+            "lines": sum(1 for row in rows if row["line"] != 0),
+            "reasons": dg.MetadataValue.md(listed),
+        },
+    )

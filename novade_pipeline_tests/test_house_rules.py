@@ -1,0 +1,57 @@
+"""The rules of the house that no linter knows: who may import what."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "novade_pipeline"
+DEFS = PACKAGE / "defs"
+DOMAINS = sorted(folder.name for folder in DEFS.iterdir() if (folder / "__init__.py").exists())
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_domains_meet_through_tables_only(domain: str) -> None:
+    others = tuple(f"novade_pipeline.defs.{other}." for other in DOMAINS if other != domain)
+    reached = {
+        name
+        for file in (DEFS / domain).glob("*.py")
+        for name in _imports(file)
+        if name.startswith(others) and name.split(".")[3] != "tables"
+    }
+    assert reached == set()
+
+
+def test_nothing_reaches_into_dagsters_insides() -> None:
+    files = [*PACKAGE.rglob("*.py"), *Path(__file__).parent.rglob("*.py")]
+    assert [f for f in files for name in _imports(f) if name.startswith("dagster._")] == []
+
+
+def test_only_the_settings_and_the_command_line_read_the_environment() -> None:
+    reading = {
+        file.relative_to(PACKAGE).as_posix()
+        for file in PACKAGE.rglob("*.py")
+        if "os.environ" in file.read_text() or "os.getenv" in file.read_text()
+    }
+    # The command line hands the environment on to the web page's process.
+    assert reading == {"settings.py", "cli.py"}
+
+
+@pytest.mark.parametrize("folder", ["novade_pipeline", "dbt", "benchmarks"])
+def test_no_file_is_more_than_one_thing(folder: str) -> None:
+    long = {
+        file.name: lines
+        for file in (PACKAGE.parent / folder).rglob("*.py")
+        if (lines := len(file.read_text().splitlines())) > 390
+    }
+    assert long == {}
