@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from novade_pipeline.errors import UserError
@@ -124,7 +125,7 @@ def show_settings() -> None:
     for heading in ("Variable", "Value", "From", "What it is"):
         table.add_column(heading, overflow="fold")
     for name, (value, origin, told) in load_settings().masked().items():
-        table.add_row(name, value, origin, told)
+        table.add_row(name, escape(value), origin, told)
     console.print(table)
 
 
@@ -155,9 +156,11 @@ def _progress() -> Iterator[Callable[[str], None]]:
         def tell(message: str) -> None:
             seconds = (datetime.now(UTC) - begun).total_seconds()
             if console.is_terminal:
-                status.update(message)
+                status.update(escape(message))
             else:
-                console.print(f"{seconds:6.1f} s  {message}", highlight=False, soft_wrap=True)
+                console.print(
+                    f"{seconds:6.1f} s  {message}", highlight=False, soft_wrap=True, markup=False
+                )
 
         yield tell
 
@@ -186,7 +189,7 @@ def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
         if asset.failed:
             console.print(f"[red]Failed[/red] {name}: {', '.join(asset.failed)}")
     for failure in outcome.failures:
-        console.print(f"[red]Failed[/red] {failure}", soft_wrap=True)
+        console.print(f"[red]Failed[/red] {escape(failure)}", soft_wrap=True)
     if outcome.unchanged:
         console.print("Nothing to do: the lake holds all that has landed.")
     home = settings.dagster_home
@@ -202,6 +205,6 @@ def main() -> NoReturn:
         app()
     except UserError as error:
         told = Console(stderr=True)
-        told.print("[red]Error[/red]", str(error), soft_wrap=True, highlight=False)
+        told.print(f"[red]Error[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
     sys.exit(0)

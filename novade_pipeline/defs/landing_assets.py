@@ -25,11 +25,13 @@ from novade_pipeline.defs.table_assets import (
     told_to_dagster,
 )
 from novade_pipeline.lake.read import read
-from novade_pipeline.lake.windows import Window
+from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Rules, Wanted
 from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
+
+PICTURE_DAYS = timedelta(days=31)
 
 
 class LandingConfig(dg.Config):
@@ -167,28 +169,22 @@ def _source_metadata(
         "lines_quarantined": lines.quarantined,
         "hours_loaded": report.hours,
     }
-    if report.receipts:
-        metadata["rows_by_hour"] = _rows_by_hour(lake, source, within)
+    # Every partition of a run keeps its metadata: a picture for each day of years is too much.
+    if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
+        metadata["rows_by_hour"] = _rows_by_hour(lake, source)
     return metadata
 
 
-def _rows_by_hour(lake: Store, source: Source, within: Window) -> dg.MarkdownMetadataValue:
-    """Rows an upload hour as the ledger tells them; a day where there are many."""
+def _rows_by_hour(lake: Store, source: Source) -> dg.MarkdownMetadataValue:
+    """Rows an upload hour, the newest days of them, as the ledger tells them."""
     files = read(
         lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}
     )
     by: dict[datetime, int] = {}
     for hour, rows in zip(files["upload_hour"].to_pylist(), files["rows"].to_pylist(), strict=True):
-        if hour is not None and within.start <= hour < within.end:
+        if hour is not None:
             by[hour] = by.get(hour, 0) + rows
-    unit = "hour"
-    if len(by) > 24 * 31:
-        unit, hours = "day", by
-        by = {}
-        for hour, rows in hours.items():
-            day = hour.replace(hour=0)
-            by[day] = by.get(day, 0) + rows
-    at = sorted(by)
+    at = [hour for hour in sorted(by) if hour > max(by) - PICTURE_DAYS]
     return pictures.stacked_bars(
-        f"{source.table.name}: rows an upload {unit}", at, {"rows": [by[a] for a in at]}, "rows"
+        f"{source.table.name}: rows an upload hour", at, {"rows": [by[a] for a in at]}, "rows"
     )

@@ -160,9 +160,7 @@ def table_metadata(
         "files": sizes.num_rows,
         "table_version": found.version(),
     }
-    if changed:
-        metadata["preview"] = dg.MetadataValue.md(preview(lake, table))
-    return metadata
+    return metadata | {"preview": dg.MetadataValue.md(preview(lake, table))}
 
 
 def preview(lake: Store, table: Table) -> str:

@@ -59,10 +59,13 @@ def refuse_changed_types(table: Table, there: pa.Schema) -> None:
     """
     for field in table.schema:
         index = there.get_field_index(field.name)
-        if index >= 0 and _normal(there.field(index).type) != _normal(field.type):
+        if index < 0:
+            continue
+        found, declared = _normal(there.field(index).type), _normal(field.type)
+        if found != declared:
             raise PermanentFailure(
-                f"{table.name}: column {field.name} is {there.field(index).type} in the lake and "
-                f"{field.type} in the code; nothing is written. Give the new type a new name."
+                f"{table.name}: column {field.name} is {found} in the lake and {declared} in the "
+                f"code; nothing is written. Give the new type a new name."
             )
 
 

@@ -34,8 +34,8 @@ class Mart:
         taken_in: the version of each source, or generation of each model, that it is made of.
         published: what the lake holds of it; None where a failed check keeps it back.
         seconds: how long dbt took to build it.
-        preview: the newest rows, Markdown; only where it was built.
-        picture: a picture, Markdown; only where it was built and has one.
+        preview: the newest rows, Markdown.
+        picture: a picture, Markdown, where it has one.
     """
 
     reason: str | None
@@ -184,8 +184,8 @@ def _mart(
         },
         published=None if name in kept_back else publish(connection, store, table),
         seconds=outcomes[name].seconds if name in outcomes else 0.0,
-        preview=previews.preview(connection, table) if name in reasons else None,
-        picture=draw(connection) if draw is not None and name in reasons else None,
+        preview=previews.preview(connection, table),
+        picture=draw(connection) if draw is not None else None,
     )
 
 

@@ -88,7 +88,7 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
             receipts = judge_changes(lake, context.log.info)
         counts = count_by_type(lake)
         metadata = table_metadata(lake, EVENT_VERDICTS, receipts)
-        if receipts and counts:
+        if counts:
             metadata["verdicts_by_type"] = pictures.stacked_bars(
                 "Events by type and verdict",
                 list(counts),
