@@ -15,12 +15,16 @@ from selenium.webdriver.common.by import By
 
 PICTURES = Path(__file__).with_name("pictures")
 WAIT_SECONDS = 6
-# Name -> path, window size, text of what is clicked first.
-SHOTS = {
-    "graph": ("/asset-groups?expanded=all", (1700, 900), None),
-    "asset": ("/assets/marts/weekly_retention", (1500, 1250), None),
-    "checks": ("/assets/amplitude/quarantine?view=checks", (1500, 900), "nothing_in_quarantine"),
-    "runs": ("/runs", (1500, 620), None),
+# Right of it is the page; left of it are menus, which name the same things.
+PAGE_LEFT = 560
+_PICTURE = "(//*[contains(text(), 'Show Markdown')])[2]"
+# Name -> path, window size, what is clicked first.
+SHOTS: dict[str, tuple[str, tuple[int, int], list[str]]] = {
+    "graph": ("/assets/marts/event_enhanced?view=lineage", (1900, 1000), []),
+    "asset": ("/assets/marts/sessions", (1500, 1250), []),
+    "picture": ("/assets/tracking_plan/event_verdicts", (1500, 1000), [_PICTURE]),
+    "checks": ("/assets/amplitude/quarantine?view=checks", (1500, 900), []),
+    "runs": ("/runs", (1500, 620), []),
 }
 
 
@@ -33,13 +37,16 @@ def main(url: str) -> None:
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     browser = webdriver.Chrome(options=options, service=service)
     try:
-        for name, (path, size, click) in SHOTS.items():
+        for name, (path, size, clicks) in SHOTS.items():
             browser.set_window_size(*size)
             browser.get(url + path)
             time.sleep(WAIT_SECONDS)
-            if click is not None:
-                browser.find_element(By.XPATH, f"//*[text()='{click}']").click()
-                time.sleep(WAIT_SECONDS)
+            for click in clicks:
+                found = browser.find_elements(By.XPATH, click)
+                on_page = [element for element in found if element.location["x"] > PAGE_LEFT]
+                if on_page:
+                    browser.execute_script("arguments[0].click()", on_page[0])
+                time.sleep(WAIT_SECONDS / 2)
             browser.save_screenshot(str(PICTURES / f"{name}.png"))
             print(PICTURES / f"{name}.png")
     finally:

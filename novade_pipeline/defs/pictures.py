@@ -29,6 +29,8 @@ def stacked_bars(
             axes.bar(at, values, width, bottom=bottom, label=name, color=colour)
             bottom = [below + value for below, value in zip(bottom, values, strict=True)]
         axes.set_ylabel(ylabel)
+        if at and isinstance(at[0], str):
+            axes.set_xticks(range(len(at)), at, rotation=40, ha="right", rotation_mode="anchor")
         if len(series) > 1:
             axes.legend(frameon=False)
 
