@@ -171,11 +171,11 @@ def _source_metadata(
     }
     # Every partition of a run keeps its metadata: a picture for each day of years is too much.
     if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
-        metadata["rows_by_hour"] = _rows_by_hour(lake, source)
+        metadata["rows_by_hour"] = dg.MetadataValue.md(_rows_by_hour(lake, source))
     return metadata
 
 
-def _rows_by_hour(lake: Store, source: Source) -> dg.MarkdownMetadataValue:
+def _rows_by_hour(lake: Store, source: Source) -> str:
     """Rows an upload hour, the newest days of them, as the ledger tells them."""
     files = read(
         lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}

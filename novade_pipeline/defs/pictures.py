@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-import dagster as dg
-
 _COLOURS = ("#4f43dd", "#f29e4c", "#d1495b", "#2a9d8f", "#8d99ae")
 
 
 def stacked_bars(
     title: str, at: Sequence[Any], series: Mapping[str, Sequence[float]], ylabel: str
-) -> dg.MarkdownMetadataValue:
-    """One bar a moment, the series on top of each other.
+) -> str:
+    """One bar a moment, the series on top of each other, as Markdown.
 
     Args:
         at: the moments or names along the x axis.
@@ -29,12 +27,13 @@ def stacked_bars(
             axes.bar(at, values, width, bottom=bottom, label=name, color=colour)
             bottom = [below + value for below, value in zip(bottom, values, strict=True)]
         axes.set_ylabel(ylabel)
+        axes.spines[["top", "right"]].set_visible(False)
         if at and isinstance(at[0], str):
             axes.set_xticks(range(len(at)), at, rotation=40, ha="right", rotation_mode="anchor")
         if len(series) > 1:
             axes.legend(frameon=False)
 
-    return _picture(title, draw)
+    return picture(title, draw)
 
 
 def _width(at: Sequence[Any]) -> Any:
@@ -43,39 +42,19 @@ def _width(at: Sequence[Any]) -> Any:
     return min(b - a for a, b in pairwise(at)) * 0.9
 
 
-def heatmap(
-    title: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    shares: Sequence[Sequence[float | None]],
-) -> dg.MarkdownMetadataValue:
-    """Shares from 0 to 1 as colours, rows by columns; None stays white."""
+def picture(title: str, draw: Callable[[Any], None], height: float = 3) -> str:
+    """What `draw` puts on matplotlib's axes, as Markdown that holds the image itself.
 
-    def draw(axes: Any) -> None:
-        grid = [[float("nan") if share is None else share for share in row] for row in shares]
-        axes.imshow(grid, aspect="auto", cmap="Purples", vmin=0, vmax=1)
-        axes.set_xticks(range(len(columns)), columns)
-        axes.set_yticks(range(len(rows)), rows)
-        for y, row in enumerate(shares):
-            for x, share in enumerate(row):
-                if share is not None:
-                    colour = "white" if share > 0.6 else "black"
-                    axes.text(x, y, f"{share:.0%}", ha="center", va="center", color=colour, size=7)
-
-    return _picture(title, draw)
-
-
-def _picture(title: str, draw: Callable[[Any], None]) -> dg.MarkdownMetadataValue:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    Args:
+        height: inches at 80 dots; the width is 8.
+    """
+    # matplotlib takes a second to import; its `pyplot` would look for a display.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
+    figure = Figure(figsize=(8, height), layout="constrained", dpi=80)
+    axes = figure.subplots()
     axes.set_title(title, loc="left")
     draw(axes)
     png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=80)
-    encoded = base64.b64encode(png.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
+    figure.savefig(png, format="png")
+    return f"![{title}](data:image/png;base64,{base64.b64encode(png.getvalue()).decode()})"

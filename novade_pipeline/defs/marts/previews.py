@@ -1,13 +1,12 @@
 """What the web page shows of a mart: a few rows without personal columns, and pictures."""
 
-import base64
-import io
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
 import duckdb
 
+from novade_pipeline.defs.pictures import picture
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.lake.table import Table
 
@@ -66,7 +65,7 @@ def retention_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
                     colour = "white" if share > 0.5 else "black"
                     axes.text(x, y, f"{share:.0%}", ha="center", va="center", color=colour)
 
-    return _picture(draw, "Weekly retention", height=1.2 + 0.35 * len(cohorts))
+    return picture("Weekly retention", draw, height=1.2 + 0.35 * len(cohorts))
 
 
 def performance_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
@@ -87,7 +86,7 @@ def performance_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
         axes.set_ylabel("events a day")
         axes.tick_params(axis="x", rotation=30)
 
-    return _picture(draw, "Events a day, UTC", height=3.2)
+    return picture("Events a day, UTC", draw, height=3.2)
 
 
 PICTURES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], str | None]] = {
@@ -95,16 +94,3 @@ PICTURES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], str | None]] = {
     "daily_performance": performance_picture,
 }
 """Mart -> what draws it."""
-
-
-def _picture(draw: Callable[[Any], None], title: str, height: float) -> str:
-    # matplotlib takes a second to import; its `pyplot` would look for a display.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, height), layout="constrained", dpi=80)
-    axes = figure.subplots()
-    axes.set_title(title)
-    draw(axes)
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    return f"![{title}](data:image/png;base64,{base64.b64encode(png.getvalue()).decode()})"

@@ -89,12 +89,13 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
         counts = count_by_type(lake)
         metadata = table_metadata(lake, EVENT_VERDICTS, receipts)
         if counts:
-            metadata["verdicts_by_type"] = pictures.stacked_bars(
+            drawn = pictures.stacked_bars(
                 "Events by type and verdict",
                 list(counts),
                 {v: [of.get(v, 0) for of in counts.values()] for v in VERDICTS},
                 "events",
             )
+            metadata["verdicts_by_type"] = dg.MetadataValue.md(drawn)
         total = sum(sum(of.values()) for of in counts.values())
         allowed = {
             "violating": settings.violating_share,
