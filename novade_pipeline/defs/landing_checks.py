@@ -8,12 +8,12 @@ from datetime import datetime
 
 import dagster as dg
 
+from novade_pipeline.defs.markdown import markdown_table
 from novade_pipeline.defs.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
     key_of,
-    markdown_table,
 )
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table

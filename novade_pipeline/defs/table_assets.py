@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from novade_pipeline.defs.markdown import markdown_table
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.lake.delta import WriteReceipt, location, open_table
 from novade_pipeline.lake.table import Table
@@ -19,7 +20,6 @@ COLUMNS_CHECK = "columns_as_declared"
 FRESH_CHECK = "data_is_fresh"
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 12
-PREVIEW_CHARACTERS = 48
 
 
 def key_of(table: Table) -> dg.AssetKey:
@@ -176,15 +176,6 @@ def preview(lake: Store, table: Table) -> str:
     return markdown_table(columns, [[row[name] for name in columns] for row in rows])
 
 
-def markdown_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], characters: int = PREVIEW_CHARACTERS
-) -> str:
-    """Columns and rows as a Markdown table, values cut after so many characters."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    lines += ["| " + " | ".join(_cell(value, characters) for value in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
 def follows_its_sources() -> dg.AutomationCondition[Any]:
     """Materialize after a source was, once, and not while a run is at work on either.
 
@@ -208,12 +199,6 @@ def told_to_dagster() -> Iterator[None]:
         raise dg.RetryRequested(max_retries=3, seconds_to_wait=1) from failure
     except UserError as failure:
         raise dg.Failure(description=str(failure), allow_retries=False) from None
-
-
-def _cell(value: Any, characters: int) -> str:
-    text = "" if value is None else str(value)
-    text = text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
-    return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 def _plain(kind: Any) -> str:

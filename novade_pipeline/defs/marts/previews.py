@@ -6,12 +6,12 @@ from typing import Any
 
 import duckdb
 
+from novade_pipeline.defs.markdown import markdown_table
 from novade_pipeline.defs.pictures import picture
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.lake.table import Table
 
 PREVIEW_ROWS = 5
-_CELL = 60
 _WEEKS = 26
 _DAYS = 365
 
@@ -26,14 +26,7 @@ def preview(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
         f"select {', '.join(identifier(name) for name in shown)}"
         f" from marts.{identifier(table.path[-1])} order by {order} limit {PREVIEW_ROWS}"
     ).fetchall()
-    lines = [shown, ["---"] * len(shown), *([_cell(value) for value in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("`", "\\`")
-    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
+    return markdown_table(shown, rows)
 
 
 def retention_picture(connection: duckdb.DuckDBPyConnection) -> str | None:

@@ -1,0 +1,22 @@
+"""Tables in Markdown, as the web page shows them in metadata."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+CHARACTERS = 60
+_ESCAPED = str.maketrans({"\\": "\\\\", "|": "\\|", "`": "\\`", "<": "&lt;", "\n": " "})
+
+
+def markdown_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], characters: int = CHARACTERS
+) -> str:
+    """Columns and rows as a Markdown table, values cut after so many characters."""
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[_cell(value, characters) for value in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any, characters: int) -> str:
+    text = "" if value is None else str(value)
+    cut = text if len(text) <= characters else text[: characters - 1] + "…"
+    return cut.translate(_ESCAPED)
