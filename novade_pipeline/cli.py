@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from novade_pipeline.domains import modules
 from novade_pipeline.errors import UserError
 from novade_pipeline.settings import Settings, load_settings
 
@@ -197,6 +198,10 @@ def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
         f"Run {outcome.run_id} stands in the web page ({home}): `novade ui`.", soft_wrap=True
     )
     raise typer.Exit(0 if outcome.success else 1)
+
+
+for _module in modules("commands"):
+    _module.add_to(app)
 
 
 def main() -> NoReturn:

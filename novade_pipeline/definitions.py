@@ -1,16 +1,13 @@
 """The code location: every domain's folder is found by itself, nothing is listed here."""
 
-import importlib
-import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from types import ModuleType
 from typing import Any
 
 import dagster as dg
 
-from novade_pipeline import defs
 from novade_pipeline.defs.resources import resources
+from novade_pipeline.domains import modules
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.load import Source
 from novade_pipeline.settings import Settings, load_settings
@@ -24,7 +21,7 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:
     Args:
         overrides: resources that take the place of those that the settings ask for.
     """
-    domains = [module.definitions(settings) for module in _modules(WIRING)]
+    domains = [module.definitions(settings) for module in modules(*WIRING)]
     fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.freshness_hours))
     assets = dg.map_asset_specs(
         lambda spec: (
@@ -46,26 +43,13 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:
 def tables() -> dict[str, Table]:
     """Every declared table by its name."""
     return {
-        table.name: table
-        for module in _modules(("tables",))
-        for table in getattr(module, "TABLES", ())
+        table.name: table for module in modules("tables") for table in getattr(module, "TABLES", ())
     }
 
 
 def landing_sources() -> list[Sequence[Source]]:
     """Of each domain that loads files, its sources."""
-    return [m.SOURCES for m in _modules(("assets",)) if hasattr(m, "SOURCES")]
-
-
-def _modules(names: tuple[str, ...]) -> Iterator[ModuleType]:
-    """The modules of these names in each domain's folder, where it has them."""
-    for domain in sorted(pkgutil.iter_modules(defs.__path__, f"{defs.__name__}.")):
-        if domain.ispkg:
-            package = importlib.import_module(domain.name)
-            there = {module.name for module in pkgutil.iter_modules(package.__path__)}
-            for name in names:
-                if name in there:
-                    yield importlib.import_module(f"{domain.name}.{name}")
+    return [m.SOURCES for m in modules("assets") if hasattr(m, "SOURCES")]
 
 
 @dg.definitions

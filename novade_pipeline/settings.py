@@ -8,11 +8,19 @@ import os
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from novade_pipeline.domains import modules
 from novade_pipeline.errors import UserError
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import Store, store
@@ -20,12 +28,22 @@ from novade_pipeline.storage import Store, store
 PREFIX = "NOVADE_"
 
 
+class DomainSettings(BaseSettings):
+    """The settings of one domain, in its `settings.py`; a subclass says its own `env_prefix`."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+Domain = TypeVar("Domain", bound=DomainSettings)
+
+
 class Settings(BaseSettings):
-    """Every setting of the project, with its default."""
+    """The settings that concern all; each domain's own are found in its folder."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
     )
+    _domains: dict[type[DomainSettings], DomainSettings] = PrivateAttr(default_factory=dict)
 
     lake_url: str = Field(
         "data/lake", description="Where the Delta tables are: a folder, or a URL (ADLS follows)."
@@ -107,15 +125,22 @@ class Settings(BaseSettings):
             self.personal_data, key.get_secret_value().encode() if key is not None else b""
         )
 
+    def of(self, kind: type[Domain]) -> Domain:
+        """A domain's own settings."""
+        found = self._domains[kind]
+        assert isinstance(found, kind)
+        return found
+
     def masked(self) -> dict[str, tuple[str, str, str]]:
         """Variable -> (value, where it comes from, what it is); secrets as stars."""
         return {
-            f"{PREFIX}{name.upper()}": (
-                str(getattr(self, name)),
-                "set" if name in self.model_fields_set else "default",
+            _variable(type(part), name): (
+                str(getattr(part, name)),
+                "set" if name in part.model_fields_set else "default",
                 field.description or "",
             )
-            for name, field in type(self).model_fields.items()
+            for part in (self, *self._domains.values())
+            for name, field in type(part).model_fields.items()
         }
 
 
@@ -130,11 +155,34 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
         raise UserError(f"{PREFIX}ENV_FILE: expected a file, found none at {chosen}.")
     if home := os.environ.get("DAGSTER_HOME"):
         overrides.setdefault("dagster_home", home)
-    try:
-        return Settings(_env_file=chosen or ".env", **overrides)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" if e["loc"] else e["msg"]
-            for e in error.errors(include_input=False, include_url=False)
-        )
-        raise UserError(f"Settings: {wrong}. The README lists what each expects.") from None
+    domains = [module.SETTINGS for module in modules("settings")]
+    parts, wrong = [], []
+    for kind in (Settings, *domains):
+        try:
+            parts.append(kind(_env_file=chosen or ".env", **_overrides_of(kind, overrides)))
+        except ValidationError as error:
+            wrong += [
+                f"{_variable(kind, '_'.join(map(str, e['loc'])))}: {e['msg']}"
+                if e["loc"]
+                else e["msg"]
+                for e in error.errors(include_input=False, include_url=False)
+            ]
+    if wrong:
+        raise UserError(f"Settings: {'; '.join(wrong)}. The README lists what each expects.")
+    settings, *of_domains = parts
+    assert isinstance(settings, Settings)
+    settings._domains.update({type(part): part for part in of_domains})
+    return settings
+
+
+def _variable(kind: type[BaseSettings], name: str) -> str:
+    return f"{kind.model_config['env_prefix']}{name}".upper()
+
+
+def _overrides_of(kind: type[BaseSettings], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Those that name a variable of this part: `music_api_url` is the music domain's `api_url`."""
+    return {
+        name: overrides[told]
+        for name in kind.model_fields
+        if (told := _variable(kind, name).removeprefix(PREFIX).lower()) in overrides
+    }

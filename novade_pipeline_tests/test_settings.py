@@ -144,7 +144,7 @@ def test_masked_tells_every_variable_and_where_its_value_comes_from(
 ) -> None:
     _set(monkeypatch, lake_url="here", personal_data_key=SECRET)
     told = load_settings().masked()
-    assert set(told) == {f"NOVADE_{name.upper()}" for name in Settings.model_fields}
+    assert set(told) >= {f"NOVADE_{name.upper()}" for name in Settings.model_fields}
     assert told["NOVADE_LAKE_URL"][:2] == ("here", "set")
     assert told["NOVADE_LANDING_URL"][:2] == ("data/landing", "default")
     assert told["NOVADE_PERSONAL_DATA_KEY"][0] == "**********"

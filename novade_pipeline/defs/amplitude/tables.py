@@ -137,3 +137,4 @@ IDENTITIES = Table(
 FILES = ledger_table("amplitude")
 QUARANTINE = quarantine_table("amplitude")
 TABLES = (EVENTS, MERGED_IDS, IDENTITIES, FILES, QUARANTINE)
+MART_SOURCES = (EVENTS, IDENTITIES)

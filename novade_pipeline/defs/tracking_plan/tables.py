@@ -62,3 +62,4 @@ EVENT_VERDICTS = Table(
     data_time="event_date",
 )
 TABLES = (PLAN, EVENT_VERDICTS)
+MART_SOURCES = (PLAN, EVENT_VERDICTS)
