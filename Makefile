@@ -8,7 +8,7 @@ PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 HOURS ?= 336
 EVENTS_PER_HOUR ?= 120
 
-.PHONY: run test ui bench bench-kill setup setup-dev pins clean
+.PHONY: run test ui bench bench-kill azurite azurite-setup setup setup-dev pins clean
 
 run: setup ## Sample exports to marts; at the end a table of what was done.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
@@ -27,8 +27,12 @@ bench: setup-dev ## Figures, each beside its peer in the same run.
 bench-kill: setup-dev ## 50 moments to be killed at.
 	@$(BIN)/python benchmarks/kill.py
 
+azurite: setup azurite-setup ## A storage server like Azure's, for `NOVADE_ENV_FILE=dev/azurite/.env make run`.
+	@$(BIN)/python -m novade_pipeline_tests.azurite data/azurite
+
 setup: .venv/ready-run
-setup-dev: .venv/ready-dev
+setup-dev: .venv/ready-dev azurite-setup
+azurite-setup: dev/azurite/node_modules/.package-lock.json
 
 .venv/bin/uv: requirements/build.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found."; exit 1; }
@@ -42,6 +46,12 @@ setup-dev: .venv/ready-dev
 	@echo "Installing the pinned packages of requirements/$*.txt …"
 	@$(PIP) -r requirements/$*.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+dev/azurite/node_modules/.package-lock.json: dev/azurite/package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js 20 or newer, with npm, is needed; none was found."; exit 1; }
+	@echo "Installing Azurite …"
+	@cd dev/azurite && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 pins: ## Pin the newest versions that pyproject.toml allows, with hashes and without addresses.

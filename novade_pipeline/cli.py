@@ -96,14 +96,14 @@ def land(
 
     settings = load_settings()
     root = settings.landing.path()
-    if if_empty and settings.landing.filesystem().exists(settings.landing.path("amplitude")):
+    if if_empty and any(page.entries for page in settings.landing.pages("amplitude/")):
         console.print(f"{root} has exports already; nothing is written.")
         return
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     begin = now - timedelta(hours=hours) if first_hour is None else first_hour.replace(tzinfo=UTC)
     try:
         landed = amplitude_exports.land(
-            root,
+            settings.landing,
             first_hour=begin,
             hours=hours,
             events_per_hour=events_per_hour,

@@ -24,6 +24,7 @@ from novade_pipeline.defs.runs import (
     range_tags,
     runs_in_progress,
     wanted_key,
+    why_failed,
 )
 from novade_pipeline.defs.tracking_plan.plan_files import newest_file, read_plan
 from novade_pipeline.errors import UserError
@@ -31,6 +32,7 @@ from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Wanted
 from novade_pipeline.settings import Settings
+from novade_pipeline.storage import checked_writable
 
 POLL_SECONDS = 0.2
 _NAME = re.compile(r"[\w-]+(/[\w-]+)+")
@@ -125,22 +127,12 @@ def check_places(settings: Settings) -> None:
             another process, or the newest tracking plan is none.
     """
     landing = settings.landing
-    if not landing.filesystem().isdir(landing.path()):
+    if not landing.is_there():
         raise UserError(
             f"Landing zone: expected a folder at {landing.path()}, found none; set "
             "NOVADE_LANDING_URL, or write a sample with `novade sandbox land`."
         )
-    lake = settings.lake
-    probe = lake.path(f"_probe-{uuid.uuid4().hex}")
-    try:
-        lake.filesystem().makedirs(lake.path(), exist_ok=True)
-        lake.filesystem().pipe_file(probe, b"")
-        lake.filesystem().rm_file(probe)
-    except OSError as error:
-        raise UserError(
-            f"Lake: expected to write to {lake.path()}, found: {error.strerror or error}; set "
-            "NOVADE_LAKE_URL to a folder that can be written."
-        ) from None
+    checked_writable(settings.lake, "NOVADE_LAKE_URL")
     try:
         open_database(settings.warehouse_path).close()
     except OSError as error:
@@ -337,7 +329,7 @@ def _outcome(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
             else:
                 outcome.failed.append(check.check_name)
         elif kind == dg.DagsterEventType.STEP_FAILURE:
-            failures.append(f"{event.step_key}: {_why(event.step_failure_data)}")
+            failures.append(f"{event.step_key}: {why_failed(event.step_failure_data)}")
     for name, outcome in assets.items():
         outcome.seconds = seconds.get(name, 0.0)
     failed = any(outcome.failed for outcome in assets.values())
@@ -346,12 +338,3 @@ def _outcome(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
 
 def _number(value: object) -> int | float | None:
     return value if isinstance(value, int | float) else None
-
-
-def _why(failure: Any) -> str:
-    if failure.user_failure_data is not None and failure.user_failure_data.description:
-        return str(failure.user_failure_data.description)
-    error = failure.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return "unknown" if error is None else str(error.message).strip().splitlines()[0]

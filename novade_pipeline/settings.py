@@ -45,11 +45,24 @@ class Settings(BaseSettings):
     )
     _domains: dict[type[DomainSettings], DomainSettings] = PrivateAttr(default_factory=dict)
 
+    azure_connection_string: SecretStr | None = Field(
+        None, description="Lets us in to the storage account: one of this, the key and the SAS."
+    )
+    azure_account_key: SecretStr | None = Field(
+        None, description="The storage account's key, base64."
+    )
+    azure_sas_token: SecretStr | None = Field(
+        None, description="A shared access signature; with none of the three: az login or identity."
+    )
+    azure_endpoint: str | None = Field(
+        None, description="Of the Blob API: for the emulator, private links, sovereign clouds."
+    )
     lake_url: str = Field(
-        "data/lake", description="Where the Delta tables are: a folder, or a URL (ADLS follows)."
+        "data/lake",
+        description="Where the Delta tables are: a folder, or abfss://container@account.…/path.",
     )
     landing_url: str = Field(
-        "data/landing", description="Where others drop their files: a folder, or a URL."
+        "data/landing", description="Where others drop their files: a folder, or abfss://…."
     )
     warehouse_path: Path = Field(
         Path("data/warehouse.duckdb"), description="The DuckDB file that holds the marts."
@@ -89,8 +102,8 @@ class Settings(BaseSettings):
 
     @field_validator("lake_url", "landing_url")
     @classmethod
-    def _is_supported_url(cls, url: str) -> str:
-        store(url)
+    def _is_a_store(cls, url: str, info: ValidationInfo) -> str:
+        store(url, _azure(info.data))
         return url
 
     @field_validator("history_start")
@@ -110,12 +123,12 @@ class Settings(BaseSettings):
     @cached_property
     def lake(self) -> Store:
         """The root of the lake."""
-        return store(self.lake_url)
+        return store(self.lake_url, _azure(dict(self)))
 
     @cached_property
     def landing(self) -> Store:
         """The root of the landing zone."""
-        return store(self.landing_url)
+        return store(self.landing_url, _azure(dict(self)))
 
     @cached_property
     def personal_data_policy(self) -> PersonalDataPolicy:
@@ -173,6 +186,15 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
     assert isinstance(settings, Settings)
     settings._domains.update({type(part): part for part in of_domains})
     return settings
+
+
+def _azure(values: dict[str, Any]) -> dict[str, str | None]:
+    """Credentials and endpoint, as `storage.store` takes them."""
+    plain = {}
+    for name in ("connection_string", "account_key", "sas_token", "endpoint"):
+        value = values.get(f"azure_{name}")
+        plain[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return plain
 
 
 def _variable(kind: type[BaseSettings], name: str) -> str:

@@ -1,29 +1,68 @@
 """From a URL to what each library needs to read and write there.
 
 delta-rs, DuckDB, fsspec and the Azure SDK each take their credentials in their own way. They all
-get them from a `Store`, so a scheme is supported here or nowhere. Local paths are wired now.
+get them from a `Store`, so a scheme is supported here or nowhere: a folder of the local disk, or
+a container of Azure Data Lake Storage (`azure_storage.py`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, unquote, urlsplit
 
-SCHEMES = ("file",)
+from typing_extensions import override
+
+from novade_pipeline.errors import TransientFailure, UserError
+
+AZURE_SCHEME = "abfss"
+SCHEMES = ("file", AZURE_SCHEME)
 
 
 @dataclass(frozen=True)
-class Store:
-    """A root URL and the options that reach it.
+class Entry:
+    """One version of one object.
 
     Attributes:
-        url: absolute, without a trailing slash; `file://` for the local disk.
-        options: delta-rs's `storage_options`; may hold secrets and is never shown.
+        file: its path below the root of the store.
+        etag: names this version of its content.
+        size: bytes.
+        modified: when it was last changed, UTC.
+    """
+
+    file: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a listing, in the order of names.
+
+    Attributes:
+        entries: the objects.
+        following: where the next part begins; None where there is no more.
+    """
+
+    entries: Sequence[Entry]
+    following: str | None
+
+
+@dataclass(frozen=True)
+class Store(ABC):
+    """A root URL and the ways to reach it.
+
+    Attributes:
+        url: absolute, without a trailing slash; as people and other engines name the place.
     """
 
     url: str
-    options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def child(self, *parts: str) -> str:
         """The URL of something below the root.
@@ -31,35 +70,224 @@ class Store:
         Raises:
             ValueError: a part is empty, absolute or climbs out of the root.
         """
+        return "/".join((self.url, *map(quote, self._checked(parts))))
+
+    def _checked(self, parts: Sequence[str]) -> Sequence[str]:
         for part in parts:
             if not part or part.startswith("/") or ".." in part.split("/"):
                 raise ValueError(f"{part!r} is not a path below {self.url}")
-        return "/".join((self.url, *map(quote, parts)))
+        return parts
 
+    @abstractmethod
     def path(self, *parts: str) -> str:
         """The same as `child`, as the file system of `filesystem()` names it."""
-        url = self.child(*parts) if parts else self.url
-        return unquote(url.removeprefix("file://"))
 
+    @abstractmethod
     def filesystem(self) -> Any:
         """The fsspec file system that holds the root."""
+
+    @abstractmethod
+    def table_url(self, *parts: str) -> str:
+        """The URL of a table, as delta-rs takes it."""
+
+    @abstractmethod
+    def options(self) -> dict[str, str]:
+        """delta-rs's `storage_options`; may hold secrets and are never shown."""
+
+    @abstractmethod
+    def duckdb_path(self, *parts: str) -> str:
+        """A place as DuckDB's `delta_scan` takes it, after `duckdb_setup`."""
+
+    @abstractmethod
+    def duckdb_setup(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Extensions that DuckDB needs, and SQL to run after they are loaded; holds secrets."""
+
+    @abstractmethod
+    def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
+        """What lies below the root under names that begin with `prefix`, in order of names.
+
+        Args:
+            following: where an earlier listing of the same prefix stopped.
+        """
+
+    @abstractmethod
+    def open_version(self, file: str, etag: str) -> AbstractContextManager[IO[bytes]]:
+        """Read the version of an object that was listed.
+
+        Raises:
+            TransientFailure: the object is another one, or gone, by the time that it is read.
+        """
+
+    @abstractmethod
+    def read(self, *parts: str) -> bytes:
+        """A whole object.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+
+    @abstractmethod
+    def write(self, content: bytes, *parts: str) -> None:
+        """Put a whole object in its place: readers see the old one or the new one."""
+
+    @abstractmethod
+    def delete(self, *parts: str) -> None:
+        """Take an object away; nothing happens where there is none."""
+
+    @abstractmethod
+    def is_there(self) -> bool:
+        """The root exists and may be listed.
+
+        Raises:
+            UserError: it could not be looked at, with the reason.
+        """
+
+    @abstractmethod
+    def explained(self, error: Exception, doing: str) -> Exception | None:
+        """What an error of a library means for people; None where it says nothing of storage.
+
+        Args:
+            error: from delta-rs, DuckDB or the Azure SDK.
+            doing: `read`, `write`, `list` or `delete`.
+        """
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """All pages of a listing, as one."""
+        for page in self.pages(prefix):
+            yield from page.entries
+
+
+class LocalStore(Store):
+    """A folder of the local disk."""
+
+    @override
+    def path(self, *parts: str) -> str:
+        return unquote((self.child(*parts) if parts else self.url).removeprefix("file://"))
+
+    @override
+    def filesystem(self) -> Any:
         import fsspec
 
-        return fsspec.filesystem(urlsplit(self.url).scheme, **self.options)
+        return fsspec.filesystem("file")
+
+    @override
+    def table_url(self, *parts: str) -> str:
+        return self.child(*parts)
+
+    @override
+    def options(self) -> dict[str, str]:
+        return {}
+
+    @override
+    def duckdb_path(self, *parts: str) -> str:
+        return self.path(*parts)
+
+    @override
+    def duckdb_setup(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return ("delta",), ()
+
+    @override
+    def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
+        # A prefix may end within a name; the folder that it lies in is walked.
+        root = Path(self.path())
+        found = []
+        for folder, _, names in os.walk(root / prefix.rpartition("/")[0]):
+            for name in names:
+                path = Path(folder, name)
+                file = path.relative_to(root).as_posix()
+                if file.startswith(prefix):
+                    try:
+                        found.append(_entry(file, path.stat()))
+                    except FileNotFoundError:
+                        continue
+        yield Page(sorted(found, key=lambda entry: entry.file), None)
+
+    @override
+    @contextmanager
+    def open_version(self, file: str, etag: str) -> Iterator[IO[bytes]]:
+        path = Path(self.path(file))
+        try:
+            with path.open("rb") as stream:
+                yield stream
+            now = _entry(file, path.stat()).etag
+        except FileNotFoundError:
+            now = "gone"
+        if now != etag:
+            raise changed(file)
+
+    @override
+    def read(self, *parts: str) -> bytes:
+        return Path(self.path(*parts)).read_bytes()
+
+    @override
+    def write(self, content: bytes, *parts: str) -> None:
+        path = Path(self.path(*parts))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        beside.write_bytes(content)
+        beside.replace(path)
+
+    @override
+    def delete(self, *parts: str) -> None:
+        Path(self.path(*parts)).unlink(missing_ok=True)
+
+    @override
+    def is_there(self) -> bool:
+        return Path(self.path()).is_dir()
+
+    @override
+    def explained(self, error: Exception, doing: str) -> Exception | None:
+        return None
 
 
-def store(url: str) -> Store:
+def store(url: str, azure: Mapping[str, str | None] | None = None) -> Store:
     """The store behind a URL or a local path.
 
+    Args:
+        url: a folder, `file://…`, or `abfss://container@account.dfs.core.windows.net/path`.
+        azure: `connection_string`, `account_key`, `sas_token`, `endpoint`, as far as they are set.
+
     Raises:
-        ValueError: the scheme is not supported, or the path is empty.
+        ValueError: the scheme is not supported, a name is one that ADLS forbids, the path is empty,
+            or the credentials are none.
     """
     scheme = urlsplit(url).scheme if "://" in url else "file"
+    if scheme == AZURE_SCHEME:
+        from novade_pipeline.azure_storage import azure_store
+
+        return azure_store(url, azure or {})
     if scheme not in SCHEMES:
         raise ValueError(
-            f"expected a folder or a {'://, '.join(SCHEMES)}:// URL, found {scheme}://"
+            f"expected a folder or a {':// or '.join(SCHEMES)}:// URL, found {scheme}://"
         )
     path = unquote(url.removeprefix("file://")) if "://" in url else url
     if not path:
         raise ValueError("expected a folder, found an empty path")
-    return Store(Path(path).absolute().as_uri())
+    return LocalStore(Path(path).absolute().as_uri())
+
+
+def changed(file: str) -> TransientFailure:
+    """The failure of a read whose file is another one by now."""
+    return TransientFailure(f"{file} changed while it was read; it is read again.")
+
+
+def checked_writable(root: Store, variable: str) -> None:
+    """Write an object and take it away again, before anything else is written.
+
+    Raises:
+        UserError: one of them cannot be done, with the reason.
+    """
+    probe = f"_probe-{uuid.uuid4().hex}"
+    try:
+        root.write(b"", probe)
+        root.delete(probe)
+    except OSError as error:
+        raise UserError(
+            f"Lake: expected to write to {root.url}, found: {error.strerror or error}; set "
+            f"{variable} to a place that can be written."
+        ) from None
+
+
+def _entry(file: str, info: os.stat_result) -> Entry:
+    etag = f"{info.st_mtime:.6f}-{info.st_size}"
+    return Entry(file, etag, info.st_size, datetime.fromtimestamp(info.st_mtime, UTC))

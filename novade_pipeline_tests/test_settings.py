@@ -93,7 +93,7 @@ def test_all_that_is_wrong_is_told_at_once_without_its_values(
 
 
 WRONG = {
-    "lake_url": ("s3://bucket/lake", "expected a folder or a file:// URL, found s3://"),
+    "lake_url": ("s3://bucket/lake", "expected a folder or a file:// or abfss:// URL, found s3://"),
     "landing_url": ("", "expected a folder, found an empty path"),
     "history_start": ("2999-01-01", "expected a day before today, found 2999-01-01"),
     "personal_data": ("hide", "NOVADE_PERSONAL_DATA: Input should be 'keep', 'hash' or 'drop'"),

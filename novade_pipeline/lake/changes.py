@@ -88,6 +88,19 @@ def has_changed(store: Store, table: Table, since: int, until: int, but_by: str 
     return False
 
 
+def unchanged_since(store: Store, table: Table, version: int) -> int:
+    """The oldest version that is known to hold the same rows as `version`.
+
+    Upkeep makes versions too: what has taken in any version from there on has nothing to do.
+    """
+    try:
+        while version > 0 and not any(map(_changed_file, _actions(store, table, version))):
+            version -= 1
+    except FileNotFoundError:
+        pass
+    return version
+
+
 def _changed_files(store: Store, table: Table, first: int, last: int) -> Iterator[dict[str, Any]]:
     for version in range(first, last + 1):
         for action in _actions(store, table, version):
@@ -101,8 +114,6 @@ def _changed_file(action: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _actions(store: Store, table: Table, version: int) -> Iterator[dict[str, Any]]:
-    path = store.path(*table.path, "_delta_log", f"{version:020d}.json")
-    with store.filesystem().open(path, "rb") as commit:
-        for line in commit:
-            if line.strip():
-                yield json.loads(line)
+    for line in store.read(*table.path, "_delta_log", f"{version:020d}.json").splitlines():
+        if line.strip():
+            yield json.loads(line)

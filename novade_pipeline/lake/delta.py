@@ -33,6 +33,8 @@ from novade_pipeline.storage import Store
 
 # With delta-rs's default of a million rows a group, memory grows with the input.
 ROW_GROUP_ROWS = 50_000
+# Until a vacuum says otherwise.
+TIME_TRAVEL_DAYS = 30
 
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
@@ -69,10 +71,12 @@ def open_table(store: Store, table: Table, version: int | None = None) -> DeltaT
     """The Delta table, or None where nothing has been written yet."""
     try:
         return DeltaTable(
-            location(store, table), version=version, storage_options=dict(store.options)
+            store.table_url(*table.path), version=version, storage_options=store.options()
         )
     except TableNotFoundError:
         return None
+    except (OSError, DeltaError) as error:
+        raise store.explained(error, "read") or error from None
 
 
 def current_version(store: Store, table: Table) -> int | None:
@@ -98,17 +102,29 @@ def create(store: Store, table: Table) -> DeltaTable:
         return found
     try:
         return DeltaTable.create(
-            location(store, table),
+            store.table_url(*table.path),
             schema=table.schema,
             mode="ignore",
             partition_by=list(table.partition_by),
             name=table.name,
             description=table.description,
-            configuration={"delta.checkpointInterval": "50"},
-            storage_options=dict(store.options),
+            configuration={"delta.checkpointInterval": "50"}
+            | retention(max(TIME_TRAVEL_DAYS, table.time_travel_days)),
+            storage_options=store.options(),
         )
     except (OSError, DeltaError) as error:
-        raise _cannot_write(store, table, error) from None
+        raise cannot_write(store, table, error) from None
+
+
+def retention(days: int) -> dict[str, str]:
+    """Table properties that keep every version of the last `days` days readable.
+
+    The log is kept a week longer: it has to reach back to a checkpoint before the oldest version.
+    """
+    return {
+        "delta.deletedFileRetentionDuration": f"interval {days} days",
+        "delta.logRetentionDuration": f"interval {days + 7} days",
+    }
 
 
 def replace_window(
@@ -175,10 +191,14 @@ def append_once(
     return _write(store, table, rows, None, {app_id: version}, mode="append")
 
 
-def merge(store: Store, table: Table, rows: pa.Table) -> WriteReceipt:
+def merge(store: Store, table: Table, rows: pa.Table, *, ties: bool = False) -> WriteReceipt:
     """Upsert by key: of several rows of a key the one with the greatest version column wins.
 
     A deletion is a row like any other, with its `is_deleted` true.
+
+    Args:
+        ties: a row of the same version replaces the one there as well, and any row one that is
+            deleted: for callers that have looked and hand over only what differs.
     """
     assert table.version is not None, f"{table.name} has no version column"
     started = time.monotonic()
@@ -194,7 +214,9 @@ def merge(store: Store, table: Table, rows: pa.Table) -> WriteReceipt:
     kept = newest_first.take(first["_row_min"])
     target = create(store, table)
     same_key = " AND ".join(f't."{name}" = s."{name}"' for name in table.key)
-    is_newer = f's."{table.version}" > t."{table.version}"'
+    is_newer = f's."{table.version}" {">=" if ties else ">"} t."{table.version}"'
+    if ties and "is_deleted" in table.schema.names:
+        is_newer += ' OR t."is_deleted"'
     try:
         metrics = (
             target.merge(kept, same_key, source_alias="s", target_alias="t", merge_schema=True)
@@ -205,7 +227,7 @@ def merge(store: Store, table: Table, rows: pa.Table) -> WriteReceipt:
     except CommitFailedError:
         raise _lost_race(table) from None
     except (OSError, DeltaError) as error:
-        raise _cannot_write(store, table, error) from None
+        raise cannot_write(store, table, error) from None
     changed = metrics["num_target_rows_inserted"] + metrics["num_target_rows_updated"]
     files, size = _added(store, table, target.version()) if changed else (0, 0)
     return WriteReceipt(
@@ -242,7 +264,7 @@ def _write(
             write_deltalake(
                 target,
                 batches,
-                writer_properties=_writer(table),
+                writer_properties=writer_properties(table),
                 commit_properties=properties,
                 **how,
             )
@@ -253,7 +275,7 @@ def _write(
         if written.failure is not None:
             raise written.failure from None
         if isinstance(error, OSError | DeltaError):
-            raise _cannot_write(store, table, error) from None
+            raise cannot_write(store, table, error) from None
         raise
     files, size = _added(store, table, target.version())
     return WriteReceipt(
@@ -266,7 +288,7 @@ def _write(
     )
 
 
-def _writer(table: Table) -> WriterProperties:
+def writer_properties(table: Table) -> WriterProperties:
     """How Parquet is written: small row groups, and no dictionary where most values differ."""
     unlike = [
         field.name
@@ -332,8 +354,8 @@ def _max(column: pa.Array | pa.ChunkedArray) -> Moment | None:
 
 def _added(store: Store, table: Table, version: int) -> tuple[int, int]:
     """(files, bytes) that a commit added, from its log entry."""
-    entry = store.path(*table.path, "_delta_log", f"{version:020}.json")
-    actions = map(json.loads, store.filesystem().cat_file(entry).splitlines())
+    entry = store.read(*table.path, "_delta_log", f"{version:020}.json")
+    actions = map(json.loads, entry.splitlines())
     sizes = [action["add"]["size"] for action in actions if "add" in action]
     return len(sizes), sum(sizes)
 
@@ -345,8 +367,10 @@ def _lost_race(table: Table) -> TransientFailure:
     )
 
 
-def _cannot_write(store: Store, table: Table, error: Exception) -> Exception:
+def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
     """delta-rs's words may print rows: only its kind of error is told."""
+    if (failure := store.explained(error, "write")) is not None:
+        return failure
     # A folder that cannot be made is reported as a table that is not there.
     if isinstance(error, PermissionError | TableNotFoundError) or any(
         told in str(error) for told in _UNWRITABLE

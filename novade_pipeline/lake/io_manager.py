@@ -108,21 +108,20 @@ class DocumentIOManager(dg.IOManager):
         self._lake = lake
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Write the document beside its place and move it there."""
-        filesystem, path = self._lake.filesystem(), self._path(context)
+        """Put the whole document in its place."""
+        parts = _document(context)
         text = json.dumps(obj, ensure_ascii=False, indent=1).encode()
-        filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        filesystem.pipe_file(path + ".new", text)
-        filesystem.mv(path + ".new", path)
-        context.add_output_metadata({"bytes": len(text), "dagster/uri": path})
+        self._lake.write(text, *parts)
+        context.add_output_metadata({"bytes": len(text), "dagster/uri": self._lake.child(*parts)})
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the document."""
-        return json.loads(self._lake.filesystem().cat_file(self._path(context)))
+        return json.loads(self._lake.read(*_document(context)))
 
-    def _path(self, context: dg.InputContext | dg.OutputContext) -> str:
-        *folders, name = context.asset_key.path
-        return self._lake.path("documents", *folders, f"{name}.json")
+
+def _document(context: dg.InputContext | dg.OutputContext) -> tuple[str, ...]:
+    *folders, name = context.asset_key.path
+    return ("documents", *folders, f"{name}.json")
 
 
 def receipt_metadata(receipt: WriteReceipt) -> dict[str, Any]:

@@ -5,7 +5,6 @@ a home directory, and nothing is fetched.
 """
 
 import re
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,9 +14,6 @@ import pyarrow as pa
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
-
-DELTA = ("delta",)
-"""What reads the lake on a local disk."""
 
 _HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 _TYPES: dict[pa.DataType, str] = {
@@ -37,7 +33,7 @@ def connect(
     read_only: bool = False,
     threads: int | None = None,
     memory_limit: str | None = None,
-    extensions: Sequence[str] = DELTA,
+    lake: Store | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB database that can scan Delta tables, in UTC.
 
@@ -46,7 +42,7 @@ def connect(
         read_only: open for reading, beside other readers.
         threads: how many threads DuckDB may use.
         memory_limit: how much memory DuckDB may use, as DuckDB writes it: `512MB`.
-        extensions: what is loaded; a lake on Azure needs `azure` as well.
+        lake: the lake that is read; None for tables on the local disk.
 
     Raises:
         UserError: another process holds the file, or it is not a DuckDB database.
@@ -56,7 +52,7 @@ def connect(
         connection.execute(f"SET threads = {int(threads)}")
     if memory_limit is not None:
         connection.execute(f"SET memory_limit = {literal(memory_limit)}")
-    prepare(connection, extensions)
+    prepare(connection, lake)
     return connection
 
 
@@ -76,10 +72,13 @@ def open_database(path: str | Path, *, read_only: bool = False) -> duckdb.DuckDB
     return connection
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, extensions: Sequence[str] = DELTA) -> None:
-    """Make a connection that somebody else opened read the lake."""
+def prepare(connection: duckdb.DuckDBPyConnection, lake: Store | None = None) -> None:
+    """Make a connection that somebody else opened read the lake; None: on the local disk."""
+    extensions, statements = (("delta",), ()) if lake is None else lake.duckdb_setup()
     for name in extensions:
         connection.execute(f"LOAD {literal(str(extension_path(name)))}")
+    for statement in statements:
+        connection.execute(statement)
 
 
 def extension_path(name: str) -> Path:
@@ -103,7 +102,7 @@ def extension_path(name: str) -> Path:
 def scan(store: Store, table: Table, version: int | None = None) -> str:
     """SQL that reads a table of the lake, at a version or as it is now."""
     pinned = "" if version is None else f", version := {int(version)}"
-    return f"delta_scan({literal(store.path(*table.path))}{pinned})"
+    return f"delta_scan({literal(store.duckdb_path(*table.path))}{pinned})"
 
 
 def identifier(name: str) -> str:

@@ -112,7 +112,7 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
     for file in files:
         line, begun = 1, False
         carried: list[bytes | memoryview] = []
-        for text in _texts(landing, file):
+        for text in gunzipped(landing, file):
             view = memoryview(text)[len(_BOM) if not begun and text.startswith(_BOM) else 0 :]
             begun = True
             lines = text.count(b"\n")
@@ -149,7 +149,7 @@ def damaged(landing: Store, files: Iterable[LandedFile]) -> dict[str, str]:
     return found
 
 
-def _texts(landing: Store, file: LandedFile) -> Iterator[bytes]:
+def gunzipped(landing: Store, file: LandedFile) -> Iterator[bytes]:
     """The decompressed content, piece by piece; several gzip members are one content."""
     unpack = isal_zlib.decompressobj(_GZIP)
     is_gzip = False

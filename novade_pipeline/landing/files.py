@@ -1,12 +1,11 @@
 """Landed files: listing them, and reading one exactly as it was listed."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO
 
-from novade_pipeline.errors import TransientFailure
 from novade_pipeline.storage import Store
 
 HourOf = Callable[[str], datetime | None]
@@ -42,17 +41,11 @@ def list_files(landing: Store, folder: str, hour_of: HourOf) -> list[LandedFile]
 
     Names that begin with a dot or an underscore are uploads in progress and are left alone.
     """
-    filesystem, root = landing.filesystem(), landing.path()
-    if not filesystem.exists(landing.path(folder)):
-        return []
-    found = []
-    for path, info in filesystem.find(landing.path(folder), detail=True).items():
-        file = path[len(root) + 1 :]
-        name = file.rsplit("/", 1)[-1]
-        if not name.startswith((".", "_")):
-            found.append(
-                LandedFile(file, _etag(info), info["size"], _modified(info), hour_of(name))
-            )
+    found = [
+        LandedFile(entry.file, entry.etag, entry.size, entry.modified, hour_of(name))
+        for entry in landing.entries(f"{folder}/")
+        if not (name := entry.file.rsplit("/", 1)[-1]).startswith((".", "_"))
+    ]
     never = datetime.min.replace(tzinfo=UTC)
     return sorted(found, key=lambda f: (f.hour or never, f.file))
 
@@ -63,29 +56,10 @@ def folder_stamp(landing: Store, folder: str) -> str:
     return str(filesystem.info(path)["mtime"]) if filesystem.exists(path) else "none"
 
 
-@contextmanager
-def open_landed(landing: Store, file: LandedFile) -> Iterator[IO[bytes]]:
+def open_landed(landing: Store, file: LandedFile) -> AbstractContextManager[IO[bytes]]:
     """Open the version that was listed.
 
     Raises:
         TransientFailure: the file is another one by the time that it has been read.
     """
-    filesystem, path = landing.filesystem(), landing.path(file.file)
-    try:
-        with filesystem.open(path, "rb") as stream:
-            yield stream
-        now = _etag(filesystem.info(path))
-    except FileNotFoundError:
-        now = "gone"
-    if now != file.etag:
-        raise TransientFailure(f"{file.file} changed while it was read; it is read again.")
-
-
-def _etag(info: dict[str, Any]) -> str:
-    return str(info.get("etag") or f"{info['mtime']:.6f}-{info['size']}")
-
-
-def _modified(info: dict[str, Any]) -> datetime:
-    moment = info.get("last_modified") or datetime.fromtimestamp(info["mtime"], UTC)
-    assert isinstance(moment, datetime)
-    return moment
+    return landing.open_version(file.file, file.etag)

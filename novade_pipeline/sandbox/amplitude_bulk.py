@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 from itertools import cycle, islice
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from novade_pipeline.sandbox.amplitude_files import (
 from novade_pipeline.sandbox.amplitude_lines import encode, template, timestamp, uuid_text
 from novade_pipeline.sandbox.music_service import Verdict, day_of
 from novade_pipeline.sandbox.music_users import HOUR, MINUTE, World
+from novade_pipeline.storage import Store
 
 _POOL_EVENTS_PER_HOUR = 600
 _LINES_AT_ONCE = 2_000
@@ -46,7 +46,7 @@ class _Shape(NamedTuple):
 
 
 def land_bulk(
-    landing: str | os.PathLike[str],
+    landing: Store | str | os.PathLike[str],
     *,
     events: int,
     files: int,
@@ -58,7 +58,7 @@ def land_bulk(
     """Land so many events in so many files: about 1,680 bytes a line, no faults, no repeats.
 
     Args:
-        landing: the landing folder; made when missing.
+        landing: the landing zone, or its folder; made when missing.
         events: how many lines, evenly over the files.
         files: how many files; with more files than hours, an hour has several parts.
         first_hour: the first upload hour, a full hour in UTC.
@@ -75,7 +75,7 @@ def land_bulk(
     first = hour_number(first_hour)
     require_positive(events=events, files=files, spread_days=spread_days)
     shapes = cycle(_pool(seed, first // 24, app))
-    target = LandingFiles(Path(landing))
+    target = LandingFiles(landing)
     for number in range(files):
         hour, part = _place(number, files, spread_days * 24)
         wanted = events * (number + 1) // files - events * number // files

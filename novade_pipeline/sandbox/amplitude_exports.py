@@ -15,7 +15,6 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from random import Random
 
 from novade_pipeline.sandbox.amplitude_bulk import land_bulk
@@ -47,6 +46,7 @@ from novade_pipeline.sandbox.music_service import (
 )
 from novade_pipeline.sandbox.music_users import World
 from novade_pipeline.sandbox.tracking_plan import PLAN_NAME, plan
+from novade_pipeline.storage import Store
 
 __all__ = ["APP", "ORG", "Landed", "land", "land_bulk", "plan"]
 
@@ -55,7 +55,7 @@ _TWO_PARTS_EVERY = 8
 
 
 def land(
-    landing: str | os.PathLike[str],
+    landing: Store | str | os.PathLike[str],
     *,
     first_hour: datetime,
     hours: int,
@@ -68,7 +68,7 @@ def land(
     """Land the exports of a range of upload hours, and the tracking plan.
 
     Args:
-        landing: the landing folder; made when missing.
+        landing: the landing zone, or its folder; made when missing.
         first_hour: the first upload hour, a full hour in UTC.
         hours: how many upload hours.
         events_per_hour: events an hour, on average over a week.
@@ -86,7 +86,7 @@ def land(
     first = hour_number(first_hour)
     require_positive(hours=hours, events_per_hour=events_per_hour)
     world = World(seed, events_per_hour)
-    files = LandingFiles(Path(landing))
+    files = LandingFiles(landing)
     for hour, events, merges in _hours(world, first, first + hours):
         page = faults_of(seed, hour // 24) if faults else NO_FAULTS
         _land_hour(files, app, seed, hour, events, page, hours >= _HOURS_FOR_DAMAGED_FILES)

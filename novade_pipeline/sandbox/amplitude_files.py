@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from isal import igzip
 
@@ -15,6 +14,7 @@ from novade_pipeline.sandbox.amplitude_faults import has_new_field
 from novade_pipeline.sandbox.amplitude_lines import merge_line
 from novade_pipeline.sandbox.music_service import Event, Merge
 from novade_pipeline.sandbox.music_users import FIRST_DAY, HOUR, LONGEST_LIFE
+from novade_pipeline.storage import Store, store
 
 APP = 187520
 ORG = 9187
@@ -75,23 +75,23 @@ class Landed:
 class LandingFiles:
     """Writes files atomically, only where they differ, and counts."""
 
-    def __init__(self, root: Path) -> None:
-        """Land below `root`."""
-        self.root = root
+    def __init__(self, root: Store | str | os.PathLike[str]) -> None:
+        """Land below `root`: a store, or a folder of the local disk."""
+        self.root = root if isinstance(root, Store) else store(os.fspath(root))
         self.tally: Counter[str] = Counter()
         self.seen: set[int] = set()
 
     def put(self, name: str, content: bytes) -> None:
-        """Write one file under a hidden name and rename it; leave it alone when it is the same."""
-        path = self.root / name
+        """Write one whole file; leave it alone when it is the same."""
         self.tally["bytes_landed"] += len(content)
-        if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+        try:
+            is_same = self.root.read(name) == content
+        except FileNotFoundError:
+            is_same = False
+        if is_same:
             self.tally["unchanged"] += 1
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        hidden = path.with_name(f".{path.name}.{os.getpid()}")
-        hidden.write_bytes(content)
-        hidden.replace(path)
+        self.root.write(content, name)
         self.tally["written"] += 1
 
     def put_events(self, name: str, text: bytes) -> None:

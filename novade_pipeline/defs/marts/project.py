@@ -20,6 +20,7 @@ from typing import Any
 
 from novade_pipeline.defs.marts.warehouse import Model
 from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.storage import Store
 
 DBT_DIR = Path(__file__).parents[3] / "dbt"
 _PARTS = ("dbt_project.yml", "profiles.yml", "macros/**/*", "models/**/*", "tests/**/*")
@@ -145,6 +146,7 @@ class Project:
     def build(
         self,
         warehouse_path: Path,
+        lake: Store,
         names: Sequence[str],
         on_progress: Callable[[str], None] = lambda told: None,
     ) -> list[Outcome]:
@@ -152,6 +154,7 @@ class Project:
 
         Args:
             warehouse_path: the DuckDB file; nobody else may hold it.
+            lake: what the sources are views of.
             names: of the models to build and the tests to run.
             on_progress: called with one line whenever a node is done.
 
@@ -160,8 +163,13 @@ class Project:
         """
         from dbt.contracts.graph.manifest import Manifest
 
+        from novade_pipeline.defs.marts import dbt_plugin
+
         manifest = Manifest.from_msgpack((self.target / "partial_parse.msgpack").read_bytes())
-        with tempfile.TemporaryDirectory(prefix="novade-dbt-") as target:
+        with (
+            tempfile.TemporaryDirectory(prefix="novade-dbt-") as target,
+            dbt_plugin.reading(lake),
+        ):
             result = _invoke(
                 *("build", "--select", *names, "--indirect-selection", "empty"),
                 "--no-write-json",

@@ -102,16 +102,16 @@ def refresh(
         reasons = warehouse.pending(books, project.models, versions, models, rebuild=rebuild)
         due = _due(connection, project, books, checks, reasons)
         if reasons:
-            query.prepare(connection)
+            query.prepare(connection, store)
             pin(connection, store, SOURCES, versions)
             prepare(connection, store, books, project.models, reasons, versions, rebuild=rebuild)
         elif due:
-            query.prepare(connection)
+            query.prepare(connection, store)
     for name, reason in reasons.items():
         on_progress(f"marts/{name} is pending: {reason}")
     outcomes = {}
     if reasons or due:
-        built = project.build(warehouse_path, [*reasons, *due], on_progress)
+        built = project.build(warehouse_path, store, [*reasons, *due], on_progress)
         outcomes = {outcome.name: outcome for outcome in built}
     with closing(query.open_database(warehouse_path)) as connection:
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")

@@ -1,0 +1,383 @@
+"""Azure Data Lake Storage: one set of credentials, in the form that each library takes.
+
+Objects are reached through the Blob API, which real accounts (hierarchical namespaces included)
+and the emulator both speak; `abfss://` is how people and other engines name the same places.
+"""
+
+import base64
+import binascii
+import io
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from novade_pipeline.azure_errors import explained
+from novade_pipeline.storage import AZURE_SCHEME, Entry, Page, Store, changed
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
+    from azure.storage.blob import BlobServiceClient, ContainerClient
+
+SCOPE = "https://storage.azure.com/.default"
+READ_BYTES = 4 * 2**20
+"""How much of an object is asked for at once."""
+PAGE_ENTRIES = 5_000
+"""How many objects a page of a listing has; the most that Azure gives."""
+
+_FORM = f"{AZURE_SCHEME}://container@account.dfs.core.windows.net/path"
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+# Of what ADLS allows, what every one of the libraries writes the same way.
+_SEGMENT = re.compile(r"[\w.=~ -]*[\w=~-]", re.ASCII)
+# A token is asked for anew when it ends within this many seconds.
+_TOKEN_MARGIN = 600
+# The SDK's own pauses begin at 15 s.
+_RETRIES: dict[str, Any] = {"retry_total": 8, "initial_backoff": 0.4, "increment_base": 1.6}
+_TIMEOUTS = {"connection_timeout": 10, "read_timeout": 60}
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Access:
+    """An account and how to be let in; with neither key nor SAS by DefaultAzureCredential.
+
+    Attributes:
+        account: its name.
+        endpoint: of the Blob API, without a trailing slash.
+        key: the account key.
+        sas: a shared access signature, without `?`.
+    """
+
+    account: str
+    endpoint: str
+    key: str | None = field(default=None, repr=False)
+    sas: str | None = field(default=None, repr=False)
+
+    @property
+    def connection_string(self) -> str:
+        """As the Azure SDK, adlfs and DuckDB take it."""
+        secret = f"AccountKey={self.key}" if self.key else f"SharedAccessSignature={self.sas}"
+        scheme = urlsplit(self.endpoint).scheme
+        return (
+            f"DefaultEndpointsProtocol={scheme};AccountName={self.account};{secret};"
+            f"BlobEndpoint={self.endpoint};"
+        )
+
+    @property
+    def is_default(self) -> bool:
+        """Neither a key nor a SAS is set."""
+        return not self.key and not self.sas
+
+    @property
+    def is_emulator(self) -> bool:
+        """The account is a path of the endpoint, not a part of its host's name."""
+        return urlsplit(self.endpoint).path.strip("/") == self.account
+
+
+@dataclass(frozen=True)
+class AzureStore(Store):
+    """A path in a container.
+
+    Attributes:
+        container: its name.
+        root: the path below it, without slashes at its ends; may be empty.
+        access: how to reach the account.
+    """
+
+    container: str = ""
+    root: str = ""
+    access: Access = field(default=Access("", ""), repr=False)
+
+    @override
+    def path(self, *parts: str) -> str:
+        return "/".join(p for p in (self.container, self.root, *self._checked(parts)) if p)
+
+    def blob(self, *parts: str) -> str:
+        """The name of a blob in its container."""
+        return "/".join(p for p in (self.root, *self._checked(parts)) if p)
+
+    @override
+    def filesystem(self) -> Any:
+        import fsspec
+
+        told: dict[str, Any] = {"use_listings_cache": False}
+        if self.access.is_default:
+            from azure.identity.aio import DefaultAzureCredential
+
+            told |= {
+                "account_name": self.access.account,
+                "account_host": urlsplit(self.access.endpoint).netloc,
+                "credential": DefaultAzureCredential(),
+            }
+        else:
+            told["connection_string"] = self.access.connection_string
+        return fsspec.filesystem("abfs", **told)
+
+    @override
+    def table_url(self, *parts: str) -> str:
+        return f"az://{self.path(*parts)}"
+
+    @override
+    def options(self) -> dict[str, str]:
+        access = self.access
+        told = {"azure_storage_account_name": access.account}
+        if access.is_emulator:
+            # Without it delta-rs lists from an offset, which the emulator does not understand.
+            _point_to_emulator(access)
+            told |= {"azure_storage_use_emulator": "true", "azure_allow_http": "true"}
+        else:
+            told["azure_storage_endpoint"] = access.endpoint
+        if access.key:
+            return told | {"azure_storage_account_key": access.key}
+        if access.sas:
+            return told | {"azure_storage_sas_token": access.sas}
+        return told | {"azure_storage_token": _token().token}
+
+    @override
+    def duckdb_path(self, *parts: str) -> str:
+        return self.table_url(*parts)
+
+    @override
+    def duckdb_setup(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        access = self.access
+        if access.is_emulator:
+            _point_to_emulator(access)
+        if access.is_default:
+            told = {
+                "provider": "access_token",
+                "access_token": _token().token,
+                "account_name": access.account,
+                "endpoint": urlsplit(access.endpoint).netloc.removeprefix(f"{access.account}."),
+            }
+        else:
+            told = {"connection_string": access.connection_string}
+        quoted = ", ".join(f"{k} '{v.replace(chr(39), chr(39) * 2)}'" for k, v in told.items())
+        scope = f"az://{self.container}"
+        secret = f"create or replace temporary secret lake (type azure, scope '{scope}', {quoted})"
+        return ("delta", "azure"), (secret,)
+
+    @cached_property
+    def service(self) -> "BlobServiceClient":
+        """The Azure SDK's client of the account."""
+        from azure.storage.blob import BlobServiceClient, ExponentialRetry
+
+        how: dict[str, Any] = {
+            "retry_policy": ExponentialRetry(**_RETRIES),
+            "max_single_get_size": READ_BYTES,
+            "max_chunk_get_size": READ_BYTES,
+            **_TIMEOUTS,
+        }
+        if self.access.is_default:
+            return BlobServiceClient(self.access.endpoint, credential=credential(), **how)
+        return BlobServiceClient.from_connection_string(self.access.connection_string, **how)
+
+    @cached_property
+    def client(self) -> "ContainerClient":
+        """The Azure SDK's client of the container."""
+        return self.service.get_container_client(self.container)
+
+    @override
+    def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
+        start = f"{self.root}/" if self.root else ""
+        listing = self.client.list_blobs(
+            name_starts_with=start + prefix, include=["metadata"], results_per_page=PAGE_ENTRIES
+        )
+        parts: Any = listing.by_page(continuation_token=following)
+        while (part := self._done("list", lambda: next(parts, None))) is not None:
+            entries = [
+                Entry(blob.name[len(start) :], blob.etag, blob.size, blob.last_modified)
+                for blob in part
+                # A folder of a hierarchical namespace is listed as an empty blob.
+                if not (blob.metadata or {}).get("hdi_isfolder")
+            ]
+            yield Page(entries, parts.continuation_token or None)
+
+    @override
+    @contextmanager
+    def open_version(self, file: str, etag: str) -> Iterator[IO[bytes]]:
+        from azure.core import MatchConditions
+        from azure.core.exceptions import (
+            AzureError,
+            ResourceModifiedError,
+            ResourceNotFoundError,
+        )
+
+        try:
+            download = self.client.download_blob(
+                self.blob(file), etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+            with io.BufferedReader(_Pieces(download.chunks()), READ_BYTES) as stream:
+                yield stream
+        except (ResourceModifiedError, ResourceNotFoundError):
+            raise changed(file) from None
+        except AzureError as error:
+            raise self.explained(error, "read") or error from None
+
+    @override
+    def read(self, *parts: str) -> bytes:
+        found = self.client.get_blob_client(self.blob(*parts))
+        return self._done("read", lambda: found.download_blob().readall())
+
+    @override
+    def write(self, content: bytes, *parts: str) -> None:
+        target = self.client.get_blob_client(self.blob(*parts))
+        self._done("write", lambda: target.upload_blob(content, overwrite=True))
+
+    @override
+    def delete(self, *parts: str) -> None:
+        target = self.client.get_blob_client(self.blob(*parts))
+        try:
+            self._done("delete", target.delete_blob)
+        except FileNotFoundError:
+            return
+
+    @override
+    def is_there(self) -> bool:
+        next(self.pages(), None)
+        return True
+
+    @override
+    def explained(self, error: Exception, doing: str) -> Exception | None:
+        return explained(error, self.url, doing)
+
+    def _done(self, doing: str, act: Callable[[], _Result]) -> _Result:
+        from azure.core.exceptions import AzureError
+
+        try:
+            return act()
+        except AzureError as error:
+            if getattr(error, "error_code", None) == "BlobNotFound":
+                raise FileNotFoundError(self.url) from None
+            raise self.explained(error, doing) or error from None
+
+
+class _Pieces(io.RawIOBase):
+    """An iterator of bytes as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._held = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._held:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._held = memoryview(piece)
+        size = min(len(buffer), len(self._held))
+        buffer[:size], self._held = self._held[:size], self._held[size:]
+        return size
+
+
+def azure_store(url: str, told: Mapping[str, str | None]) -> AzureStore:
+    """The store behind an `abfss://` URL.
+
+    Args:
+        told: `connection_string`, `account_key`, `sas_token`, `endpoint`, as far as they are set.
+
+    Raises:
+        ValueError: the URL or a credential is not of its form, or there are two credentials.
+    """
+    parts = urlsplit(url)
+    container, at, host = parts.netloc.rpartition("@")
+    account, _, suffix = host.partition(".dfs.")
+    if not at or not suffix or parts.query or parts.fragment:
+        raise ValueError(f"expected {_FORM}, found another form")
+    if not _ACCOUNT.fullmatch(account):
+        raise ValueError(f"expected an account of 3 to 24 small letters and digits in {_FORM}")
+    if not _CONTAINER.fullmatch(container):
+        raise ValueError(
+            "expected a container of 3 to 63 small letters, digits and single hyphens, found "
+            f"{container!r}"
+        )
+    root = parts.path.strip("/")
+    for segment in root.split("/") if root else ():
+        if not _SEGMENT.fullmatch(segment):
+            raise ValueError(
+                f"expected folders of letters, digits and ._=~- that do not end with a dot, found "
+                f"{segment!r}"
+            )
+    canonical = f"{AZURE_SCHEME}://{container}@{host}" + (f"/{root}" if root else "")
+    return AzureStore(canonical, container, root, _access(account, suffix, told))
+
+
+def _point_to_emulator(access: Access) -> None:
+    """delta-rs and DuckDB's Delta reader take its address from here and from nowhere else."""
+    address = urlsplit(access.endpoint)
+    os.environ["AZURITE_BLOB_STORAGE_URL"] = f"{address.scheme}://{address.netloc}"
+
+
+def _access(account: str, suffix: str, told: Mapping[str, str | None]) -> Access:
+    given = [name for name in ("connection_string", "account_key", "sas_token") if told.get(name)]
+    if len(given) > 1:
+        raise ValueError(
+            "expected one credential, found "
+            f"{' and '.join(f'NOVADE_AZURE_{name.upper()}' for name in given)}; leave one"
+        )
+    endpoint = (told.get("endpoint") or "").rstrip("/")
+    if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
+        raise ValueError("expected an endpoint that begins with https://, found another")
+    key, sas = told.get("account_key"), (told.get("sas_token") or "").lstrip("?")
+    if text := told.get("connection_string"):
+        fields = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+        if fields.get("AccountName") not in (account, None):
+            raise ValueError(
+                f"expected the connection string of account {account}, found that of another one"
+            )
+        key, sas = fields.get("AccountKey"), fields.get("SharedAccessSignature", "").lstrip("?")
+        if not key and not sas:
+            raise ValueError(
+                "expected a connection string with AccountKey or SharedAccessSignature, found none"
+            )
+        endpoint = endpoint or fields.get("BlobEndpoint", "").rstrip("/")
+    if key and not _is_base64(key):
+        raise ValueError("expected an account key in base64, found something else")
+    if sas and "sig=" not in sas:
+        raise ValueError("expected a SAS token with a signature (sig=…), found none")
+    return Access(account, endpoint or f"https://{account}.blob.{suffix}", key, sas or None)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        return False
+
+
+@cache
+def credential() -> Any:
+    """The one DefaultAzureCredential of this process."""
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
+
+
+_held: dict[str, "AccessToken"] = {}
+
+
+def _token() -> "AccessToken":
+    """A token that is good for some minutes at least.
+
+    Raises:
+        UserError: neither a managed identity nor a log-in was found.
+    """
+    from azure.core.exceptions import ClientAuthenticationError
+
+    held = _held.get(SCOPE)
+    if held is None or held.expires_on < time.time() + _TOKEN_MARGIN:
+        try:
+            held = _held[SCOPE] = credential().get_token(SCOPE)
+        except ClientAuthenticationError as error:
+            raise explained(error, "", "log in") or error from None
+    return held
