@@ -8,7 +8,7 @@ PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 HOURS ?= 336
 EVENTS_PER_HOUR ?= 120
 
-.PHONY: run test ui bench bench-kill azurite azurite-setup setup setup-dev pins clean
+.PHONY: run test ui bench bench-azure bench-kill azurite azurite-setup setup setup-dev pins clean
 
 run: setup ## Sample exports to marts; at the end a table of what was done.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
@@ -23,6 +23,12 @@ test: setup-dev ## All tests.
 bench: setup-dev ## Figures, each beside its peer in the same run.
 	@$(BIN)/python benchmarks/ingest.py
 	@$(BIN)/python benchmarks/load_time.py
+	@$(BIN)/python benchmarks/api.py
+	@$(BIN)/python benchmarks/discovery.py
+	@$(BIN)/python benchmarks/upkeep.py
+
+bench-azure: setup-dev ## The load on Azurite, beside the local disk and copying alone.
+	@$(BIN)/python benchmarks/on_azure.py
 
 bench-kill: setup-dev ## 50 moments to be killed at.
 	@$(BIN)/python benchmarks/kill.py

@@ -1,1 +1,1 @@
-"""Running the graph: the job of all assets, and the automation that follows changed sources."""
+"""Running the graph: the job of all assets, what follows changed sources, and who is told."""

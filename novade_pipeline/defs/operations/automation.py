@@ -1,29 +1,111 @@
-"""The job of the whole graph, and the sensor that lets derived assets follow their sources."""
+"""What runs by itself: the job of the whole graph, derived assets after their sources, upkeep."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 
 import dagster as dg
 
 from novade_pipeline.defs.landing_assets import upload_days
-from novade_pipeline.defs.runs import JOB
+from novade_pipeline.defs.landing_queue import queue_sensors
+from novade_pipeline.defs.marts.tables import mart_tables
+from novade_pipeline.defs.operations.settings import OperationsSettings
+from novade_pipeline.defs.runs import JOB, LOADED
+from novade_pipeline.defs.table_assets import key_of, told_to_dagster
+from novade_pipeline.domains import modules
+from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
+from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
 
 
 def definitions(settings: Settings) -> dg.Definitions:
     """What starts runs by itself, beside the landing sensors."""
+    keep_days = settings.of(OperationsSettings).time_travel_days
+    optimize = _upkeep(settings, "optimize", compact, "Joins the small files of every table.")
+    sum_up = _upkeep(
+        settings,
+        "checkpoint",
+        partial(checkpoint, keep_days=keep_days),
+        "Sums the log of every table up, and drops its old part.",
+    )
+    sweep = _upkeep(
+        settings,
+        "vacuum",
+        partial(vacuum, keep_days=keep_days),
+        f"Deletes what no version of the last {keep_days} days needs (NOVADE_TIME_TRAVEL_DAYS).",
+    )
     return dg.Definitions(
         jobs=[
             dg.define_asset_job(
                 JOB,
-                selection=dg.AssetSelection.all(),
+                selection=LOADED,
                 partitions_def=upload_days(settings),
                 description="Everything that landing holds and the lake does not have yet.",
-            )
+            ),
+            *(optimize, sum_up, sweep),
         ],
+        schedules=[_nightly(optimize, 1), _nightly(sum_up, 2), _nightly(sweep, 3)],
         sensors=[
+            *queue_sensors(settings),
             dg.AutomationConditionSensorDefinition(
                 "follow_sources",
                 target=dg.AssetSelection.all(),
                 default_status=dg.DefaultSensorStatus.RUNNING,
                 minimum_interval_seconds=30,
-            )
+            ),
         ],
     )
+
+
+def _upkeep(
+    settings: Settings, name: str, work: Callable[[Store, Table], Upkeep | None], told: str
+) -> dg.JobDefinition:
+    """A job of one piece of upkeep, table by table; what it did is observed of each asset.
+
+    It takes no pool: it is safe beside a load, and must not wait for one that takes days.
+    """
+
+    @dg.op(name=f"{name}_every_table", description=told)
+    def every_table(context: dg.OpExecutionContext, lake: dg.ResourceParam[Store]) -> None:
+        failures: list[TransientFailure | UserError] = []
+        for table in _every_table(settings):
+            try:
+                done = work(lake, table)
+            except (TransientFailure, UserError) as failure:
+                # The other tables are not kept waiting; the run fails at its end.
+                context.log.warning(str(failure))
+                failures.append(failure)
+                continue
+            if done is not None:
+                context.log_event(
+                    dg.AssetObservation(key_of(table), metadata={"upkeep": name, **asdict(done)})
+                )
+        if failures:
+            lasting = any(isinstance(failure, UserError) for failure in failures)
+            with told_to_dagster():
+                raise (UserError if lasting else TransientFailure)("; ".join(map(str, failures)))
+
+    @dg.job(name=name, description=told)
+    def upkeep() -> None:
+        every_table()
+
+    return upkeep
+
+
+def _nightly(job: dg.JobDefinition, hour: int) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        job=job,
+        cron_schedule=f"0 {hour} * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def _every_table(settings: Settings) -> list[Table]:
+    """Every declared table, and the marts as they are published."""
+    declared = {
+        table.name: table for module in modules("tables") for table in getattr(module, "TABLES", ())
+    }
+    return [*declared.values(), *mart_tables(settings.warehouse_path)]

@@ -1,0 +1,33 @@
+"""What all domains need: the lake, the landing zone and the queue of notices, as far as set."""
+
+from collections.abc import Iterator
+
+from novade_pipeline.access import Probe, lake_probes, landing_probes
+from novade_pipeline.settings import Settings
+
+
+def probes(settings: Settings) -> Iterator[Probe]:
+    """The probes of the places that every domain uses."""
+    yield from lake_probes(settings.lake.hasty())
+    yield from landing_probes(settings.landing.hasty())
+    if settings.landing_discovery == "queue" and settings.landing_queue_url is not None:
+        yield _queue_probe(settings, settings.landing_queue_url)
+
+
+def _queue_probe(settings: Settings, url: str) -> Probe:
+    def peek() -> str:
+        from azure.core.exceptions import AzureError
+
+        from novade_pipeline.azure_errors import explained
+        from novade_pipeline.azure_storage import AzureStore, queue_client
+
+        landing = settings.landing
+        assert isinstance(landing, AzureStore), "the settings are checked at the start"
+        try:
+            found = queue_client(landing.access, url, is_hasty=True).peek_messages()
+        except AzureError as error:
+            raise explained(error, url, "peek", landing.access.sas) or error from None
+        return "A notice waits." if found else "No notice waits."
+
+    told = "New files are told of."
+    return Probe("queue", "peek", told, f"Queue {url}", "set NOVADE_LANDING_QUEUE_URL", peek)

@@ -1,0 +1,269 @@
+"""What is not well, as Dagster's event log tells it: ended runs, checks, freshness."""
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from novade_pipeline.defs.operations import alerts
+from novade_pipeline.defs.operations.alerts import Memory, Problem, RunChange
+from novade_pipeline.defs.runs import why_failed
+
+# At the very first look, runs that ended within this time count.
+FIRST_LOOK = timedelta(days=1)
+# Runs that ended, taken in at one look; the rest at the next.
+RUNS_PER_LOOK = 50
+# Executions of a check that are looked through for one that has come to a result.
+CHECK_EXECUTIONS = 20
+# Dagster tries such a run again by itself: what becomes of that one counts.
+WILL_RETRY_TAG = "dagster/will_retry"
+BLOCKING_CHECK_FAILED = "DagsterAssetCheckFailedError"
+
+
+def ended_runs(
+    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, memory: Memory, now: datetime
+) -> tuple[int | None, list[RunChange]]:
+    """The runs that ended since the last look, in the order in which they ended."""
+    began = datetime.fromisoformat(memory.began) if memory.began else now
+    ended: list[dg.EventLogRecord] = []
+    complete = None
+    for kind in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS):
+        where = dg.RunStatusChangeRecordsFilter(
+            kind,
+            after_storage_id=memory.position,
+            after_timestamp=(began - FIRST_LOOK).timestamp() if memory.position is None else None,
+        )
+        records = instance.fetch_run_status_changes(where, limit=RUNS_PER_LOOK, ascending=True)
+        ended += records.records
+        if len(records.records) == RUNS_PER_LOOK:
+            last = records.records[-1].storage_id
+            complete = last if complete is None else min(complete, last)
+    ended = sorted(
+        (e for e in ended if complete is None or e.storage_id <= complete),
+        key=lambda record: record.storage_id,
+    )
+    steps = {assets.node_def.name: assets.keys for assets in repository.asset_graph.assets_defs}
+    changes = [_change(instance, repository, steps, record) for record in ended]
+    position = ended[-1].storage_id if ended else memory.position
+    return position, [change for change in changes if change is not None]
+
+
+def _change(
+    instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
+    steps: dict[str, Any],
+    record: dg.EventLogRecord,
+) -> RunChange | None:
+    """What one run that ended means."""
+    run = instance.get_run_by_id(record.run_id)
+    if run is None:
+        return None
+    selected = run.asset_selection or _assets_of(repository, run.job_name)
+    at = _iso(record.timestamp)
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS}
+    events = [
+        found.event_log_entry.dagster_event
+        for found in instance.get_records_for_run(run.run_id, of_type=kinds).records
+    ]
+    job = f"job {run.job_name}"
+    well, failed = set(), []
+    for event in events:
+        assert event is not None, "asked for by its type"
+        # Of a graph of ops, and of one that is mapped, the name of the whole.
+        name = str(event.step_key).split(".")[0].split("[")[0]
+        subject = name if name in steps else f"{job}: {name}"
+        if event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            well.add(subject)
+        else:
+            failed.append((subject, name, event.step_failure_data))
+    ending = record.event_log_entry.dagster_event
+    assert ending is not None, "asked for by its type"
+    if ending.event_type == dg.DagsterEventType.RUN_SUCCESS:
+        return RunChange(went_well=well | {job}, at=at, run_id=run.run_id)
+    problems = []
+    if run.tags.get(WILL_RETRY_TAG) != "true":
+        for subject, name, failure in failed:
+            # The check tells of itself.
+            if failure.error is None or failure.error.cls_name != BLOCKING_CHECK_FAILED:
+                stopped = _stopped(repository.asset_graph, steps.get(name, ()), selected)
+                problems.append(_failure(run, at, subject, f"{name} failed", failure, stopped))
+        if not failed:
+            told = ending.event_specific_data
+            why = ending.message if getattr(told, "error", None) is None else None
+            title = f"{run.job_name} failed"
+            problems.append(_failure(run, at, job, title, told, len(selected), why=why))
+    return RunChange(problems, well, at, run.run_id)
+
+
+def _failure(
+    run: dg.DagsterRun,
+    at: str,
+    subject: str,
+    title: str,
+    failure: Any,
+    stopped: int,
+    why: str | None = None,
+) -> Problem:
+    sentence = alerts.shortened(why or why_failed(failure))
+    error = getattr(failure, "error", None)
+    kind = "" if error is None else str(error.cls_name)
+    if stopped:
+        made = "1 asset was" if stopped == 1 else f"{stopped} assets were"
+        sentence = f"{sentence.rstrip('.')}. {made} not made."
+    return Problem(
+        cause=f"run: {subject}: {alerts.fingerprint(kind, why or why_failed(failure))}",
+        subject=subject,
+        kind="run",
+        severity="error",
+        title=title,
+        text=sentence,
+        assets=stopped,
+        run_id=run.run_id,
+        at=at,
+    )
+
+
+def _assets_of(repository: dg.RepositoryDefinition, job: str) -> Collection[dg.AssetKey]:
+    """The assets that a job makes; none where it is a job of ops, or of another code location."""
+    if not repository.has_job(job):
+        return ()
+    return repository.get_job(job).asset_layer.selected_asset_keys
+
+
+def _stopped(graph: Any, keys: Collection[dg.AssetKey], of: Collection[dg.AssetKey]) -> int:
+    """How many assets of a run were not made: those of a step, and what follows from them."""
+    failed = set(keys)
+    return sum(
+        1
+        for key in of
+        if key in failed or not failed.isdisjoint(graph.get_ancestor_asset_keys(key))
+    )
+
+
+def failed_checks(instance: dg.DagsterInstance, graph: Any) -> tuple[list[Problem], dict[str, str]]:
+    """The checks whose newest result is that they did not pass; for the others, their run."""
+    failing, passed_in = [], {}
+    log = instance.event_log_storage
+    keys = list(graph.asset_check_keys)
+    for key, newest in log.get_latest_asset_check_execution_by_key(keys).items():
+        result = newest.evaluation
+        if not isinstance(result, dg.AssetCheckEvaluation):
+            # A run is about to look again, or died before it could: the last result stands.
+            records = log.get_asset_check_execution_history(key, limit=CHECK_EXECUTIONS)
+            results = [r for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)]
+            if not results:
+                continue
+            newest, result = results[0], results[0].evaluation
+            assert isinstance(result, dg.AssetCheckEvaluation), "chosen for it"
+        name = f"{key.asset_key.to_user_string()}: {key.name}"
+        if result.passed:
+            passed_in[f"check: {name}"] = newest.run_id
+        else:
+            failing.append(_failed_check(graph, name, newest, result))
+    return failing, passed_in
+
+
+def _failed_check(graph: Any, name: str, record: Any, result: dg.AssetCheckEvaluation) -> Problem:
+    # Figures only: text in a check's metadata may show what lies in the data.
+    figures = ", ".join(
+        f"{label} {value.value:,}"
+        for label, value in result.metadata.items()
+        if isinstance(value, dg.IntMetadataValue | dg.FloatMetadataValue)
+        and value.value is not None
+    )
+    promise = graph.get_check_spec(record.key).description or "It did not pass."
+    text = f"Expected: {result.description or promise}"
+    return Problem(
+        cause=f"check: {name}",
+        subject=f"check: {name}",
+        kind="check",
+        severity="warning" if result.severity == dg.AssetCheckSeverity.WARN else "error",
+        title=f"{name} {'warns' if result.severity == dg.AssetCheckSeverity.WARN else 'failed'}",
+        text=alerts.shortened(f"{text} Found: {figures}." if figures else text),
+        assets=1,
+        run_id=record.run_id,
+        asset=record.key.asset_key.to_user_string(),
+        check=record.key.name,
+        at=_iso(record.event.timestamp),
+    )
+
+
+def late_assets(
+    instance: dg.DagsterInstance, graph: Any, now: datetime
+) -> tuple[list[Problem], dict[str, str]]:
+    """The assets that miss their freshness policy and follow from none that does; their runs.
+
+    Dagster's own record of it is private; this decides as it does, from the newest
+    materialization. What was never materialized is not late.
+    """
+    policies = {
+        key: policy
+        for key in graph.get_all_asset_keys()
+        if (policy := graph.get(key).freshness_policy) is not None
+    }
+    made = {
+        record.asset_entry.asset_key: record.asset_entry.last_materialization
+        for record in instance.get_asset_records(list(policies))
+        if record.asset_entry.last_materialization is not None
+    }
+    late = {
+        key: found
+        for key, event in made.items()
+        if (found := _lateness(policies[key], datetime.fromtimestamp(event.timestamp, UTC), now))
+    }
+    problems = []
+    for key, (severity, expected) in late.items():
+        ancestors = graph.get_ancestor_asset_keys(key)
+        if any(other in ancestors for other in late):
+            continue
+        name = key.to_user_string()
+        follow = sum(1 for other in late if key in graph.get_ancestor_asset_keys(other))
+        newest = f"{datetime.fromtimestamp(made[key].timestamp, UTC):%Y-%m-%d %H:%M}"
+        with_it = f" Late with it: {follow} that follow from it." if follow else ""
+        problems.append(
+            Problem(
+                cause=f"freshness: {name}",
+                subject=f"freshness: {name}",
+                kind="freshness",
+                severity=severity,
+                title=f"{name} is late",
+                text=f"Expected it made {expected}, found it last made {newest} UTC.{with_it}",
+                assets=1 + follow,
+                run_id=made[key].run_id,
+                asset=name,
+                at=now.isoformat(),
+            )
+        )
+    made_in = {f"freshness: {k.to_user_string()}": event.run_id for k, event in made.items()}
+    return problems, made_in
+
+
+def _lateness(policy: Any, made: datetime, now: datetime) -> tuple[alerts.Severity, str] | None:
+    """How bad it is, and what was expected; None where it is in time."""
+    if hasattr(policy, "fail_window"):
+        windows: Iterator[tuple[alerts.Severity, Any]] = iter(
+            (("error", policy.fail_window), ("warning", policy.warn_window))
+        )
+        for severity, window in windows:
+            if window is not None and now - made >= window.to_timedelta():
+                hours = window.to_timedelta() / timedelta(hours=1)
+                return severity, f"within {hours:g} hours"
+        return None
+    if not hasattr(policy, "deadline_cron"):
+        raise NotImplementedError(f"expected a time window or a cron, found {type(policy)}")
+    ticks = dg.TimeWindowPartitionsDefinition(
+        start=now - timedelta(days=400),
+        fmt="%Y-%m-%dT%H:%M",
+        cron_schedule=policy.deadline_cron,
+        timezone=policy.timezone,
+    )
+    with dg.partition_loading_context(effective_dt=now):
+        window = ticks.get_last_partition_window()
+    if window is None or made >= window.end - policy.lower_bound_delta:
+        return None
+    return "error", f"by {policy.deadline_cron} ({policy.timezone})"
+
+
+def _iso(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat()

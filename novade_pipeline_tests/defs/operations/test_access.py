@@ -1,0 +1,359 @@
+"""Rights are tried before they are needed, nothing is changed by it, what is missing is told."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+from azure.storage.blob import generate_container_sas
+from azure.storage.queue import QueueClient
+from typer.testing import CliRunner
+
+from novade_pipeline.access import (
+    Finding,
+    Probe,
+    all_probes,
+    lake_probes,
+    landing_probes,
+    require,
+    tried,
+)
+from novade_pipeline.cli import app
+from novade_pipeline.defs.amplitude.assets import SOURCES, identities
+from novade_pipeline.defs.landing_assets import landing_assets
+from novade_pipeline.defs.operations.assets import ACCESS, WATCH_JOB, access_asset, definitions
+from novade_pipeline.defs.runs import range_tags
+from novade_pipeline.defs.tracking_plan.assets import plan
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
+from novade_pipeline.sandbox import amplitude_exports
+from novade_pipeline.settings import Settings, load_settings
+from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.azurite import Azurite
+from novade_pipeline_tests.places import NewStore
+
+HOUR = timedelta(hours=1)
+FIRST_HOUR = datetime(2018, 11, 5, 9, tzinfo=UTC)
+
+
+def _passed(findings: list[Finding]) -> dict[str, bool]:
+    return {finding.probe.name: finding.passed for finding in findings}
+
+
+def _told(findings: list[Finding]) -> dict[str, str]:
+    return {finding.probe.name: finding.told for finding in findings if not finding.passed}
+
+
+def _land(landing: Store) -> None:
+    amplitude_exports.land(
+        landing, first_hour=FIRST_HOUR, hours=3, events_per_hour=20, seed=1, faults=False
+    )
+
+
+@pytest.fixture
+def token(azurite: Azurite) -> Callable[..., str]:
+    """Makes SAS tokens for a container."""
+
+    def made(container: str, permission: str, ends: timedelta = HOUR) -> str:
+        now = datetime.now(UTC)
+        return generate_container_sas(
+            azurite.account,
+            container,
+            account_key=azurite.key,
+            permission=permission,
+            start=now - 3 * HOUR,
+            expiry=now + ends,
+        )
+
+    return made
+
+
+@pytest.fixture
+def new_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Makes settings; what is not told is on the disk."""
+
+    def made(**told: Any) -> Settings:
+        places = {"lake_url": str(tmp_path / "lake"), "landing_url": str(tmp_path / "landing")}
+        more = {
+            "warehouse_path": tmp_path / "warehouse.duckdb",
+            "dagster_home": tmp_path / "dagster",
+        }
+        return load_settings(**(places | more | told))
+
+    return made
+
+
+def test_with_all_rights_every_probe_passes_and_nothing_stays(new_store: NewStore) -> None:
+    lake, landing = new_store("lake"), new_store("landing")
+    landing.write(b"here", "amplitude", "a")
+    findings = tried([*lake_probes(lake.hasty()), *landing_probes(landing.hasty())])
+    assert _told(findings) == {}
+    assert len(findings) == 6
+    assert list(lake.entries()) == []
+    assert [entry.file for entry in landing.entries()] == ["amplitude/a"]
+
+
+def test_where_nothing_has_landed_reading_passes_and_says_so(azurite: Azurite) -> None:
+    _, read = tried(landing_probes(azurite.new_store("landing")))
+    assert read.passed
+    assert read.told == "Nothing has landed that could be read."
+
+
+@pytest.mark.parametrize(
+    ("permission", "missing"),
+    [
+        ("rwdl", set()),
+        ("rdl", {"lake_write"}),
+        ("rcdl", {"lake_write"}),
+        ("wdl", {"lake_read"}),
+        ("rwl", {"lake_delete"}),
+        ("rwd", {"lake_list"}),
+    ],
+)
+def test_the_right_that_is_missing_is_the_one_that_is_told(
+    permission: str, missing: set[str], azurite: Azurite, token: Callable[..., str]
+) -> None:
+    container = azurite.new_container("lake")
+    url = f"abfss://{container}@{azurite.account}.dfs.core.windows.net/x"
+    let = {"sas_token": token(container, permission), "endpoint": azurite.blob_url}
+    told = _told(tried(lake_probes(store(url, let))))
+    assert set(told) == missing
+    for name, sentence in told.items():
+        assert f"may not {name.removeprefix('lake_')} there" in sentence
+
+
+def test_a_probe_that_fails_keeps_no_other_from_being_tried() -> None:
+    def refused() -> str:
+        raise UserError("May not.")
+
+    def silent() -> str:
+        raise TransientFailure("Nobody answers.")
+
+    def no_disk() -> str:
+        raise PermissionError(13, "Permission denied")
+
+    findings = tried(
+        [
+            _probe("a", "list", refused),
+            _probe("a", "read", lambda: "Read."),
+            _probe("b", "read", silent),
+            _probe("c", "write", no_disk),
+        ]
+    )
+    assert [(finding.probe.name, finding.passed, finding.may_pass) for finding in findings] == [
+        ("a_list", False, False),
+        ("a_read", True, False),
+        ("b_read", False, True),
+        ("c_write", False, False),
+    ]
+    assert findings[3].told == "c here: expected to write there, found: Permission denied; mend it."
+
+
+def _probe(system: str, right: str, attempt: Callable[[], str]) -> Probe:
+    return Probe(system, right, "It is needed.", f"{system} here", "mend it", attempt)
+
+
+def test_a_right_that_is_required_and_missing_is_not_tried_again_later() -> None:
+    def refused() -> str:
+        raise UserError("May not.")
+
+    def silent() -> str:
+        raise TransientFailure("Nobody answers.")
+
+    with pytest.raises(PermanentFailure, match="May not"):
+        require(_probe("a", "read", refused), _probe("b", "read", silent))
+    with pytest.raises(TransientFailure, match="Nobody answers"):
+        require(_probe("b", "read", silent), _probe("a", "read", refused))
+
+
+def test_every_domain_may_bring_probes(new_settings: Callable[..., Settings]) -> None:
+    names = [probe.name for probe in all_probes(new_settings())]
+    assert len(names) == len(set(names))
+    assert {"lake_write", "landing_read", "warehouse_write"} <= set(names)
+
+
+def test_a_warehouse_that_a_run_holds_may_be_written(new_settings: Callable[..., Settings]) -> None:
+    settings = new_settings()
+    (probe,) = (probe for probe in all_probes(settings) if probe.system == "warehouse")
+    with duckdb.connect(str(settings.warehouse_path)):
+        assert tried([probe])[0].passed
+    settings.warehouse_path.unlink()
+    settings.warehouse_path.mkdir()
+    assert "NOVADE_WAREHOUSE_PATH" in tried([probe])[0].told
+
+
+def test_the_queue_is_peeked_at_where_it_is_set(
+    azurite: Azurite, new_settings: Callable[..., Settings]
+) -> None:
+    url = f"{azurite.queue_url}/{azurite.new_container('notices')}"
+    settings = new_settings(
+        landing_url=azurite.new_store("landing").url,
+        azure_account_key=azurite.key,
+        azure_endpoint=azurite.blob_url,
+        landing_discovery="queue",
+        landing_queue_url=url,
+    )
+    (peek,) = (probe for probe in all_probes(settings) if probe.system == "queue")
+    assert f"{url}: expected a queue, found none of that name" in tried([peek])[0].told
+    with QueueClient.from_queue_url(
+        url, {"account_name": azurite.account, "account_key": azurite.key}
+    ) as queue:
+        queue.create_queue()
+        queue.send_message("hello")
+        assert tried([peek])[0].told == "A notice waits."
+        (message,) = queue.receive_messages()
+        assert message.dequeue_count == 1
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def test_each_probe_is_a_check_and_all_are_told_where_some_fail(
+    instance: dg.DagsterInstance,
+) -> None:
+    def refused() -> str:
+        raise UserError("May not; give the identity the role `Storage Blob Data Reader`.")
+
+    probes = [
+        _probe("lake", "list", refused),
+        _probe("lake", "read", refused),
+        _probe("lake", "write", lambda: "Written."),
+    ]
+    done = dg.materialize([access_asset(probes)], instance=instance, raise_on_error=False)
+    assert not done.success
+    checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
+    assert {name: check.passed for name, check in checks.items()} == {
+        "lake_list": False,
+        "lake_read": False,
+        "lake_write": True,
+    }
+    assert "`Storage Blob Data Reader`" in (checks["lake_list"].description or "")
+    event = instance.get_latest_materialization_event(ACCESS)
+    assert event is not None
+    assert event.asset_materialization is not None
+    told = event.asset_materialization.metadata
+    assert (told["rights"].value, told["missing"].value) == (3, 2)
+    assert "| lake | write | It is needed. | Written. |" in str(told["found"].value)
+
+
+def test_access_is_watched_hourly(
+    new_settings: Callable[..., Settings], instance: dg.DagsterInstance
+) -> None:
+    settings = new_settings()
+    settings.landing.write(b"here", "amplitude", "a")
+    made = definitions(settings)
+    (schedule,) = made.schedules or ()
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert schedule.cron_schedule == "0 * * * *"
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    done = made.resolve_job_def(WATCH_JOB).execute_in_process(instance=instance)
+    assert done.success
+    assert all(check.passed for check in done.get_asset_check_evaluations())
+
+
+def _backfill(settings: Settings, instance: dg.DagsterInstance) -> list[str]:
+    """Load a day as a backfill of the web page does; the failures of its steps."""
+    done = dg.materialize(
+        [landing_assets(settings, "amplitude", SOURCES), identities, plan],
+        instance=instance,
+        resources={"lake": settings.lake, "landing": settings.landing},
+        tags=range_tags([FIRST_HOUR.date()]),
+        raise_on_error=False,
+    )
+    kinds = {event.event_type for event in done.all_events}
+    assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
+    failures = [event.step_failure_data for event in done.all_events if event.is_step_failure]
+    return [str(f.user_failure_data.description) for f in failures if f.user_failure_data]
+
+
+def test_a_backfill_that_may_do_all_loads(
+    new_settings: Callable[..., Settings], instance: dg.DagsterInstance
+) -> None:
+    settings = new_settings()
+    _land(settings.landing)
+    assert _backfill(settings, instance) == []
+    assert next(settings.lake.entries("amplitude/events/upload_date=2018-11-05/"), None)
+    assert not Path(settings.lake.path("_probe")).exists()
+
+
+@pytest.mark.parametrize(
+    ("permission", "ends", "expected"),
+    [
+        ("l", HOUR, "expected a SAS token with the permission Read (r), found one with `sp=l`"),
+        ("rl", -HOUR, "the SAS token has expired at"),
+    ],
+)
+def test_a_landing_zone_that_may_not_be_read_stops_a_backfill_before_its_first_write(
+    permission: str,
+    ends: timedelta,
+    expected: str,
+    azurite: Azurite,
+    token: Callable[..., str],
+    new_settings: Callable[..., Settings],
+    instance: dg.DagsterInstance,
+) -> None:
+    container = azurite.new_container("landing")
+    url = f"abfss://{container}@{azurite.account}.dfs.core.windows.net/x"
+    _land(store(url, {"account_key": azurite.key, "endpoint": azurite.blob_url}))
+    settings = new_settings(
+        landing_url=url,
+        azure_sas_token=token(container, permission, ends),
+        azure_endpoint=azurite.blob_url,
+    )
+    failures = _backfill(settings, instance)
+    assert len(failures) == 2
+    assert all(expected in failure for failure in failures)
+    assert list(settings.lake.entries()) == []
+
+
+def test_a_lake_that_may_not_be_written_stops_a_backfill_before_its_first_write(
+    azurite: Azurite,
+    token: Callable[..., str],
+    new_settings: Callable[..., Settings],
+    instance: dg.DagsterInstance,
+) -> None:
+    container = azurite.new_container("lake")
+    url = f"abfss://{container}@{azurite.account}.dfs.core.windows.net/x"
+    settings = new_settings(
+        lake_url=url, azure_sas_token=token(container, "rl"), azure_endpoint=azurite.blob_url
+    )
+    _land(settings.landing)
+    failures = _backfill(settings, instance)
+    assert failures
+    assert all("the permission Write (w), found one with `sp=rl`" in told for told in failures)
+    owned = store(url, {"account_key": azurite.key, "endpoint": azurite.blob_url})
+    assert list(owned.entries()) == []
+
+
+def test_the_doctor_says_what_is_missing_and_ends_with_1(
+    azurite: Azurite, token: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    container = azurite.new_container("landing")
+    url = f"abfss://{container}@{azurite.account}.dfs.core.windows.net/x"
+    store(url, {"account_key": azurite.key, "endpoint": azurite.blob_url}).write(b"here", "a")
+    monkeypatch.setenv("NOVADE_LANDING_URL", url)
+    monkeypatch.setenv("NOVADE_AZURE_ENDPOINT", azurite.blob_url)
+    monkeypatch.setenv("NOVADE_AZURE_SAS_TOKEN", token(container, "rl"))
+    well = CliRunner().invoke(app, ["doctor"])
+    assert (well.exit_code, "All that the graph needs is there." in well.output) == (0, True)
+    secret = token(container, "l")
+    monkeypatch.setenv("NOVADE_AZURE_SAS_TOKEN", secret)
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    told = " ".join(done.output.split())
+    assert "landing read missing" in told
+    assert "the permission Read (r)" in told
+    assert "1 of 7 rights are missing." in told
+    assert secret.partition("sig=")[2] not in told
+
+
+def test_the_doctor_has_help_with_an_example() -> None:
+    done = CliRunner().invoke(app, ["doctor", "--help"])
+    assert "Example: " in done.output

@@ -1,0 +1,137 @@
+"""The call that `docs/start_a_load.md` shows, taken from there and sent to a real web page."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from novade_pipeline.defs.amplitude.tables import EVENTS
+from novade_pipeline.lake.read import read
+from novade_pipeline.running import prepare_home
+from novade_pipeline.sandbox import amplitude_exports
+from novade_pipeline.settings import Settings
+from novade_pipeline_tests.worlds import settings_in
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "start_a_load.md"
+PATIENCE = 180.0
+# Runs start without the daemon that takes them from the queue.
+DAGSTER_YAML = """
+telemetry: {enabled: false}
+run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}
+"""
+
+
+def _documented(pattern: str) -> Any:
+    """What the document shows there, as JSON."""
+    found = re.search(pattern, DOCUMENT.read_text(), re.DOTALL)
+    assert found is not None, pattern
+    return json.loads(found[1])
+
+
+def _call() -> Any:
+    return _documented(r"<<'JSON'\n(.*?)\nJSON\n")
+
+
+def _ask(url: str, body: Any) -> Any:
+    request = urllib.request.Request(
+        f"{url}/graphql", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["data"]
+
+
+def _until(told: str, is_so: Callable[[], bool]) -> None:
+    """Look until it is so: the page has no other way to tell."""
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end, f"expected within {PATIENCE:.0f} s: {told}"
+        time.sleep(0.3)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/server_info", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Settings]]:
+    """A web page without a daemon: it starts runs itself, and no sensor looks."""
+    root = tmp_path_factory.mktemp("page")
+    settings = settings_in(root, root / "landing")
+    amplitude_exports.land(
+        settings.landing.path(),
+        first_hour=datetime(2018, 11, 5, 22, tzinfo=UTC),
+        hours=30,
+        events_per_hour=2,
+        faults=False,
+    )
+    home = prepare_home(settings)
+    Path(home, "dagster.yaml").write_text(DAGSTER_YAML)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home),
+        "NOVADE_LAKE_URL": settings.lake_url,
+        "NOVADE_LANDING_URL": settings.landing_url,
+        "NOVADE_WAREHOUSE_PATH": str(settings.warehouse_path),
+    }
+    environment.pop("NOVADE_ENV_FILE", None)
+    serve = ("-m", "dagster_webserver", "-m", "novade_pipeline.definitions", "-p", str(port))
+    with (root / "page.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *serve], cwd=root, env=environment, stdout=log, stderr=log
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _until("the page answers", lambda: _answers(url))
+        yield url, settings
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def test_the_documented_call_loads_the_days_that_it_names(page: tuple[str, Settings]) -> None:
+    url, settings = page
+    call, question = _call(), _documented(r"```json\n(\{\n.*?query Run.*?)```")
+    # The option that the document names for one domain: the whole job costs the whole graph.
+    some = _documented(r"`assetSelection` in `selector` \| optional: `(.*?)`")
+    call["variables"]["run"]["selector"]["assetSelection"] = some
+    launched = _ask(url, call)["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    question["variables"]["id"] = launched["run"]["runId"]
+    status = ""
+
+    def has_ended() -> bool:
+        nonlocal status
+        status = _ask(url, question)["runOrError"]["status"]
+        return status in ("SUCCESS", "FAILURE", "CANCELED")
+
+    _until("the run has ended", has_ended)
+    assert status == "SUCCESS"
+    loaded = {str(hour.date()) for hour in read(settings.lake, EVENTS)["upload_hour"].to_pylist()}
+    # The seventh has landed too, and was not asked for.
+    assert loaded == {"2018-11-05", "2018-11-06"}
+
+
+def test_a_job_that_is_none_is_told(page: tuple[str, Settings]) -> None:
+    call = _call()
+    call["variables"]["run"]["selector"]["jobName"] = "no_such_job"
+    told = _ask(page[0], call)["launchRun"]
+    assert told["__typename"] == "PipelineNotFoundError"
+    assert "no_such_job" in told["message"]
