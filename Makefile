@@ -24,6 +24,7 @@ bench: setup-dev ## Figures, each beside its peer in the same run.
 	@$(BIN)/python benchmarks/ingest.py
 	@$(BIN)/python benchmarks/load_time.py
 	@$(BIN)/python benchmarks/api.py
+	@$(BIN)/python benchmarks/mentions.py
 	@$(BIN)/python benchmarks/discovery.py
 	@$(BIN)/python benchmarks/upkeep.py
 

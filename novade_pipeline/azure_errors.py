@@ -5,38 +5,58 @@ Source: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-
 """
 
 import re
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 from novade_pipeline.errors import TransientFailure, UserError
 
-ROLES = {
-    "read": "Storage Blob Data Reader",
-    "list": "Storage Blob Data Reader",
-    "write": "Storage Blob Data Contributor",
-    "delete": "Storage Blob Data Contributor",
+RIGHTS = {
+    "read": ("Storage Blob Data Reader", "Read (r)"),
+    "list": ("Storage Blob Data Reader", "List (l)"),
+    "write": ("Storage Blob Data Contributor", "Write (w)"),
+    "delete": ("Storage Blob Data Contributor", "Delete (d)"),
+    "peek": ("Storage Queue Data Message Processor", "Read (r)"),
+    "receive from": ("Storage Queue Data Message Processor", "Process (p)"),
+    "delete from": ("Storage Queue Data Message Processor", "Process (p)"),
+    "update": ("Storage Queue Data Contributor", "Update (u)"),
+    "write to": ("Storage Queue Data Message Sender", "Add (a)"),
 }
-"""The least role that gives a right, as Azure names it."""
+"""What is done -> the least role that gives the right, and the permission that a SAS token names.
+
+Source: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage and
+https://learn.microsoft.com/rest/api/storageservices/create-service-sas.
+"""
 
 _CODE = re.compile(r"<Code>(\w+)</Code>|ErrorCode:\s*(\w+)")
-_EXPIRED = "not valid in the specified time frame"
-_SKEWED = ("Request date header too old", "date header")
+_NOT_NOW = "not valid in the specified time frame"
+_SKEWED = "date header"
+# The emulator says so with the code that Azure gives to a request from a forbidden network.
+_NOT_KNOWN = "Server failed to authenticate the request"
 _PASSES = (
     *("ServerBusy", "InternalError", "OperationTimedOut", "ServiceUnavailable"),
     *("TooManyRequests", "AccountBeingCreated"),
 )
 _STATUS = re.compile(r"\b(429|500|502|503|504)\b")
+_CUT = ("request or response body error", "reading a body", "IncompleteRead", "Connection broken")
+_NO_HOST = ("resolve", "Name or service not known", "failed to lookup address")
 
 
-def explained(error: Exception, url: str, doing: str) -> Exception | None:
+def explained(
+    error: Exception, url: str, doing: str, sas: str | None = None
+) -> UserError | TransientFailure | None:
     """A failure of ours for one of Azure's; None where it is none of Azure's.
 
     Args:
         error: from the Azure SDK, delta-rs or DuckDB; its text is never passed on.
         url: where.
-        doing: `read`, `write`, `list` or `delete`.
+        doing: a key of `RIGHTS`.
+        sas: the SAS token in use; its times and permissions are told, its signature is not.
     """
     text = f"{error} {getattr(error, 'message', '')}"
     kind = type(error).__name__
-    code = str(getattr(error, "error_code", None) or _code(text))
+    code = getattr(error, "error_code", None)
+    # The SDK has an enumeration for some of the codes, and plain text for others.
+    code = str(getattr(code, "value", code) or _code(text))
     status = getattr(error, "status_code", None)
     if kind in ("ClientAuthenticationError", "CredentialUnavailableError") and not code:
         return UserError(
@@ -44,23 +64,25 @@ def explained(error: Exception, url: str, doing: str) -> Exception | None:
             "NOVADE_AZURE_CONNECTION_STRING, NOVADE_AZURE_ACCOUNT_KEY and NOVADE_AZURE_SAS_TOKEN; "
             "found none that lets us in."
         )
-    if why := _refused(code, text, url, doing):
-        return UserError(why)
+    if why := _refused(code, text, doing, sas or ""):
+        return UserError(f"{url}: {why}")
     if code in _PASSES or status in (408, 429) or (status or 0) >= 500:
         return TransientFailure(f"{url}: storage answered {code or status} to a {doing}.")
     if kind in ("ServiceRequestError", "ServiceResponseError", "IncompleteReadError") or (
         "error sending request" in text or "Could not resolve" in text or "timed out" in text
     ):
-        if "resolve" in text or "Name or service not known" in text:
+        if any(told in text for told in _NO_HOST):
             return UserError(
                 f"{url}: expected an account that answers, found no such host; check the account's "
                 "name and NOVADE_AZURE_ENDPOINT."
             )
         return TransientFailure(f"{url}: storage could not be reached for a {doing}.")
-    if not code and "MicrosoftAzure" in text and _STATUS.search(text):
+    if any(told in text for told in _CUT) or (
+        not code and "MicrosoftAzure" in text and _STATUS.search(text)
+    ):
         return TransientFailure(f"{url}: storage failed during a {doing}.")
-    if code:
-        return UserError(f"{url}: storage refused a {doing} ({code}).")
+    if code or status:
+        return UserError(f"{url}: storage refused a {doing} ({code or status}).")
     return None
 
 
@@ -69,27 +91,67 @@ def _code(text: str) -> str:
     return next((group for group in found.groups() if group), "") if found else ""
 
 
-def _refused(code: str, text: str, url: str, doing: str) -> str | None:
-    if code == "ContainerNotFound":
-        return f"{url}: expected a container, found none of that name; create it."
-    if code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
-        if _EXPIRED in text:
-            return f"{url}: the SAS token has expired or is not valid yet; set a new one."
-        if any(told in text for told in _SKEWED):
-            return f"{url}: this machine's clock differs from Azure's; set the clock."
-        return (
-            f"{url}: the credentials are not those of the account; check "
-            "NOVADE_AZURE_ACCOUNT_KEY, NOVADE_AZURE_SAS_TOKEN or NOVADE_AZURE_CONNECTION_STRING."
-        )
+def _refused(code: str, text: str, doing: str, sas: str) -> str | None:
+    """Why it was refused and what to do; None where it was not refused for good."""
+    if code in ("ContainerNotFound", "FilesystemNotFound", "QueueNotFound"):
+        kind = "queue" if code == "QueueNotFound" else "container"
+        return f"expected a {kind}, found none of that name; create it."
+    if code in ("AuthenticationFailed", "InvalidAuthenticationInfo") or _NOT_KNOWN in text:
+        return _not_let_in(text, sas)
     if code in ("AuthorizationPermissionMismatch", "InsufficientAccountPermissions"):
-        return (
-            f"{url}: may not {doing} there; give the identity the role "
-            f"`{ROLES.get(doing, ROLES['write'])}`, or a SAS token with that permission."
-        )
+        role, permission = RIGHTS[doing]
+        if sas:
+            held = dict(parse_qsl(sas)).get("sp", "")
+            return (
+                f"may not {doing} there: expected a SAS token with the permission {permission}, "
+                f"found one with `sp={held}`; set another one."
+            )
+        return f"may not {doing} there; give the identity the role `{role}`."
     if code in ("AuthorizationFailure", "PublicAccessNotPermitted", "NoAuthenticationInformation"):
-        return f"{url}: a {doing} was refused ({code}); check the account's network rules."
+        return f"a {doing} was refused ({code}); check the account's network rules."
+    if code == "AuthorizationSourceIPMismatch":
+        return "the SAS token is not for this machine's address (`sip`); set another one."
     if code == "KeyBasedAuthenticationNotPermitted":
-        return f"{url}: the account takes no keys; use a managed identity or `az login`."
+        return "the account takes no keys; use a managed identity or `az login`."
     if code in ("AuthorizationResourceTypeMismatch", "AuthorizationServiceMismatch"):
-        return f"{url}: the SAS token is not for containers and blobs ({code}); set another one."
+        return (
+            f"the SAS token is not for this service, its containers and objects ({code}); set "
+            "another one."
+        )
     return None
+
+
+def _not_let_in(text: str, sas: str) -> str:
+    if why := _out_of_time(sas, datetime.now(UTC)):
+        return why
+    if _NOT_NOW in text:
+        return "the SAS token has expired or is not valid yet; set a new one."
+    if _SKEWED in text:
+        return "this machine's clock differs from Azure's by more than 15 minutes; set the clock."
+    return (
+        "the credentials are not those of the account; check NOVADE_AZURE_ACCOUNT_KEY, "
+        "NOVADE_AZURE_SAS_TOKEN or NOVADE_AZURE_CONNECTION_STRING."
+    )
+
+
+def _out_of_time(sas: str, now: datetime) -> str | None:
+    """What a SAS token says of its time, where that is not now."""
+    told = dict(parse_qsl(sas))
+    ends = [moment for name in ("se", "ske") if (moment := _moment(told.get(name)))]
+    if ends and min(ends) <= now:
+        return f"the SAS token has expired at {min(ends):%Y-%m-%d %H:%M} UTC; set a new one."
+    begins = _moment(told.get("st"))
+    if begins and begins > now:
+        return (
+            f"the SAS token is not valid before {begins:%Y-%m-%d %H:%M} UTC; set another one, or "
+            "this machine's clock."
+        )
+    return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -9,39 +9,41 @@ import binascii
 import io
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+from novade_pipeline import storage
 from novade_pipeline.azure_errors import explained
+from novade_pipeline.azure_log_in import credential, token
+from novade_pipeline.pieces import Pieces
 from novade_pipeline.storage import AZURE_SCHEME, Entry, Page, Store, changed
 
 if TYPE_CHECKING:
-    from azure.core.credentials import AccessToken
     from azure.storage.blob import BlobServiceClient, ContainerClient
+    from azure.storage.queue import QueueClient
 
-SCOPE = "https://storage.azure.com/.default"
 READ_BYTES = 4 * 2**20
 """How much of an object is asked for at once."""
-PAGE_ENTRIES = 5_000
-"""How many objects a page of a listing has; the most that Azure gives."""
+FEW_ENTRIES = 50
+"""How many objects are listed where any will do; folders are among them."""
 
 _FORM = f"{AZURE_SCHEME}://container@account.dfs.core.windows.net/path"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 # Of what ADLS allows, what every one of the libraries writes the same way.
 _SEGMENT = re.compile(r"[\w.=~ -]*[\w=~-]", re.ASCII)
-# A token is asked for anew when it ends within this many seconds.
-_TOKEN_MARGIN = 600
 # The SDK's own pauses begin at 15 s.
 _RETRIES: dict[str, Any] = {"retry_total": 8, "initial_backoff": 0.4, "increment_base": 1.6}
-_TIMEOUTS = {"connection_timeout": 10, "read_timeout": 60}
+_TIMEOUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
+# A look at what may not answer at all.
+_HASTE: dict[str, Any] = {"retry_total": 1, "initial_backoff": 0.4, "random_jitter_range": 0}
+_HASTY_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 8}
 _Result = TypeVar("_Result")
 
 
@@ -90,11 +92,13 @@ class AzureStore(Store):
         container: its name.
         root: the path below it, without slashes at its ends; may be empty.
         access: how to reach the account.
+        is_hasty: gives up soon, and reads no more than it is asked for.
     """
 
     container: str = ""
     root: str = ""
     access: Access = field(default=Access("", ""), repr=False)
+    is_hasty: bool = False
 
     @override
     def path(self, *parts: str) -> str:
@@ -139,7 +143,7 @@ class AzureStore(Store):
             return told | {"azure_storage_account_key": access.key}
         if access.sas:
             return told | {"azure_storage_sas_token": access.sas}
-        return told | {"azure_storage_token": _token().token}
+        return told | {"azure_storage_token": token()}
 
     @override
     def duckdb_path(self, *parts: str) -> str:
@@ -153,7 +157,7 @@ class AzureStore(Store):
         if access.is_default:
             told = {
                 "provider": "access_token",
-                "access_token": _token().token,
+                "access_token": token(),
                 "account_name": access.account,
                 "endpoint": urlsplit(access.endpoint).netloc.removeprefix(f"{access.account}."),
             }
@@ -170,10 +174,11 @@ class AzureStore(Store):
         from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
         how: dict[str, Any] = {
-            "retry_policy": ExponentialRetry(**_RETRIES),
-            "max_single_get_size": READ_BYTES,
+            "retry_policy": ExponentialRetry(**(_HASTE if self.is_hasty else _RETRIES)),
+            "max_single_get_size": 1 if self.is_hasty else READ_BYTES,
             "max_chunk_get_size": READ_BYTES,
-            **_TIMEOUTS,
+            "raw_response_hook": _told_busy,
+            **(_HASTY_TIMEOUTS if self.is_hasty else _TIMEOUTS),
         }
         if self.access.is_default:
             return BlobServiceClient(self.access.endpoint, credential=credential(), **how)
@@ -185,10 +190,14 @@ class AzureStore(Store):
         return self.service.get_container_client(self.container)
 
     @override
-    def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
+    def pages(
+        self, prefix: str = "", following: str | None = None, *, most: int | None = None
+    ) -> Iterator[Page]:
         start = f"{self.root}/" if self.root else ""
         listing = self.client.list_blobs(
-            name_starts_with=start + prefix, include=["metadata"], results_per_page=PAGE_ENTRIES
+            name_starts_with=start + prefix,
+            include=["metadata"],
+            results_per_page=most or storage.PAGE_ENTRIES,
         )
         parts: Any = listing.by_page(continuation_token=following)
         while (part := self._done("list", lambda: next(parts, None))) is not None:
@@ -199,6 +208,10 @@ class AzureStore(Store):
                 if not (blob.metadata or {}).get("hdi_isfolder")
             ]
             yield Page(entries, parts.continuation_token or None)
+
+    @override
+    def any_entry(self) -> Entry | None:
+        return next((e for page in self.pages(most=FEW_ENTRIES) for e in page.entries), None)
 
     @override
     @contextmanager
@@ -214,7 +227,7 @@ class AzureStore(Store):
             download = self.client.download_blob(
                 self.blob(file), etag=etag, match_condition=MatchConditions.IfNotModified
             )
-            with io.BufferedReader(_Pieces(download.chunks()), READ_BYTES) as stream:
+            with io.BufferedReader(Pieces(download.chunks()), READ_BYTES) as stream:
                 yield stream
         except (ResourceModifiedError, ResourceNotFoundError):
             raise changed(file) from None
@@ -241,12 +254,16 @@ class AzureStore(Store):
 
     @override
     def is_there(self) -> bool:
-        next(self.pages(), None)
+        next(self.pages(most=FEW_ENTRIES), None)
         return True
 
     @override
     def explained(self, error: Exception, doing: str) -> Exception | None:
-        return explained(error, self.url, doing)
+        return explained(error, self.url, doing, self.access.sas)
+
+    @override
+    def hasty(self) -> "AzureStore":
+        return replace(self, is_hasty=True)
 
     def _done(self, doing: str, act: Callable[[], _Result]) -> _Result:
         from azure.core.exceptions import AzureError
@@ -259,25 +276,29 @@ class AzureStore(Store):
             raise self.explained(error, doing) or error from None
 
 
-class _Pieces(io.RawIOBase):
-    """An iterator of bytes as a file."""
+def queue_client(access: Access, url: str, *, is_hasty: bool = False) -> "QueueClient":
+    """The Azure SDK's client of a storage queue of the same account.
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._held = memoryview(b"")
+    Args:
+        is_hasty: gives up within seconds where nobody answers.
+    """
+    from azure.storage.queue import ExponentialRetry, QueueClient
 
-    def readable(self) -> bool:
-        return True
+    told: Any = credential() if access.is_default else access.sas
+    if access.key:
+        told = {"account_name": access.account, "account_key": access.key}
+    return QueueClient.from_queue_url(
+        url,
+        credential=told,
+        retry_policy=ExponentialRetry(**(_HASTE if is_hasty else _RETRIES)),
+        **(_HASTY_TIMEOUTS if is_hasty else _TIMEOUTS),
+    )
 
-    def readinto(self, buffer: Any) -> int:
-        while not self._held:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._held = memoryview(piece)
-        size = min(len(buffer), len(self._held))
-        buffer[:size], self._held = self._held[:size], self._held[size:]
-        return size
+
+def _told_busy(response: Any) -> None:
+    """Let the SDK try again what was refused as too much: it does for 503, and not for 429."""
+    if response.http_response.status_code == 429:
+        response.http_response.status_code = 503
 
 
 def azure_store(url: str, told: Mapping[str, str | None]) -> AzureStore:
@@ -353,31 +374,3 @@ def _is_base64(text: str) -> bool:
         return bool(base64.b64decode(text, validate=True))
     except binascii.Error:
         return False
-
-
-@cache
-def credential() -> Any:
-    """The one DefaultAzureCredential of this process."""
-    from azure.identity import DefaultAzureCredential
-
-    return DefaultAzureCredential()
-
-
-_held: dict[str, "AccessToken"] = {}
-
-
-def _token() -> "AccessToken":
-    """A token that is good for some minutes at least.
-
-    Raises:
-        UserError: neither a managed identity nor a log-in was found.
-    """
-    from azure.core.exceptions import ClientAuthenticationError
-
-    held = _held.get(SCOPE)
-    if held is None or held.expires_on < time.time() + _TOKEN_MARGIN:
-        try:
-            held = _held[SCOPE] = credential().get_token(SCOPE)
-        except ClientAuthenticationError as error:
-            raise explained(error, "", "log in") or error from None
-    return held

@@ -91,8 +91,8 @@ def land(
         bool, typer.Option("--if-empty", help="Only where nothing of Amplitude's has landed yet.")
     ] = False,
 ) -> None:
-    """Write export files of a made-up music service into the landing zone."""
-    from novade_pipeline.sandbox import amplitude_exports
+    """Write a made-up music service's exports, and publications, into the landing zone."""
+    from novade_pipeline.sandbox import amplitude_exports, publications
 
     settings = load_settings()
     root = settings.landing.path()
@@ -110,13 +110,49 @@ def land(
             seed=seed,
             faults=faults,
         )
+        files, told_of = publications.land(settings.landing, seed=seed, faults=faults)
     except (ValueError, OSError) as error:
         raise UserError(f"novade sandbox land: {error}") from None
     console.print(
         f"{root}: {landed.written} files written, {landed.unchanged} as they were; "
         f"{landed.lines:,} event lines and {landed.merges:,} merges from {begin:%Y-%m-%d %H}h "
-        f"for {hours} hours, {landed.faulty_files} broken files among them."
+        f"for {hours} hours, {landed.faulty_files} broken files among them; "
+        f"{told_of:,} publications, {files} of their files written."
     )
+
+
+@sandbox.command("music", epilog="Example: [bold]novade sandbox music --port 8100[/bold]")
+def sandbox_music(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8100,
+    tracks: Annotated[int, typer.Option(min=0, help="How many tracks it has.")] = 240,
+    users: Annotated[int, typer.Option(min=0, help="How many users it has.")] = 60,
+    histories: Annotated[int, typer.Option(min=0, help="How many listening histories.")] = 400,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
+    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 429.")] = 0,
+    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 500.")] = 0,
+    slow_every: Annotated[int, typer.Option(min=0, help="Every n-th answer takes 1 s.")] = 0,
+    broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row breaks its types.")] = 0,
+    changes: Annotated[int, typer.Option(min=0, help="Changes a table while it is read.")] = 0,
+) -> None:
+    """Serve the API of a made-up music service, until it is interrupted."""
+    from novade_pipeline.sandbox import serving
+    from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+
+    trouble = Trouble(
+        limited_every=limited_every,
+        failing_every=failing_every,
+        slow_every=slow_every,
+        broken_every=broken_every,
+        changes=changes,
+    )
+    api = MusicApi(tracks=tracks, users=users, histories=histories, seed=seed, trouble=trouble)
+    try:
+        listening = serving.listen(port)
+    except OSError as error:
+        raise UserError(f"novade sandbox music: port {port}: {error.strerror}.") from None
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    console.print(f"NOVADE_MUSIC_API_URL={url}", soft_wrap=True, highlight=False)
+    serving.serve_for_ever(api.app(), listening)
 
 
 @app.command("settings", epilog="Example: [bold]NOVADE_PERSONAL_DATA=drop novade settings[/bold]")
@@ -189,6 +225,8 @@ def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
             console.print(f"[yellow]Warning[/yellow] {name}: {', '.join(asset.warned)}")
         if asset.failed:
             console.print(f"[red]Failed[/red] {name}: {', '.join(asset.failed)}")
+    for note in outcome.notes:
+        console.print(f"Note: {escape(note)}", soft_wrap=True)
     for failure in outcome.failures:
         console.print(f"[red]Failed[/red] {escape(failure)}", soft_wrap=True)
     if outcome.unchanged:

@@ -8,6 +8,7 @@ What a domain may bring, by the name of the module that brings it:
 | `tables`                                            | `TABLES`; of them `MART_SOURCES`      |
 | `settings`                                          | `SETTINGS`, its `DomainSettings`      |
 | `commands`                                          | `add_to(app)` for the command line    |
+| `access`                                            | `probes(settings)`: rights it needs   |
 """
 
 import importlib

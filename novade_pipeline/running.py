@@ -14,10 +14,12 @@ from typing import Any
 
 import dagster as dg
 
+from novade_pipeline.access import lake_probes, landing_probes, require
 from novade_pipeline.definitions import build_definitions, landing_sources
 from novade_pipeline.defs.landing_assets import LandingConfig, find_all_wanted
 from novade_pipeline.defs.runs import (
     JOB,
+    LOADED,
     PROCESS_TAG,
     WANTED_TAG,
     process_tag,
@@ -27,12 +29,11 @@ from novade_pipeline.defs.runs import (
     why_failed,
 )
 from novade_pipeline.defs.tracking_plan.plan_files import newest_file, read_plan
-from novade_pipeline.errors import UserError
+from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Wanted
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import checked_writable
 
 POLL_SECONDS = 0.2
 _NAME = re.compile(r"[\w-]+(/[\w-]+)+")
@@ -61,12 +62,21 @@ class AssetOutcome:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What became of a run; `failures` are sentences, one a failed step."""
+    """What became of a run.
+
+    Attributes:
+        run_id: as the web page knows it.
+        success: nothing failed.
+        assets: each asset's own outcome.
+        failures: sentences, one a failed step.
+        notes: sentences that assets want to be read, each once: that a system is not configured.
+    """
 
     run_id: str
     success: bool
     assets: Mapping[str, AssetOutcome]
     failures: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def unchanged(self) -> bool:
@@ -123,16 +133,17 @@ def check_places(settings: Settings) -> None:
     """Look before anything is written.
 
     Raises:
-        UserError: landing is not there, the lake cannot be written, the warehouse is held by
+        UserError: landing cannot be read, the lake cannot be written, the warehouse is held by
             another process, or the newest tracking plan is none.
     """
     landing = settings.landing
-    if not landing.is_there():
-        raise UserError(
-            f"Landing zone: expected a folder at {landing.path()}, found none; set "
-            "NOVADE_LANDING_URL, or write a sample with `novade sandbox land`."
-        )
-    checked_writable(settings.lake, "NOVADE_LAKE_URL")
+    try:
+        require(*landing_probes(landing), *lake_probes(settings.lake))
+        plan = newest_file(landing)
+        if plan is not None:
+            read_plan(landing, plan)
+    except TransientFailure as failure:
+        raise UserError(f"{failure} Try again.") from None
     try:
         open_database(settings.warehouse_path).close()
     except OSError as error:
@@ -140,9 +151,6 @@ def check_places(settings: Settings) -> None:
             f"Warehouse: expected to write {settings.warehouse_path}, found: "
             f"{error.strerror or error}; set NOVADE_WAREHOUSE_PATH."
         ) from None
-    plan = newest_file(landing)
-    if plan is not None:
-        read_plan(landing, plan)
 
 
 def run_graph(
@@ -218,14 +226,14 @@ def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetK
         text = " or ".join(f'key:"{name}"' for name in names)
     graph = definitions.resolve_asset_graph()
     try:
-        keys = dg.AssetSelection.from_string(text).resolve(graph)
+        keys = (dg.AssetSelection.from_string(text) & LOADED).resolve(graph)
     except (dg.DagsterError, ValueError) as error:
         raise UserError(
             f"--select: expected asset names between commas or Dagster's selection syntax, found "
             f"{select!r} ({str(error).splitlines()[0]})."
         ) from None
     if not keys:
-        known = ", ".join(sorted("/".join(key.path) for key in graph.get_all_asset_keys()))
+        known = ", ".join(sorted("/".join(key.path) for key in LOADED.resolve(graph)))
         raise UserError(f"--select: expected some of {known}; found none called {select!r}.")
     return sorted(keys)
 
@@ -309,6 +317,7 @@ def _outcome(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
     assets: dict[str, AssetOutcome] = {}
     seconds: dict[str, float] = {}
     failures = []
+    notes: dict[str, None] = {}
     for event in result.all_events:
         kind = event.event_type
         if kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
@@ -319,6 +328,8 @@ def _outcome(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
             outcome.rows = _number(told.get("dagster/row_count"))
             outcome.unchanged = bool(told.get("unchanged"))
             seconds[name] = _number(told.get("seconds")) or 0.0
+            if note := told.get("note"):
+                notes[str(note)] = None
         elif kind == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             outcome = assets.setdefault("/".join(check.asset_key.path), AssetOutcome())
@@ -333,7 +344,7 @@ def _outcome(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
     for name, outcome in assets.items():
         outcome.seconds = seconds.get(name, 0.0)
     failed = any(outcome.failed for outcome in assets.values())
-    return RunOutcome(run_id, result.success and not failed, assets, tuple(failures))
+    return RunOutcome(run_id, result.success and not failed, assets, tuple(failures), tuple(notes))
 
 
 def _number(value: object) -> int | float | None:

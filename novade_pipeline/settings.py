@@ -87,6 +87,19 @@ class Settings(BaseSettings):
     landing_poll_seconds: int = Field(
         15, ge=5, description="How often the landing sensor looks, seconds."
     )
+    landing_discovery: Literal["listing", "queue"] = Field(
+        "listing", description="How new files are found: by their names, or by Event Grid's queue."
+    )
+    landing_queue_url: str | None = Field(
+        None,
+        validate_default=True,
+        description="The queue: https://account.queue.core.windows.net/name.",
+    )
+    landing_sweep_hours: float = Field(
+        6.0,
+        gt=0,
+        description="How often all that ever landed is looked at again, page by page, hours.",
+    )
     landing_max_attempts: int = Field(
         3, ge=1, description="Failed runs for the same files before the sensor stops asking."
     )
@@ -104,6 +117,16 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_store(cls, url: str, info: ValidationInfo) -> str:
         store(url, _azure(info.data))
+        return url
+
+    @field_validator("landing_queue_url")
+    @classmethod
+    def _queue_has_a_url(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("landing_discovery") == "queue":
+            if not url or not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+                raise ValueError("expected the queue's https:// URL, since discovery is by queue")
+            if not str(info.data.get("landing_url")).startswith("abfss://"):
+                raise ValueError("expected a landing zone on Azure, since discovery is by queue")
         return url
 
     @field_validator("history_start")

@@ -9,7 +9,7 @@ import os
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from typing_extensions import override
 
-from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.errors import TransientFailure
 
 AZURE_SCHEME = "abfss"
 SCHEMES = ("file", AZURE_SCHEME)
+PAGE_ENTRIES = 5_000
+"""How many objects a page of a listing has; the most that Azure gives."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,14 @@ class Store(ABC):
         for page in self.pages(prefix):
             yield from page.entries
 
+    def any_entry(self) -> Entry | None:
+        """Some object below the root, found without listing all; None where there is none."""
+        return next(self.entries(), None)
+
+    def hasty(self) -> "Store":
+        """The same place for a look: where nobody answers, it gives up within seconds."""
+        return self
+
 
 class LocalStore(Store):
     """A folder of the local disk."""
@@ -189,18 +199,29 @@ class LocalStore(Store):
     @override
     def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
         # A prefix may end within a name; the folder that it lies in is walked.
+        root = self.path()
+        start = len(root.rstrip("/")) + 1
+        files = sorted(
+            file
+            for folder, _, names in os.walk(os.path.join(root, prefix.rpartition("/")[0]))
+            for name in names
+            if (file := os.path.join(folder, name)[start:]).startswith(prefix)
+            and file > (following or "")
+        )
+        for first in range(0, len(files), PAGE_ENTRIES):
+            page = files[first : first + PAGE_ENTRIES]
+            is_last = first + PAGE_ENTRIES >= len(files)
+            yield Page([*_there(root, page)], None if is_last else page[-1])
+
+    @override
+    def any_entry(self) -> Entry | None:
         root = Path(self.path())
-        found = []
-        for folder, _, names in os.walk(root / prefix.rpartition("/")[0]):
+        for folder, _, names in os.walk(root, onerror=_refused):
             for name in names:
                 path = Path(folder, name)
-                file = path.relative_to(root).as_posix()
-                if file.startswith(prefix):
-                    try:
-                        found.append(_entry(file, path.stat()))
-                    except FileNotFoundError:
-                        continue
-        yield Page(sorted(found, key=lambda entry: entry.file), None)
+                with suppress(FileNotFoundError):
+                    return _entry(path.relative_to(root).as_posix(), path.stat())
+        return None
 
     @override
     @contextmanager
@@ -271,21 +292,17 @@ def changed(file: str) -> TransientFailure:
     return TransientFailure(f"{file} changed while it was read; it is read again.")
 
 
-def checked_writable(root: Store, variable: str) -> None:
-    """Write an object and take it away again, before anything else is written.
+def _refused(error: OSError) -> None:
+    """A folder that may not be listed is not an empty one; one that is gone is."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
-    Raises:
-        UserError: one of them cannot be done, with the reason.
-    """
-    probe = f"_probe-{uuid.uuid4().hex}"
-    try:
-        root.write(b"", probe)
-        root.delete(probe)
-    except OSError as error:
-        raise UserError(
-            f"Lake: expected to write to {root.url}, found: {error.strerror or error}; set "
-            f"{variable} to a place that can be written."
-        ) from None
+
+def _there(root: str, files: Sequence[str]) -> Iterator[Entry]:
+    for file in files:
+        # A file may vanish while its folder is listed.
+        with suppress(FileNotFoundError):
+            yield _entry(file, Path(root, file).stat())
 
 
 def _entry(file: str, info: os.stat_result) -> Entry:

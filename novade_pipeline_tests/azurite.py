@@ -42,6 +42,7 @@ class Azurite:
         queue_url: likewise.
         account: the account's name.
         key: the account's key.
+        pid: of its process.
         connection_string: all of it in one text.
     """
 
@@ -49,6 +50,7 @@ class Azurite:
     queue_url: str
     account: str = ACCOUNT
     key: str = KEY
+    pid: int = 0
 
     @property
     def connection_string(self) -> str:
@@ -149,7 +151,7 @@ def _listening(process: "subprocess.Popen[str]") -> Azurite:
         said.append(line.strip())
         if told := _LISTENS.search(line):
             urls[told[1]] = f"{told[2]}/{ACCOUNT}"
-    return Azurite(urls["Blob"], urls["Queue"])
+    return Azurite(urls["Blob"], urls["Queue"], pid=process.pid)
 
 
 def _read(stream: IO[str], lines: "Queue[str | None]") -> None:

@@ -1,14 +1,16 @@
 """Fixtures that every test may ask for."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage import store
 from novade_pipeline_tests.azurite import Azurite, running_azurite
+from novade_pipeline_tests.faulty_proxy import FaultyProxy, faulty_proxy
+from novade_pipeline_tests.places import NewStore
 
 settings.register_profile(
     "novade",
@@ -39,10 +41,29 @@ def azurite() -> Iterator[Azurite]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def proxy(azurite: Azurite) -> Iterator[FaultyProxy]:
+    """A proxy before it, which does nothing to requests until it is told."""
+    with faulty_proxy(azurite.blob_url) as running:
+        yield running
+
+
 @pytest.fixture(params=["disk", "azurite"])
-def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Store]:
+def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> NewStore:
     """Makes empty stores by name; the test runs with the local disk, and again with Azurite."""
+    return _stores(request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=["disk", "azurite"])
+def new_lasting_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> NewStore:
+    """The same, for what all tests of a module share."""
+    return _stores(request, tmp_path_factory.mktemp("stores"))
+
+
+def _stores(request: pytest.FixtureRequest, folder: Path) -> NewStore:
     if request.param == "disk":
-        return lambda name: store(str(tmp_path / name))
+        return lambda name: store(str(folder / name))
     server: Azurite = request.getfixturevalue("azurite")
     return lambda name: server.new_store(name)

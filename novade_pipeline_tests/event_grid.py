@@ -13,9 +13,7 @@ from novade_pipeline.landing.notices import CREATED, POISON_SUFFIX
 from novade_pipeline_tests.azurite import Azurite
 
 
-def created(
-    container: str, blob: str, kind: str = "Microsoft.Storage.BlobCreated"
-) -> dict[str, Any]:
+def created(container: str, blob: str, kind: str = CREATED) -> dict[str, Any]:
     """An event in Event Grid's own schema."""
     account = "/subscriptions/s/resourceGroups/novade/providers/Microsoft.Storage/storageAccounts/n"
     return {

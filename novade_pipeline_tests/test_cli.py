@@ -39,7 +39,10 @@ def landed(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("run",), ("sandbox",), ("sandbox", "land"), ("rebuild",), ("rebuild", "marts"), ("ui",)],
+    [
+        *((), ("run",), ("sandbox",), ("sandbox", "land"), ("sandbox", "music"), ("ui",)),
+        *(("rebuild",), ("rebuild", "marts"), ("music",), ("music", "as-of")),
+    ],
     ids=" ".join,
 )
 def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> None:
@@ -50,7 +53,10 @@ def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "command",
-    [("run",), ("sandbox", "land"), ("rebuild", "marts"), ("settings",), ("ui",)],
+    [
+        *(("run",), ("sandbox", "land"), ("sandbox", "music"), ("rebuild", "marts")),
+        *(("settings",), ("ui",), ("music", "as-of")),
+    ],
     ids=" ".join,
 )
 def test_every_command_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:

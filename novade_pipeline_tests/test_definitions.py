@@ -15,6 +15,7 @@ from novade_pipeline.settings import Settings, load_settings
 NOT_AT_LOAD = (
     *("pandas", "matplotlib", "pyspark", "dagster_azure", "dagster_pyspark", "azure", "plotly"),
     *("dlt", "dbt.cli", "polars", "novade_pipeline.sandbox", "hypothesis", "pytest"),
+    *("httpx", "tenacity", "starlette", "uvicorn"),
 )
 
 
@@ -91,7 +92,8 @@ def test_every_table_has_a_blocking_check_of_its_columns(definitions: dg.Definit
 
 def test_landing_sources_are_found_by_folder() -> None:
     assert [[source.name for source in sources] for sources in landing_sources()] == [
-        ["events", "merged_ids"]
+        ["events", "merged_ids"],
+        ["drugs", "pubmed_articles", "clinical_trials"],
     ]
 
 

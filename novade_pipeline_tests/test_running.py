@@ -19,7 +19,17 @@ from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.read import read
 from novade_pipeline.running import dagster_instance, parse_window, run_graph
 from novade_pipeline.settings import Settings
-from novade_pipeline_tests.worlds import TABLES, marts_of, settings_in, tables_of
+from novade_pipeline.storage import store
+from novade_pipeline_tests.azurite import Azurite
+from novade_pipeline_tests.places import copy
+from novade_pipeline_tests.worlds import (
+    TABLES,
+    marts_of,
+    published_of,
+    settings_in,
+    settings_of,
+    tables_of,
+)
 
 
 def versions_of(settings: Settings) -> dict[str, int | None]:
@@ -122,6 +132,19 @@ def test_windows_in_any_order_and_a_reexport_give_what_one_load_gives(
     assert run_graph(settings).success
     assert tables_of(settings) == tables_of(loaded)
     assert marts_of(settings) == marts_of(loaded)
+
+
+def test_the_graph_on_azure_gives_the_same_tables_and_marts(
+    loaded: Settings, azurite: Azurite, tmp_path: Path, shared: Path
+) -> None:
+    landing = azurite.new_store("landing")
+    copy(store(str(shared / "landing")), landing)
+    settings = settings_of(tmp_path, azurite.new_store("lake"), landing)
+    outcome = run_graph(settings)
+    assert outcome.success, outcome.failures
+    assert tables_of(settings) == tables_of(loaded)
+    assert marts_of(settings) == marts_of(loaded)
+    assert published_of(settings) == published_of(loaded)
 
 
 def _file_with_a_repeated_event(loaded: Settings) -> str:

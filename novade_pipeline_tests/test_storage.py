@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from novade_pipeline import azure_storage
+from novade_pipeline import storage
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.azurite import KEY, Azurite
@@ -203,10 +203,10 @@ def test_a_version_that_was_listed_is_read_or_nothing(new_store: NewStore) -> No
 
 
 def test_a_long_listing_has_pages_that_may_be_gone_on_with(
-    azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+    new_store: NewStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_storage, "PAGE_ENTRIES", 5)
-    root = azurite.new_store()
+    monkeypatch.setattr(storage, "PAGE_ENTRIES", 5)
+    root = new_store("root")
     names = [f"{n:05}" for n in range(8)]
     for name in names:
         root.write(b"", name)

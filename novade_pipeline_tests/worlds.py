@@ -7,8 +7,11 @@ import duckdb
 
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES, MERGED_IDS, QUARANTINE
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.lake.query import connect, literal
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings, load_settings
+from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.places import credentials
 
 MARTS = (
     *("event_enhanced", "sessions", "user_enhanced"),
@@ -19,12 +22,18 @@ TABLES = (EVENTS, MERGED_IDS, IDENTITIES, QUARANTINE, PLAN, EVENT_VERDICTS)
 
 def settings_in(root: Path, landing: Path) -> Settings:
     """Settings whose lake, warehouse and runs are in `root`."""
+    return settings_of(root, store(str(root / "lake")), store(str(landing)))
+
+
+def settings_of(root: Path, lake: Store, landing: Store) -> Settings:
+    """Settings whose warehouse and runs are in `root`."""
     return load_settings(
-        lake_url=str(root / "lake"),
-        landing_url=str(landing),
+        lake_url=lake.url,
+        landing_url=landing.url,
         warehouse_path=root / "warehouse.duckdb",
         dagster_home=root / "dagster",
         landing_grace_hours=0,
+        **{f"azure_{name}": told for name, told in credentials(lake).items()},
     )
 
 
@@ -34,6 +43,18 @@ def marts_of(settings: Settings) -> dict[str, list[Any]]:
         return {
             mart: sorted(map(repr, connection.execute(f"FROM marts.{mart}").fetchall()))
             for mart in MARTS
+        }
+
+
+def published_of(settings: Settings) -> dict[str, list[Any]]:
+    """Every mart's rows as the lake has them, in one order."""
+    with connect(lake=settings.lake) as connection:
+        return {
+            mart: sorted(
+                map(repr, connection.execute(f"FROM delta_scan({literal(place)})").fetchall())
+            )
+            for mart in MARTS
+            for place in [settings.lake.duckdb_path("marts", mart)]
         }
 
 

@@ -4,6 +4,8 @@ One step loads all of a domain's sources, since they share the ledger. Dagster's
 upload days; what a run does within them is decided hour by hour from the ledger.
 """
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from novade_pipeline.access import lake_probes, landing_probes, require
 from novade_pipeline.defs import pictures
 from novade_pipeline.defs.landing_checks import (
     check_results,
@@ -28,6 +31,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Rules, Wanted
 from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
+from novade_pipeline.landing.tables import MENDED
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
@@ -40,6 +44,11 @@ class LandingConfig(dg.Config):
     reload: bool = Field(default=False, description="Load every hour again, new or not.")
     retry_quarantined: bool = Field(default=False, description="Try what an older parser refused.")
     first_hour: str = Field(default="", description="Only from this hour on: 2018-11-05T09. UTC.")
+    stems: list[str] = Field(
+        default=[],
+        description="How paths begin, before their day: only such names of the run's days are "
+        "listed, where a source has some.",
+    )
     end_hour: str = Field(default="", description="Only before this hour: 2018-11-05T12. UTC.")
 
     def within(self, window: Window) -> Window:
@@ -50,6 +59,11 @@ class LandingConfig(dg.Config):
         if self.end_hour:
             end = min(end, datetime.fromisoformat(self.end_hour).replace(tzinfo=UTC))
         return Window(start, end)
+
+
+def landing_step(domain: str) -> str:
+    """The name of the step that loads a domain's sources."""
+    return f"{domain}_landing"
 
 
 def rules_of(settings: Settings, source: Source, config: LandingConfig | None = None) -> Rules:
@@ -99,7 +113,7 @@ def landing_assets(
     policy = dg.BackfillPolicy.single_run()
 
     @dg.multi_asset(
-        name=f"{domain}_landing",
+        name=landing_step(domain),
         specs=[
             *(table_spec(table, kinds={"duckdb"}, skippable=True) for table in tables),
             table_spec(ledger, deps=tables, skippable=True),
@@ -127,12 +141,19 @@ def landing_assets(
         selected = context.selected_asset_keys
         checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         changed = False
+        with told_to_dagster():
+            require(*landing_probes(landing), *lake_probes(lake))
         for source in sources:
             if key_of(source.table) not in selected:
                 continue
             with told_to_dagster():
                 todo = find_wanted(
-                    source, landing, lake, rules_of(settings, source, config), within
+                    source,
+                    landing,
+                    lake,
+                    rules_of(settings, source, config),
+                    within,
+                    [stem for stem in config.stems if stem.startswith(f"{source.folder}/")],
                 )
                 report = load(
                     source, landing, lake, settings.personal_data_policy, todo, context.log.info
@@ -169,10 +190,21 @@ def _source_metadata(
         "lines_quarantined": lines.quarantined,
         "hours_loaded": report.hours,
     }
+    if MENDED in source.table.schema.names:
+        metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
     # Every partition of a run keeps its metadata: a picture for each day of years is too much.
     if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
         metadata["rows_by_hour"] = dg.MetadataValue.md(_rows_by_hour(lake, source))
     return metadata
+
+
+def _mends(lake: Store, source: Source) -> dict[str, int]:
+    """Kind of mend -> rows of the table that were mended so, as the ledger tells them."""
+    told = read(lake, source.ledger, columns=[MENDED], where={"source": source.name})
+    counted: Counter[str] = Counter()
+    for of_file in told[MENDED].drop_null().to_pylist():
+        counted.update(json.loads(of_file))
+    return dict(sorted(counted.items()))
 
 
 def _rows_by_hour(lake: Store, source: Source) -> str:

@@ -1,16 +1,16 @@
 """Watching a landing zone: what is new becomes one run, what failed is asked for again.
 
 What is wanted is decided from the listing and the ledger, never from the cursor: the cursor only
-saves the listing while nothing has changed.
+saves listing again what was there before.
 """
 
-import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.defs.landing_assets import find_all_wanted
+from novade_pipeline.defs.landing_assets import landing_step, rules_of
 from novade_pipeline.defs.landing_checks import LOADS_CHECK
 from novade_pipeline.defs.runs import (
     JOB,
@@ -21,13 +21,10 @@ from novade_pipeline.defs.runs import (
     wanted_key,
 )
 from novade_pipeline.defs.table_assets import key_of
-from novade_pipeline.landing.files import folder_stamp
+from novade_pipeline.landing.discovery import remembered, to_remember
 from novade_pipeline.landing.load import Source
+from novade_pipeline.landing.looking import Look, look
 from novade_pipeline.settings import Settings
-
-# How often everything is listed although no folder changed, seconds: finds files that were
-# rewritten in place or lie in folders of folders.
-SWEEP_SECONDS = 300
 
 
 def landing_sensor(
@@ -50,19 +47,14 @@ def landing_sensor(
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if alive := runs_in_progress(context.instance):
             return dg.SkipReason(f"Run {alive[0].run_id} is at work.")
-        stamp = {source.name: folder_stamp(settings.landing, source.folder) for source in sources}
-        if _is_quiet(context.cursor, stamp) and not _last_failed(context.instance):
-            return dg.SkipReason("Nothing has landed since the last look.")
-        wanted = find_all_wanted(settings, sources)
-        days = {day for todo in wanted.values() for day in todo.days}
-        if all(todo.is_empty for todo in wanted.values()):
+        looks = look_at_all(settings, sources, context.cursor)
+        context.update_cursor(remember(looks))
+        key = wanted_key({name: found.wanted for name, found in looks.items()})
+        if all(found.wanted.is_empty for found in looks.values()):
             if not _last_failed(context.instance):
-                context.update_cursor(_cursor(stamp))
                 return dg.SkipReason("The lake holds all that has landed.")
             # A crash cut off what follows the load.
             key = _key_after_failure(context.instance)
-        else:
-            key = wanted_key(wanted)
         attempts = failed_attempts(context.instance, key)
         if attempts >= settings.landing_max_attempts:
             return dg.SensorResult(
@@ -70,26 +62,58 @@ def landing_sensor(
                     f"{attempts} runs for the same files have failed; the newest run tells why. "
                     "Mend it, then run `novade run`."
                 ),
-                asset_events=[_gave_up(sources[0], attempts)],
+                asset_events=[gave_up(sources[0], attempts)],
             )
-        request = dg.RunRequest(
-            run_key=f"{key}-{attempts + 1}",
-            tags={WANTED_TAG: key, **range_tags(days)},
-        )
-        return dg.SensorResult(run_requests=[request])
+        return dg.SensorResult(run_requests=[request({domain: looks}, key, attempts)])
 
     return watch
 
 
-def _is_quiet(cursor: str | None, stamp: dict[str, str]) -> bool:
-    seen = json.loads(cursor or "{}")
-    looked = datetime.fromisoformat(seen.get("looked", "1970-01-01T00:00:00+00:00"))
-    recent = (datetime.now(UTC) - looked).total_seconds() < SWEEP_SECONDS
-    return recent and seen.get("stamp") == stamp
+def look_at_all(
+    settings: Settings, sources: Sequence[Source], cursor: str | None
+) -> dict[str, Look]:
+    """Source name -> what a look found, after those that the cursor remembers."""
+    seen = remembered(cursor)
+    period = timedelta(hours=settings.landing_sweep_hours)
+    return {
+        source.name: look(
+            source,
+            settings.landing,
+            settings.lake,
+            rules_of(settings, source),
+            seen.get(source.name),
+            period,
+            newest_days=settings.landing_discovery == "listing",
+        )
+        for source in sources
+    }
 
 
-def _cursor(stamp: dict[str, str]) -> str:
-    return json.dumps({"stamp": stamp, "looked": datetime.now(UTC).isoformat()})
+def remember(looks: Mapping[str, Look]) -> str:
+    """The cursor of the next tick."""
+    return to_remember({name: found.seen for name, found in looks.items() if found.seen})
+
+
+def request(looks: Mapping[str, Mapping[str, Look]], key: str, attempts: int) -> dg.RunRequest:
+    """One run for all that was found.
+
+    Args:
+        looks: domain -> source name -> what a look found.
+        key: names the work.
+        attempts: how many runs for the same work have failed.
+    """
+    every = [found for of_domain in looks.values() for found in of_domain.values()]
+    ops: dict[str, Any] = {
+        landing_step(domain): {
+            "config": {"stems": sorted({s for f in of_domain.values() for s in f.stems})}
+        }
+        for domain, of_domain in looks.items()
+    }
+    return dg.RunRequest(
+        run_key=f"{key}-{attempts + 1}",
+        run_config={"ops": ops},
+        tags={WANTED_TAG: key, **range_tags({day for f in every for day in f.wanted.days})},
+    )
 
 
 def _last(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
@@ -112,7 +136,8 @@ def _key_after_failure(instance: dg.DagsterInstance) -> str:
     return known if known.startswith("after-") else f"after-{last.run_id}"
 
 
-def _gave_up(source: Source, attempts: int) -> dg.AssetCheckEvaluation:
+def gave_up(source: Source, attempts: int) -> dg.AssetCheckEvaluation:
+    """The check that tells that a source's files could not be loaded."""
     return dg.AssetCheckEvaluation(
         asset_key=key_of(source.ledger),
         check_name=LOADS_CHECK,

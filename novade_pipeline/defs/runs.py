@@ -9,15 +9,20 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
 from novade_pipeline.landing.ledger import Wanted
 
 JOB = "load_everything"
+LOADED = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
+"""What the job loads: all but what watches over it."""
 WANTED_TAG = "novade/wanted"
 PROCESS_TAG = "novade/process"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
+BACKFILL_TAG = "dagster/backfill"
+SENSOR_TAG = "dagster/sensor_name"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 IN_PROGRESS = (
     dg.DagsterRunStatus.QUEUED,
@@ -73,6 +78,37 @@ def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
     """How many runs for the same work have failed."""
     failed = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     return instance.get_runs_count(dg.RunsFilter(tags={WANTED_TAG: key}, statuses=failed))
+
+
+def why_failed(failure: Any) -> str:
+    """The failure of a step or a run in one line: what the error that began it says of itself.
+
+    Args:
+        failure: the data of the event that tells of it.
+    """
+    told = getattr(failure, "user_failure_data", None)
+    if told is not None and told.description:
+        return str(told.description)
+    error = getattr(failure, "error", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return "unknown" if error is None else str(error.message).strip().splitlines()[0]
+
+
+def is_asked_for(context: dg.AssetExecutionContext) -> bool:
+    """The run is for assets that somebody named, not for all that there are, nor a backfill.
+
+    What is not configured fails a run that asks for it, and is passed over in a run of everything.
+    """
+    return bool(context.run.asset_selection) and BACKFILL_TAG not in context.run.tags
+
+
+def is_after_a_landing(context: dg.AssetExecutionContext) -> bool:
+    """A sensor began this run of everything, since something landed.
+
+    What has a schedule of its own is passed over: nobody reads a whole API for each landed file.
+    """
+    return not context.run.asset_selection and SENSOR_TAG in context.run.tags
 
 
 def _is_dead(run: dg.DagsterRun, silent: bool) -> bool:

@@ -2,7 +2,8 @@
 
 Writes stream in bounded memory. Column types, nulls and window membership are checked here before
 delta-rs sees a row, since its own errors print rows and must not be passed on. Each write is one
-commit; a lost race is a `TransientFailure`, and the caller reads its source again.
+commit; a lost race is a `TransientFailure`, and the caller reads its source again. A commit whose
+answer was lost is found in the log, and is a success.
 """
 
 import json
@@ -25,16 +26,18 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
+from novade_pipeline.lake.commits import Commit, find_commit, new_mark
 from novade_pipeline.lake.conform import conform, refuse_changed_types
 from novade_pipeline.lake.prefetch import prefetch
+from novade_pipeline.lake.retention import TIME_TRAVEL_DAYS, retention
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Window, interval, is_inside, predicate
 from novade_pipeline.storage import Store
 
 # With delta-rs's default of a million rows a group, memory grows with the input.
 ROW_GROUP_ROWS = 50_000
-# Until a vacuum says otherwise.
-TIME_TRAVEL_DAYS = 30
+# delta-rs pauses and tries again by itself, but not where a listing was cut short.
+OPEN_TRIES = 4
 
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
@@ -68,15 +71,28 @@ def location(store: Store, table: Table) -> str:
 
 
 def open_table(store: Store, table: Table, version: int | None = None) -> DeltaTable | None:
-    """The Delta table, or None where nothing has been written yet."""
-    try:
-        return DeltaTable(
-            store.table_url(*table.path), version=version, storage_options=store.options()
-        )
-    except TableNotFoundError:
-        return None
-    except (OSError, DeltaError) as error:
-        raise store.explained(error, "read") or error from None
+    """The Delta table, or None where nothing has been written yet.
+
+    Raises:
+        UserError: a version is asked for that the log does not reach, or not any more.
+    """
+    for left in reversed(range(OPEN_TRIES)):
+        try:
+            return DeltaTable(
+                store.table_url(*table.path), version=version, storage_options=store.options()
+            )
+        except TableNotFoundError:
+            if version is None:
+                return None
+            raise UserError(
+                f"{table.name}: expected version {version}, found that the log does not reach it; "
+                "versions stay readable for NOVADE_TIME_TRAVEL_DAYS."
+            ) from None
+        except (OSError, DeltaError) as error:
+            failure = store.explained(error, "read") or error
+            if not left or not isinstance(failure, TransientFailure):
+                raise failure from None
+    raise AssertionError("the last try returns or raises")
 
 
 def current_version(store: Store, table: Table) -> int | None:
@@ -113,18 +129,12 @@ def create(store: Store, table: Table) -> DeltaTable:
             storage_options=store.options(),
         )
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
-
-
-def retention(days: int) -> dict[str, str]:
-    """Table properties that keep every version of the last `days` days readable.
-
-    The log is kept a week longer: it has to reach back to a checkpoint before the oldest version.
-    """
-    return {
-        "delta.deletedFileRetentionDuration": f"interval {days} days",
-        "delta.logRetentionDuration": f"interval {days + 7} days",
-    }
+        failure = cannot_write(store, table, error)
+        # Another writer was faster, or it was us and the answer is lost.
+        may_be_there = isinstance(failure, TransientFailure | PermanentFailure)
+        if may_be_there and (found := open_table(store, table)):
+            return found
+        raise failure from None
 
 
 def replace_window(
@@ -217,24 +227,31 @@ def merge(store: Store, table: Table, rows: pa.Table, *, ties: bool = False) -> 
     is_newer = f's."{table.version}" {">=" if ties else ">"} t."{table.version}"'
     if ties and "is_deleted" in table.schema.names:
         is_newer += ' OR t."is_deleted"'
+    before, mark = target.version(), new_mark()
     try:
         metrics = (
-            target.merge(kept, same_key, source_alias="s", target_alias="t", merge_schema=True)
+            target.merge(
+                kept,
+                same_key,
+                source_alias="s",
+                target_alias="t",
+                merge_schema=True,
+                commit_properties=CommitProperties(custom_metadata=mark),
+            )
             .when_matched_update_all(predicate=is_newer)
             .when_not_matched_insert_all()
             .execute()
         )
-    except CommitFailedError:
-        raise _lost_race(table) from None
+        commit = Commit(target.version(), metrics)
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
-    changed = metrics["num_target_rows_inserted"] + metrics["num_target_rows_updated"]
-    files, size = _added(store, table, target.version()) if changed else (0, 0)
+        commit = _own_commit(store, table, mark, before, error)
+    changed = commit.metrics["num_target_rows_inserted"] + commit.metrics["num_target_rows_updated"]
+    files, size = _added(store, table, commit.version) if changed else (0, 0)
     return WriteReceipt(
         rows=changed,
         bytes=size,
         files=files,
-        table_version=target.version(),
+        table_version=commit.version,
         newest=_max(kept[table.data_time]) if table.data_time else None,
         seconds=time.monotonic() - started,
     )
@@ -252,7 +269,9 @@ def _write(
     target = create(store, table)
     refuse_changed_types(table, pa.schema(target.schema().to_arrow()))
     written = _Stream(table, rows, check)
+    before, mark = target.version(), new_mark()
     properties = CommitProperties(
+        custom_metadata=mark,
         app_transactions=[Transaction(a, v) for a, v in (transactions or {}).items()] or None,
         # A retry by delta-rs would not read our source again.
         max_commit_retries=15,
@@ -268,21 +287,20 @@ def _write(
                 commit_properties=properties,
                 **how,
             )
-    except CommitFailedError:
-        raise _lost_race(table) from None
+        version = target.version()
     except Exception as error:
         # What our own stream raised comes back wrapped in delta-rs's words.
         if written.failure is not None:
             raise written.failure from None
-        if isinstance(error, OSError | DeltaError):
-            raise cannot_write(store, table, error) from None
-        raise
-    files, size = _added(store, table, target.version())
+        if not isinstance(error, OSError | DeltaError):
+            raise
+        version = _own_commit(store, table, mark, before, error).version
+    files, size = _added(store, table, version)
     return WriteReceipt(
         rows=written.rows,
         bytes=size,
         files=files,
-        table_version=target.version(),
+        table_version=version,
         newest=written.newest,
         seconds=time.monotonic() - started,
     )
@@ -360,6 +378,38 @@ def _added(store: Store, table: Table, version: int) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
+def _own_commit(
+    store: Store, table: Table, mark: Mapping[str, str], before: int, error: Exception
+) -> Commit:
+    """Our commit, where delta-rs says that it failed but the log has it.
+
+    Args:
+        before: the version that the write began with.
+        error: what delta-rs says.
+
+    Raises:
+        TransientFailure: another writer was faster, or the log cannot be read now.
+        UserError: the lake cannot be written.
+    """
+    failure = (
+        _lost_race(table)
+        if isinstance(error, CommitFailedError)
+        else cannot_write(store, table, error)
+    )
+    try:
+        found = find_commit(store, table, mark, before)
+    except (OSError, UserError):
+        raise failure from None
+    except TransientFailure:
+        raise TransientFailure(
+            f"{table.name}: storage failed during a commit, and whether it was done cannot be "
+            "told now; the step runs again from its source."
+        ) from None
+    if found is None:
+        raise failure from None
+    return found
+
+
 def _lost_race(table: Table) -> TransientFailure:
     return TransientFailure(
         f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
@@ -370,7 +420,7 @@ def _lost_race(table: Table) -> TransientFailure:
 def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
     """delta-rs's words may print rows: only its kind of error is told."""
     if (failure := store.explained(error, "write")) is not None:
-        return failure
+        return type(failure)(f"{table.name}: {failure}")
     # A folder that cannot be made is reported as a table that is not there.
     if isinstance(error, PermissionError | TableNotFoundError) or any(
         told in str(error) for told in _UNWRITABLE

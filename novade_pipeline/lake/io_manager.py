@@ -16,6 +16,7 @@ import pyarrow as pa
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake import delta
 from novade_pipeline.lake.delta import Rows, WriteReceipt
+from novade_pipeline.lake.documents import write_document
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
@@ -108,11 +109,17 @@ class DocumentIOManager(dg.IOManager):
         self._lake = lake
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Put the whole document in its place."""
+        """Put the whole document in its place, where it differs from what stands there."""
         parts = _document(context)
         text = json.dumps(obj, ensure_ascii=False, indent=1).encode()
-        self._lake.write(text, *parts)
-        context.add_output_metadata({"bytes": len(text), "dagster/uri": self._lake.child(*parts)})
+        is_new = write_document(self._lake, text, *parts)
+        context.add_output_metadata(
+            {
+                "unchanged": not is_new,
+                "bytes": len(text),
+                "dagster/uri": self._lake.child(*parts),
+            }
+        )
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the document."""

@@ -1,12 +1,14 @@
 """Rows of a table as Arrow, with columns and windows pushed down to the files."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
-from deltalake import QueryBuilder
+from deltalake import DeltaTable, QueryBuilder
 
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.delta import open_table
+from novade_pipeline.lake.query import identifier, literal
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, predicate
 from novade_pipeline.storage import Store
@@ -19,6 +21,7 @@ def stream(
     columns: Sequence[str] | None = None,
     windows: Sequence[Window] | None = None,
     where: Mapping[str, str] | None = None,
+    between: Mapping[str, tuple[str, str]] | None = None,
     version: int | None = None,
     limit: int | None = None,
 ) -> pa.RecordBatchReader:
@@ -28,6 +31,7 @@ def stream(
         columns: which; all where None.
         windows: only rows within; all where None.
         where: columns and the one value that the rows have.
+        between: columns, and a text that their values come after and one that they reach up to.
         version: of the Delta table; the newest where None.
         limit: at most so many rows.
     """
@@ -40,16 +44,15 @@ def stream(
     there = {field.name for field in found.schema().fields}
     names = ", ".join(f'"{name}"' for name in schema.names if name in there)
     query = f"SELECT {names} FROM t"
-    if windows is not None:
-        query += f" WHERE {predicate(table, sorted(windows), where or {})}"
-    elif where:
-        query += f" WHERE {predicate(table, None, where)}"
+    query += f" WHERE {predicate(table, None if windows is None else sorted(windows), where or {})}"
+    for name, (after, up_to) in (between or {}).items():
+        column = identifier(name)
+        query += f" AND {column} > {literal(after)} AND {column} <= {literal(up_to)}"
     if limit is not None:
         query += f" LIMIT {int(limit)}"
-    result = QueryBuilder().register("t", found).execute(query)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in result:
+        for batch in _asked(store, found, query):
             yield conform_columns(table, schema, pa.record_batch(batch))
 
     return pa.RecordBatchReader.from_batches(schema, batches())
@@ -62,9 +65,23 @@ def read(
     columns: Sequence[str] | None = None,
     windows: Sequence[Window] | None = None,
     where: Mapping[str, str] | None = None,
+    between: Mapping[str, tuple[str, str]] | None = None,
     version: int | None = None,
 ) -> pa.Table:
     """As `stream`, all in memory."""
     return stream(
-        store, table, columns=columns, windows=windows, where=where, version=version
+        store,
+        table,
+        columns=columns,
+        windows=windows,
+        where=where,
+        between=between,
+        version=version,
     ).read_all()
+
+
+def _asked(store: Store, found: DeltaTable, query: str) -> Iterator[Any]:
+    try:
+        yield from QueryBuilder().register("t", found).execute(query)
+    except Exception as error:  # delta-rs has no class of its own for it
+        raise store.explained(error, "read") or error from None

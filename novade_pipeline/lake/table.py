@@ -66,6 +66,7 @@ class Table:
         window: for `replace_window`, the column (timestamp or date) that says a row's window.
         version: for `merge`, the column whose greatest value wins.
         data_time: the column whose maximum says how new the data is.
+        time_travel_days: how long older versions stay readable at least, whatever upkeep asks for.
         owner: the team that answers for it.
         tags: shown in the web page.
     """
@@ -78,6 +79,7 @@ class Table:
     window: str | None = None
     version: str | None = None
     data_time: str | None = None
+    time_travel_days: int = 0
     owner: str = "team:data-platform"
     tags: tuple[str, ...] = ()
 

@@ -1,12 +1,12 @@
 """Landed files: listing them, and reading one exactly as it was listed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
 
-from novade_pipeline.storage import Store
+from novade_pipeline.storage import Entry, Store
 
 HourOf = Callable[[str], datetime | None]
 """From a file's name to the hour that it is about; None where the name does not say."""
@@ -36,24 +36,23 @@ class LandedFile:
         return self.file.rsplit("/", 1)[-1]
 
 
-def list_files(landing: Store, folder: str, hour_of: HourOf) -> list[LandedFile]:
-    """The files of a folder of the landing zone, ordered by hour and name.
-
-    Names that begin with a dot or an underscore are uploads in progress and are left alone.
-    """
-    found = [
-        LandedFile(entry.file, entry.etag, entry.size, entry.modified, hour_of(name))
-        for entry in landing.entries(f"{folder}/")
-        if not (name := entry.file.rsplit("/", 1)[-1]).startswith((".", "_"))
-    ]
+def list_files(landing: Store, prefixes: Iterable[str], hour_of: HourOf) -> list[LandedFile]:
+    """The files whose paths begin with one of the prefixes, ordered by hour and name."""
+    found = [file for prefix in prefixes for file in landed_files(landing.entries(prefix), hour_of)]
     never = datetime.min.replace(tzinfo=UTC)
     return sorted(found, key=lambda f: (f.hour or never, f.file))
 
 
-def folder_stamp(landing: Store, folder: str) -> str:
-    """Changes when files appear in the folder, vanish from it, or are renamed."""
-    filesystem, path = landing.filesystem(), landing.path(folder)
-    return str(filesystem.info(path)["mtime"]) if filesystem.exists(path) else "none"
+def landed_files(entries: Iterable[Entry], hour_of: HourOf) -> list[LandedFile]:
+    """The objects that are landed files.
+
+    Names that begin with a dot or an underscore are uploads in progress and are left alone.
+    """
+    return [
+        LandedFile(entry.file, entry.etag, entry.size, entry.modified, hour_of(name))
+        for entry in entries
+        if not (name := entry.file.rsplit("/", 1)[-1]).startswith((".", "_"))
+    ]
 
 
 def open_landed(landing: Store, file: LandedFile) -> AbstractContextManager[IO[bytes]]:

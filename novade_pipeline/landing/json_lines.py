@@ -80,6 +80,7 @@ class Parsed:
         index: for each row the position of its piece in the chunk.
         bad: the lines for quarantine.
         blank: for each piece, how many lines have no content.
+        completed: for each piece, how many lines only completed a row; none where it is empty.
     """
 
     pieces: tuple[Piece, ...]
@@ -87,6 +88,7 @@ class Parsed:
     index: Positions
     bad: tuple[BadLine, ...]
     blank: tuple[int, ...]
+    completed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

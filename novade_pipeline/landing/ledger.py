@@ -4,9 +4,9 @@ The ledger says which version of each file the lake holds. What is wanted follow
 listing alone, so a sensor, the command line and a fresh `DAGSTER_HOME` always agree.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
 
@@ -49,6 +49,7 @@ class Wanted:
         hours: hour -> its files, for each hour that has to be loaded, in order.
         windows: the same hours as windows, joined where nothing lies between them.
         known: every hour that landing or the ledger has anything of, in order.
+        dayless: hours of `hours` and `missing` that belong to every run, whatever its days.
         unplaced: the files that have no place, where they differ from the ledger's.
         missing: ledger rows of files that are newly gone, for `missing_since` to be noted.
     """
@@ -57,6 +58,7 @@ class Wanted:
     known: Sequence[datetime]
     unplaced: Sequence[LandedFile] | None
     missing: Sequence[LedgerRow]
+    dayless: frozenset[datetime] = frozenset()
 
     @property
     def is_empty(self) -> bool:
@@ -66,13 +68,31 @@ class Wanted:
     @property
     def days(self) -> list[date]:
         """The upload days that have to be loaded, in order."""
-        gone = {row.upload_date for row in self.missing if row.upload_date is not None}
-        return sorted({hour.date() for hour in self.hours} | gone)
+        gone = {row.upload_hour for row in self.missing if row.upload_hour is not None}
+        return sorted({hour.date() for hour in (gone | set(self.hours)) - self.dayless})
 
 
-def read_ledger(lake: Store, ledger: Table, source: str) -> list[LedgerRow]:
-    """The ledger's rows of one source."""
-    rows = read(lake, ledger, where={"source": source})
+def read_ledger(
+    lake: Store,
+    ledger: Table,
+    source: str,
+    *,
+    within: Window | None = None,
+    names: tuple[str, str] | None = None,
+) -> list[LedgerRow]:
+    """The ledger's rows of one source.
+
+    Args:
+        within: only those of these hours.
+        names: only those of files after the first path, up to the second, in order of names.
+    """
+    rows = read(
+        lake,
+        ledger,
+        where={"source": source},
+        windows=None if within is None else [within],
+        between=None if names is None else {"file": names},
+    )
     return [LedgerRow.model_construct(**row) for row in rows.to_pylist()]
 
 
@@ -82,6 +102,7 @@ def wanted(
     rules: Rules,
     *,
     within: Window | None = None,
+    is_undated: Callable[[str], bool] = lambda _: False,
     now: datetime | None = None,
 ) -> Wanted:
     """What a load has to do so that the lake holds what landing holds.
@@ -91,6 +112,8 @@ def wanted(
         ledger: the ledger's rows of the same source.
         within: only hours of this window; None for all. Files without a place belong to every
             window.
+        is_undated: from a file to whether its name says no hour although it has one; such files
+            belong to every window too.
         now: when it is; for files that are gone.
     """
     now = now or datetime.now(UTC)
@@ -107,19 +130,23 @@ def wanted(
     newly_gone = [
         row.model_copy(update={"missing_since": now})
         for name, row in gone.items()
-        if name not in expired and row.missing_since is None and _is_within(row.upload_hour, within)
+        if name not in expired
+        and row.missing_since is None
+        and (is_undated(name) or _is_within(row.upload_hour, within))
     ]
     moved = {name for name in again & loaded.keys() if loaded[name].upload_hour != there[name].hour}
-    hours_wanted = {
-        hour
-        for hour in (
-            *(there[name].hour for name in again),
-            *(gone[name].upload_hour for name in expired),
-        )
-        if hour is not None and _is_within(hour, within)
-    }
+    dated: set[datetime] = set()
+    undated: set[datetime] = set()
+    for name in again | expired:
+        hour = there[name].hour if name in again else gone[name].upload_hour
+        if hour is not None:
+            (undated if is_undated(name) else dated).add(hour)
+    dated = {hour for hour in dated if _is_within(hour, within)}
     # An hour that lost its place is in no window any more.
-    hours_wanted |= {hour for name in moved if (hour := loaded[name].upload_hour) is not None}
+    for name in moved:
+        if (hour := loaded[name].upload_hour) is not None:
+            (undated if is_undated(name) else dated).add(hour)
+    hours_wanted = dated | undated
     hours: dict[datetime, list[LandedFile]] = {hour: [] for hour in sorted(hours_wanted)}
     for file in there.values():
         if file.hour in hours:
@@ -129,25 +156,46 @@ def wanted(
         loaded[name].upload_hour is None for name in expired | moved
     )
     known = {file.hour for file in there.values()} | {row.upload_hour for row in loaded.values()}
+    for row in newly_gone:
+        if row.upload_hour is not None:
+            (undated if is_undated(row.file) else dated).add(row.upload_hour)
     return Wanted(
         hours={hour: sorted(files, key=lambda f: f.file) for hour, files in hours.items()},
         known=sorted(hour for hour in known if hour is not None),
         unplaced=unplaced_now if unplaced_changed else None,
         missing=newly_gone,
+        dayless=frozenset(undated - dated),
     )
 
 
 def placed(
-    listing: Iterable[LandedFile], rules: Rules, now: datetime | None = None
+    listing: Iterable[LandedFile],
+    rules: Rules,
+    is_undated: Callable[[str], bool] = lambda _: False,
+    now: datetime | None = None,
 ) -> list[LandedFile]:
-    """The listing, without an hour where the name's hour is before the first day or to come."""
+    """The listing, without an hour where the name's hour is before the first day or to come.
+
+    Args:
+        is_undated: as for `wanted`; such a file is of the hour that it was last changed in, or
+            where that is no time of ours, of the first day.
+    """
     now = now or datetime.now(UTC)
-    return [
-        file
-        if file.hour is None or (file.hour.date() >= rules.first_day and file.hour <= now + HOUR)
-        else replace(file, hour=None)
-        for file in listing
-    ]
+
+    def is_ours(hour: datetime) -> bool:
+        return hour.date() >= rules.first_day and hour <= now + HOUR
+
+    found = []
+    for file in listing:
+        hour = file.hour
+        if is_undated(file.file):
+            hour = file.modified.replace(minute=0, second=0, microsecond=0)
+            if not is_ours(hour):
+                hour = datetime.combine(rules.first_day, time(), UTC)
+        elif hour is not None and not is_ours(hour):
+            hour = None
+        found.append(file if hour == file.hour else replace(file, hour=hour))
+    return found
 
 
 def windows(hours: Sequence[datetime], known: Sequence[datetime]) -> list[Window]:

@@ -4,23 +4,25 @@ The order of commits is quarantine, rows, ledger: a crash between two of them me
 harmless, load of the same hours. A long load commits in slices of whole hours, each complete.
 """
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
-from novade_pipeline.lake.prefetch import map_ahead, prefetch
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.landing.chunks import DamagedFile, damaged, read_chunks
+from novade_pipeline.landing.accounts import Counts, Lines, both, lines_of
+from novade_pipeline.landing.chunks import DamagedFile
+from novade_pipeline.landing.discovery import day_prefixes, stems_of
 from novade_pipeline.landing.files import HourOf, LandedFile, list_files, open_landed
-from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, JsonLines, Parsed
+from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, Parsed
 from novade_pipeline.landing.ledger import (
     HOUR,
     Rules,
@@ -31,15 +33,14 @@ from novade_pipeline.landing.ledger import (
     wanted,
     windows,
 )
+from novade_pipeline.landing.readers import NdjsonReader, Reader, damaged_files
 from novade_pipeline.landing.repeats import Repeats
-from novade_pipeline.landing.tables import LedgerRow
+from novade_pipeline.landing.tables import MENDED, LedgerRow
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
 from novade_pipeline.storage import Store
 
 SLICE_BYTES = 128 * 2**20
 SLICE_DAYS = 31
-# Two of one thread each are faster than one of two, and need smaller chunks.
-PARSERS = 2
 BATCH_ROWS = 16_384
 
 
@@ -56,6 +57,10 @@ class Source:
         hour_of: from a file's name to its hour.
         naming: what a name must look like, for people.
         parser_version: raised when the code reads lines that it refused before.
+        reader: reads files of other formats; None for gzipped NDJSON.
+        claims: which names of the folder are this source's; None for all.
+        is_undated: which names need not say an hour: such a file is of the hour that it was last
+            changed in, and is loaded by every run, whatever its days. None for no name.
     """
 
     name: str
@@ -66,19 +71,25 @@ class Source:
     hour_of: HourOf
     naming: str
     parser_version: int = 1
+    reader: Reader | None = None
+    claims: Callable[[str], bool] | None = None
+    is_undated: Callable[[str], bool] | None = None
 
+    def files(
+        self, landing: Store, rules: Rules, prefixes: Sequence[str] | None = None
+    ) -> list[LandedFile]:
+        """The source's files in landing, or of them those whose paths begin so, in their places."""
+        listing = list_files(landing, prefixes or [f"{self.folder}/"], self.hour_of)
+        return self.placed(listing, rules)
 
-@dataclass(frozen=True)
-class Lines:
-    """What became of the lines of a load's files; `rows` are new or replaced rows."""
+    def placed(self, listing: Iterable[LandedFile], rules: Rules) -> list[LandedFile]:
+        """What of a listing is the source's, each file with its place."""
+        ours = [file for file in listing if self.claims is None or self.claims(file.name)]
+        return placed(ours, rules, self.lacks_a_date)
 
-    files: int = 0
-    lines: int = 0
-    rows: int = 0
-    repeated: int = 0
-    quarantined: int = 0
-    blank: int = 0
-    refused_files: int = 0
+    def lacks_a_date(self, file: str) -> bool:
+        """Whether a file's name says no hour, and need not."""
+        return self.is_undated is not None and self.is_undated(file.rsplit("/", 1)[-1])
 
 
 @dataclass(frozen=True)
@@ -104,13 +115,25 @@ def find_wanted(
     lake: Store,
     rules: Rules,
     within: Window | None = None,
+    stems: Sequence[str] = (),
 ) -> Wanted:
-    """What landing holds of the source, within a window, and the lake does not have yet."""
+    """What landing holds of the source, within a window, and the lake does not have yet.
+
+    Args:
+        stems: how the paths of all files of the window begin, before the day: with these and the
+            ledger's, only names of the window's days are listed, instead of all that ever landed.
+    """
+    prefixes: list[str] = []
+    if stems and within is not None and source.is_undated is None:
+        known = read_ledger(lake, source.ledger, source.name, within=within)
+        told = stems_of((row.file, row.upload_hour) for row in known)
+        prefixes = day_prefixes({*stems, *told}, within)
     return wanted(
-        placed(list_files(landing, source.folder, source.hour_of), rules),
-        read_ledger(lake, source.ledger, source.name),
+        source.files(landing, rules, prefixes),
+        known if prefixes else read_ledger(lake, source.ledger, source.name),
         rules,
         within=within,
+        is_undated=source.lacks_a_date,
     )
 
 
@@ -135,11 +158,11 @@ def load(
     loading = _Loading(source, landing, lake, policy)
     receipts, counted = [], Lines()
     if todo.unplaced is not None:
-        counted = _sum(counted, loading.unplaced(todo.unplaced))
+        counted = both(counted, loading.unplaced(todo.unplaced))
     for hours in _slices(todo.hours):
         receipt, lines = loading.slice(hours, windows(list(hours), todo.known))
         receipts.append(receipt)
-        counted = _sum(counted, lines)
+        counted = both(counted, lines)
         progress(
             f"{source.table.name}: {len(receipts)} commits, {counted.files} files, "
             f"{counted.rows} rows"
@@ -167,22 +190,11 @@ def _slices(
 
 
 @dataclass
-class _Counts:
-    """What became of one file's lines."""
-
-    lines: int = 0
-    rows: int = 0
-    repeated: int = 0
-    quarantined: int = 0
-    blank: int = 0
-
-
-@dataclass
 class _Slice:
     """What one slice has seen so far."""
 
     files: list[LandedFile]
-    counts: dict[str, _Counts]
+    counts: dict[str, Counts]
     refused: dict[str, str]
     bad: list[BadLine] = field(default_factory=list)
 
@@ -204,7 +216,7 @@ class _Loading:
         refused: dict[str, str] = {}
         while True:
             files = [file for group in hours.values() for file in group]
-            state = _Slice(files, {file.file: _Counts() for file in files}, refused)
+            state = _Slice(files, {file.file: Counts() for file in files}, refused)
             try:
                 rows = pa.RecordBatchReader.from_batches(
                     self.source.table.schema, self._rows(state, spans)
@@ -213,10 +225,10 @@ class _Loading:
                 break
             except DamagedFile:
                 # Nothing of the slice is committed yet: it is read again without such files.
-                refused |= damaged(self.landing, files)
+                refused |= damaged_files(self.source.reader, self.landing, files)
         ledger = [self._ledger_row(state, file, receipt.table_version) for file in files]
         self._write_ledger(ledger, spans)
-        return receipt, _lines(ledger)
+        return receipt, lines_of(ledger)
 
     def unplaced(self, files: Sequence[LandedFile]) -> Lines:
         """Put files that have no place into quarantine, whole."""
@@ -232,7 +244,7 @@ class _Loading:
         self._write_quarantine(state, None)
         ledger = [self._ledger_row(state, file, None) for file in files]
         self._write_ledger(ledger, None)
-        return _lines(ledger)
+        return lines_of(ledger)
 
     def note_missing(self, rows: Sequence[LedgerRow], loaded: set[datetime]) -> None:
         """Write down since when files are gone; their rows stay for the grace period."""
@@ -252,13 +264,9 @@ class _Loading:
         """The slice's rows; before the last word, all lines are accounted for and bad ones kept."""
         repeats = Repeats(self.source.table)
         readable = [file for file in state.files if file.file not in state.refused]
-        with ExitStack() as opened:
-            parsers = [
-                opened.enter_context(closing(JsonLines(self.source.table))) for _ in range(PARSERS)
-            ]
-            chunks = opened.enter_context(closing(prefetch(read_chunks(self.landing, readable))))
-            parse = [parser.parse for parser in parsers]
-            for parsed in opened.enter_context(closing(map_ahead(parse, chunks))):
+        reader = self.source.reader or NdjsonReader(self.source.table)
+        with closing(reader.read(self.landing, readable)) as read:
+            for parsed in read:
                 yield from self._account(state, parsed, repeats).to_batches(BATCH_ROWS)
         for name, counts in state.counts.items():
             told = counts.rows + counts.repeated + counts.quarantined + counts.blank
@@ -274,6 +282,8 @@ class _Loading:
             counts = state.counts[piece.file.file]
             counts.lines += piece.lines
             counts.blank += blank
+        for piece, completed in zip(parsed.pieces, parsed.completed, strict=False):
+            state.counts[piece.file.file].repeated += completed
         for bad in parsed.bad:
             state.counts[bad.piece.file.file].quarantined += 1
         state.bad += parsed.bad
@@ -285,6 +295,9 @@ class _Loading:
                 counts = state.counts[parsed.pieces[number].file.file]
                 counts.rows -= count
                 counts.repeated += count
+        if MENDED in parsed.rows.schema.names:
+            for number, kinds in zip(parsed.index, parsed.rows[MENDED].to_pylist(), strict=True):
+                state.counts[parsed.pieces[number].file.file].mended.update(kinds)
         rows = parsed.rows if first is None else parsed.rows.filter(pa.array(first))
         return protect(rows, self.source.table.personal, self.policy)
 
@@ -333,7 +346,7 @@ class _Loading:
         }
 
     def _ledger_row(self, state: _Slice, file: LandedFile, version: int | None) -> LedgerRow:
-        counts = state.counts.get(file.file, _Counts())
+        counts = state.counts.get(file.file, Counts())
         return LedgerRow(
             source=self.source.name,
             file=file.file,
@@ -346,6 +359,7 @@ class _Loading:
             repeated=counts.repeated,
             quarantined=counts.quarantined,
             blank=counts.blank,
+            mended=json.dumps(counts.mended, sort_keys=True) if counts.mended else None,
             refused=file.file in state.refused,
             parser_version=self.source.parser_version,
             personal_data=self.policy.fingerprint,
@@ -367,20 +381,3 @@ class _Loading:
             where={"source": self.source.name},
         )
         return set(rows["upload_hour"].unique().to_pylist())
-
-
-def _lines(rows: Sequence[LedgerRow]) -> Lines:
-    return Lines(
-        files=len(rows),
-        lines=sum(row.lines for row in rows),
-        rows=sum(row.rows for row in rows),
-        repeated=sum(row.repeated for row in rows),
-        quarantined=sum(row.quarantined for row in rows),
-        blank=sum(row.blank for row in rows),
-        refused_files=sum(row.refused for row in rows),
-    )
-
-
-def _sum(one: Lines, other: Lines) -> Lines:
-    both = {name: value + getattr(other, name) for name, value in asdict(one).items()}
-    return Lines(**both)

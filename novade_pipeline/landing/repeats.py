@@ -21,6 +21,8 @@ class Repeats:
 
     def __init__(self, table: Table) -> None:
         others = [name for name in table.key if name not in (table.window, "file", "line")]
+        if "file" in table.key:
+            others = []
         self._name = others[0] if others else None
         assert len(others) <= 1, f"{table.name}: repeats are told by one column, found {others}"
         self._window = str(table.window)

@@ -5,8 +5,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.personal_data import Personal
+
+RECORD = "record"
+MENDED = "mended"
 
 
 class LandedRow(BaseModel):
@@ -16,6 +19,17 @@ class LandedRow(BaseModel):
     upload_hour: datetime = Field(description="The hour that the file's name says, UTC.")
     file: str = Field(description="The file that the row was in, below the domain's folder.")
     line: int = Field(description="The line in that file, from 1.")
+
+
+class RecordRow(LandedRow):
+    """Where a record of a CSV, JSON or Parquet file came from, and what was put right in it."""
+
+    upload_hour: datetime = Field(
+        description="The hour that the file's name says, or else the one it was last changed in."
+    )
+    line: int = Field(description="The line that it begins in, from 1; in Parquet its row.")
+    record: int = Field(description="Which of the file's records it is, from 1.")
+    mended: list[str] = Field(description="What was put right in it, by kind.")
 
 
 class LedgerRow(BaseModel):
@@ -30,11 +44,12 @@ class LedgerRow(BaseModel):
     size: int = Field(description="Bytes, as landed.")
     upload_date: date | None = Field(None, description="UTC day of the upload hour.")
     upload_hour: datetime | None = Field(None, description="The hour that the name says, UTC.")
-    lines: int = Field(description="Lines in the file.")
+    lines: int = Field(description="Lines in the file; of CSV, JSON arrays and Parquet: records.")
     rows: int = Field(description="Lines that are rows of the table.")
-    repeated: int = Field(description="Lines that repeat a row of the same hour.")
+    repeated: int = Field(description="Lines that repeat or complete a row of the same hour.")
     quarantined: int = Field(description="Lines that are in quarantine.")
     blank: int = Field(description="Lines without content.")
+    mended: Json | None = Field(None, description="Kind of mend -> rows that were mended so.")
     refused: bool = Field(description="The whole file is in quarantine.")
     parser_version: int = Field(description="The version of the code that read it.")
     personal_data: str = Field(description="The policy that its rows were written under.")

@@ -1,7 +1,7 @@
 """The landing sensor tick by tick, on a real instance, with failed runs and runs at work."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.runs import JOB, PROCESS_TAG, WANTED_TAG, process_tag
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Entry, LocalStore
 from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
 
 FIRST = datetime(2026, 11, 2, tzinfo=UTC)
@@ -50,7 +51,7 @@ class World:
         return job.execute_in_process(
             instance=self.instance,
             tags=dict(request.tags),
-            run_config=run_config,
+            run_config=run_config or request.run_config,
             raise_on_error=False,
         )
 
@@ -88,12 +89,28 @@ def test_what_a_run_loaded_is_not_asked_for_again(world: World) -> None:
     assert "all that has landed" in told.skip_message
 
 
-def test_a_quiet_landing_zone_is_not_listed(world: World) -> None:
-    world.land(3)
+def test_what_is_old_is_not_listed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in (0, 6):
+        world.land(2, FIRST + timedelta(days=day, hours=12))
     (request,) = world.tick().run_requests
     assert world.run(request).success
     world.tick()
-    assert "Nothing has landed" in world.tick().skip_message
+    listed: list[str] = []
+    entries = LocalStore.entries
+
+    def counted(store: LocalStore, prefix: str = "") -> Iterator[Entry]:
+        for entry in entries(store, prefix):
+            listed.append(entry.file)
+            yield entry
+
+    monkeypatch.setattr(LocalStore, "entries", counted)
+    world.land(2, FIRST + timedelta(days=7, hours=12))
+    (request,) = world.tick().run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-11-09"
+    assert world.run(request).success
+    assert listed
+    assert not [file for file in listed if "2026-11-02" in file]
+    assert not world.tick().run_requests
 
 
 def test_a_new_file_is_asked_for_although_the_zone_was_quiet(world: World) -> None:

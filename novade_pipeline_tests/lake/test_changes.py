@@ -1,7 +1,6 @@
 """What changed in a table is read from its log, and only from the commits in between."""
 
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.changes import EVERYTHING, changed_partitions, has_changed
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage import Store
+from novade_pipeline_tests.places import NewStore
 
 
 class Row(BaseModel):
@@ -25,24 +25,29 @@ TABLE = Table(name="some/rows", row=Row, key=("n",), written="replace", partitio
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Store:
-    return store(str(tmp_path / "lake"))
+def lake(new_store: NewStore) -> Store:
+    return new_store("lake")
 
 
 def _write(lake: Store, days: dict[int | None, int], **how: Any) -> int:
     """Days of March and a number for each; returns the version written."""
     rows = [{"day": day and date(2026, 3, day), "n": n} for day, n in days.items()]
     write_deltalake(
-        lake.path(*TABLE.path),
+        lake.table_url(*TABLE.path),
         pa.Table.from_pylist(rows, schema=TABLE.schema),
         partition_by=["day"],
+        storage_options=lake.options(),
         **{"mode": "append", **how},
     )
     return _table(lake).version()
 
 
 def _table(lake: Store) -> DeltaTable:
-    return DeltaTable(lake.path(*TABLE.path))
+    return DeltaTable(lake.table_url(*TABLE.path), storage_options=lake.options())
+
+
+def _commit(version: int) -> tuple[str, ...]:
+    return (*TABLE.path, "_delta_log", f"{version:020d}.json")
 
 
 def _days(*days: int) -> frozenset[date]:
@@ -95,9 +100,8 @@ def test_versions_of_several_digits_are_read_in_their_order(lake: Store) -> None
 def test_only_the_commits_in_between_are_opened(lake: Store) -> None:
     for n in range(6):
         _write(lake, {1 + n: n})
-    log = Path(lake.path(*TABLE.path, "_delta_log"))
     for version in (0, 1, 2, 5):
-        (log / f"{version:020d}.json").write_text("not to be read")
+        lake.write(b"not to be read", *_commit(version))
     assert changed_partitions(lake, TABLE, 2, 4) == _days(4, 5)
 
 
@@ -118,16 +122,15 @@ def test_a_log_that_was_cleaned_up_means_everything(lake: Store) -> None:
     table = _table(lake)
     table.create_checkpoint()
     table.cleanup_metadata()
-    log = Path(lake.path(*TABLE.path, "_delta_log"))
-    assert not (log / f"{first + 1:020d}.json").exists()
+    with pytest.raises(FileNotFoundError):
+        lake.read(*_commit(first + 1))
     assert changed_partitions(lake, TABLE, first, table.version()) is EVERYTHING
     assert has_changed(lake, TABLE, first, table.version())
 
 
 def test_a_file_action_that_names_no_partition_means_everything(lake: Store) -> None:
     first = _write(lake, {1: 1})
-    log = Path(lake.path(*TABLE.path, "_delta_log"))
-    (log / f"{first + 1:020d}.json").write_text('{"remove":{"path":"a","dataChange":true}}\n')
+    lake.write(b'{"remove":{"path":"a","dataChange":true}}\n', *_commit(first + 1))
     assert changed_partitions(lake, TABLE, first, first + 1) is EVERYTHING
 
 

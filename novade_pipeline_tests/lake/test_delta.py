@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
 from pydantic import BaseModel, Field
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
@@ -20,7 +19,6 @@ from novade_pipeline.lake.delta import (
     append_once,
     create,
     current_version,
-    location,
     merge,
     open_table,
     replace,
@@ -32,6 +30,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.personal_data import Personal
 from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.places import NewStore, credentials, on_disk
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -77,8 +76,8 @@ USERS = Table(
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Store:
-    return store(str(tmp_path / "lake"))
+def lake(new_store: NewStore) -> Store:
+    return new_store("lake")
 
 
 def _plays(*songs: tuple[float | None, str | None], kind: str = "a") -> pa.Table:
@@ -105,8 +104,8 @@ def _songs(lake: Store, table: Table = PLAYS) -> list[str]:
 
 
 def _log(lake: Store, table: Table, version: int) -> list[dict[str, Any]]:
-    path = Path(lake.path(*table.path)) / "_delta_log" / f"{version:020}.json"
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    log = lake.read(*table.path, "_delta_log", f"{version:020}.json")
+    return [json.loads(line) for line in log.splitlines()]
 
 
 # replace_window
@@ -263,6 +262,7 @@ REFUSED: dict[str, tuple[pa.Table, str]] = {
 }
 
 
+@on_disk
 @pytest.mark.parametrize(("rows", "told"), REFUSED.values(), ids=REFUSED)
 def test_rows_that_are_not_the_tables_are_refused_with_both_sides_named(
     rows: pa.Table, told: str, lake: Store
@@ -282,6 +282,7 @@ TAKEN = {
 }
 
 
+@on_disk
 @pytest.mark.parametrize("song", TAKEN.values(), ids=TAKEN)
 def test_another_representation_of_the_same_values_is_taken(song: pa.Array, lake: Store) -> None:
     rows = _plays((0, "a")).set_column(3, "song", song)
@@ -400,6 +401,16 @@ def test_a_deletion_keeps_the_row(lake: Store) -> None:
     ]
 
 
+def test_a_tie_replaces_the_row_there_where_the_caller_says_that_it_differs(lake: Store) -> None:
+    merge(lake, USERS, _users(("a", 2, "Ann", False), ("b", 2, "Bob", True)))
+    merge(lake, USERS, _users(("a", 2, "Anna", False)))
+    assert merge(lake, USERS, _users(("a", 1, "Old", False)), ties=True).rows == 0
+    changed = _users(("a", 2, "Anna", False), ("b", 1, "Back", False))
+    assert merge(lake, USERS, changed, ties=True).rows == 2
+    rows = read(lake, USERS).sort_by("id").to_pylist()
+    assert [(row["name"], row["is_deleted"]) for row in rows] == [("Anna", False), ("Back", False)]
+
+
 def test_a_merge_of_nothing_changes_nothing(lake: Store) -> None:
     merge(lake, USERS, _users(("a", 1, "Ann", False)))
     assert merge(lake, USERS, _users()).rows == 0
@@ -455,9 +466,7 @@ def test_a_receipt_says_what_the_log_says(lake: Store) -> None:
     added = [a["add"] for a in _log(lake, PLAYS, receipt.table_version) if "add" in a]
     assert receipt.rows == sum(json.loads(a["stats"])["numRecords"] for a in added) == 3
     assert receipt.files == len(added) == 2
-    assert receipt.bytes == sum(
-        (Path(lake.path(*PLAYS.path)) / a["path"]).stat().st_size for a in added
-    )
+    assert receipt.bytes == sum(len(lake.read(*PLAYS.path, a["path"])) for a in added)
     assert receipt.newest == START + 30 * HOUR
     assert receipt.table_version == current_version(lake, PLAYS)
     assert receipt.seconds > 0
@@ -471,7 +480,8 @@ def test_a_receipt_counts_only_rows_written(lake: Store) -> None:
 
 def test_an_empty_table_has_its_columns_partitions_and_name(lake: Store) -> None:
     create(lake, PLAYS)
-    found = DeltaTable(location(lake, PLAYS))
+    found = open_table(lake, PLAYS)
+    assert found is not None
     assert found.metadata().partition_columns == ["day"]
     assert found.metadata().name == "shop/plays"
     assert pa.schema(found.schema().to_arrow()).names == PLAYS.schema.names
@@ -579,10 +589,14 @@ def test_a_lake_that_cannot_be_written_is_one_sentence(
     assert "\n" not in told
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_a_process_that_wrote_and_read_ends_with_0(attempt: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("new_store", "attempt"),
+    [("disk", 1), ("disk", 2), ("disk", 3), ("azurite", 1)],
+    indirect=["new_store"],
+)
+def test_a_process_that_wrote_and_read_ends_with_0(attempt: int, lake: Store) -> None:
     code = """
-import sys
+import json, sys
 from datetime import date, datetime, UTC, timedelta
 import pyarrow as pa
 from pydantic import BaseModel
@@ -598,7 +612,7 @@ class Row(BaseModel):
 
 table = Table("a/b", Row, ("n",), "replace_window", window="day", partition_by=("day",))
 keyed = Table("a/c", Row, ("n",), "merge", version="n")
-lake = store(sys.argv[1])
+lake = store(sys.argv[1], json.loads(sys.argv[2]))
 days = [date(2026, 3, 1) + timedelta(days=n % 5) for n in range(500)]
 rows = pa.table({"day": days, "n": range(500)}, schema=table.schema)
 for _ in range(3):
@@ -609,7 +623,7 @@ next(iter(unread))
 assert len(read(lake, table)) == len(read(lake, keyed)) == 500
 """
     ran = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, "-c", code, lake.url, json.dumps(credentials(lake))],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -1,7 +1,5 @@
 """What a derived table has taken in of its sources."""
 
-from pathlib import Path
-
 import pyarrow as pa
 import pytest
 from pydantic import BaseModel
@@ -9,7 +7,8 @@ from pydantic import BaseModel
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.derived import is_current, taken_in, version_of
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage import Store
+from novade_pipeline_tests.places import NewStore
 
 
 class Row(BaseModel):
@@ -24,8 +23,8 @@ ROWS = pa.table({"n": [1]})
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Store:
-    return store(str(tmp_path))
+def lake(new_store: NewStore) -> Store:
+    return new_store("lake")
 
 
 def test_a_table_that_was_never_written_has_taken_in_nothing(lake: Store) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import dagster as dg
@@ -18,7 +17,8 @@ from novade_pipeline.lake.io_manager import DeltaIOManager, DocumentIOManager
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage import Store
+from novade_pipeline_tests.places import NewStore, on_disk
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = dg.DailyPartitionsDefinition("2026-03-01", end_date="2026-03-06")
@@ -63,8 +63,8 @@ TABLES = {
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Store:
-    return store(str(tmp_path / "lake"))
+def lake(new_store: NewStore) -> Store:
+    return new_store("lake")
 
 
 def _rows(*days: int, who: str | None = None) -> pa.Table:
@@ -261,6 +261,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
 }
 
 
+@on_disk
 @pytest.mark.parametrize(("name", "value", "told"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_written_fails_for_good(
     name: str, value: Any, told: str, lake: Store
@@ -286,9 +287,9 @@ def test_a_document_comes_back_as_it_was(lake: Store) -> None:
 
     assert _run(lake, page, reader).success
     assert seen == [DOCUMENT]
-    stored = Path(lake.path("documents", "shop", "page.json"))
-    assert json.loads(stored.read_text()) == DOCUMENT
-    assert [path.name for path in stored.parent.iterdir()] == ["page.json"]
+    assert json.loads(lake.read("documents", "shop", "page.json")) == DOCUMENT
+    stored = [entry.file for entry in lake.entries("documents/shop/")]
+    assert stored == ["documents/shop/page.json"]
 
 
 def test_a_document_that_is_no_json_leaves_the_one_before(lake: Store) -> None:
@@ -298,4 +299,4 @@ def test_a_document_that_is_no_json_leaves_the_one_before(lake: Store) -> None:
     assert _run(lake, page(DOCUMENT)).success
     with pytest.raises(TypeError):
         _run(lake, page(object()))
-    assert json.loads(Path(lake.path("documents", "shop", "page.json")).read_text()) == DOCUMENT
+    assert json.loads(lake.read("documents", "shop", "page.json")) == DOCUMENT

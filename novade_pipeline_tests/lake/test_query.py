@@ -1,5 +1,6 @@
-"""Connections that read the lake without a network or a home directory."""
+"""Connections that read the lake without a home directory, and fetch nothing to be able to."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 from pydantic import BaseModel, Field
 
 from novade_pipeline.errors import UserError
+from novade_pipeline.lake.delta import append_once
 from novade_pipeline.lake.query import (
     connect,
     extension_path,
@@ -24,6 +25,7 @@ from novade_pipeline.lake.query import (
 )
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import store
+from novade_pipeline_tests.places import NewStore, credentials
 
 
 class Row(BaseModel):
@@ -42,30 +44,43 @@ def _rows(*hours: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=TABLE.schema)
 
 
-def test_a_table_is_read_as_it_was_at_a_version(tmp_path: Path) -> None:
-    lake = store(str(tmp_path / "it's a lake"))
-    write_deltalake(lake.path(*TABLE.path), _rows(1))
-    write_deltalake(lake.path(*TABLE.path), _rows(2, 3), mode="append")
-    with connect() as connection:
+def test_a_table_is_read_as_it_was_at_a_version(new_store: NewStore) -> None:
+    lake = new_store("lake")
+    append_once(lake, TABLE, _rows(1), app_id="a", version=1)
+    append_once(lake, TABLE, _rows(2, 3), app_id="a", version=2)
+    with connect(lake=lake) as connection:
         counts = [
             connection.execute(f"select count(*) from {scan(lake, TABLE, version)}").fetchone()
-            for version in (0, 1, None)
+            for version in (0, 1, 2, None)
         ]
-    assert counts == [(1,), (3,), (3,)]
+    assert counts == [(0,), (1,), (3,), (3,)]
 
 
-def test_times_are_told_in_utc_wherever_the_machine_stands(tmp_path: Path) -> None:
-    lake = store(str(tmp_path))
-    write_deltalake(lake.path(*TABLE.path), _rows(23))
-    code = (
-        "import sys; from novade_pipeline.lake.query import connect\n"
-        "print(connect().execute(f'select moment::date from delta_scan({sys.argv[1]!r})')"
-        ".fetchone()[0])"
-    )
+def test_a_lake_may_have_any_name(tmp_path: Path) -> None:
+    lake = store(str(tmp_path / "it's a lake"))
+    append_once(lake, TABLE, _rows(1), app_id="a", version=1)
+    with connect(lake=lake) as connection:
+        found = connection.execute(f"select count(*) from {scan(lake, TABLE)}").fetchone()
+    assert found == (1,)
+
+
+def test_times_are_told_in_utc_wherever_the_machine_stands(
+    new_store: NewStore, tmp_path: Path
+) -> None:
+    lake = new_store("lake")
+    append_once(lake, TABLE, _rows(23), app_id="a", version=1)
+    code = """
+import json, sys
+from novade_pipeline.lake.query import connect, literal
+from novade_pipeline.storage import store
+lake = store(sys.argv[1], json.loads(sys.argv[2]))
+table = literal(lake.duckdb_path("some", "rows"))
+print(connect(lake=lake).execute(f"select moment::date from delta_scan({table})").fetchone()[0])
+"""
     home = tmp_path / "empty home"
     home.mkdir()
     ran = subprocess.run(
-        [sys.executable, "-c", code, lake.path(*TABLE.path)],
+        [sys.executable, "-c", code, lake.url, json.dumps(credentials(lake))],
         env={"TZ": "Asia/Tokyo", "HOME": str(home), "PATH": os.environ["PATH"]},
         cwd=Path(__file__).parents[2],
         capture_output=True,

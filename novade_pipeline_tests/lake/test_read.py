@@ -1,7 +1,6 @@
 """Rows of a table as Arrow, with columns, windows and versions chosen."""
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,8 @@ from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage import Store
+from novade_pipeline_tests.places import NewStore
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -44,9 +44,9 @@ def _hour(number: int) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def lake(new_lasting_store: NewStore) -> Store:
     """Sixty hours of rows, one an hour, and one without an hour."""
-    lake = store(str(tmp_path_factory.mktemp("lake")))
+    lake = new_lasting_store("lake")
     rows = [
         {
             "day": _hour(n).date(),
@@ -75,10 +75,11 @@ def test_all_rows_are_read_as_they_were_written(lake: Store) -> None:
     assert found.filter(pa.compute.equal(found["n"], 7))["told"].to_pylist() == [["7"]]
 
 
-def test_a_table_that_was_never_written_has_its_columns_and_no_rows(tmp_path: Path) -> None:
-    found = read(store(str(tmp_path)), TABLE, columns=["n", "hour"])
+def test_a_table_that_was_never_written_has_its_columns_and_no_rows(new_store: NewStore) -> None:
+    empty = new_store("empty")
+    found = read(empty, TABLE, columns=["n", "hour"])
     assert (len(found), found.schema.names) == (0, ["n", "hour"])
-    assert stream(store(str(tmp_path)), TABLE).schema == TABLE.schema
+    assert stream(empty, TABLE).schema == TABLE.schema
 
 
 def test_only_the_columns_asked_for_are_read_in_their_order(lake: Store) -> None:

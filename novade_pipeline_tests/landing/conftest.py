@@ -2,13 +2,9 @@
 
 import gzip
 import itertools
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -24,7 +20,8 @@ from novade_pipeline.landing.ledger import Rules, Wanted
 from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage import Store
+from novade_pipeline_tests.places import NewStore, drop
 
 FIRST = datetime(2026, 3, 1, 22, tzinfo=UTC)
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{1,2})#\d+\.json\.gz", re.ASCII)
@@ -76,13 +73,10 @@ class Shop:
 
     source = PLAYS
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.folder = root / "landing" / "shop" / "plays"
-        self.folder.mkdir(parents=True)
-        self.landing: Store = store(str(root / "landing"))
-        self.lake: Store = store(str(root / "lake"))
-        self._clock = itertools.count(1_700_000_000)
+    def __init__(self, new_store: NewStore) -> None:
+        self.landing: Store = new_store("landing")
+        self.lake: Store = new_store("lake")
+        self._fresh = (new_store(f"fresh{number}") for number in itertools.count())
 
     @staticmethod
     def name(hour: int, part: int = 0) -> str:
@@ -90,17 +84,23 @@ class Shop:
         moment = FIRST + timedelta(hours=hour)
         return f"{moment:%Y-%m-%d}_{moment.hour}#{part}.json.gz"
 
-    def land(self, name: str, *lines: bytes) -> Path:
+    def land(self, name: str, *lines: bytes) -> None:
         """Export lines under a name; each export is a later version than those before."""
-        return self.put(name, gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0))
+        self.put(name, gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0))
 
-    def put(self, name: str, content: bytes) -> Path:
+    def put(self, name: str, content: bytes, folder: str = PLAYS.folder) -> None:
         """Drop bytes under a name."""
-        path = self.folder / name
-        path.write_bytes(content)
-        at = next(self._clock)
-        os.utime(path, (at, at))
-        return path
+        drop(self.landing, content, folder, name)
+
+    def remove(self, name: str) -> bytes:
+        """Take a file out of the landing zone; its content."""
+        content = self.landing.read(PLAYS.folder, name)
+        self.landing.delete(PLAYS.folder, name)
+        return content
+
+    def names(self) -> set[str]:
+        """What lies in the landing zone."""
+        return {entry.file.rsplit("/", 1)[-1] for entry in self.landing.entries()}
 
     def wanted(self, within: Window | None = None, **rules: Any) -> Wanted:
         """What a load would do."""
@@ -148,13 +148,9 @@ class Shop:
 
     def state_from_nothing(self) -> dict[str, Any]:
         """What one load into an empty lake says."""
-        fresh = store(tempfile.mkdtemp(dir=self.root))
+        fresh = next(self._fresh)
         self.load(lake=fresh)
         return self.state(fresh)
-
-    def remove(self) -> None:
-        """Take everything away."""
-        shutil.rmtree(self.root)
 
 
 def a_rule(**rules: Any) -> Rules:
@@ -169,15 +165,21 @@ def a_rule(**rules: Any) -> Rules:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
+def shop(new_store: NewStore) -> Shop:
     """An empty landing zone and no lake yet."""
-    return Shop(tmp_path)
+    return Shop(new_store)
 
 
 @pytest.fixture
-def new_shop(tmp_path: Path) -> Callable[[], Shop]:
+def new_shop(new_store: NewStore) -> Callable[[], Shop]:
     """Makes shops, for tests that need one an example."""
-    return lambda: Shop(Path(tempfile.mkdtemp(dir=tmp_path)))
+    number = itertools.count()
+
+    def make() -> Shop:
+        mine = f"shop{next(number)}"
+        return Shop(lambda name: new_store(f"{mine}-{name}"))
+
+    return make
 
 
 @pytest.fixture

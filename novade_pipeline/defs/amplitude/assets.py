@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.amplitude.export_files import EVENTS, MERGED_IDS
 from novade_pipeline.defs.amplitude.identities import Merge, survivors
 from novade_pipeline.defs.amplitude.tables import IDENTITIES
@@ -47,7 +48,8 @@ def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[A
     sources = {MERGED_IDS_TABLE.name: version_of(lake, MERGED_IDS_TABLE)}
     receipts = []
     with told_to_dagster():
-        if not is_current(lake, IDENTITIES, sources):
+        require(*lake_probes(lake))
+        if not is_current(lake, IDENTITIES, sources, [MERGED_IDS_TABLE]):
             names = ["amplitude_id", "merged_amplitude_id", "merge_time"]
             merges = read(lake, MERGED_IDS_TABLE, columns=names)
             found = survivors(

@@ -1,18 +1,21 @@
-"""The marts in the graph: one op for all models, of which any part may be selected.
+"""The marts in the graph: a step for the models that hang together; any of them may be selected.
+
+Where a source fails, only the marts of its step wait.
 
 `@dbt_assets` would select nodes with dbt's own engine, whose import costs 0.7 s in every process
 that loads the graph. The same translator makes the same specs here, for all nodes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
+from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
-from novade_pipeline.defs.table_assets import follows_its_sources
+from novade_pipeline.defs.table_assets import follows_its_sources, told_to_dagster
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
@@ -50,7 +53,7 @@ class MartsTranslator(DagsterDbtTranslator):
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
         """The layer, and the domain whose folder the model is in."""
-        return {"layer": "mart", "domain": dbt_resource_props["fqn"][-2]}
+        return {"layer": "mart", "domain": _domain(dbt_resource_props)}
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """As its YAML describes it."""
@@ -60,12 +63,43 @@ class MartsTranslator(DagsterDbtTranslator):
 def definitions(settings: Settings) -> dg.Definitions:
     """The marts and their checks."""
     project = prepared_project(settings.warehouse_path)
-    specs, check_specs = _specs(project)
+    return dg.Definitions(
+        assets=[_step(settings, project, domain, names) for domain, names in parts(project).items()]
+    )
 
-    @dg.multi_asset(name="marts", specs=specs, check_specs=check_specs, can_subset=True, pool=POOL)
+
+def parts(project: Project) -> dict[str, list[str]]:
+    """The models that hang together, by the domain of the first of them.
+
+    Two models do that are of one domain, or of which one reads the other.
+    """
+    found: list[tuple[set[str], list[str]]] = []
+    for name, node in project.nodes.items():
+        linked = {name, _domain(node), *(ref["name"] for ref in node["refs"])}
+        joined = [part for part in found if not part[0].isdisjoint(linked)]
+        found = [part for part in found if part not in joined]
+        names = [*(n for part in joined for n in part[1]), name]
+        found.append((linked.union(*(part[0] for part in joined)), names))
+    return {_domain(project.nodes[names[0]]): names for _, names in found}
+
+
+def _step(
+    settings: Settings, project: Project, domain: str, names: Collection[str]
+) -> dg.AssetsDefinition:
+    specs, check_specs = _specs(project, names)
+
+    @dg.multi_asset(
+        name=f"marts_{domain}",
+        specs=specs,
+        check_specs=check_specs,
+        can_subset=True,
+        pool=POOL,
+    )
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with told_to_dagster():
+            require(*lake_probes(lake))
         done = refresh(
             project,
             lake,
@@ -84,14 +118,17 @@ def definitions(settings: Settings) -> dg.Definitions:
             told = "; ".join(f"marts/{name}: {why}" for name, why in done.failures.items())
             raise dg.Failure(f"Not built: {told}", allow_retries=False)
 
-    return dg.Definitions(assets=[marts])
+    return marts
 
 
-def _specs(project: Project) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
+def _specs(
+    project: Project, names: Collection[str]
+) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
     translator = MartsTranslator()
     specs: list[dg.AssetSpec] = []
     check_specs: list[dg.AssetCheckSpec] = []
-    for name, node in project.nodes.items():
+    for name in names:
+        node = project.nodes[name]
         spec = translator.get_asset_spec(project.manifest, node["unique_id"], None)
         spec = spec.replace_attributes(automation_condition=follows_its_sources())
         specs.append(spec)
@@ -103,6 +140,11 @@ def _specs(project: Project) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec
                 assert check_spec is not None, f"dagster_dbt has no check for {check.name}"
                 check_specs.append(check_spec)
     return specs, check_specs
+
+
+def _domain(node: Mapping[str, Any]) -> str:
+    """The folder that a model is in."""
+    return str(node["fqn"][-2])
 
 
 def _metadata(mart: Mart) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _what_changed(
 def _changed(
     store: Store, table: Table, taken: Version, now: Version
 ) -> frozenset[Any] | Everything:
-    if taken == now:
+    if now.has_rows_of(taken):
         return frozenset()
     if taken.number < 0 or taken.table_id != now.table_id:
         return EVERYTHING

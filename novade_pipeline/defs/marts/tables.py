@@ -6,6 +6,7 @@ YAML is the one place where a mart's columns are written down.
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, create_model
@@ -45,6 +46,14 @@ def mart_table(node: Mapping[str, Any]) -> Table:
         window=day,
         data_time=meta.get("newest"),
     )
+
+
+def mart_tables(warehouse_path: Path) -> list[Table]:
+    """All marts, as they are published; `warehouse_path` is the DuckDB file."""
+    # The project knows the sources, and so every domain's tables: this module is one of them.
+    from novade_pipeline.defs.marts.project import prepared_project
+
+    return [mart_table(node) for node in prepared_project(warehouse_path).nodes.values()]
 
 
 def _field(column: Mapping[str, Any], required: bool) -> Any:

@@ -24,6 +24,7 @@ import duckdb
 
 from novade_pipeline.defs.marts.dbt_sources import source_name
 from novade_pipeline.errors import UserError
+from novade_pipeline.lake.changes import unchanged_since
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
@@ -52,14 +53,26 @@ create table if not exists novade.published (model text, generation bigint, tabl
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a source; `number` is -1 where the table does not exist yet.
+    """A version of a source.
 
-    The id is that of the Delta table: a table that was deleted and made again counts its versions
-    from 0 again.
+    Attributes:
+        number: -1 where the table does not exist yet.
+        table_id: that of the Delta table: one that was deleted and made again counts its versions
+            from 0 again.
+        unchanged_since: the oldest version with the same rows, where older ones have them too:
+            upkeep makes versions as well.
     """
 
     number: int
     table_id: str = ""
+    unchanged_since: int | None = None
+
+    def has_rows_of(self, older: "Version | None") -> bool:
+        """The rows are those of a version that was taken in."""
+        if older is None or older.table_id != self.table_id:
+            return False
+        first = self.number if self.unchanged_since is None else self.unchanged_since
+        return first <= older.number <= self.number
 
 
 @dataclass(frozen=True)
@@ -100,11 +113,15 @@ class Books:
 
 def source_versions(store: Store, tables: Sequence[Table]) -> dict[str, Version]:
     """The newest version of each source."""
-    found = {source_name(table): open_table(store, table) for table in tables}
-    return {
-        name: Version(-1) if delta is None else Version(delta.version(), str(delta.metadata().id))
-        for name, delta in found.items()
-    }
+    return {source_name(table): _version(store, table) for table in tables}
+
+
+def _version(store: Store, table: Table) -> Version:
+    found = open_table(store, table)
+    if found is None:
+        return Version(-1)
+    number = found.version()
+    return Version(number, str(found.metadata().id), unchanged_since(store, table, number))
 
 
 def read_books(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> Books:
@@ -190,7 +207,7 @@ def _reason(
     if books.codes.get(model.name) != model.code:
         return "its code has changed"
     for source in model.sources:
-        if books.taken_in.get((model.name, source)) != versions[source]:
+        if not versions[source].has_rows_of(books.taken_in.get((model.name, source))):
             return f"{source} has changed"
     for ref in model.refs:
         taken = books.taken_in.get((model.name, f"marts.{ref}"), Version(-1))

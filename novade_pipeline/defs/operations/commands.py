@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from novade_pipeline.access import all_probes, tried
+from novade_pipeline.access import Finding, all_probes, tried
 from novade_pipeline.settings import load_settings
 
 console = Console()
@@ -24,13 +24,19 @@ def doctor() -> None:
         table.add_column(heading, overflow="fold")
     before = None
     for finding in findings:
-        mark = "[green]ok[/green]" if finding.passed else "[red]missing[/red]"
+        mark = _mark(finding)
         told = "The same." if finding.told == before else escape(finding.told)
         before = finding.told
         table.add_row(finding.probe.system, finding.probe.right, mark, told)
     console.print(table)
     missing = sum(not finding.passed for finding in findings)
     if missing:
-        console.print(f"[red]{missing} of {len(findings)} rights are missing.[/red]")
+        console.print(f"[red]{missing} of {len(findings)} rights could not be used.[/red]")
         raise typer.Exit(1)
     console.print("All that the graph needs is there.")
+
+
+def _mark(finding: Finding) -> str:
+    if finding.passed:
+        return "[green]ok[/green]"
+    return "[yellow]no answer[/yellow]" if finding.may_pass else "[red]missing[/red]"

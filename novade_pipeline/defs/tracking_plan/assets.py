@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from novade_pipeline.access import lake_probes, landing_probes, require
 from novade_pipeline.defs import pictures
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.table_assets import (
@@ -46,6 +47,7 @@ def plan(
     """Read the newest plan that landed; the same rules from the same file change nothing."""
     receipts = []
     with told_to_dagster():
+        require(*landing_probes(landing), *lake_probes(lake))
         newest = newest_rows(landing, lake)
         if newest is not None:
             receipts.append(replace(lake, PLAN, newest[1]))
@@ -85,6 +87,7 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Judge the events that changed, or all where the plan did."""
         with told_to_dagster():
+            require(*lake_probes(lake))
             receipts = judge_changes(lake, context.log.info)
         counts = count_by_type(lake)
         metadata = table_metadata(lake, EVENT_VERDICTS, receipts)

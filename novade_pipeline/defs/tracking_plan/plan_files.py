@@ -21,7 +21,7 @@ FOLDER = "tracking_plan"
 
 def newest_file(landing: Store) -> LandedFile | None:
     """The newest file of `landing/tracking_plan/`, by its time of change, then by name."""
-    files = list_files(landing, FOLDER, lambda _: None)
+    files = list_files(landing, [f"{FOLDER}/"], lambda _: None)
     return max(files, key=lambda file: (file.modified, file.file), default=None)
 
 

@@ -63,7 +63,7 @@ def judge_changes(
     """
     plan = stored_plan(lake)
     sources = {EVENTS.name: version_of(lake, EVENTS), _PLAN: _as_number(plan.version)}
-    if sources[EVENTS.name] < 0 or is_current(lake, EVENT_VERDICTS, sources):
+    if sources[EVENTS.name] < 0 or is_current(lake, EVENT_VERDICTS, sources, [EVENTS]):
         return []
     judge = Judge(plan)
     receipts: list[WriteReceipt] = []

@@ -1,6 +1,5 @@
 """Amplitude's exports as they lie in the shared data, and loading them."""
 
-import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,7 +13,8 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
 from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import Store
+from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.places import copy
 
 SOURCES = {source.name: source for source in (EVENTS, MERGED_IDS)}
 UNTIMED = {"loaded_at", "table_version", "etag"}
@@ -84,13 +84,11 @@ def lake_of() -> Callable[[Store, Store], Lake]:
 
 
 @pytest.fixture(scope="session")
-def copied(shared: Path) -> Callable[[Path], Path]:
-    """Copies the shared landing zone to where it can be changed."""
+def copied(shared: Path) -> Callable[[str, Store], Store]:
+    """Copies a folder of Amplitude's shared exports to where it can be changed, or read again."""
 
-    def copy(to: Path) -> Path:
-        shutil.copytree(shared / "landing" / "amplitude", to / "amplitude")
-        for folder in (to / "amplitude").rglob("*"):
-            folder.chmod(0o755)
-        return to
+    def make(folder: str, target: Store) -> Store:
+        copy(store(str(shared / folder)), target, "amplitude/")
+        return target
 
-    return copy
+    return make

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.storage import store
+from novade_pipeline_tests.places import NewStore
 
 Lake = Any
 NAMES = [
@@ -31,10 +31,14 @@ class Loaded:
 
 @pytest.fixture(scope="module")
 def loaded(
-    shared: Path, tmp_path_factory: pytest.TempPathFactory, lake_of: Callable[..., Lake]
+    shared: Path,
+    new_lasting_store: NewStore,
+    copied: Callable[..., Any],
+    lake_of: Callable[..., Lake],
 ) -> Loaded:
     """The ten files in a lake."""
-    lake = lake_of(store(str(shared / "faulty")), store(str(tmp_path_factory.mktemp("lake"))))
+    landing = copied("faulty", new_lasting_store("landing"))
+    lake = lake_of(landing, new_lasting_store("lake"))
     lake.load(sources=("events",))
     expected = json.loads((shared / "expected/faulty_amplitude.json").read_text())
     return Loaded(expected, lake.state())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
 from novade_pipeline.defs.marts import previews, warehouse
@@ -20,9 +20,10 @@ from novade_pipeline.defs.marts.pinning import pin
 from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
-from novade_pipeline.lake.query import connect, open_database
+from novade_pipeline.lake.query import connect, literal, open_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.places import NewStore, copy
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 Row = dict[str, Any]
@@ -35,9 +36,9 @@ MARTS = (
 class World:
     """Landed events by upload day, merges and a plan; `write` brings the lake to them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, lake: Store) -> None:
         self.root = root
-        self.lake: Store = store(str(root / "lake"))
+        self.lake = lake
         self.warehouse = root / "warehouse.duckdb"
         self.events: dict[date, list[Row]] = {}
         self.identities: dict[int, int] = {}
@@ -77,13 +78,15 @@ class World:
             self._written["plan"] = list(self.plan)
 
     def _replace(self, table: Table, rows: list[Row], predicate: str | None = None) -> None:
-        there = (Path(self.lake.path(*table.path)) / "_delta_log").is_dir()
+        url, options = self.lake.table_url(*table.path), self.lake.options()
+        there = DeltaTable.is_deltatable(url, options)
         write_deltalake(
-            self.lake.path(*table.path),
+            url,
             pa.Table.from_pylist(rows, schema=table.schema),
             mode="overwrite",
             predicate=predicate if there else None,
             partition_by=list(table.partition_by),
+            storage_options=options,
         )
 
     def refresh(
@@ -114,19 +117,20 @@ class World:
 
     def published(self) -> dict[str, list[tuple[Any, ...]]]:
         """The same from the lake."""
-        with closing(connect()) as connection:
+        places = {name: literal(self.lake.duckdb_path("marts", name)) for name in MARTS}
+        with closing(connect(lake=self.lake)) as connection:
             return {
                 name: connection.execute(
-                    f"select * from delta_scan('{self.lake.path('marts', name)}') order by all"
+                    f"select * from delta_scan({place}) order by all"
                 ).fetchall()
-                for name in MARTS
+                for name, place in places.items()
             }
 
     def whole(self, project: Project) -> dict[str, list[tuple[Any, ...]]]:
         """What the marts are when they are made from nothing, by the very SQL of a whole build."""
         other = self.root / "whole" / "warehouse.duckdb"
         other.unlink(missing_ok=True)
-        with closing(connect(other)) as connection:
+        with closing(connect(other, lake=self.lake)) as connection:
             warehouse.read_books(connection, project.models)
             versions = warehouse.source_versions(self.lake, SOURCES)
             pin(connection, self.lake, SOURCES, versions)
@@ -206,13 +210,14 @@ def pictures() -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path, new_store: NewStore) -> World:
+    return World(tmp_path, new_store("lake"))
 
 
 @pytest.fixture(scope="session")
 def _built(tmp_path_factory: pytest.TempPathFactory, project: Project) -> Path:
-    world = World(tmp_path_factory.mktemp("built"))
+    root = tmp_path_factory.mktemp("built")
+    world = World(root, store(str(root / "lake")))
     _settle(world)
     world.write()
     assert not world.refresh(project).failures
@@ -220,11 +225,10 @@ def _built(tmp_path_factory: pytest.TempPathFactory, project: Project) -> Path:
 
 
 @pytest.fixture
-def built(tmp_path: Path, _built: Path, project: Project) -> World:
+def built(world: World, _built: Path) -> World:
     """A world of three days whose marts are up to date: a copy, made in no time."""
-    root = tmp_path / "world"
-    shutil.copytree(_built, root)
-    world = World(root)
+    shutil.copy(_built / "warehouse.duckdb", world.warehouse)
+    copy(store(str(_built / "lake")), world.lake)
     _settle(world)
     world._written = {day: json.dumps(rows, default=str) for day, rows in world.events.items()}
     world._written |= {"identities": dict(world.identities), "plan": list(world.plan)}

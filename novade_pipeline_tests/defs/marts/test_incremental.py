@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from novade_pipeline_tests.places import on_disk
+
 World = Any
 Change = Callable[[World], None]
 
@@ -77,7 +79,15 @@ CHANGES: list[Change] = [
 ]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
+@pytest.mark.parametrize(
+    ("new_store", "change"),
+    [
+        *(("disk", change) for change in CHANGES),
+        ("azurite", _fewer_events),
+    ],
+    indirect=["new_store"],
+    ids=lambda told: told if isinstance(told, str) else told.__name__.strip("_"),
+)
 def test_what_changed_is_what_a_whole_build_would_find(
     built: World, project: Any, change: Change
 ) -> None:
@@ -89,6 +99,7 @@ def test_what_changed_is_what_a_whole_build_would_find(
     assert built.published() == built.marts()
 
 
+@on_disk
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_history_ends_as_a_build_from_nothing(world: World, project: Any, seed: int) -> None:
     chance = random.Random(seed)

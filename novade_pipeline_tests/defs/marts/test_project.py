@@ -12,6 +12,7 @@ from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, SOURCES_FILE, sources_yaml
 from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
 from novade_pipeline.defs.marts.tables import mart_table
+from novade_pipeline_tests.places import on_disk
 
 
 def test_dbts_sources_are_those_that_the_tables_declare() -> None:
@@ -52,6 +53,9 @@ def test_everything_is_described(project: Project) -> None:
 def test_what_is_personal_in_the_events_is_personal_in_the_marts(project: Project) -> None:
     checked = set()
     for node in project.nodes.values():
+        if "music" in node["fqn"]:
+            # Its user_id is a number of another service's, and a key.
+            continue
         table = mart_table(node)
         for column in table.columns:
             if column.name in EVENTS.personal:
@@ -90,6 +94,7 @@ def test_a_project_is_parsed_again_only_when_its_files_change(
     assert len(set(parsed)) == 3
 
 
+@on_disk
 def test_a_warehouse_of_another_name_is_built_as_well(world: Any) -> None:
     world.warehouse = world.root / "analytics 2026.duckdb"
     assert not world.refresh(prepared_project(world.warehouse), "event_enhanced").failures

@@ -18,6 +18,7 @@ from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.errors import PermanentFailure, UserError
 from novade_pipeline.lake.query import open_database
+from novade_pipeline_tests.places import clear, on_disk
 
 World = Any
 ROOT = Path(__file__).parents[3]
@@ -39,8 +40,12 @@ def _books(world: World, sql: str) -> list[Any]:
 
 
 def _versions(world: World) -> dict[str, int]:
-    marts = Path(world.lake.path("marts"))
-    return {path.name: DeltaTable(path).version() for path in marts.iterdir()}
+    names = {entry.file.split("/")[1] for entry in world.lake.entries("marts/")}
+    return {name: _table(world, "marts", name).version() for name in names}
+
+
+def _table(world: World, *path: str) -> DeltaTable:
+    return DeltaTable(world.lake.table_url(*path), storage_options=world.lake.options())
 
 
 @pytest.mark.usefixtures("no_dbt")
@@ -51,6 +56,7 @@ def test_a_second_refresh_starts_no_dbt_and_writes_nothing(built: World, project
     assert (built.marts(), _versions(built)) == (before, versions)
 
 
+@on_disk
 def test_checks_that_hold_are_told_again_without_dbt(
     built: World, project: Project, request: pytest.FixtureRequest
 ) -> None:
@@ -71,6 +77,7 @@ def test_an_empty_lake_makes_empty_marts(world: World, project: Project) -> None
     assert world.published() == world.marts()
 
 
+@on_disk
 def test_a_failed_check_stops_what_follows_and_keeps_the_mart_out_of_the_lake(
     built: World, project: Project
 ) -> None:
@@ -95,25 +102,27 @@ def test_a_failed_check_stops_what_follows_and_keeps_the_mart_out_of_the_lake(
     assert built.published() == built.marts() == built.whole(project)
 
 
-@pytest.mark.parametrize("lost", ["log", "table", "mart"])
+@pytest.mark.parametrize(
+    ("new_store", "lost"),
+    [("disk", "log"), ("disk", "table"), ("disk", "mart"), ("azurite", "log")],
+    indirect=["new_store"],
+)
 def test_what_the_books_cannot_follow_is_built_whole(
     built: World, project: Project, lost: str
 ) -> None:
     built.land(5, built.event("new", 5.0))
-    events = Path(built.lake.path("amplitude", "events"))
     if lost == "table":
-        shutil.rmtree(events)
+        clear(built.lake, "amplitude", "events")
         built._written.clear()
     built.write()
     if lost == "log":
         # The checkpoint knows the table, and not what changed before it.
         built.land(6, built.event("newer", 6.0))
         built.write()
-        newest = DeltaTable(events)
+        newest = _table(built, "amplitude", "events")
         newest.create_checkpoint()
-        for commit in events.glob("_delta_log/*.json"):
-            if int(commit.stem) < newest.version():
-                commit.unlink()
+        for version in range(newest.version()):
+            built.lake.delete("amplitude", "events", "_delta_log", f"{version:020}.json")
     if lost == "mart":
         _books(built, "drop table marts.sessions")
     assert not built.refresh(project).failures
@@ -124,6 +133,7 @@ def test_what_the_books_cannot_follow_is_built_whole(
     assert (("event_enhanced",) in whole) == (lost != "mart")
 
 
+@on_disk
 def test_a_model_whose_code_changed_is_built_whole(built: World, project: Project) -> None:
     _books(built, "update novade.model set code = 'older' where model = 'event_enhanced'")
     _books(built, "update marts.event_enhanced set country = 'wrong'")
@@ -132,6 +142,7 @@ def test_a_model_whose_code_changed_is_built_whole(built: World, project: Projec
     assert built.marts() == built.whole(project)
 
 
+@on_disk
 def test_a_build_of_everything_by_dbt_is_what_the_tests_compare_with(
     built: World, project: Project
 ) -> None:
@@ -140,6 +151,7 @@ def test_a_build_of_everything_by_dbt_is_what_the_tests_compare_with(
     assert built.published() == built.marts() == built.whole(project)
 
 
+@on_disk
 def test_a_rebuild_mends_a_mart_that_somebody_spoilt(built: World, project: Project) -> None:
     _books(built, "delete from marts.sessions")
     _books(built, "update marts.event_enhanced set country = 'wrong'")
@@ -160,6 +172,7 @@ def test_only_touched_days_are_published(built: World, project: Project) -> None
     assert receipt.files == 1
 
 
+@on_disk
 def test_a_publication_that_was_cut_off_is_done_by_the_next_refresh(
     built: World, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,21 +200,25 @@ def test_a_publication_that_was_not_noted_is_not_done_again(built: World, projec
     assert _versions(built) == versions
 
 
-@pytest.mark.parametrize("harm", ["deleted", "written by others"])
+@pytest.mark.parametrize(
+    ("new_store", "harm"),
+    [("disk", "deleted"), ("disk", "written by others"), ("azurite", "deleted")],
+    indirect=["new_store"],
+)
 def test_a_published_mart_that_others_harmed_is_published_anew(
     built: World, project: Project, harm: str
 ) -> None:
-    path = Path(built.lake.path("marts", "event_enhanced"))
     if harm == "deleted":
-        shutil.rmtree(path)
+        clear(built.lake, "marts", "event_enhanced")
     else:
-        DeltaTable(path).delete("uuid = 'a'")
+        _table(built, "marts", "event_enhanced").delete("uuid = 'a'")
     built.land(5, built.event("new", 5.0))
     built.write()
     built.refresh(project)
     assert built.published() == built.marts()
 
 
+@on_disk
 def test_a_warehouse_restored_from_a_copy_publishes_its_own_future(
     built: World, project: Project
 ) -> None:
@@ -216,6 +233,7 @@ def test_a_warehouse_restored_from_a_copy_publishes_its_own_future(
     assert built.published() == built.marts() == built.whole(project)
 
 
+@on_disk
 def test_a_warehouse_that_another_process_holds_is_one_sentence(
     built: World, project: Project
 ) -> None:
@@ -235,11 +253,13 @@ def test_a_warehouse_that_another_process_holds_is_one_sentence(
         holder.communicate()
 
 
+@on_disk
 def test_dbt_itself_failing_is_not_taken_for_done(built: World, project: Project) -> None:
     with pytest.raises(PermanentFailure, match="dbt build failed"):
-        project.build(built.root, ["event_enhanced"])
+        project.build(built.root, built.lake, ["event_enhanced"])
 
 
+@on_disk
 def test_rows_and_books_are_committed_together_or_not_at_all(
     built: World, project: Project
 ) -> None:
@@ -272,11 +292,12 @@ from dbt.cli.main import dbtRunner
 root = Path(sys.argv[1])
 project = prepared_project(root / "warehouse.duckdb")
 print("ready", flush=True)
-refresh(project, store(str(root / "lake")), root / "warehouse.duckdb",
+refresh(project, store(sys.argv[2]), root / "warehouse.duckdb",
     models=[model.name for model in project.models], checks=[])
 """
 
 
+@on_disk
 @pytest.mark.parametrize("seconds", [0.5, 1.0])
 def test_a_refresh_that_is_killed_is_finished_by_the_next(
     built: World, project: Project, seconds: float
@@ -286,7 +307,9 @@ def test_a_refresh_that_is_killed_is_finished_by_the_next(
     built.identities = {1: 2, 3: 2}
     built.write()
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(built.root)], stdout=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-c", KILLED, str(built.root), built.lake.url],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
     )
     assert process.stdout is not None
     process.stdout.readline()

@@ -19,7 +19,7 @@ from novade_pipeline.defs.marts.warehouse import (
     read_books,
 )
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.query import connect
+from novade_pipeline.lake.query import connect, prepare
 from novade_pipeline.storage import store
 
 MODELS = (
@@ -120,6 +120,7 @@ def test_a_source_that_is_not_there_yet_is_empty_with_its_columns(
 def test_a_pinned_source_does_not_move(connection: duckdb.DuckDBPyConnection, world: Any) -> None:
     world.land(0, world.event("a", 0.0))
     world.write()
+    prepare(connection, world.lake)
     read_books(connection, MODELS)
     versions = {".".join(table.path): Version(0, "id") for table in SOURCES[:1]}
     pin(connection, world.lake, SOURCES[:1], versions)

@@ -350,7 +350,7 @@ def test_the_doctor_says_what_is_missing_and_ends_with_1(
     told = " ".join(done.output.split())
     assert "landing read missing" in told
     assert "the permission Read (r)" in told
-    assert "1 of 7 rights are missing." in told
+    assert "1 of 7 rights could not be used." in told
     assert secret.partition("sig=")[2] not in told
 
 

@@ -27,13 +27,14 @@ from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import find_wanted, load
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.places import NewStore
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Store:
-    return store(str(tmp_path))
+def lake(new_store: NewStore) -> Store:
+    return new_store("lake")
 
 
 def _land(lake: Store, hour: int, *events: tuple[str, str, Any]) -> None:

@@ -1,0 +1,27 @@
+"""httpx logs each request's URL at INFO; a key in a query string must not be in it."""
+
+import logging
+from urllib.parse import urlsplit, urlunsplit
+
+
+class _WithoutQueries(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, its URLs without query and user."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                _shown(str(arg)) if "://" in str(arg) else arg for arg in record.args
+            )
+        return True
+
+
+_FILTER = _WithoutQueries()
+
+
+def keep_queries_private() -> None:
+    """See to it that httpx's own log says nothing of query strings; more than once is no harm."""
+    logging.getLogger("httpx").addFilter(_FILTER)
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

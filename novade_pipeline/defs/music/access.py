@@ -1,0 +1,33 @@
+"""What the music domain needs: the service's lists, where its address is set."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from novade_pipeline.access import Probe
+from novade_pipeline.defs.music.settings import MusicSettings
+from novade_pipeline.defs.music.tables import READ
+from novade_pipeline.settings import Settings
+
+SECONDS = 8.0
+
+
+def probes(settings: Settings) -> Iterator[Probe]:
+    """One row of the first list is asked for."""
+    music = settings.of(MusicSettings)
+    url = music.api_url
+    if url is None:
+        return
+
+    def read() -> str:
+        from novade_pipeline.api.client import Client
+        from novade_pipeline.api.retry import Retry
+        from novade_pipeline.defs.music.load import api_of
+
+        hasty = replace(api_of(music), timeout=SECONDS, retry=Retry(attempts=2, longest_asked=1.0))
+        with Client(hasty) as client:
+            name = READ[0].path[-1]
+            client.json(client.get(name, {"page": 1, "size": 1}))
+            return f"The list {name} was read."
+
+    mend = "look at NOVADE_MUSIC_API_URL and NOVADE_MUSIC_API_TOKEN"
+    yield Probe("music", "read", "Its lists are read.", f"Music service {url}", mend, read)

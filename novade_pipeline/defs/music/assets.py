@@ -1,0 +1,174 @@
+"""The music service in the graph: one step that reads its lists, each into a table."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from novade_pipeline.access import lake_probes, require
+from novade_pipeline.defs.music.settings import MusicSettings
+from novade_pipeline.defs.music.tables import QUARANTINE, READ
+from novade_pipeline.defs.runs import is_after_a_landing, is_asked_for
+from novade_pipeline.defs.table_assets import (
+    check_columns,
+    check_fresh,
+    check_specs,
+    key_of,
+    table_metadata,
+    table_spec,
+    told_to_dagster,
+)
+from novade_pipeline.lake.delta import WriteReceipt
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
+
+if TYPE_CHECKING:
+    from novade_pipeline.defs.music.load import Loaded
+
+POOL = "music_api"
+NOT_CONFIGURED = "NOVADE_MUSIC_API_URL is not set: the music API is not read."
+ON_SCHEDULE = "The music API is read on its schedule, not after each landing."
+QUARANTINE_CHECK = "nothing_in_quarantine"
+SETTLED_CHECK = "read_while_it_held_still"
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """The assets of the music service."""
+    music = settings.of(MusicSettings)
+    automation = None
+    if music.api_url is not None:
+        automation = dg.AutomationCondition.on_cron(music.schedule)
+
+    @dg.multi_asset(
+        name="music_service",
+        specs=[
+            *(table_spec(t, kinds={"api"}, automation_condition=automation) for t in READ),
+            table_spec(QUARANTINE, deps=READ, automation_condition=automation),
+        ],
+        check_specs=_check_specs(),
+        can_subset=True,
+        pool=POOL,
+    )
+    def music_service(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Read what is selected, and write what changed."""
+        selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
+        checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+        if music.api_url is None and is_asked_for(context):
+            raise dg.Failure(NOT_CONFIGURED, allow_retries=False)
+        if music.api_url is None:
+            told = _unread(lake, selected, NOT_CONFIGURED)
+        elif is_after_a_landing(context):
+            told = _unread(lake, selected, ON_SCHEDULE)
+        else:
+            told = _read(context, settings, lake, selected)
+        for table, metadata in told:
+            yield dg.MaterializeResult(
+                asset_key=key_of(table),
+                metadata=metadata,
+                check_results=[
+                    result
+                    for result in _check_results(settings, lake, table, metadata)
+                    if (result.asset_key, result.check_name) in checks
+                ],
+            )
+
+    return dg.Definitions(assets=[music_service])
+
+
+def _unread(lake: Store, tables: list[Table], why: str) -> Iterator[tuple[Table, dict[str, Any]]]:
+    return ((table, table_metadata(lake, table) | {"note": why}) for table in tables)
+
+
+def _read(
+    context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: list[Table]
+) -> Iterator[tuple[Table, dict[str, Any]]]:
+    """Read the service table by table; the metadata of each."""
+    # httpx takes a quarter of a second to import, which every step's process would pay.
+    from novade_pipeline.api.client import Client
+    from novade_pipeline.defs.music.load import api_of, load
+
+    music, policy = settings.of(MusicSettings), settings.personal_data_policy
+    quarantined: list[WriteReceipt] = []
+    with told_to_dagster():
+        require(*lake_probes(lake))
+    with Client(api_of(music)) as client:
+        for table in tables:
+            before = client.receipt
+            if table is QUARANTINE:
+                yield table, table_metadata(lake, table, quarantined)
+                continue
+            with told_to_dagster():
+                done = load(client, lake, table, policy, music, context.log.info)
+            quarantined += [done.quarantine] if done.quarantine is not None else []
+            yield table, _metadata(lake, table, done) | asdict(client.receipt - before)
+
+
+def _metadata(lake: Store, table: Table, done: "Loaded") -> dict[str, Any]:
+    last, what = done.read.last, done.changes
+    return table_metadata(lake, table, [done.receipt] if done.receipt is not None else []) | {
+        "rows_read": last.items,
+        "rows_repeated": last.repeated,
+        "rows_quarantined": len(last.bad),
+        "rows_new": what.new,
+        "rows_changed": what.changed,
+        "rows_vanished": what.vanished,
+        "rows_older": what.older,
+        "pages": last.pages,
+        "reads": done.read.sweeps,
+        "settled": done.read.is_settled,
+    }
+
+
+def _check_specs() -> list[dg.AssetCheckSpec]:
+    return [
+        *(spec for table in READ for spec in check_specs(table)),
+        *check_specs(QUARANTINE),
+        *(
+            dg.AssetCheckSpec(
+                SETTLED_CHECK,
+                asset=key_of(table),
+                description="Warns where the list never held still while it was read: a row that "
+                "vanished meanwhile is marked by a later run.",
+            )
+            for table in READ
+        ),
+        dg.AssetCheckSpec(
+            QUARANTINE_CHECK,
+            asset=key_of(QUARANTINE),
+            description="Warns where the newest read has rows that break their types.",
+        ),
+    ]
+
+
+def _check_results(
+    settings: Settings, lake: Store, table: Table, metadata: dict[str, Any]
+) -> Iterator[dg.AssetCheckResult]:
+    yield check_columns(lake, table)
+    if "note" in metadata:
+        return
+    if table is QUARANTINE:
+        rows = metadata["dagster/row_count"]
+        yield _warning(table, QUARANTINE_CHECK, not rows, {"rows": rows})
+        return
+    yield _warning(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
+    if table.data_time is not None:
+        times = read(lake, table, columns=[table.data_time])[table.data_time].to_pylist()
+        newest = max(times, default=None)
+        yield check_fresh(table, newest, settings.freshness_hours)
+
+
+def _warning(
+    table: Table, name: str, passed: bool, metadata: dict[str, Any]
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed,
+        check_name=name,
+        asset_key=key_of(table),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )

@@ -1,0 +1,103 @@
+"""What a read of the service changes in a table of the lake; what is the same is not written."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.table import Table
+
+_OURS = ("read_at",)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The rows to merge, and why each is among them.
+
+    Attributes:
+        rows: new ones, changed ones, and those that vanished, marked.
+        new: the lake had none of that key.
+        changed: the lake had it in another state, or marked as deleted.
+        vanished: the service no longer has it.
+        older: the lake has it in a newer state; these are not among the rows.
+        unchanged: the lake has it just so.
+    """
+
+    rows: pa.Table
+    new: int
+    changed: int
+    vanished: int
+    older: int
+    unchanged: int
+
+
+def changes(
+    table: Table, there: pa.Table, found: pa.Table, keys: Iterable[Any], now: datetime
+) -> Changes:
+    """Compare what the lake holds with what the service told.
+
+    Args:
+        table: with `updated_at`, `is_deleted` and `read_at`.
+        there: all rows of the lake.
+        found: what was read; of several rows of a key the newest stands, of equally new ones the
+            one that was read last.
+        keys: those that did not vanish, though there may be no row of them.
+        now: when rows that vanished are said to have been read so.
+    """
+    (key,) = map(identifier, table.key)
+    names = [column.name for column in table.columns]
+    told = [identifier(name) for name in names if name not in (*table.key, *_OURS)]
+    differs = f"({_struct('f', told)}) is distinct from ({_struct('t', told)})"
+    kind = table.schema.field(table.key[0]).type
+    with closing(duckdb.connect()) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        numbered = found.append_column("_nth", pa.array(range(len(found)), pa.int64()))
+        connection.register("there", there)
+        connection.register("numbered", numbered)
+        connection.register("seen", pa.table({"key": pa.array(list(keys), kind)}))
+        connection.execute(
+            f"""
+            create temp table compared as
+            with f as (
+                select * from numbered
+                qualify row_number() over (partition by {key} order by updated_at desc, _nth desc)
+                    = 1
+            )
+            select
+                f.* exclude (_nth),
+                case
+                    when t.{key} is null then 'new'
+                    when not {differs} then 'unchanged'
+                    when f.updated_at < t.updated_at and not t.is_deleted then 'older'
+                    else 'changed'
+                end as _what
+            from f left join there as t on f.{key} = t.{key}
+            union all by name
+            select
+                t.* replace (true as is_deleted, $1::timestamptz as read_at), 'vanished' as _what
+            from there as t
+            where not t.is_deleted and t.{key} not in (select key from seen)
+        """,
+            [now],
+        )
+        counts = dict(
+            connection.execute("select _what, count(*) from compared group by 1").fetchall()
+        )
+        columns = ", ".join(map(identifier, names))
+        rows = connection.execute(
+            f"select {columns} from compared where _what not in ('unchanged', 'older')"
+        ).to_arrow_table()
+    return Changes(
+        rows=rows.cast(table.schema),
+        **{name: counts.get(name, 0) for name in ("new", "changed", "vanished", "older")},
+        unchanged=counts.get("unchanged", 0),
+    )
+
+
+def _struct(alias: str, columns: Iterable[str]) -> str:
+    return "row(" + ", ".join(f"{alias}.{column}" for column in columns) + ")"

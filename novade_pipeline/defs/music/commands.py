@@ -1,0 +1,73 @@
+"""`novade music`: what the lake holds of the music service."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+music = typer.Typer(help="The music service.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the domain's commands into the command line."""
+    app.add_typer(music, name="music")
+
+
+@music.callback()
+def _commands() -> None:
+    """The music service."""
+
+
+@music.command("as-of", epilog="Example: [bold]novade music as-of 2024-05-01[/bold]")
+def as_of(
+    moment: Annotated[
+        str, typer.Argument(help="A day (its end) or a time, UTC: 2024-05-01, 2024-05-01T13:30.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="A folder: write the rows of then there, as Parquet.")
+    ] = None,
+) -> None:
+    """Show what the lake held of the music service at some moment, and how to read it."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from novade_pipeline.defs.music import as_of as history
+    from novade_pipeline.errors import UserError
+    from novade_pipeline.settings import load_settings
+
+    lake = load_settings().lake
+    at = history.moment_of(moment, datetime.now(UTC))
+    held = history.held_as_of(lake, at)
+    if all(one.version is None for one in held):
+        first = history.first_day(lake)
+        since = f"the first read was on {first}" if first else "nothing has been read yet"
+        raise UserError(f"novade music as-of: expected tables of {at:%Y-%m-%d %H:%M}, but {since}.")
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("Table", "Version", "Written (UTC)", "Rows", "Deleted", "Read it with"):
+        shown.add_column(heading, overflow="fold")
+    for one in held:
+        if one.version is None or one.written_at is None:
+            shown.add_row(one.table.name, "", "not yet", "", "", "")
+            continue
+        rows = history.rows_as_of(lake, one)
+        gone = pc.sum(rows["is_deleted"]).as_py() or 0
+        sql = f"delta_scan('{lake.duckdb_path(*one.table.path)}', version := {one.version})"
+        counts = (f"{len(rows) - gone:,}", f"{gone:,}")
+        shown.add_row(
+            one.table.name,
+            str(one.version),
+            f"{one.written_at:%Y-%m-%d %H:%M:%S}",
+            *counts,
+            escape(sql),
+        )
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            pq.write_table(rows, out / f"{one.table.path[-1]}.parquet")
+    console = Console()
+    console.print(shown)
+    if out is not None:
+        console.print(f"The rows are in {escape(str(out))}.", soft_wrap=True)

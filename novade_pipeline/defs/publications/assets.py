@@ -1,0 +1,214 @@
+"""Publications in the graph: what landed, who mentions what, and the answers that follow."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from novade_pipeline.access import lake_probes, require
+from novade_pipeline.defs.landing_assets import landing_assets
+from novade_pipeline.defs.publications.drug_mentions import deduplicate
+from novade_pipeline.defs.publications.graph import (
+    PICTURE,
+    SCHEMA_FILE,
+    Graph,
+    counts,
+    drug_graph,
+    violations,
+)
+from novade_pipeline.defs.publications.graph_page import graph_page
+from novade_pipeline.defs.publications.landed_files import CLINICAL_TRIALS, DRUGS, PUBMED_ARTICLES
+from novade_pipeline.defs.publications.questions import (
+    all_related_drugs,
+    journals_by_drug_count,
+    stored_graph,
+)
+from novade_pipeline.defs.publications.tables import (
+    DRUG_MENTIONS,
+    JOURNALS_BY_DRUG_COUNT,
+    PUBLICATIONS,
+    RELATED_DRUGS,
+    TITLE_MENTIONS,
+)
+from novade_pipeline.defs.publications.tables import DRUGS as DRUGS_TABLE
+from novade_pipeline.defs.publications.title_mentions import find_changed_mentions, known_drugs
+from novade_pipeline.defs.table_assets import (
+    check_columns,
+    check_specs,
+    follows_its_sources,
+    key_of,
+    table_metadata,
+    table_spec,
+    told_to_dagster,
+)
+from novade_pipeline.lake.delta import WriteReceipt, current_version, replace
+from novade_pipeline.lake.documents import write_document
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
+
+SOURCES = (DRUGS, PUBMED_ARTICLES, CLINICAL_TRIALS)
+GRAPH = dg.AssetKey(["publications", "drug_graph"])
+SCHEMA_CHECK = "document_follows_its_schema"
+_FIELDS = dg.TableSchema(
+    columns=[
+        dg.TableColumn("name", "string", "The drug, one object of the list `drugs`."),
+        dg.TableColumn("atccode", "string", "Its code in the ATC classification."),
+        dg.TableColumn("pubmed_articles", "list", "PubMed articles that mention it, dated."),
+        dg.TableColumn("clinical_trials", "list", "Clinical trials that mention it, dated."),
+        dg.TableColumn("journals", "list", "Journals that mention it, with each date."),
+    ]
+)
+
+
+def _derived(
+    table: Table,
+    made: Callable[[Store, Callable[[str], None]], list[WriteReceipt]],
+    deps: Iterable[Table],
+) -> dg.AssetsDefinition:
+    """The asset of a table that is made from others of the lake, where they have changed."""
+
+    @dg.multi_asset(
+        name=table.name.replace("/", "_"),
+        specs=[
+            table_spec(
+                table,
+                kinds={"python"},
+                deps=list(deps),
+                automation_condition=follows_its_sources(),
+            )
+        ],
+        check_specs=check_specs(table),
+        pool=table.name.replace("/", "_"),
+    )
+    def derived(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        with told_to_dagster():
+            require(*lake_probes(lake))
+            receipts = made(lake, context.log.info)
+        yield dg.MaterializeResult(
+            asset_key=key_of(table),
+            metadata=table_metadata(lake, table, receipts),
+            check_results=[check_columns(lake, table)],
+        )
+
+    return derived
+
+
+@dg.asset(
+    key=GRAPH,
+    metadata={"dagster/column_schema": _FIELDS},
+    group_name="publications",
+    kinds={"python", "json"},
+    owners=["team:data-platform"],
+    tags={"written": "document"},
+    deps=[key_of(DRUG_MENTIONS), key_of(DRUGS_TABLE)],
+    io_manager_key="documents",
+    automation_condition=follows_its_sources(),
+    check_specs=[
+        dg.AssetCheckSpec(
+            SCHEMA_CHECK,
+            asset=GRAPH,
+            blocking=True,
+            description=f"The document is as {SCHEMA_FILE.name} says.",
+        )
+    ],
+    pool="publications_drug_graph",
+)
+def _drug_graph(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
+    """Drugs with the PubMed articles, clinical trials and journals that mention them, dated.
+
+    A JSON document; its JSON Schema ships with the package, and the same graph as a picture for
+    the browser lies beside it.
+    """
+    with told_to_dagster():
+        drugs = [(names.drug, names.atccode) for names in known_drugs(lake)]
+        graph = drug_graph(drugs, read(lake, DRUG_MENTIONS).to_pylist())
+        write_document(lake, graph_page(graph).encode(), *PICTURE)
+    broken = violations(graph)
+    found = counts(graph)
+    yield dg.MaterializeResult(
+        value=graph,
+        metadata={
+            **found,
+            "dagster/row_count": found["drug_publication_mentions"],
+            "picture": dg.MetadataValue.url(lake.child(*PICTURE)),
+            "picture_path": dg.MetadataValue.path(lake.path(*PICTURE)),
+            "schema": dg.MetadataValue.path(str(SCHEMA_FILE)),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not broken,
+                check_name=SCHEMA_CHECK,
+                asset_key=GRAPH,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"broken": dg.MetadataValue.json(broken)},
+            )
+        ],
+    )
+
+
+def _answers(table: Table, rows_of: Callable[[Graph], list[dict[str, Any]]]) -> dg.AssetsDefinition:
+    """The asset of a table that answers a question from the graph alone."""
+
+    @dg.multi_asset(
+        name=table.name.replace("/", "_"),
+        specs=[
+            table_spec(
+                table, kinds={"python"}, automation_condition=follows_its_sources()
+            ).replace_attributes(deps=[GRAPH])
+        ],
+        check_specs=check_specs(table),
+        pool=table.name.replace("/", "_"),
+    )
+    def answers(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
+        receipts = []
+        with told_to_dagster():
+            rows = pa.Table.from_pylist(rows_of(stored_graph(lake)), schema=table.schema)
+            order = [(name, "ascending") for name in table.key]
+            there = read(lake, table).sort_by(order)
+            if current_version(lake, table) is None or not rows.sort_by(order).equals(there):
+                receipts.append(replace(lake, table, rows))
+        yield dg.MaterializeResult(
+            asset_key=key_of(table),
+            metadata=table_metadata(lake, table, receipts),
+            check_results=[check_columns(lake, table)],
+        )
+
+    return answers
+
+
+def _journal_rows(graph: Graph) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": journal.rank,
+            "journal": journal.name,
+            "drug_count": len(journal.drugs),
+            "drugs": list(journal.drugs),
+        }
+        for journal in journals_by_drug_count(graph)
+    ]
+
+
+def _related_rows(graph: Graph) -> list[dict[str, Any]]:
+    return [
+        {"drug": drug, "related_drug": related.drug, "journals": list(related.journals)}
+        for drug, related in all_related_drugs(graph)
+    ]
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """The assets of publications."""
+    return dg.Definitions(
+        assets=[
+            landing_assets(settings, "publications", SOURCES),
+            _derived(TITLE_MENTIONS, find_changed_mentions, (DRUGS_TABLE, *PUBLICATIONS.values())),
+            _derived(DRUG_MENTIONS, lambda lake, _: deduplicate(lake), (TITLE_MENTIONS,)),
+            _drug_graph,
+            _answers(JOURNALS_BY_DRUG_COUNT, _journal_rows),
+            _answers(RELATED_DRUGS, _related_rows),
+        ]
+    )

@@ -1,0 +1,168 @@
+"""The tables of publications: what landed, which drugs it mentions, and what follows from that."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from novade_pipeline.lake.table import Json, Table
+from novade_pipeline.landing.tables import RecordRow, ledger_table, quarantine_table
+from novade_pipeline.personal_data import Personal
+
+# Authors, where a file names them, are persons: what this model does not know is theirs, perhaps.
+UNKNOWN = Personal("**")
+# Where a field is called `date`, its type needs another name.
+Day = date
+
+
+class Drug(RecordRow):
+    """One drug as it landed, with the names that it is looked for by."""
+
+    drug: str = Field(description="The drug's name, as it was typed.")
+    atccode: str | None = Field(None, description="Its code in the ATC classification.")
+    synonyms: list[str] = Field(description="Other names that stand for it in titles.")
+    other_fields: Annotated[Json | None, UNKNOWN] = Field(
+        None, description="Fields that this model does not know, as one JSON object."
+    )
+
+
+class Publication(RecordRow):
+    """One publication as it landed."""
+
+    id: str | None = Field(None, description="Names the publication; some have none.")
+    title: str = Field(description="The title, without the signs of broken escapes.")
+    date: Day = Field(description="When it was published.")
+    journal: str | None = Field(None, description="The journal that published it.")
+    other_fields: Annotated[Json | None, UNKNOWN] = Field(
+        None, description="Fields that this model does not know, as one JSON object."
+    )
+
+
+class PubmedArticle(Publication):
+    """One PubMed article as it landed; the same article may land in several files."""
+
+
+class ClinicalTrial(Publication):
+    """One clinical trial as it landed; a trial that was split over two rows is one."""
+
+
+class TitleMention(BaseModel):
+    """One drug in the title of one publication as it landed; copies of a publication have theirs.
+
+    Written by the windows of the publications, so that new files cost what is new.
+    """
+
+    kind: str = Field(description="`pubmed_article` or `clinical_trial`.")
+    upload_date: date = Field(description="UTC day of the upload hour.")
+    upload_hour: datetime = Field(description="The hour of the file that the publication was in.")
+    file: str = Field(description="The file that the publication was in.")
+    line: int = Field(description="The line that it begins in, from 1; in Parquet its row.")
+    record: int = Field(description="Which of the file's records it is, from 1.")
+    drug: str = Field(description="The drug's name.")
+    atccode: str | None = Field(None, description="The drug's code in the ATC classification.")
+    found: str = Field(description="The name or synonym that was found, folded.")
+    id: str | None = Field(None, description="Names the publication; some have none.")
+    title: str = Field(description="The title.")
+    folded_title: str = Field(description="The title as it is compared.")
+    date: Day = Field(description="When it was published.")
+    journal: str | None = Field(None, description="The journal.")
+    folded_journal: str | None = Field(None, description="The journal as it is compared.")
+
+
+class DrugMention(BaseModel):
+    """One drug that one publication mentions in its title; each pair stands once.
+
+    Of several copies of a publication the last by file name and record counts. A publication
+    without an id is the one of the same kind, title and date that has one, where there is one.
+    """
+
+    drug: str = Field(description="The drug's name.")
+    atccode: str | None = Field(None, description="The drug's code in the ATC classification.")
+    kind: str = Field(description="`pubmed_article` or `clinical_trial`.")
+    publication: str = Field(description="The id; `untitled` ids begin with `title:` and a hash.")
+    id: str | None = Field(None, description="The publication's own id; some have none.")
+    title: str = Field(description="The title.")
+    date: Day = Field(description="When it was published.")
+    journal: str | None = Field(None, description="The journal, spelt as most often.")
+    found: str = Field(description="The name or synonym that was found, folded.")
+    file: str = Field(description="The file that the publication was in.")
+    line: int = Field(description="The line that it begins in, from 1; in Parquet its row.")
+
+
+class JournalDrugs(BaseModel):
+    """How many different drugs a journal mentions, from the graph alone; ties share a rank."""
+
+    rank: int = Field(description="1 for the journals that mention the most different drugs.")
+    journal: str = Field(description="The journal.")
+    drug_count: int = Field(description="Different drugs that it mentions.")
+    drugs: list[str] = Field(description="Their names, in order.")
+
+
+class RelatedDrug(BaseModel):
+    """Two drugs that the same journals mention in PubMed articles, from the graph alone.
+
+    A drug that one of these journals also mentions in a clinical trial is not related.
+    """
+
+    drug: str = Field(description="The drug that is asked for.")
+    related_drug: str = Field(description="A drug that the same journals mention in articles only.")
+    journals: list[str] = Field(description="The journals that mention both in articles.")
+
+
+DRUGS = Table(
+    name="publications/drugs",
+    row=Drug,
+    key=("file", "record"),
+    written="replace_window",
+    partition_by=("upload_date",),
+    window="upload_hour",
+)
+PUBMED_ARTICLES = Table(
+    name="publications/pubmed_articles",
+    row=PubmedArticle,
+    key=("file", "record"),
+    written="replace_window",
+    partition_by=("upload_date",),
+    window="upload_hour",
+)
+CLINICAL_TRIALS = Table(
+    name="publications/clinical_trials",
+    row=ClinicalTrial,
+    key=("file", "record"),
+    written="replace_window",
+    partition_by=("upload_date",),
+    window="upload_hour",
+)
+TITLE_MENTIONS = Table(
+    name="publications/title_mentions",
+    row=TitleMention,
+    key=("file", "record", "drug"),
+    written="replace_window",
+    partition_by=("kind", "upload_date"),
+    window="upload_hour",
+)
+DRUG_MENTIONS = Table(
+    name="publications/drug_mentions",
+    row=DrugMention,
+    key=("drug", "kind", "publication"),
+    written="replace",
+)
+JOURNALS_BY_DRUG_COUNT = Table(
+    name="publications/journals_by_drug_count",
+    row=JournalDrugs,
+    key=("journal",),
+    written="replace",
+)
+RELATED_DRUGS = Table(
+    name="publications/related_drugs",
+    row=RelatedDrug,
+    key=("drug", "related_drug"),
+    written="replace",
+)
+FILES = ledger_table("publications")
+QUARANTINE = quarantine_table("publications")
+TABLES = (
+    *(DRUGS, PUBMED_ARTICLES, CLINICAL_TRIALS, FILES, QUARANTINE, TITLE_MENTIONS, DRUG_MENTIONS),
+    *(JOURNALS_BY_DRUG_COUNT, RELATED_DRUGS),
+)
+PUBLICATIONS = {"pubmed_article": PUBMED_ARTICLES, "clinical_trial": CLINICAL_TRIALS}

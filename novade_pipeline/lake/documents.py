@@ -1,0 +1,14 @@
+"""Documents of the lake: whole files that are written only where they differ."""
+
+from novade_pipeline.storage import Store
+
+
+def write_document(lake: Store, content: bytes, *parts: str) -> bool:
+    """Put a whole document in its place; False where it stands there already."""
+    try:
+        if lake.read(*parts) == content:
+            return False
+    except FileNotFoundError:
+        pass
+    lake.write(content, *parts)
+    return True

@@ -1,0 +1,282 @@
+"""Upkeep of a table beside running loads: compaction, vacuum, checkpoint. No row ever changes.
+
+A compaction commits with `dataChange` false, so that nothing derived from the table is made again,
+and gives way to a load that was faster. A vacuum deletes files that no version within the retention
+needs, and a checkpoint shortens what a reader reads of the log; neither commits anything.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from novade_pipeline.errors import TransientFailure
+from novade_pipeline.lake.delta import cannot_write, open_table, writer_properties
+from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Entry, Store
+
+TARGET_BYTES = 128 * 2**20
+# A file of half the target or more is left as it is, until smaller ones gather beside it.
+SMALL_BYTES = TARGET_BYTES // 2
+# One commit holds so many partitions: a lost race costs no more than their compaction.
+SLICE_PARTITIONS = 31
+SPILL_BYTES = 256 * 2**20
+
+Partition: TypeAlias = tuple[str | None, ...]
+Filters: TypeAlias = list[tuple[str, str, Any]]
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What one piece of upkeep found and left.
+
+    Attributes:
+        files_before: of a compaction the files of the newest version, of a vacuum all data files,
+            older versions' included, of a checkpoint the files of the log.
+        files_after: the same, afterwards.
+        bytes_before: their size.
+        bytes_after: their size, afterwards.
+        table_version: the newest version, afterwards.
+        seconds: wall time.
+        gave_way: how many commits of a compaction lost against a load, and are left to the next.
+    """
+
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+    table_version: int
+    seconds: float
+    gave_way: int = 0
+
+
+def compact(store: Store, table: Table) -> Upkeep | None:
+    """Join the small files of each partition that has several; None where there is no table.
+
+    Where a load replaced rows of the same files meanwhile, the compaction gives way and its new
+    files wait, unreferenced, for a vacuum. A load that replaces rows of files that a compaction
+    joined meanwhile gets `TransientFailure` and runs again; loads of other rows do not notice.
+
+    Raises:
+        UserError: the lake cannot be written.
+        TransientFailure: the storage failed.
+    """
+    started = time.monotonic()
+    found = open_table(store, table)
+    if found is None:
+        return None
+    before = _sizes(found, table)
+    gave_way = 0
+    for filters in _slices(table, _due(before)):
+        try:
+            found.optimize.compact(
+                partition_filters=filters,
+                target_size=TARGET_BYTES,
+                max_concurrent_tasks=1,
+                max_spill_size=SPILL_BYTES,
+                writer_properties=writer_properties(table),
+                commit_properties=CommitProperties(max_commit_retries=15),
+            )
+        except CommitFailedError:
+            gave_way += 1
+            found.update_incremental()
+        except (OSError, DeltaError) as error:
+            raise cannot_write(store, table, error) from None
+    found.update_incremental()
+    after = _sizes(found, table)
+    return Upkeep(
+        *_counts(before, after),
+        table_version=found.version(),
+        seconds=time.monotonic() - started,
+        gave_way=gave_way,
+    )
+
+
+def vacuum(
+    store: Store, table: Table, keep_days: int, now: Callable[[], datetime] | None = None
+) -> Upkeep | None:
+    """Delete data files that no version of the last `keep_days` days needs.
+
+    Files that a version needs are those that it has, whenever they were written, so a file may go
+    `keep_days` after the commit that removed it, and one that was never committed (a load died)
+    `keep_days` after it was written: what a running load has written is younger than that.
+
+    delta-rs says which files are expendable, but would also delete what other programs keep below
+    the table, and commit twice for nothing: of its list, data files of the table are deleted here.
+
+    Args:
+        keep_days: at least 1; a longer one than before holds for what is removed from then on.
+        now: the clock; the real one where None.
+
+    Returns:
+        None where there is no table.
+
+    Raises:
+        UserError: the lake cannot be written.
+        TransientFailure: the storage failed, or another writer was faster.
+    """
+    assert keep_days >= 1, "a running load's files would not be safe"
+    started = time.monotonic()
+    keep_days = max(keep_days, table.time_travel_days)
+    found = open_table(store, table)
+    if found is None:
+        return None
+    oldest = (now() if now is not None else datetime.now(UTC)) - timedelta(days=keep_days)
+    _keep(store, table, found, keep_days)
+    try:
+        expendable = set(found.vacuum(retention_hours=24 * keep_days, dry_run=True, full=True))
+    except (OSError, DeltaError) as error:
+        raise cannot_write(store, table, error) from None
+    before = {file: entry for file, entry in _files(store, table) if _is_data(file, table)}
+    doomed = [file for file in before if file in expendable and before[file].modified < oldest]
+    for file in doomed:
+        store.delete(*table.path, *file.split("/"))
+    size = sum(entry.size for entry in before.values())
+    return Upkeep(
+        files_before=len(before),
+        files_after=len(before) - len(doomed),
+        bytes_before=size,
+        bytes_after=size - sum(before[file].size for file in doomed),
+        table_version=found.version(),
+        seconds=time.monotonic() - started,
+    )
+
+
+def checkpoint(store: Store, table: Table, keep_days: int) -> Upkeep | None:
+    """Sum the log up at its newest version, and drop what no version within the retention needs.
+
+    The version that was the newest `keep_days` ago is needed, however old it is, and so is the last
+    sum before it. A week more is kept, for derived tables that are behind (`lake.changes`).
+
+    Args:
+        keep_days: as for `vacuum`.
+
+    Returns:
+        None where there is no table.
+
+    Raises:
+        UserError: the lake cannot be written.
+        TransientFailure: the storage failed, or another writer was faster.
+    """
+    started = time.monotonic()
+    keep_days = max(keep_days, table.time_travel_days)
+    found = open_table(store, table)
+    if found is None:
+        return None
+    _keep(store, table, found, keep_days)
+    before = _log(store, table)
+    try:
+        if _last_checkpoint(store, table) != found.version():
+            found.create_checkpoint()
+    except (OSError, DeltaError) as error:
+        raise cannot_write(store, table, error) from None
+    after = _log(store, table)
+    for name in expired(after, datetime.now(UTC) - timedelta(days=keep_days + LOG_DAYS_MORE)):
+        store.delete(*table.path, "_delta_log", name)
+        del after[name]
+    sizes = [[entry.size for entry in log.values()] for log in (before, after)]
+    return Upkeep(
+        *_counts({(): sizes[0]}, {(): sizes[1]}),
+        table_version=found.version(),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _due(sizes: dict[Partition, list[int]]) -> list[Partition]:
+    """The partitions in which files can be joined."""
+    return [
+        partition
+        for partition, of_files in sizes.items()
+        if sum(size < SMALL_BYTES for size in of_files) > 1
+    ]
+
+
+def _slices(table: Table, partitions: Sequence[Partition]) -> Iterator[Filters | None]:
+    """The partitions in delta-rs's filters, one filter a commit."""
+    if not table.partition_by:
+        yield from (None for _ in partitions)
+        return
+    # delta-rs writes a missing value as an empty one, and finds it only by itself.
+    alone = [p for p in partitions if len(p) > 1 or None in p]
+    for partition in alone:
+        yield [(c, "=", v or "") for c, v in zip(table.partition_by, partition, strict=True)]
+    values = sorted(v for p in partitions if p not in alone for v in p if v is not None)
+    for at in range(0, len(values), SLICE_PARTITIONS):
+        yield [(table.partition_by[0], "in", values[at : at + SLICE_PARTITIONS])]
+
+
+def _sizes(found: DeltaTable, table: Table) -> dict[Partition, list[int]]:
+    """Partition -> the sizes of the newest version's files, bytes."""
+    files = pa.table(found.get_add_actions(flatten=True))
+    columns = [files[f"partition.{name}"].to_pylist() for name in table.partition_by]
+    sizes: dict[Partition, list[int]] = defaultdict(list)
+    for row, size in enumerate(files["size_bytes"].to_pylist()):
+        values = (column[row] for column in columns)
+        sizes[tuple(None if v is None else str(v) for v in values)].append(size)
+    return sizes
+
+
+def _counts(
+    before: dict[Partition, list[int]], after: dict[Partition, list[int]]
+) -> tuple[int, int, int, int]:
+    """Files before and after, bytes before and after."""
+    old = [size for of_files in before.values() for size in of_files]
+    new = [size for of_files in after.values() for size in of_files]
+    return len(old), len(new), sum(old), sum(new)
+
+
+def _keep(store: Store, table: Table, found: DeltaTable, days: int) -> None:
+    """Write the retention down in the table, for all who write there, where it is another."""
+    wanted = retention(days)
+    told = found.metadata().configuration
+    if all(told.get(name) == value for name, value in wanted.items()):
+        return
+    try:
+        found.alter.set_table_properties(wanted)
+        found.update_incremental()
+    except CommitFailedError:
+        raise TransientFailure(
+            f"{table.name}: another writer was faster; the retention is set by the next upkeep."
+        ) from None
+    except (OSError, DeltaError) as error:
+        raise cannot_write(store, table, error) from None
+
+
+def _files(store: Store, table: Table) -> Iterator[tuple[str, Entry]]:
+    """What lies below the table, by its path there."""
+    prefix = "/".join(table.path) + "/"
+    for entry in store.entries(prefix):
+        yield entry.file.removeprefix(prefix), entry
+
+
+def _is_data(file: str, table: Table) -> bool:
+    """A Parquet file in a folder of each partition column, named as writers of Delta name them."""
+    *folders, name = file.split("/")
+    return (
+        len(folders) == len(table.partition_by)
+        and all(f.startswith(f"{c}=") for f, c in zip(folders, table.partition_by, strict=True))
+        and name.startswith("part-")
+        and name.endswith(".parquet")
+    )
+
+
+def _log(store: Store, table: Table) -> dict[str, Entry]:
+    """The files of the log by their names."""
+    prefix = "/".join((*table.path, "_delta_log", ""))
+    return {entry.file.removeprefix(prefix): entry for entry in store.entries(prefix)}
+
+
+def _last_checkpoint(store: Store, table: Table) -> int | None:
+    try:
+        told = json.loads(store.read(*table.path, "_delta_log", "_last_checkpoint"))
+    except FileNotFoundError:
+        return None
+    return int(told["version"])

@@ -1,0 +1,76 @@
+"""Records of Parquet: rows, of the known columns and all others, batch by batch."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+
+from novade_pipeline.landing.chunks import DamagedFile
+from novade_pipeline.landing.files import LandedFile, open_landed
+from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record
+from novade_pipeline.storage import Store
+
+_BATCH_ROWS = 4096
+# A row group is the least that can be read; files that people write have far smaller ones.
+_MAX_GROUP_BYTES = 2**29
+
+
+def parquet_records(landing: Store, file: LandedFile, columns: Columns) -> Iterator[Record]:
+    """The rows of a Parquet file, in order.
+
+    Raises:
+        DamagedFile: it is no Parquet, has not the required columns, or has too large row groups.
+    """
+    from pyarrow import parquet
+
+    with ExitStack() as opened:
+        stream = opened.enter_context(open_landed(landing, file))
+        if not stream.seekable():
+            spool = opened.enter_context(tempfile.TemporaryFile(prefix="novade-spool-"))
+            shutil.copyfileobj(stream, spool)
+            spool.seek(0)
+            stream = spool
+        try:
+            found = parquet.ParquetFile(stream)
+            _refuse(found, file, columns)
+            line = 0
+            for batch in found.iter_batches(_BATCH_ROWS):
+                for row in batch.to_pylist():
+                    line += 1
+                    yield _record(line, {columns.of(name): row[name] for name in row})
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise DamagedFile(file, f"Parquet is damaged ({type(error).__name__})") from None
+
+
+def _refuse(found: Any, file: LandedFile, columns: Columns) -> None:
+    if missing := columns.missing(found.schema_arrow.names):
+        raise DamagedFile(
+            file, f"expected the columns {', '.join(missing)}, found none of the name"
+        )
+    groups = (found.metadata.row_group(i) for i in range(found.metadata.num_row_groups))
+    largest = max((group.total_byte_size for group in groups), default=0)
+    if largest > _MAX_GROUP_BYTES:
+        raise DamagedFile(
+            file,
+            f"expected row groups of at most {_MAX_GROUP_BYTES >> 20} MiB, found one of "
+            f"{largest >> 20} MiB; write it with smaller ones",
+        )
+
+
+def _record(line: int, values: dict[str, Any]) -> Record:
+    text = json.dumps(values, ensure_ascii=False, default=str)
+    if len(text) > MAX_RECORD_BYTES:
+        reason = (
+            f"expected a record of at most {MAX_RECORD_BYTES >> 20} MiB, found {len(text):,} "
+            "characters"
+        )
+        return Record(line, None, text, len(text), reason)
+    if not any(str(value).strip() for value in values.values() if value is not None):
+        return Record(line, None, text, len(text))
+    return Record(line, values, text, len(text))

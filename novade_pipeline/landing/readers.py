@@ -1,0 +1,63 @@
+"""What reads the files of a source: by default gzipped NDJSON, two parsers side by side."""
+
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from novade_pipeline.lake.prefetch import map_ahead, prefetch
+from novade_pipeline.lake.table import Table
+from novade_pipeline.landing.chunks import DamagedFile, damaged, read_chunks
+from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.json_lines import JsonLines, Parsed
+from novade_pipeline.storage import Store
+
+# Two of one thread each are faster than one of two, and need smaller chunks.
+PARSERS = 2
+
+
+class Reader(Protocol):
+    """Reads files of one format, or of several."""
+
+    def read(self, landing: Store, files: Sequence[LandedFile]) -> Generator[Parsed]:
+        """What became of the files' lines, in order, in bounded memory.
+
+        Raises:
+            DamagedFile: a file cannot be trusted as a whole.
+            TransientFailure: a file changed while it was read.
+        """
+
+
+@dataclass(frozen=True)
+class NdjsonReader:
+    """Reads gzipped NDJSON: a table's rows, one a line."""
+
+    table: Table
+
+    def read(self, landing: Store, files: Sequence[LandedFile]) -> Generator[Parsed]:
+        """As `Reader` says."""
+        with ExitStack() as opened:
+            parsers = [opened.enter_context(closing(JsonLines(self.table))) for _ in range(PARSERS)]
+            chunks = opened.enter_context(closing(prefetch(read_chunks(landing, files))))
+            parse = [parser.parse for parser in parsers]
+            yield from opened.enter_context(closing(map_ahead(parse, chunks)))
+
+
+def damaged_files(
+    reader: Reader | None, landing: Store, files: Sequence[LandedFile]
+) -> dict[str, str]:
+    """The files that cannot be trusted as a whole, and why.
+
+    Args:
+        reader: that raised for one of them; None for gzipped NDJSON.
+    """
+    if reader is None:
+        return damaged(landing, files)
+    found = {}
+    for file in files:
+        try:
+            deque(reader.read(landing, [file]), maxlen=0)
+        except DamagedFile as damage:
+            found[file.file] = damage.reason
+    return found

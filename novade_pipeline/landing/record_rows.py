@@ -1,0 +1,161 @@
+"""From files of records to rows: what `load` asks of a source whose files are not NDJSON.
+
+A domain says what row a record becomes, or why it becomes none; numbering, quarantine and the
+account of every line are done here.
+"""
+
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from novade_pipeline.lake.table import Table
+from novade_pipeline.landing.chunks import Piece
+from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, RAW_BYTES, BadLine, Parsed
+from novade_pipeline.landing.records import Columns, Record, read_records
+from novade_pipeline.landing.tables import MENDED, RECORD
+from novade_pipeline.storage import Store
+
+BATCH_RECORDS = 8192
+
+Row = dict[str, Any]
+
+
+class NoRow(Exception):
+    """A record that can become no row: what was expected and what was found."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row with the line that it began in."""
+
+    line: int
+    row: Row
+
+
+class Joiner(Protocol):
+    """Makes one row of several records of a file; a new one for each file."""
+
+    def take(self, entry: Entry) -> tuple[list[Entry], int]:
+        """(rows that are whole now, how many records completed an earlier one)."""
+
+    def rest(self) -> list[Entry]:
+        """At the end of the file, the rows that nothing completed."""
+
+
+@dataclass(frozen=True)
+class RecordRows:
+    """Reads the rows of a table from CSV, JSON and Parquet.
+
+    Attributes:
+        table: its rows are `RecordRow`s; with `other_fields`, unknown fields are kept.
+        columns: what files call the table's columns.
+        row_of: (column -> value, kinds of mends to add to) -> a row's own columns; or `NoRow`.
+        joiner: makes what joins the records of a file; None where each is a row by itself.
+    """
+
+    table: Table
+    columns: Columns
+    row_of: Callable[[Mapping[str, Any], list[str]], Row]
+    joiner: Callable[[], Joiner] | None = None
+
+    def read(self, landing: Store, files: Sequence[LandedFile]) -> Generator[Parsed]:
+        """What became of the records, batch by batch.
+
+        Raises:
+            DamagedFile: a file cannot be trusted as a whole.
+            TransientFailure: a file changed while it was read.
+        """
+        for file in files:
+            yield from self._read(landing, file)
+
+    def _read(self, landing: Store, file: LandedFile) -> Generator[Parsed]:
+        joiner = self.joiner() if self.joiner else None
+        batch = _Batch()
+        for record in read_records(landing, file, self.columns):
+            batch.records += 1
+            if record.is_blank:
+                batch.blank += 1
+            elif record.values is None:
+                batch.bad.append((record, record.reason or ""))
+            else:
+                self._take(record, batch, joiner)
+            if batch.records >= BATCH_RECORDS:
+                yield self._parsed(file, batch)
+                batch = _Batch(batch.first + batch.records)
+        if joiner is not None:
+            batch.entries += joiner.rest()
+        yield self._parsed(file, batch)
+
+    def _take(self, record: Record, batch: "_Batch", joiner: Joiner | None) -> None:
+        assert record.values is not None
+        mended = list(record.mended)
+        try:
+            row = self.row_of(record.values, mended)
+        except NoRow as told:
+            batch.bad.append((record, str(told)))
+            return
+        row[MENDED] = sorted(set(mended))
+        row[RECORD] = batch.first + batch.records - 1
+        if OTHER_FIELDS in self.table.schema.names:
+            row[OTHER_FIELDS] = self._others(record.values)
+        entries, completed = [Entry(record.line, row)], 0
+        if joiner is not None:
+            entries, completed = joiner.take(entries[0])
+        batch.entries += entries
+        batch.completed += completed
+
+    def _others(self, values: Mapping[str, Any]) -> str | None:
+        others = {
+            name: value
+            for name, value in values.items()
+            if name not in self.columns.names and value not in (None, "")
+        }
+        return json.dumps(others, ensure_ascii=False, default=str) if others else None
+
+    def _parsed(self, file: LandedFile, batch: "_Batch") -> Parsed:
+        piece = Piece(file, 1, batch.records, 0, 0, is_last=False)
+        entries, count = batch.entries, len(batch.entries)
+        assert file.hour is not None
+        landed = {
+            "upload_date": [file.hour.date()] * count,
+            "upload_hour": [file.hour] * count,
+            "file": [file.file] * count,
+            "line": [entry.line for entry in entries],
+        }
+        assert set(landed) == set(LANDED)
+        schema = self.table.schema
+        columns = [
+            pa.array(landed.get(f.name) or [entry.row.get(f.name) for entry in entries], f.type)
+            for f in schema
+        ]
+        bad = tuple(_bad(piece, record, reason) for record, reason in batch.bad)
+        return Parsed(
+            (piece,),
+            pa.table(columns, schema=schema),
+            np.zeros(count, np.int64),
+            bad,
+            (batch.blank,),
+            (batch.completed,),
+        )
+
+
+@dataclass
+class _Batch:
+    first: int = 1
+    records: int = 0
+    blank: int = 0
+    completed: int = 0
+    entries: list[Entry] = field(default_factory=list)
+    bad: list[tuple[Record, str]] = field(default_factory=list)
+
+
+def _bad(piece: Piece, record: Record, reason: str) -> BadLine:
+    raw = record.text.encode("utf-8", "surrogateescape").rstrip(b"\r\n")
+    # Of a record that is too long only the head is here.
+    size = max(len(raw), record.size - len(record.text) + len(raw))
+    return BadLine(piece, record.line, reason, raw[:RAW_BYTES], size)

@@ -1,0 +1,139 @@
+"""The music service in the graph: configured or not, asked for or not."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from novade_pipeline.defs.music.assets import NOT_CONFIGURED, ON_SCHEDULE, definitions
+from novade_pipeline.defs.music.tables import TABLES, TRACKS
+from novade_pipeline.defs.runs import BACKFILL_TAG, SENSOR_TAG
+from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+from novade_pipeline.settings import Settings, load_settings
+
+World = Any
+
+
+def _settings(world: World, **more: Any) -> Settings:
+    return load_settings(
+        env_file="/dev/null" if Path("/dev/null").is_file() else None,
+        lake_url=world.lake.url,
+        music_api_url=world.url or None,
+        **more,
+    )
+
+
+def _run(
+    world: World, *names: str, tags: dict[str, str] | None = None, **more: Any
+) -> dg.ExecuteInProcessResult:
+    settings = _settings(world, **more)
+    graph = dg.Definitions(
+        assets=definitions(settings).assets,
+        resources={"lake": settings.lake},
+        jobs=[dg.define_asset_job("everything", selection=dg.AssetSelection.all())],
+    )
+    return graph.resolve_job_def("everything").execute_in_process(
+        asset_selection=[dg.AssetKey(["music", name]) for name in names] or None,
+        tags=tags,
+        raise_on_error=False,
+    )
+
+
+def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    return {
+        event.asset_key.path[-1]: {k: v.value for k, v in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    data = failure.step_failure_data
+    assert data.user_failure_data is not None
+    return str(data.user_failure_data.description)
+
+
+def test_without_an_address_a_run_of_everything_passes_it_over_and_says_why(world: World) -> None:
+    result = _run(world)
+    assert result.success
+    told = _metadata(result)
+    assert set(told) == {table.path[-1] for table in TABLES}
+    assert {metadata["note"] for metadata in told.values()} == {NOT_CONFIGURED}
+    assert all(metadata["unchanged"] for metadata in told.values())
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    assert not Path(world.lake.path()).exists()
+
+
+def test_without_an_address_a_run_that_asks_for_it_fails_in_one_sentence(world: World) -> None:
+    result = _run(world, "tracks")
+    assert not result.success
+    assert _why(result) == NOT_CONFIGURED
+    assert "NOVADE_MUSIC_API_URL is not set" in NOT_CONFIGURED
+
+
+def test_a_backfill_of_everything_passes_it_over_too(world: World) -> None:
+    assert _run(world, "tracks", tags={BACKFILL_TAG: "b"}).success
+
+
+def test_a_landing_does_not_make_it_read(world: World) -> None:
+    service = MusicApi()
+    world.serve(service)
+    result = _run(world, tags={SENSOR_TAG: "amplitude_landing"})
+    assert result.success
+    assert {metadata["note"] for metadata in _metadata(result).values()} == {ON_SCHEDULE}
+    assert service.asked == 0
+    assert _run(world, "tracks", tags={SENSOR_TAG: "follow_sources"}).success
+    assert service.asked > 0
+
+
+def test_a_materialization_tells_requests_bytes_and_what_became_of_each_row(world: World) -> None:
+    world.serve(MusicApi(trouble=Trouble(limited_every=4, retry_after=0, broken_every=50)))
+    result = _run(world)
+    assert result.success
+    told = _metadata(result)
+    tracks = told["tracks"]
+    assert tracks["requests"] == 6 + tracks["retries"]
+    assert sum(metadata.get("retries", 0) for metadata in told.values()) > 0
+    assert tracks["bytes_received"] > 2 * 240 * 100
+    assert (tracks["rows_read"], tracks["rows_new"], tracks["rows_quarantined"]) == (240, 236, 4)
+    assert (tracks["reads"], tracks["pages"], tracks["settled"]) == (2, 3, True)
+    assert told["quarantine"]["dagster/row_count"] == 240 // 50 + 60 // 50 + 400 // 50
+    failed = [c.check_name for c in result.get_asset_check_evaluations() if not c.passed]
+    assert sorted(failed) == ["data_is_fresh", "nothing_in_quarantine"]
+    again = _metadata(_run(world))
+    assert all(metadata["unchanged"] for metadata in again.values())
+
+
+def test_no_personal_data_is_in_any_metadata(world: World) -> None:
+    world.serve(MusicApi(trouble=Trouble(broken_every=5)))
+    told = _metadata(_run(world))
+    assert "listener" not in str(told)
+    assert "song" in str(told) or "Salt" in str(told)
+
+
+def test_a_part_is_read_alone(world: World) -> None:
+    world.serve(MusicApi())
+    told = _metadata(_run(world, "tracks", "quarantine"))
+    assert set(told) == {"tracks", "quarantine"}
+    assert world.versions()[TRACKS.name] is not None
+    assert world.versions()["music/users"] is None
+
+
+def test_a_service_that_refuses_fails_the_step_in_one_sentence(world: World) -> None:
+    world.serve(MusicApi(trouble=Trouble(token="right")))
+    result = _run(world, music_api_token="wr0ng")
+    assert not result.success
+    assert "answered 401 Unauthorized: Not authenticated; look at NOVADE_MUSIC_API_URL." in _why(
+        result
+    )
+    assert "wr0ng" not in str(result.all_events)
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:1"])
+def test_it_is_read_on_a_schedule_where_there_is_an_address(world: World, url: str | None) -> None:
+    world.url = url
+    (assets,) = definitions(_settings(world)).assets or ()
+    assert isinstance(assets, dg.AssetsDefinition)
+    assert {spec.automation_condition is None for spec in assets.specs} == {url is None}

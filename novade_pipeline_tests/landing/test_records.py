@@ -1,0 +1,217 @@
+"""Records of CSV, JSON and Parquet: what is one, what is told of one that is none, and how much."""
+
+import gzip
+import io
+import json
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from novade_pipeline.landing import csv_records, parquet_records, records
+from novade_pipeline.landing.chunks import DamagedFile
+from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record, read_records
+from novade_pipeline.storage import Store, store
+
+COLUMNS = Columns({"id": ("id",), "title": ("title", "scientific_title")}, required=("title",))
+
+
+class Landing:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store: Store = store(str(root))
+
+    def read(self, name: str, content: bytes) -> list[Record]:
+        (self.root / name).write_bytes(content)
+        (entry,) = [e for e in self.store.entries() if e.file == name]
+        file = LandedFile(name, entry.etag, entry.size, datetime(2026, 1, 1, tzinfo=UTC), None)
+        return list(read_records(self.store, file, COLUMNS))
+
+    def told(self, name: str, content: bytes) -> list[tuple[int, object]]:
+        """(line, the values, or why there are none)."""
+        return [(r.line, r.values or r.reason or "blank") for r in self.read(name, content)]
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path)
+
+
+def test_a_csv_has_a_record_a_row_and_the_header_is_none(landing: Landing) -> None:
+    content = b'\xef\xbb\xbfid, Scientific_Title \r\n1,"a, b"\r\n\r\n2,"two\nlines"\n\t\n3,c'
+    assert landing.told("a.csv", content) == [
+        (2, {"id": "1", "title": "a, b"}),
+        (3, "blank"),
+        (4, {"id": "2", "title": "two\nlines"}),
+        (6, "blank"),
+        (7, {"id": "3", "title": "c"}),
+    ]
+
+
+def test_a_quote_that_is_never_closed_costs_its_line_only(landing: Landing) -> None:
+    told = landing.told("a.csv", b'id,title\n1,"open\n2,b\n3,"c"\n4,"also open')
+    assert told == [
+        (2, "expected each quote closed, found one that is not"),
+        (3, {"id": "2", "title": "b"}),
+        (4, {"id": "3", "title": "c"}),
+        (5, "expected each quote closed, found one that is not"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"1", "expected 2 fields, found 1"),
+        (b"1,2,3", "expected 2 fields, found 3"),
+        (b'1,"a"b"', "expected quotes doubled within quotes, found one that is not"),
+        (b"1,\xe9t\xe9", "expected UTF-8 text, found other bytes"),
+        (b'1,"' + b"x" * 200_000 + b'"', "expected fields of at most 131,072 characters"),
+    ],
+)
+def test_a_csv_line_that_is_no_record_says_why(landing: Landing, line: bytes, reason: str) -> None:
+    told = landing.told("a.csv", b"id,title\n" + line + b"\n2,b\n")
+    assert told == [(2, reason), (3, {"id": "2", "title": "b"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", b"", "found an empty file"),
+        ("a.csv.gz", gzip.compress(b""), "found an empty file"),
+        ("a.csv", b"\n\n", "found only blank lines"),
+        ("a.csv", b"id;title\n1;b\n", "expected commas between the columns, found semicolons"),
+        ("a.csv", b"id\ttitle\n1\tb\n", "expected commas between the columns, found tabs"),
+        ("a.csv", b"id,name\n1,b\n", "expected the columns title"),
+        ("a.csv", b"title,Title\n1,b\n", "expected each column once"),
+        ("a.csv", "id,title\n".encode("utf-16"), "found UTF-16"),
+        ("a.csv.gz", gzip.compress(b"id,title\n1,b\n")[:-6], "gzip ends early"),
+        ("a.csv.gz", b"id,title\n1,b\n", "not gzip"),
+        ("a.json", b"<html><body>Sign in</body></html>", "found HTML or XML"),
+        ("a.json", b"  \n", "found nothing"),
+        ("a.json", b'[{"title": "a"}, {"title": "b"', "its array is not closed by line 1"),
+        ("a.json", b'[{"title": "a"}', "its array is not closed"),
+        ("a.json", b'[{"title": "a"}] x', "expected nothing after the array"),
+        ("a.parquet", b"PAR1 no", "Parquet is damaged"),
+    ],
+)
+def test_a_file_that_cannot_be_trusted_is_refused_in_one_sentence(
+    landing: Landing, name: str, content: bytes, told: str
+) -> None:
+    with pytest.raises(DamagedFile, match=told):
+        landing.read(name, content)
+
+
+def test_parquet_without_a_required_column_is_refused(landing: Landing) -> None:
+    with pytest.raises(DamagedFile, match="expected the columns title"):
+        landing.read("a.parquet", _parquet(pa.table({"id": [1]})))
+
+
+def _parquet(table: pa.Table) -> bytes:
+    content = io.BytesIO()
+    parquet.write_table(table, content)
+    return content.getvalue()
+
+
+def test_all_formats_give_the_same_records(landing: Landing) -> None:
+    rows = [{"id": str(i), "title": f"title {i}"} for i in range(20_000)]
+    as_csv = ("id,title\n" + "".join(f"{r['id']},{r['title']}\n" for r in rows)).encode()
+    files = {
+        "a.csv": as_csv,
+        "a.csv.gz": gzip.compress(as_csv),
+        "a.json": json.dumps(rows).encode(),
+        "a.json.gz": gzip.compress(json.dumps(rows, indent=2).encode()),
+        "a.jsonl": "\n".join(map(json.dumps, rows)).encode(),
+        "a.parquet": _parquet(pa.Table.from_pylist(rows)),
+    }
+    for name, content in files.items():
+        assert [r.values for r in landing.read(name, content)] == rows, name
+
+
+def test_json_is_read_as_it_was_meant_and_says_so(landing: Landing) -> None:
+    content = rb"""[
+  {"id": 1, "title": "a"},
+  {"id": 2, "title": "b \xc3\x28",},
+  {"id": 3, "title": "c \" d", "note": "x"},
+]"""
+    found = landing.read("a.json", content)
+    assert [(r.line, r.mended) for r in found] == [
+        (2, ()),
+        (3, ("broken_escape", "trailing_comma")),
+        (4, ("trailing_comma",)),
+    ]
+    assert [r.values for r in found] == [
+        {"id": 1, "title": "a"},
+        {"id": 2, "title": r"b \xc3\x28"},
+        {"id": 3, "title": 'c " d', "note": "x"},
+    ]
+
+
+def test_a_broken_object_costs_itself_only(landing: Landing) -> None:
+    told = landing.told("a.json", b'[{"title": "a"},\n{"title": oops},\n7,\n{"title": "c"},{}]')
+    assert told == [
+        (1, {"title": "a"}),
+        (2, "expected a JSON object, found it broken"),
+        (3, "expected an object, found a number"),
+        (4, {"title": "c"}),
+        (4, "blank"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("a.csv", "id,title\n1,a\n2,", "\n3,c\n"),
+        ("a.csv", 'id,title\n1,a\n2,"', '"\n3,c\n'),
+        (
+            "a.json",
+            '[{"id": "1", "title": "a"}, {"id": "2", "title": "',
+            '"}, {"id": "3", "title": "c"}]',
+        ),
+    ],
+)
+def test_an_endless_title_costs_itself_only_and_no_memory(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch, name: str, before: str, after: str
+) -> None:
+    """A title of 256 MiB stands for one of 2 GB: what is held is bounded, whatever its size."""
+    pieces, piece = 1024, "x" * 2**18
+
+    def texts(*_: object) -> Iterator[str]:
+        yield before
+        for _ in range(pieces):
+            yield piece
+        yield after
+
+    monkeypatch.setattr(records, "texts", texts)
+    tracemalloc.start()
+    try:
+        found = landing.read(name, b"stands for it")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [r.values and r.values["id"] for r in found] == ["1", None, "3"]
+    assert "at most 1 MiB" in (found[1].reason or "")
+    assert found[1].size > pieces * len(piece)
+    assert peak < 12 * MAX_RECORD_BYTES
+
+
+def test_lines_are_numbered_alike_however_the_text_is_cut() -> None:
+    text = 'id,title\n1,"a\nb"\n\n2,"open\n3,c\n'
+    file = LandedFile("a.csv", "", 1, datetime(2026, 1, 1, tzinfo=UTC), None)
+    whole = list(csv_records.csv_records(iter([text]), file, COLUMNS))
+    for size in range(1, len(text)):
+        pieces = iter([text[at : at + size] for at in range(0, len(text), size)])
+        assert list(csv_records.csv_records(pieces, file, COLUMNS)) == whole, size
+
+
+def test_parquet_with_too_large_row_groups_is_refused_unread(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_records, "_MAX_GROUP_BYTES", 2**20)
+    table = pa.table({"title": [f"{i:01000}" for i in range(3000)]})
+    with pytest.raises(DamagedFile, match="row groups of at most 1 MiB, found one of 2 MiB"):
+        landing.read("a.parquet", _parquet(table))
