@@ -42,8 +42,11 @@ _SEGMENT = re.compile(r"[\w.=~ -]*[\w=~-]", re.ASCII)
 _RETRIES: dict[str, Any] = {"retry_total": 8, "initial_backoff": 0.4, "increment_base": 1.6}
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
 # A look at what may not answer at all.
-_HASTE: dict[str, Any] = {"retry_total": 1, "initial_backoff": 0.4, "random_jitter_range": 0}
-_HASTY_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 8}
+_HASTE: dict[str, Any] = {
+    **{"retry_total": 1, "initial_backoff": 0.5},
+    **{"increment_base": 0, "random_jitter_range": 0},
+}
+_HASTY_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}
 _Result = TypeVar("_Result")
 
 

@@ -205,7 +205,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
     """The table at the end, what is wrong in words, and the exit code."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("Asset")
+    table.add_column("Asset", overflow="fold")
     for heading in ("Rows", "Passed", "Warned", "Failed", "Seconds"):
         table.add_column(heading, justify="right")
     table.add_column("")

@@ -177,8 +177,7 @@ def test_azures_own_words_are_understood(
         assert expected in _told(lambda: READS[by](root))
 
 
-def test_a_host_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(azure_storage._HASTE, "initial_backoff", 0)
+def test_a_host_that_is_not_there_is_told() -> None:
     root = store("abfss://lake@novade.dfs.invalid/x", {"account_key": KEY}).hasty()
     assert "found no such host" in _told(lambda: root.read("a"))
 

@@ -121,7 +121,7 @@ def _has_ticked(page: Page) -> bool:
     }) { ... on Sensors { results { name sensorState { ticks(limit: 1) { status } } } } } }"""
     sensors = page.ask(query)["sensorsOrError"].get("results", [])
     landing = [s for s in sensors if s["name"].endswith("_landing")]
-    return len(landing) == 2 and all(
+    return len(landing) == 3 and all(
         s["sensorState"]["ticks"] and s["sensorState"]["ticks"][0]["status"] != "STARTED"
         for s in landing
     )

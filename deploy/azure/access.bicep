@@ -12,7 +12,7 @@ var roles = {
   storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   storageBlobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
   storageBlobDelegator: 'db58b8e5-c6ad-4a2a-8342-4190687cbf4a'
-  storageQueueDataMessageProcessor: '8a0f0c08-91a1-4084-bc3d-661d67233fed'
+  storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 }
 
@@ -97,12 +97,12 @@ resource logsLink 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // Peek, receive, delete.
 resource landedProcess 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(landed.id, identity.id, roles.storageQueueDataMessageProcessor)
+  name: guid(landed.id, identity.id, roles.storageQueueDataContributor)
   scope: landed
   properties: {
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataMessageProcessor)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataContributor)
   }
 }
 

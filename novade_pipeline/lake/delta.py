@@ -8,19 +8,16 @@ answer was lost is found in the log, and is a success.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import (
-    ColumnProperties,
     CommitProperties,
     DeltaTable,
     Transaction,
-    WriterProperties,
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
@@ -28,20 +25,16 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.commits import Commit, find_commit, new_mark
 from novade_pipeline.lake.conform import conform, refuse_changed_types
-from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.retention import TIME_TRAVEL_DAYS, retention
+from novade_pipeline.lake.stream import CheckedStream, Rows, greatest, writer_properties
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Window, interval, is_inside, predicate
 from novade_pipeline.storage import Store
 
-# With delta-rs's default of a million rows a group, memory grows with the input.
-ROW_GROUP_ROWS = 50_000
 # delta-rs pauses and tries again by itself, but not where a listing was cut short.
 OPEN_TRIES = 4
 
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
-
-Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 
 
 @dataclass(frozen=True)
@@ -252,7 +245,7 @@ def merge(store: Store, table: Table, rows: pa.Table, *, ties: bool = False) -> 
         bytes=size,
         files=files,
         table_version=commit.version,
-        newest=_max(kept[table.data_time]) if table.data_time else None,
+        newest=greatest(kept[table.data_time]) if table.data_time else None,
         seconds=time.monotonic() - started,
     )
 
@@ -268,7 +261,7 @@ def _write(
     started = time.monotonic()
     target = create(store, table)
     refuse_changed_types(table, pa.schema(target.schema().to_arrow()))
-    written = _Stream(table, rows, check)
+    written = CheckedStream(table, rows, check)
     before, mark = target.version(), new_mark()
     properties = CommitProperties(
         custom_metadata=mark,
@@ -304,70 +297,6 @@ def _write(
         newest=written.newest,
         seconds=time.monotonic() - started,
     )
-
-
-def writer_properties(table: Table) -> WriterProperties:
-    """How Parquet is written: small row groups, and no dictionary where most values differ."""
-    unlike = [
-        field.name
-        for field in table.schema
-        if pa.types.is_timestamp(field.type)
-        or (field.name in table.key and field.name != table.window)
-    ]
-    plain = ColumnProperties(dictionary_enabled=False)
-    return WriterProperties(
-        max_row_group_size=ROW_GROUP_ROWS,
-        compression="ZSTD",
-        compression_level=1,
-        column_properties=dict.fromkeys(set(unlike) - {table.window}, plain),
-    )
-
-
-class _Stream:
-    """Checks and counts the batches on their way into delta-rs."""
-
-    def __init__(
-        self, table: Table, rows: Rows, check: Callable[[pa.RecordBatch], None] | None
-    ) -> None:
-        self.table = table
-        self.source = rows.to_batches() if isinstance(rows, pa.Table) else rows
-        self.check = check
-        self.rows = 0
-        self.newest: Moment | None = None
-        self.failure: BaseException | None = None
-
-    @contextmanager
-    def reader(self) -> Iterator[pa.RecordBatchReader]:
-        """The checked batches, made in a thread of their own.
-
-        delta-rs reads them from within its runtime, where the source could not use delta-rs
-        itself; and so making and writing run side by side.
-        """
-        with closing(prefetch(self._batches())) as batches:
-            yield pa.RecordBatchReader.from_batches(self.table.schema, batches)
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in self.source:
-                if not batch.num_rows:
-                    continue
-                conformed = conform(self.table, batch)
-                if self.check is not None:
-                    self.check(conformed)
-                self.rows += conformed.num_rows
-                if self.table.data_time is not None:
-                    newest = _max(conformed.column(self.table.data_time))
-                    if newest is not None and (self.newest is None or newest > self.newest):
-                        self.newest = newest
-                yield conformed
-        except BaseException as failure:
-            self.failure = failure
-            raise
-
-
-def _max(column: pa.Array | pa.ChunkedArray) -> Moment | None:
-    value: Moment | None = pc.max(column).as_py()
-    return value
 
 
 def _added(store: Store, table: Table, version: int) -> tuple[int, int]:

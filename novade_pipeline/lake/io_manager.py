@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake import delta
-from novade_pipeline.lake.delta import Rows, WriteReceipt
+from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.documents import write_document
 from novade_pipeline.lake.read import read, stream
+from novade_pipeline.lake.stream import Rows
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.personal_data import PersonalDataPolicy, protect

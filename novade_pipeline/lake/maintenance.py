@@ -18,8 +18,9 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.delta import cannot_write, open_table, writer_properties
+from novade_pipeline.lake.delta import cannot_write, open_table
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
+from novade_pipeline.lake.stream import writer_properties
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Entry, Store
 

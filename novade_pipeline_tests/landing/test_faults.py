@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.lake.delta import current_version
 from novade_pipeline.landing.load import LoadReport
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.azurite import Azurite
@@ -140,6 +141,9 @@ def test_no_answer_to_any_commit_leaves_each_commit_done_once(exported: Exported
     assert exported.proxy.done["error_after"] >= 2
     assert report.lines.rows == len(exported.expected["rows"])
     assert exported.shop.state(lost) == exported.expected
+    source = exported.shop.source
+    for table in (source.table, source.ledger, source.quarantine):
+        assert current_version(lost, table) == current_version(heard, table)
 
 
 @pytest.mark.parametrize(

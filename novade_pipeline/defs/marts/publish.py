@@ -16,13 +16,13 @@ from deltalake import DeltaTable
 from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.delta import (
-    ROW_GROUP_ROWS,
     WriteReceipt,
     open_table,
     replace,
     replace_window,
 )
 from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.stream import ROW_GROUP_ROWS
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
