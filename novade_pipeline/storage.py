@@ -80,6 +80,11 @@ class Store(ABC):
                 raise ValueError(f"{part!r} is not a path below {self.url}")
         return parts
 
+    @property
+    def is_azure(self) -> bool:
+        """It is a place on Azure."""
+        return self.url.startswith(f"{AZURE_SCHEME}://")
+
     @abstractmethod
     def path(self, *parts: str) -> str:
         """The same as `child`, as the file system of `filesystem()` names it."""

@@ -64,7 +64,7 @@ class NoticeQueue:
         Raises:
             UserError: the queue is not there, or may not be read.
         """
-        with self._explained("receive"):
+        with self._explained("receive from"):
             return [
                 self._notice(message)
                 for message in self._queue.receive_messages(
@@ -76,7 +76,7 @@ class NoticeQueue:
 
     def delete(self, notices: Iterable[Notice]) -> None:
         """Take notices away; one that was received again meanwhile is left to come again."""
-        with self._explained("receive"):
+        with self._explained("delete from"):
             for notice in notices:
                 with _left_to_others():
                     self._queue.delete_message(notice.id, notice.receipt)
@@ -84,7 +84,7 @@ class NoticeQueue:
     def hide(self, notices: Iterable[Notice], seconds: int = HIDDEN_SECONDS) -> list[Notice]:
         """Hide notices for so long from now on; those that still were ours, with new receipts."""
         kept = []
-        with self._explained("receive"):
+        with self._explained("update"):
             for notice in notices:
                 with _left_to_others():
                     now = self._queue.update_message(
@@ -95,7 +95,7 @@ class NoticeQueue:
 
     def poison(self, notice: Notice, reason: str) -> None:
         """Move a notice to the second queue, with the reason."""
-        with self._explained("send"):
+        with self._explained("write to"):
             told = json.dumps({"reason": reason, "message": notice.text})
             self._poison.send_message(told, time_to_live=-1)
         self.delete([notice])
@@ -113,7 +113,7 @@ class NoticeQueue:
         try:
             yield
         except AzureError as error:
-            raise explained(error, self.url, doing) or error from None
+            raise explained(error, self.url, doing, self._landing.access.sas) or error from None
 
 
 def read_notice(text: str, landing: AzureStore) -> tuple[str | None, str | None]:

@@ -1,8 +1,15 @@
 """Notices of new blobs: read as Event Grid sends them, deleted when they are done with."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.storage.queue import (
+    AccountSasPermissions,
+    ResourceTypes,
+    generate_account_sas,
+)
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.landing.notices import NoticeQueue, read_notice
@@ -116,3 +123,17 @@ def test_poison_goes_to_the_second_queue_with_its_reason(
 def test_a_queue_that_is_not_there_is_told(queues: Queues) -> None:
     with pytest.raises(UserError, match="expected a queue, found none of that name"):
         NoticeQueue(queues.landing, queues.url + "x").receive()
+
+
+def test_a_missing_right_is_named(queues: Queues) -> None:
+    sas = generate_account_sas(
+        queues.landing.access.account,
+        KEY,
+        ResourceTypes(object=True, container=True, service=True),
+        AccountSasPermissions(read=True),
+        datetime.now(UTC) + timedelta(hours=1),
+    )
+    access = replace(queues.landing.access, key=None, sas=sas)
+    queue = NoticeQueue(replace(queues.landing, access=access), queues.url)
+    with pytest.raises(UserError, match=r"may not receive from there: .* Process \(p\)"):
+        queue.receive()
