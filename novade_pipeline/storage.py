@@ -26,7 +26,7 @@ PAGE_ENTRIES = 5_000
 """How many objects a page of a listing has; the most that Azure gives."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One version of one object.
 

@@ -12,7 +12,7 @@ HourOf = Callable[[str], datetime | None]
 """From a file's name to the hour that it is about; None where the name does not say."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LandedFile:
     """One version of one file.
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
 
-from novade_pipeline.lake.read import read
+from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.files import LandedFile
@@ -18,6 +18,11 @@ from novade_pipeline.landing.tables import LedgerRow
 from novade_pipeline.storage import Store
 
 HOUR = timedelta(hours=1)
+DECIDING = (
+    *("file", "etag", "upload_hour", "missing_since", "personal_data"),
+    *("parser_version", "refused", "quarantined"),
+)
+"""The ledger's columns that say whether a file is wanted."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +84,25 @@ def read_ledger(
     *,
     within: Window | None = None,
     names: tuple[str, str] | None = None,
+    whole: bool = False,
 ) -> list[LedgerRow]:
-    """The ledger's rows of one source.
+    """The ledger's rows of one source, with the columns that decide what is wanted.
 
     Args:
+        whole: with all columns, for rows that are written again.
         within: only those of these hours.
         names: only those of files after the first path, up to the second, in order of names.
     """
-    rows = read(
+    batches = stream(
         lake,
         ledger,
+        columns=None if whole else DECIDING,
         where={"source": source},
         windows=None if within is None else [within],
         between=None if names is None else {"file": names},
     )
-    return [LedgerRow.model_construct(**row) for row in rows.to_pylist()]
+    # Batch by batch: as dictionaries a million rows would take more than a gigabyte at once.
+    return [LedgerRow.model_construct(**row) for batch in batches for row in batch.to_pylist()]
 
 
 def wanted(

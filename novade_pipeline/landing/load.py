@@ -254,10 +254,14 @@ class _Loading:
                 by_hour.setdefault(row.upload_hour, set()).add(row.file)
         if not by_hour:
             return
-        noted = {row.file: row for row in rows}
-        current = read_ledger(self.lake, self.source.ledger, self.source.name)
+        since = {row.file: row.missing_since for row in rows}
+        current = read_ledger(self.lake, self.source.ledger, self.source.name, whole=True)
         for hour in by_hour:
-            same_hour = [noted.get(r.file, r) for r in current if r.upload_hour == hour]
+            same_hour = [
+                row.model_copy(update={"missing_since": since.get(row.file, row.missing_since)})
+                for row in current
+                if row.upload_hour == hour
+            ]
             self._write_ledger(same_hour, None if hour is None else [Window(hour, hour + HOUR)])
 
     def _rows(self, state: _Slice, spans: list[Window]) -> Iterator[pa.RecordBatch]:
