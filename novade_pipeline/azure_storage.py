@@ -4,8 +4,6 @@ Objects are reached through the Blob API, which real accounts (hierarchical name
 and the emulator both speak; `abfss://` is how people and other engines name the same places.
 """
 
-import base64
-import binascii
 import io
 import os
 import re
@@ -19,8 +17,10 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from novade_pipeline import storage
+from novade_pipeline.azure_access import Access, access_to
 from novade_pipeline.azure_errors import explained
 from novade_pipeline.azure_log_in import credential, token
+from novade_pipeline.errors import UserError
 from novade_pipeline.pieces import Pieces
 from novade_pipeline.storage import AZURE_SCHEME, Entry, Page, Store, changed
 
@@ -48,43 +48,6 @@ _HASTE: dict[str, Any] = {
 }
 _HASTY_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Access:
-    """An account and how to be let in; with neither key nor SAS by DefaultAzureCredential.
-
-    Attributes:
-        account: its name.
-        endpoint: of the Blob API, without a trailing slash.
-        key: the account key.
-        sas: a shared access signature, without `?`.
-    """
-
-    account: str
-    endpoint: str
-    key: str | None = field(default=None, repr=False)
-    sas: str | None = field(default=None, repr=False)
-
-    @property
-    def connection_string(self) -> str:
-        """As the Azure SDK, adlfs and DuckDB take it."""
-        secret = f"AccountKey={self.key}" if self.key else f"SharedAccessSignature={self.sas}"
-        scheme = urlsplit(self.endpoint).scheme
-        return (
-            f"DefaultEndpointsProtocol={scheme};AccountName={self.account};{secret};"
-            f"BlobEndpoint={self.endpoint};"
-        )
-
-    @property
-    def is_default(self) -> bool:
-        """Neither a key nor a SAS is set."""
-        return not self.key and not self.sas
-
-    @property
-    def is_emulator(self) -> bool:
-        """The account is a path of the endpoint, not a part of its host's name."""
-        return urlsplit(self.endpoint).path.strip("/") == self.account
 
 
 @dataclass(frozen=True)
@@ -157,15 +120,24 @@ class AzureStore(Store):
         access = self.access
         if access.is_emulator:
             _point_to_emulator(access)
-        if access.is_default:
+        if not access.is_default:
+            told = {"connection_string": access.connection_string}
+            if not access.is_public and not access.is_emulator:
+                # DuckDB's Delta reader takes it from here, its Azure reader from the other.
+                told["endpoint"] = access.endpoint
+        elif access.is_public:
             told = {
                 "provider": "access_token",
                 "access_token": token(),
                 "account_name": access.account,
-                "endpoint": urlsplit(access.endpoint).netloc.removeprefix(f"{access.account}."),
             }
         else:
-            told = {"connection_string": access.connection_string}
+            # With a token the two readers want the endpoint in different forms.
+            raise UserError(
+                f"{self.url}: expected an account key or a SAS token, since DuckDB reads through "
+                "another endpoint than Azure's public one with these only; found none; set "
+                "NOVADE_AZURE_SAS_TOKEN."
+            )
         quoted = ", ".join(f"{k} '{v.replace(chr(39), chr(39) * 2)}'" for k, v in told.items())
         scope = f"az://{self.container}"
         secret = f"create or replace temporary secret lake (type azure, scope '{scope}', {quoted})"
@@ -333,47 +305,10 @@ def azure_store(url: str, told: Mapping[str, str | None]) -> AzureStore:
                 f"{segment!r}"
             )
     canonical = f"{AZURE_SCHEME}://{container}@{host}" + (f"/{root}" if root else "")
-    return AzureStore(canonical, container, root, _access(account, suffix, told))
+    return AzureStore(canonical, container, root, access_to(account, suffix, told))
 
 
 def _point_to_emulator(access: Access) -> None:
     """delta-rs and DuckDB's Delta reader take its address from here and from nowhere else."""
     address = urlsplit(access.endpoint)
     os.environ["AZURITE_BLOB_STORAGE_URL"] = f"{address.scheme}://{address.netloc}"
-
-
-def _access(account: str, suffix: str, told: Mapping[str, str | None]) -> Access:
-    given = [name for name in ("connection_string", "account_key", "sas_token") if told.get(name)]
-    if len(given) > 1:
-        raise ValueError(
-            "expected one credential, found "
-            f"{' and '.join(f'NOVADE_AZURE_{name.upper()}' for name in given)}; leave one"
-        )
-    endpoint = (told.get("endpoint") or "").rstrip("/")
-    if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
-        raise ValueError("expected an endpoint that begins with https://, found another")
-    key, sas = told.get("account_key"), (told.get("sas_token") or "").lstrip("?")
-    if text := told.get("connection_string"):
-        fields = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
-        if fields.get("AccountName") not in (account, None):
-            raise ValueError(
-                f"expected the connection string of account {account}, found that of another one"
-            )
-        key, sas = fields.get("AccountKey"), fields.get("SharedAccessSignature", "").lstrip("?")
-        if not key and not sas:
-            raise ValueError(
-                "expected a connection string with AccountKey or SharedAccessSignature, found none"
-            )
-        endpoint = endpoint or fields.get("BlobEndpoint", "").rstrip("/")
-    if key and not _is_base64(key):
-        raise ValueError("expected an account key in base64, found something else")
-    if sas and "sig=" not in sas:
-        raise ValueError("expected a SAS token with a signature (sig=…), found none")
-    return Access(account, endpoint or f"https://{account}.blob.{suffix}", key, sas or None)
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return bool(base64.b64decode(text, validate=True))
-    except binascii.Error:
-        return False

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from novade_pipeline import storage
+from novade_pipeline import azure_storage, storage
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.azurite import KEY, Azurite
@@ -161,6 +161,26 @@ def test_the_url_tells_the_cloud(url: str, endpoint: str) -> None:
     assert options["azure_storage_endpoint"] == endpoint
     assert options["azure_storage_account_name"] == "novade"
     assert options["azure_storage_account_key"] == KEY
+
+
+@pytest.mark.parametrize("how", [{"account_key": KEY}, {"sas_token": "sv=1&sig=x"}])
+def test_duckdb_is_told_of_an_endpoint_only_where_it_is_not_azures_own(
+    how: dict[str, str],
+) -> None:
+    private = "https://novade.privatelink.example"
+    _, (secret,) = store(URL, {**how, "endpoint": private}).duckdb_setup()
+    assert f"BlobEndpoint={private};" in secret
+    assert f", endpoint '{private}'" in secret
+    _, (secret,) = store(URL, how).duckdb_setup()
+    assert ", endpoint " not in secret
+
+
+def test_duckdb_with_a_log_in_reads_azures_own_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azure_storage, "token", lambda: "a token")
+    _, (secret,) = store(URL).duckdb_setup()
+    assert "provider 'access_token', access_token 'a token', account_name 'novade')" in secret
+    with pytest.raises(UserError, match="expected an account key or a SAS token"):
+        store(URL, {"endpoint": "https://novade.privatelink.example"}).duckdb_setup()
 
 
 def test_what_is_written_is_there_whole(new_store: NewStore) -> None:

@@ -23,6 +23,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.azurite import Azurite
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -482,3 +483,28 @@ def test_a_table_that_is_not_there_yet_is_not_made(
 ) -> None:
     assert work(lake, PLAYS) is None
     assert not _root(lake).exists()
+
+
+def test_upkeep_of_a_table_on_azure_changes_no_row(
+    azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = azurite.new_store("lake")
+    _load(lake, *range(30))
+    songs = _songs(lake)
+    compacted = _done(compact(lake, PLAYS))
+    assert (compacted.files_before, compacted.files_after) == (30, 2)
+    assert _done(checkpoint(lake, PLAYS, KEEP_DAYS)).files_after > 0
+    kept = _done(vacuum(lake, PLAYS, KEEP_DAYS))
+    assert kept.files_after == kept.files_before == 32
+    assert _songs(lake, compacted.table_version - 1) == songs
+    listed = DeltaTable.vacuum
+
+    def at_once(found: DeltaTable, **how: Any) -> list[str]:
+        # A server's clock cannot be set.
+        return listed(found, **{**how, "retention_hours": 0, "enforce_retention_duration": False})
+
+    monkeypatch.setattr(DeltaTable, "vacuum", at_once)
+    later = datetime.now(UTC) + timedelta(days=2 * KEEP_DAYS)
+    swept = _done(vacuum(lake, PLAYS, KEEP_DAYS, now=lambda: later))
+    assert (swept.files_before, swept.files_after) == (32, 2)
+    assert _songs(lake) == songs

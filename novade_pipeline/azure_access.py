@@ -1,0 +1,96 @@
+"""How to be let in to a storage account: what the settings say, checked, as plain data."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Access:
+    """An account and how to be let in; with neither key nor SAS by DefaultAzureCredential.
+
+    Attributes:
+        account: its name.
+        endpoint: of the Blob API, without a trailing slash.
+        key: the account key.
+        sas: a shared access signature, without `?`.
+    """
+
+    account: str
+    endpoint: str
+    key: str | None = field(default=None, repr=False)
+    sas: str | None = field(default=None, repr=False)
+
+    @property
+    def connection_string(self) -> str:
+        """As the Azure SDK, adlfs and DuckDB take it."""
+        secret = f"AccountKey={self.key}" if self.key else f"SharedAccessSignature={self.sas}"
+        scheme = urlsplit(self.endpoint).scheme
+        return (
+            f"DefaultEndpointsProtocol={scheme};AccountName={self.account};{secret};"
+            f"BlobEndpoint={self.endpoint};"
+        )
+
+    @property
+    def is_default(self) -> bool:
+        """Neither a key nor a SAS is set."""
+        return not self.key and not self.sas
+
+    @property
+    def is_public(self) -> bool:
+        """The endpoint is the one that the account has in Azure's public cloud."""
+        return self.endpoint == f"https://{self.account}.blob.core.windows.net"
+
+    @property
+    def is_emulator(self) -> bool:
+        """The account is a path of the endpoint, not a part of its host's name."""
+        return urlsplit(self.endpoint).path.strip("/") == self.account
+
+
+def access_to(account: str, suffix: str, told: Mapping[str, str | None]) -> Access:
+    """The access that the settings name.
+
+    Args:
+        account: the account's name.
+        suffix: what its host's name ends with, after `account.blob.`.
+        told: `connection_string`, `account_key`, `sas_token`, `endpoint`, as far as they are set.
+
+    Raises:
+        ValueError: a credential is not of its form, or there are two.
+    """
+    given = [name for name in ("connection_string", "account_key", "sas_token") if told.get(name)]
+    if len(given) > 1:
+        raise ValueError(
+            "expected one credential, found "
+            f"{' and '.join(f'NOVADE_AZURE_{name.upper()}' for name in given)}; leave one"
+        )
+    endpoint = (told.get("endpoint") or "").rstrip("/")
+    if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
+        raise ValueError("expected an endpoint that begins with https://, found another")
+    key, sas = told.get("account_key"), (told.get("sas_token") or "").lstrip("?")
+    if text := told.get("connection_string"):
+        fields = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+        if fields.get("AccountName") not in (account, None):
+            raise ValueError(
+                f"expected the connection string of account {account}, found that of another one"
+            )
+        key, sas = fields.get("AccountKey"), fields.get("SharedAccessSignature", "").lstrip("?")
+        if not key and not sas:
+            raise ValueError(
+                "expected a connection string with AccountKey or SharedAccessSignature, found none"
+            )
+        endpoint = endpoint or fields.get("BlobEndpoint", "").rstrip("/")
+    if key and not _is_base64(key):
+        raise ValueError("expected an account key in base64, found something else")
+    if sas and "sig=" not in sas:
+        raise ValueError("expected a SAS token with a signature (sig=…), found none")
+    return Access(account, endpoint or f"https://{account}.blob.{suffix}", key, sas or None)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        return False
