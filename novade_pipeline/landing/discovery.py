@@ -16,8 +16,10 @@ from novade_pipeline.lake.windows import Window, day_of
 DAY = timedelta(days=1)
 OVERLAP = DAY
 """How far before the newest day a look begins: an export of several hours comes in any order."""
+RECENT_DAYS = 7
+"""How many days a look goes back at most, each a request; a sweep finds the rest."""
 MOST_DAYS = 31
-"""How many days a look goes back, or takes up of what a sweep has found; a sweep finds the rest."""
+"""How many days a look takes up at once of what a sweep has found."""
 MOST_PREFIXES = 200
 """With more names than that to ask for, one listing of all is cheaper."""
 LAST_NAME = chr(0x10FFFF)
@@ -63,7 +65,7 @@ class Seen:
     def recent(self, now: datetime) -> Window:
         """The hours of the newest days, to the end of tomorrow."""
         today = _midnight(now.date())
-        start = max(_midnight(self.newest) - OVERLAP, today - MOST_DAYS * DAY)
+        start = max(_midnight(self.newest) - OVERLAP, today - RECENT_DAYS * DAY)
         return Window(start, today + 2 * DAY)
 
 

@@ -94,8 +94,10 @@ def _swept(
     sweep = seen.sweep
     page = next(landing.pages(f"{source.folder}/", sweep.following), Page((), None))
     files = source.placed(landed_files(page.entries, source.hour_of), rules)
-    # Where the store skips names, such as uploads in progress, the page ends with them.
-    last = page.entries[-1].file if page.following and page.entries else LAST_NAME
+    last = LAST_NAME
+    if page.following:
+        # A page may have nothing but folders.
+        last = page.entries[-1].file if page.entries else sweep.after
     rows = read_ledger(lake, source.ledger, source.name, names=(sweep.after, last))
     differing = wanted(files, rows, rules)
     stems = tuple(sorted({*seen.stems, *_stems(files)}))

@@ -1,6 +1,7 @@
 """Looking for what is new: the newest days by their names, the rest page by page."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,7 +36,7 @@ class Looking:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        self.now = FIRST + timedelta(days=40)
+        self.now = FIRST + timedelta(days=36)
         self.seen: Seen | None = None
 
     def look(self) -> Look:
@@ -159,6 +160,24 @@ def test_a_page_is_looked_at_again_until_what_it_wanted_is_loaded(looking: Looki
     looking.now += PERIOD
     wanted = [list(looking.look().wanted.hours) for _ in range(3)]
     assert wanted == [[FIRST]] * 3
+
+
+def test_a_page_without_a_file_loses_nothing(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = type(looking.shop.landing).pages
+
+    def gapped(self: Store, prefix: str = "", following: str | None = None) -> Iterator[Page]:
+        if following is not None and following.startswith("gap "):
+            yield Page((), following.removeprefix("gap "))
+            return
+        for page in pages(self, prefix, following):
+            yield replace(page, following=f"gap {page.following}") if page.following else page
+
+    monkeypatch.setattr(type(looking.shop.landing), "pages", gapped)
+    looking.shop.remove(_name(looking.shop, 16, 1))
+    assert looking.settle(60) == 1
+    assert looking.shop.wanted().is_empty
 
 
 def test_between_two_sweeps_only_the_newest_days_are_listed(
