@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from novade_pipeline import errors
 from novade_pipeline.landing.ledger import Wanted
 
 JOB = "load_everything"
@@ -92,7 +93,12 @@ def why_failed(failure: Any) -> str:
     error = getattr(failure, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
-    return "unknown" if error is None else str(error.message).strip().splitlines()[0]
+    if error is None:
+        return "unknown"
+    told = str(error.message).strip().splitlines()[0]
+    # Ours are sentences; of others the kind says more than the words.
+    ours = f"{errors.__name__}.{error.cls_name}: "
+    return told.removeprefix(ours)
 
 
 def is_asked_for(context: dg.AssetExecutionContext) -> bool:
