@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 OVERLAP = DAY
 """How far before the newest day a look begins: an export of several hours comes in any order."""
 RECENT_DAYS = 7
-"""How many days a look goes back at most, each a request; a sweep finds the rest."""
+"""How many days a look asks for at once, each a request; a sweep finds the rest."""
 MOST_DAYS = 31
 """How many days a look takes up at once of what a sweep has found."""
 MOST_PREFIXES = 200
@@ -62,11 +62,17 @@ class Seen:
     stems: tuple[str, ...]
     sweep: Sweep
 
-    def recent(self, now: datetime) -> Window:
-        """The hours of the newest days, to the end of tomorrow."""
+    def recent(self, now: datetime) -> list[Window]:
+        """The hours of the newest days, to the end of tomorrow.
+
+        Where nothing has come for long, the days after the newest one, and those around today.
+        """
         today = _midnight(now.date())
-        start = max(_midnight(self.newest) - OVERLAP, today - RECENT_DAYS * DAY)
-        return Window(start, today + 2 * DAY)
+        start, end = _midnight(self.newest) - OVERLAP, today + 2 * DAY
+        reach = RECENT_DAYS * DAY
+        if end - start <= reach:
+            return [Window(start, end)]
+        return [Window(start, start + reach), Window(today - OVERLAP, end)]
 
 
 _SEEN = TypeAdapter(dict[str, Seen])

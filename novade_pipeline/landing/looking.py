@@ -61,11 +61,12 @@ def look(
         # Names that say no day cannot be asked for by day.
         return _whole(source, landing, lake, rules, now)
     if newest_days:
-        todo = find_wanted(source, landing, lake, rules, seen.recent(now), seen.stems)
-        if not todo.is_empty:
-            return Look(todo, seen.stems, seen)
-        newest = max((hour.date() for hour in todo.known), default=seen.newest)
-        seen = replace(seen, newest=max(newest, seen.newest))
+        for window in seen.recent(now):
+            todo = find_wanted(source, landing, lake, rules, window, seen.stems)
+            if not todo.is_empty:
+                return Look(todo, seen.stems, seen)
+            newest = max((hour.date() for hour in todo.known), default=seen.newest)
+            seen = replace(seen, newest=max(newest, seen.newest))
     sweep = seen.sweep.next_page(now, period)
     if sweep is None:
         return Look.nothing(seen.stems, seen)

@@ -121,6 +121,19 @@ def test_a_new_file_of_the_newest_days_is_found_without_listing_the_old(
     assert set(listed) == {_name(looking.shop, 32), _name(looking.shop, 32, 1), new}
 
 
+@pytest.mark.parametrize("new", [FIRST + 33 * DAY, datetime.now(UTC) - DAY], ids=["next", "now"])
+def test_after_a_long_silence_what_follows_and_what_is_of_today_is_found(
+    looking: Looking, new: datetime
+) -> None:
+    assert looking.seen is not None
+    looking.now = datetime.now(UTC)
+    looking.seen = replace(looking.seen, sweep=Sweep(looking.now, is_done=True))
+    name = f"{new:%Y-%m-%d}_{new.hour}#0.json.gz"
+    looking.shop.land(name, LINE)
+    found = looking.look()
+    assert [[file.name for file in files] for files in found.wanted.hours.values()] == [[name]]
+
+
 def test_an_old_hour_that_is_exported_again_is_found_when_everything_is_looked_at_again(
     looking: Looking,
 ) -> None:
