@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -28,6 +29,9 @@ from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.looking import look
 from novade_pipeline.landing.tables import LedgerRow
 from novade_pipeline.storage import PAGE_ENTRIES, Entry, LocalStore, Page, Store, store
+
+if TYPE_CHECKING:
+    from novade_pipeline_tests.azurite import Azurite
 
 LAST_HOUR = datetime(2026, 11, 21, 23, tzinfo=UTC)
 NOW = LAST_HOUR + timedelta(hours=12)
@@ -79,11 +83,11 @@ class Simulated(LocalStore):
                 )
                 yield from (n for n in sorted(names) if n > after and n.startswith(prefix))
 
-    def _is_last(self, day: object, hour: int) -> bool:
+    def _is_last(self, day: date, hour: int) -> bool:
         return day == LAST_HOUR.date() and hour == LAST_HOUR.hour
 
-    def _is_there(self, day: object, hour: int, part: int) -> bool:
-        moment = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=hour)  # type: ignore[arg-type]
+    def _is_there(self, day: date, hour: int, part: int) -> bool:
+        moment = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=hour)
         if moment > LAST_HOUR:
             return False
         back = int((LAST_HOUR - moment).total_seconds()) // 3600 * PARTS + part
@@ -154,11 +158,11 @@ def tick(landing: Store, lake: Store, remembers: bool, sweeps: bool) -> None:
     report(Sample(1, seconds, time.process_time() - cpu, peak_mib() - before))
 
 
-def land(server: object, blobs: int) -> tuple[str, dict[str, str]]:
+def land(server: "Azurite", blobs: int) -> tuple[str, dict[str, str]]:
     """Put so many old blobs and ten new ones into a container of Azurite: its URL and etags."""
     from concurrent.futures import ThreadPoolExecutor
 
-    root = server.new_store("landing")  # type: ignore[attr-defined]
+    root = server.new_store("landing")
     names = [name_of(n, blobs)[0] for n in range(blobs)]
     stem = f"{STEM}{LAST_HOUR:%Y-%m-%d}_{LAST_HOUR.hour}"
     with ThreadPoolExecutor(8) as threads:

@@ -108,8 +108,8 @@ def load(landing: Path, files: int, out: Path) -> Work:
     """This project's load: landing to committed Delta, accounting included, into an empty lake."""
     from novade_pipeline.defs.amplitude.export_files import EVENTS
     from novade_pipeline.landing.ledger import Rules
-    from novade_pipeline.landing.load import find_wanted
     from novade_pipeline.landing.load import load as load_wanted
+    from novade_pipeline.landing.source import find_wanted
     from novade_pipeline.personal_data import PersonalDataPolicy
     from novade_pipeline.storage import store
 

@@ -131,7 +131,8 @@ def year(folder: Path, drugs: list[str], count: int) -> int:
     from novade_pipeline.lake.read import stream
     from novade_pipeline.lake.windows import Window
     from novade_pipeline.landing.ledger import Rules
-    from novade_pipeline.landing.load import find_wanted, load
+    from novade_pipeline.landing.load import load
+    from novade_pipeline.landing.source import find_wanted
     from novade_pipeline.personal_data import PersonalDataPolicy
     from novade_pipeline.storage import store
 

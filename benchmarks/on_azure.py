@@ -39,8 +39,8 @@ def load(landing: Store, lake: Store) -> int:
     """This project's load into an empty lake."""
     from novade_pipeline.defs.amplitude.export_files import EVENTS
     from novade_pipeline.landing.ledger import Rules
-    from novade_pipeline.landing.load import find_wanted
     from novade_pipeline.landing.load import load as load_wanted
+    from novade_pipeline.landing.source import find_wanted
     from novade_pipeline.personal_data import PersonalDataPolicy
 
     policy = PersonalDataPolicy()

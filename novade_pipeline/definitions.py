@@ -9,7 +9,7 @@ import dagster as dg
 from novade_pipeline.defs.resources import resources
 from novade_pipeline.domains import modules
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.load import Source
+from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings, load_settings
 
 WIRING = ("assets", "checks", "sensors", "automation", "dbt")

@@ -7,10 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 
 from novade_pipeline.running import run_graph
 from novade_pipeline.settings import Settings
+from novade_pipeline_tests.waiting import page_answers, until
 from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
 
 BACKFILL = """
@@ -33,7 +33,6 @@ mutation ($params: LaunchBackfillParams!) {
 RUNS = """{ runsOrError { ... on Runs {
   results { status tags { key value } assetSelection { path } } } } }"""
 FIRST, LAST = date(2018, 11, 1), date(2018, 12, 6)
-PATIENCE = 240.0
 
 
 @dataclass(frozen=True)
@@ -54,22 +53,6 @@ class Page:
     def runs(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
         return found
-
-
-def _until(told: str, is_so: Callable[[], bool]) -> None:
-    """Look until it is so: the page has no other way to tell."""
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end, f"expected within {PATIENCE:.0f} s: {told}"
-        time.sleep(0.5)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/server_info", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +87,9 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        _until("the page answers", lambda: _answers(url))
+        until("the page answers", lambda: page_answers(url))
         opened = Page(url, settings)
-        _until("the sensors have looked once", lambda: _has_ticked(opened))
+        until("the sensors have looked once", lambda: _has_ticked(opened))
         for name in ("amplitude", "tracking_plan"):
             shutil.copytree(shared / "landing" / name, Path(settings.landing.path(), name))
         yield opened
@@ -142,7 +125,7 @@ def backfilled(page: Page) -> Page:
         made = {"/".join(asset["path"]) for run in runs for asset in run["assetSelection"] or ()}
         return "marts/weekly_retention" in made and all(run["status"] == "SUCCESS" for run in runs)
 
-    _until("the backfill is done", is_done)
+    until("the backfill is done", is_done)
     return page
 
 
@@ -200,7 +183,7 @@ def _text(browser: Any, url: str, awaited: str) -> str:
         seen[0] = browser.find_element(By.TAG_NAME, "body").text
         return awaited in seen[0]
 
-    _until(f"{url} shows {awaited!r}", is_there)
+    until(f"{url} shows {awaited!r}", is_there)
     return seen[0]
 
 

@@ -30,7 +30,8 @@ from novade_pipeline.defs.table_assets import (
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Rules, Wanted
-from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
+from novade_pipeline.landing.load import LoadReport, load
+from novade_pipeline.landing.source import Source, find_wanted
 from novade_pipeline.landing.tables import MENDED
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store

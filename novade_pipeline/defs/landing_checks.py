@@ -19,7 +19,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import HOUR
-from novade_pipeline.landing.load import Source
+from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 

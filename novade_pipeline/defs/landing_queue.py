@@ -16,9 +16,9 @@ from novade_pipeline.defs.landing_sensor import gave_up, request
 from novade_pipeline.defs.runs import JOB, runs_in_progress, wanted_key
 from novade_pipeline.domains import modules
 from novade_pipeline.landing.discovery import days_window, stems_of
-from novade_pipeline.landing.load import Source, find_wanted
 from novade_pipeline.landing.looking import Look
 from novade_pipeline.landing.notices import Notice, NoticeQueue
+from novade_pipeline.landing.source import Source, find_wanted
 from novade_pipeline.settings import Settings
 
 RUN_KEY_TAG = "dagster/run_key"

@@ -22,8 +22,8 @@ from novade_pipeline.defs.runs import (
 )
 from novade_pipeline.defs.table_assets import key_of
 from novade_pipeline.landing.discovery import remembered, to_remember
-from novade_pipeline.landing.load import Source
 from novade_pipeline.landing.looking import Look, look
+from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 
 

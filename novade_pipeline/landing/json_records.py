@@ -134,7 +134,9 @@ class _Source:
     def peek(self) -> str:
         """The next character that is not space, without taking it; empty at the end."""
         while True:
-            self._go(_SPACE.match(self._text, self._at).end())  # type: ignore[union-attr]
+            space = _SPACE.match(self._text, self._at)
+            assert space is not None, "no space is space too"
+            self._go(space.end())
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._more():

@@ -13,7 +13,7 @@ from novade_pipeline.landing.discovery import (
 )
 from novade_pipeline.landing.files import LandedFile, landed_files
 from novade_pipeline.landing.ledger import Rules, Wanted, read_ledger, wanted
-from novade_pipeline.landing.load import Source, find_wanted
+from novade_pipeline.landing.source import Source, find_wanted
 from novade_pipeline.storage import Page, Store
 
 

@@ -43,7 +43,8 @@ def parquet_records(landing: Store, file: LandedFile, columns: Columns) -> Itera
                     line += 1
                     yield _record(line, {columns.of(name): row[name] for name in row})
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
+            # Parquet's own complaints are of no system call: the others are not the file's fault.
+            if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DamagedFile(file, f"Parquet is damaged ({type(error).__name__})") from None
 

@@ -17,7 +17,8 @@ from novade_pipeline.landing.chunks import Chunk, Piece
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import JsonLines
 from novade_pipeline.landing.ledger import Rules, Wanted
-from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
+from novade_pipeline.landing.load import LoadReport, load
+from novade_pipeline.landing.source import Source, find_wanted
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy
 from novade_pipeline.storage import Store

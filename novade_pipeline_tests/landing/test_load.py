@@ -469,7 +469,8 @@ from pathlib import Path
 from datetime import date, timedelta
 from novade_pipeline.defs.amplitude.export_files import EVENTS
 from novade_pipeline.landing.ledger import Rules
-from novade_pipeline.landing.load import find_wanted, load
+from novade_pipeline.landing.load import load
+from novade_pipeline.landing.source import find_wanted
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import store
 landing, lake = store(sys.argv[1] + "/landing"), store(sys.argv[1] + "/lake")

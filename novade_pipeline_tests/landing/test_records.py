@@ -1,5 +1,6 @@
 """Records of CSV, JSON and Parquet: what is one, what is told of one that is none, and how much."""
 
+import errno
 import gzip
 import io
 import json
@@ -206,6 +207,17 @@ def test_lines_are_numbered_alike_however_the_text_is_cut() -> None:
     for size in range(1, len(text)):
         pieces = iter([text[at : at + size] for at in range(0, len(text), size)])
         assert list(csv_records.csv_records(pieces, file, COLUMNS)) == whole, size
+
+
+def test_a_disk_that_fails_is_not_the_files_fault(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(parquet, "ParquetFile", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        landing.read("a.parquet", _parquet(pa.table({"id": ["a"]})))
 
 
 def test_parquet_with_too_large_row_groups_is_refused_unread(

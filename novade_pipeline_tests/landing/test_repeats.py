@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.load import Source
 from novade_pipeline.landing.repeats import Repeats
+from novade_pipeline.landing.source import Source
 from novade_pipeline.landing.tables import LandedRow
 
 HourOf = Callable[[int], datetime]

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 
 from novade_pipeline.defs.amplitude import tables
-from novade_pipeline.landing.load import Source
+from novade_pipeline.landing.source import Source
 
 _HOUR = r"(?P<day>\d{4}-\d{2}-\d{2})_(?P<hour>\d{1,2})"
 _EVENTS = re.compile(rf"\d+_{_HOUR}#\d+\.json\.gz", re.ASCII)

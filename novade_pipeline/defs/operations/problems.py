@@ -210,7 +210,7 @@ def late_assets(
     late = {
         key: found
         for key, event in made.items()
-        if (found := _lateness(policies[key], datetime.fromtimestamp(event.timestamp, UTC), now))
+        if (found := lateness(policies[key], datetime.fromtimestamp(event.timestamp, UTC), now))
     }
     problems = []
     for key, (severity, expected) in late.items():
@@ -239,7 +239,7 @@ def late_assets(
     return problems, made_in
 
 
-def _lateness(policy: Any, made: datetime, now: datetime) -> tuple[alerts.Severity, str] | None:
+def lateness(policy: Any, made: datetime, now: datetime) -> tuple[alerts.Severity, str] | None:
     """How bad it is, and what was expected; None where it is in time."""
     if hasattr(policy, "fail_window"):
         windows: Iterator[tuple[alerts.Severity, Any]] = iter(
@@ -250,8 +250,6 @@ def _lateness(policy: Any, made: datetime, now: datetime) -> tuple[alerts.Severi
                 hours = window.to_timedelta() / timedelta(hours=1)
                 return severity, f"within {hours:g} hours"
         return None
-    if not hasattr(policy, "deadline_cron"):
-        raise NotImplementedError(f"expected a time window or a cron, found {type(policy)}")
     ticks = dg.TimeWindowPartitionsDefinition(
         start=now - timedelta(days=400),
         fmt="%Y-%m-%dT%H:%M",

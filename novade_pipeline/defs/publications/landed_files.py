@@ -16,9 +16,9 @@ from novade_pipeline.defs.publications.rows import (
     drug_row,
     publication_row,
 )
-from novade_pipeline.landing.load import Source
 from novade_pipeline.landing.record_rows import RecordRows
 from novade_pipeline.landing.records import format_of
+from novade_pipeline.landing.source import Source
 
 FOLDER = "publications"
 _KIND = re.compile(r"(drugs|pubmed|clinical_trials)(?![A-Za-z0-9])")

@@ -11,7 +11,8 @@ from novade_pipeline.defs.amplitude.export_files import EVENTS, MERGED_IDS
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
-from novade_pipeline.landing.load import LoadReport, Source, find_wanted, load
+from novade_pipeline.landing.load import LoadReport, load
+from novade_pipeline.landing.source import Source, find_wanted
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.places import copy

@@ -508,3 +508,25 @@ def test_text_of_a_checks_metadata_is_not_told(world: World, receiver: Receiver)
     world.tick()
     assert receiver.asked
     assert "jane@example.com" not in str(receiver.asked)
+
+
+@pytest.mark.parametrize(
+    ("made", "now", "late"),
+    [
+        ((2, 1), (2, 6), True),
+        ((2, 3), (2, 6), False),
+        ((2, 5), (2, 6), False),
+        ((1, 3), (2, 4), False),
+        ((1, 1), (2, 4), True),
+    ],
+)
+def test_what_is_due_by_a_cron_is_late_after_its_deadline(
+    made: tuple[int, int], now: tuple[int, int], late: bool
+) -> None:
+    """Due daily at five, made at two or later; days and hours of one month."""
+    policy = dg.FreshnessPolicy.cron(
+        deadline_cron="0 5 * * *", lower_bound_delta=timedelta(hours=3), timezone="UTC"
+    )
+    at = [datetime(2026, 3, day, hour, tzinfo=UTC) for day, hour in (made, now)]
+    told = problems.lateness(policy, *at)
+    assert told == (("error", "by 0 5 * * * (UTC)") if late else None)

@@ -6,10 +6,9 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.running import prepare_home
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
+from novade_pipeline_tests.waiting import page_answers, until
 from novade_pipeline_tests.worlds import settings_in
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "start_a_load.md"
-PATIENCE = 180.0
 # Runs start without the daemon that takes them from the queue.
 DAGSTER_YAML = """
 telemetry: {enabled: false}
@@ -49,22 +48,6 @@ def _ask(url: str, body: Any) -> Any:
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["data"]
-
-
-def _until(told: str, is_so: Callable[[], bool]) -> None:
-    """Look until it is so: the page has no other way to tell."""
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end, f"expected within {PATIENCE:.0f} s: {told}"
-        time.sleep(0.3)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/server_info", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +82,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Settin
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        _until("the page answers", lambda: _answers(url))
+        until("the page answers", lambda: page_answers(url))
         yield url, settings
     finally:
         process.terminate()
@@ -122,7 +105,7 @@ def test_the_documented_call_loads_the_days_that_it_names(page: tuple[str, Setti
         status = _ask(url, question)["runOrError"]["status"]
         return status in ("SUCCESS", "FAILURE", "CANCELED")
 
-    _until("the run has ended", has_ended)
+    until("the run has ended", has_ended)
     assert status == "SUCCESS"
     loaded = {str(hour.date()) for hour in read(settings.lake, EVENTS)["upload_hour"].to_pylist()}
     # The seventh has landed too, and was not asked for.

@@ -16,7 +16,8 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
-from novade_pipeline.landing.load import LoadReport, find_wanted, load
+from novade_pipeline.landing.load import LoadReport, load
+from novade_pipeline.landing.source import find_wanted
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import store
 

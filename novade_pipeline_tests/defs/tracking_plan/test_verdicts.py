@@ -24,7 +24,8 @@ from novade_pipeline.lake.delta import current_version, replace, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
-from novade_pipeline.landing.load import find_wanted, load
+from novade_pipeline.landing.load import load
+from novade_pipeline.landing.source import find_wanted
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.places import NewStore

@@ -1,0 +1,25 @@
+"""Waiting for what another process does: until it is so, and not for a number of seconds."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+PATIENCE = 240.0
+
+
+def until(told: str, is_so: Callable[[], bool]) -> None:
+    """Look until it is so: the page has no other way to tell."""
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end, f"expected within {PATIENCE:.0f} s: {told}"
+        time.sleep(0.3)
+
+
+def page_answers(url: str) -> bool:
+    """Dagster's web page is there."""
+    try:
+        with urllib.request.urlopen(f"{url}/server_info", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
