@@ -20,6 +20,12 @@ settings.register_profile(
 )
 settings.load_profile("novade")
 
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes name no test: gzip holds the time, and all workers must collect the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
