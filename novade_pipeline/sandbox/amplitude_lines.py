@@ -90,7 +90,7 @@ def _template(
 def _fields(
     app: int, user: User, device: Device, amplitude_id: int, user_id: str | None, level: str
 ) -> dict[str, Any]:
-    model, place = device.model, user.place
+    model, place, company = device.model, user.place, user.person.company
     # Only what comes from a device has a place, and only a phone knows it well.
     placed = device.ip_address is not None
     known = {"gender": user.gender, "favourite_genre": user.genre} if user_id else {}
@@ -123,7 +123,7 @@ def _fields(
         "event_type": _TEXT,
         "global_user_properties": {},
         "group_properties": {},
-        "groups": {},
+        "groups": {"company": [company.name]} if user_id and company and company.is_group else {},
         "idfa": device.idfa,
         "ip_address": device.ip_address,
         "is_attribution_event": False,

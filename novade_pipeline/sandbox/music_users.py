@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
+from novade_pipeline.sandbox.business import Person, companies_for, person
 from novade_pipeline.sandbox.music_catalogue import (
     APP_VERSIONS,
     CARRIERS,
@@ -66,6 +67,7 @@ class User:
     """One person and their life with the service; days that never come are None."""
 
     index: int
+    person: Person
     gender: str | None
     genre: str
     language: str
@@ -86,7 +88,7 @@ class User:
     @property
     def user_id(self) -> str:
         """The id that the product gives when the user signs up."""
-        return f"user{self.index}@example.com"
+        return self.person.email
 
     @property
     def known_id(self) -> int:
@@ -168,6 +170,7 @@ def _user(world: World, index: int, born: int) -> User:
     wants_digest = signup is not None and rng.random() < 0.3
     return User(
         index=index,
+        person=person(world.seed, companies_for(world.events_per_hour), index),
         gender=rng.choice(("F", "M", "X", None)),
         genre=rng.choice(GENRES),
         language=rng.choice(LANGUAGES),

@@ -1,0 +1,133 @@
+"""The tables of a Drift workspace. Source: https://devdocs.drift.com/docs/."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from novade_pipeline.lake.table import Json, Table
+from novade_pipeline.personal_data import Personal
+
+PersonalText = Annotated[str | None, Personal()]
+WHOLE = Personal("**")
+
+
+class FromDrift(BaseModel):
+    """What every row of the service has; times are UTC, the service's are epoch milliseconds."""
+
+    read_at: datetime = Field(description="When the lake first saw this state of it, UTC.")
+
+
+class Conversation(FromDrift):
+    """A chat, in its newest state."""
+
+    id: int = Field(description="Names the conversation.")
+    status: str | None = Field(None, description="open, closed, pending, bulk_sent.")
+    contact_id: int | None = Field(None, alias="contactId", description="Who chats.")
+    inbox_id: int | None = Field(None, alias="inboxId", description="The inbox that it is in.")
+    participants: list[int] = Field(
+        default_factory=list, description="The workspace's users who took part."
+    )
+    tags: Json | None = Field(None, description="Tags: a list of objects with name and color.")
+    related_playbook_id: int | None = Field(
+        None, alias="relatedPlaybookId", description="The playbook that began it."
+    )
+    created_at: datetime = Field(alias="createdAt", description="When it began, UTC.")
+    updated_at: datetime = Field(alias="updatedAt", description="When it last changed, UTC.")
+
+
+class Message(FromDrift):
+    """One message of a conversation, private notes included."""
+
+    id: str = Field(description="Names the message.")
+    conversation_id: int = Field(alias="conversationId", description="The conversation.")
+    org_id: int | None = Field(None, alias="orgId", description="The workspace.")
+    type: str | None = Field(None, description="chat, private_note, edit, …")
+    author_type: str | None = Field(None, description="contact or user.")
+    author_id: int | None = Field(None, description="The contact or user who wrote it.")
+    author_is_bot: bool | None = Field(None, description="A bot wrote it.")
+    body: PersonalText = Field(None, description="What was written, HTML.")
+    buttons: Annotated[Json | None, WHOLE] = Field(None, description="Buttons that were offered.")
+    ip: PersonalText = Field(None, description="The address that it was sent from.")
+    user_agent: PersonalText = Field(None, description="The browser that it was sent from.")
+    attributes: Annotated[Json | None, WHOLE] = Field(None, description="What else is told of it.")
+    created_at: datetime = Field(alias="createdAt", description="When it was written, UTC.")
+
+
+class Contact(FromDrift):
+    """Somebody who chatted, in the newest state that was read."""
+
+    id: int = Field(description="Names the contact.")
+    email: PersonalText = Field(None, description="The e-mail address, lower case.")
+    name: PersonalText = Field(None, description="The name.")
+    phone: PersonalText = Field(None, description="The telephone.")
+    external_id: PersonalText = Field(None, description="The contact in another system.")
+    tags: Json | None = Field(None, description="Tags: a list of objects with name.")
+    attributes: Annotated[Json | None, WHOLE] = Field(
+        None, description="All attributes of the contact, free ones included."
+    )
+    is_deleted: bool = Field(description="The service does not have it any more.")
+    created_at: datetime | None = Field(None, alias="createdAt", description="When made, UTC.")
+
+
+class Account(FromDrift):
+    """A company."""
+
+    account_id: str = Field(alias="accountId", description="Names the account.")
+    owner_id: int | None = Field(None, alias="ownerId", description="The user who looks after it.")
+    name: str | None = Field(None, description="The company.")
+    domain: str | None = Field(None, description="Its domain.")
+    custom_properties: Json | None = Field(
+        None, alias="customProperties", description="A list of objects with label, name, value."
+    )
+    targeted: bool | None = Field(None, description="It is a target of sales.")
+    is_deleted: bool = Field(alias="deleted", description="It was deleted.")
+    created_at: datetime | None = Field(None, alias="createDateTime", description="When made, UTC.")
+    updated_at: datetime = Field(alias="updateDateTime", description="When last changed, UTC.")
+
+
+class User(FromDrift):
+    """Somebody who answers chats, or a bot."""
+
+    id: int = Field(description="Names the user.")
+    org_id: int | None = Field(None, alias="orgId", description="The workspace.")
+    name: PersonalText = Field(None, description="The name.")
+    alias: PersonalText = Field(None, description="The name that visitors see.")
+    email: PersonalText = Field(None, description="The e-mail address.")
+    phone: PersonalText = Field(None, description="The telephone.")
+    locale: str | None = Field(None, description="The language.")
+    availability: str | None = Field(None, description="AVAILABLE, OFFLINE, ON_CALL.")
+    role: str | None = Field(None, description="admin, agent, …")
+    time_zone: str | None = Field(None, alias="timeZone", description="The time zone.")
+    verified: bool | None = Field(None, description="The e-mail address is verified.")
+    bot: bool | None = Field(None, description="It is a bot.")
+    created_at: datetime | None = Field(None, alias="createdAt", description="When made, UTC.")
+    updated_at: datetime = Field(alias="updatedAt", description="When last changed, UTC.")
+
+
+CONVERSATIONS = Table(
+    name="drift/conversations",
+    row=Conversation,
+    key=("id",),
+    written="merge",
+    version="updated_at",
+    data_time="updated_at",
+)
+MESSAGES = Table(
+    name="drift/messages",
+    row=Message,
+    key=("id",),
+    written="merge",
+    version="created_at",
+    data_time="created_at",
+)
+CONTACTS = Table(
+    name="drift/contacts", row=Contact, key=("id",), written="merge", version="read_at"
+)
+ACCOUNTS = Table(
+    name="drift/accounts", row=Account, key=("account_id",), written="merge", version="updated_at"
+)
+USERS = Table(name="drift/users", row=User, key=("id",), written="merge", version="updated_at")
+
+MART_SOURCES = (CONVERSATIONS, MESSAGES, CONTACTS, ACCOUNTS, USERS)
+TABLES = MART_SOURCES
