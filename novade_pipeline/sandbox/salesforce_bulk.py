@@ -58,6 +58,11 @@ class Job:
     found: Found | None = field(default=None, repr=False)
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state in ("UploadComplete", "InProgress")
+
+    @property
     def id(self) -> str:
         """The job's id."""
         return record_id("750", self.number)
@@ -86,7 +91,7 @@ class Job:
 
     def advance(self, org: Organisation) -> None:
         """What a poll finds: the job goes on."""
-        if self.state not in ("UploadComplete", "InProgress"):
+        if not self.is_running:
             return
         if self.polls_left > 0:
             self.polls_left -= 1
@@ -103,7 +108,7 @@ class Job:
         Raises:
             JobError: it has ended.
         """
-        if self.state not in ("UploadComplete", "InProgress"):
+        if not self.is_running:
             raise JobError(
                 "INVALIDJOBSTATE", f"Aborting already Completed Job not allowed: {self.id}"
             )

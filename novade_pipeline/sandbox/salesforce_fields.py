@@ -7,6 +7,8 @@ Source: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from novade_pipeline.sandbox.salesforce_ids import case_safe
+
 Deletes = Literal["bin", "gone", "never"]
 
 _SOAP = {
@@ -66,6 +68,14 @@ class Field:
     def is_stored(self) -> bool:
         """Whether a record holds it; a compound field shows what its parts hold."""
         return self.type not in COMPOUND
+
+    def comparable(self, value: Any) -> Any:
+        """A value as queries compare it: texts without their case, ids as 18 characters."""
+        if not isinstance(value, str):
+            return value
+        if self.type in ("id", "reference"):
+            return case_safe(value) if len(value) == 15 else value
+        return value.casefold()
 
     def described(self) -> dict[str, Any]:
         """The field in its object's describe."""

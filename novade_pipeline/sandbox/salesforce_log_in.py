@@ -57,7 +57,7 @@ class LogInRefused(Exception):
         super().__init__(f"{error}: {description}")
 
 
-def check_log_in(
+def check(
     access: Access,
     form: Mapping[str, str],
     authorization: str,
@@ -65,6 +65,7 @@ def check_log_in(
     url: str,
     *,
     another_domain: bool,
+    revoked: bool,
 ) -> None:
     """Check what was posted to the token endpoint.
 
@@ -74,6 +75,7 @@ def check_log_in(
         host: the host that was asked.
         url: the organisation's own URL.
         another_domain: it is asked for another organisation's domain.
+        revoked: the organisation has taken the access back.
 
     Raises:
         LogInRefused: it gives no access.
@@ -83,8 +85,11 @@ def check_log_in(
         if another_domain or host in LOGIN_HOSTS:
             raise LogInRefused("invalid_grant", "request not supported on this domain")
         _check_client(access, *_client(form, authorization))
+        if revoked:
+            raise LogInRefused("invalid_grant", "no client credentials user enabled")
     elif grant == JWT_BEARER:
-        _check_assertion(access, form.get("assertion", ""), url, another_domain)
+        assertion = form.get("assertion", "")
+        _check_assertion(access, assertion, url, another_domain=another_domain, revoked=revoked)
     else:
         raise LogInRefused("unsupported_grant_type", "grant type not supported")
 
@@ -108,7 +113,9 @@ def _check_client(access: Access, client: str, secret: str) -> None:
         raise LogInRefused("invalid_client", "invalid client credentials")
 
 
-def _check_assertion(access: Access, assertion: str, url: str, another_domain: bool) -> None:
+def _check_assertion(
+    access: Access, assertion: str, url: str, *, another_domain: bool, revoked: bool
+) -> None:
     login = f"https://{LOGIN_HOSTS[access.is_sandbox]}"
     if not access.public_key:
         raise LogInRefused("invalid_grant", "invalid assertion")
@@ -130,11 +137,11 @@ def _check_assertion(access: Access, assertion: str, url: str, another_domain: b
         raise LogInRefused("invalid_grant", "audience is invalid")
     if claims["iss"] != access.client_id:
         raise LogInRefused("invalid_client_id", "client identifier invalid")
-    if claims["sub"] != access.username:
+    if revoked or claims["sub"] != access.username:
         raise LogInRefused("invalid_grant", "user hasn't approved this consumer")
 
 
-def soap_session(access: Access, envelope: str) -> bool:
+def is_right_password(access: Access, envelope: str) -> bool:
     """Whether the user name and password in a SOAP log-in are right."""
     told = [
         unescape(match[1]) if (match := re.search(rf"<\w+:{name}>(.*?)</", envelope)) else ""

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import cycle, islice
+from random import Random
 
 from novade_pipeline.sandbox.salesforce_fields import Field, SObject
 from novade_pipeline.sandbox.salesforce_ids import BLOCK, block_of_ids, number_of, record_id
@@ -57,6 +58,14 @@ class ManyRecords(Records):
         """All records."""
         return self.between(Bounds())
 
+    def any_living(self, rng: Random) -> Record | None:
+        """A record that is not in the recycle bin; none where ten draws find none."""
+        for _ in range(10):
+            row = self.find(record_id(self._prefix, rng.randrange(self._count)))
+            if row is not None and not row.get("IsDeleted"):
+                return row
+        return None
+
     def between(self, bounds: Bounds) -> Iterator[Record]:
         """All records whose `SystemModstamp` lies between two times."""
         found = self.found_between(bounds, bin_too=True)
@@ -70,7 +79,7 @@ class ManyRecords(Records):
             for _, row in sorted(self._changed.items())
             if row is not None
             and bounds.hold(row["SystemModstamp"])
-            and (bin_too or not row["IsDeleted"])
+            and (bin_too or not row.get("IsDeleted"))
         ]
         skipped = sorted(number for number in self._changed if begin <= number < end)
         return _FoundAmongMany(self, range(begin, max(begin, end)), skipped, changed)
@@ -187,7 +196,7 @@ def _escaped(row: Record) -> Record:
 
 def _clock(first: datetime, seconds: int) -> list[str]:
     """The text of so many seconds, one after the other."""
-    told = []
+    told: list[str] = []
     minute = first.replace(second=0)
     while len(told) < seconds + first.second:
         head = csv_text(minute)[:-7]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from threading import RLock
 from typing import Any
 
@@ -29,7 +30,6 @@ class Organisation:
 
     Attributes:
         clock: the organisation's time.
-        live: its clock is never behind this machine's.
         lock: held while anything changes, and while a query is answered.
     """
 
@@ -42,7 +42,7 @@ class Organisation:
         """
         self.lock = RLock()
         self.clock = setting.now
-        self.live = live
+        self._live = live
         self._by = user_id(setting.sellers[0])
         self._objects = {one.name: one for one in OBJECTS}
         self._tables: dict[str, Records] = {
@@ -52,8 +52,12 @@ class Organisation:
         self._hidden_fields: dict[str, frozenset[str]] = {}
         self._held = 0
 
+    def now(self) -> datetime:
+        """The organisation's time, in full seconds."""
+        return self._now().replace(microsecond=0)
+
     def records(self, of: str) -> list[Record]:
-        """All records of an object, those in the recycle bin included, by the order of their ids."""
+        """All records of an object by their ids, those in the recycle bin included."""
         with self.lock:
             return [dict(row) for row in self.table(of).all()]
 
@@ -140,11 +144,39 @@ class Organisation:
             self._tick()
             self.table(of).remove(record)
 
-    def fill(self, of: str, rows: int) -> None:
-        """Let an object have so many records, each like one that it has now; they are not held."""
+    def touch(self, of: str, rng: Random, change: str = "") -> None:
+        """Delete, insert or update a record; which of the latter is drawn where nothing is said."""
         with self.lock:
+            row, described = self.table(of).any_living(rng), self.object(of)
+            what = change or rng.choice(("insert", "update", "update"))
+            if what == "delete":
+                if row is not None and described.deletes != "never":
+                    self.delete(of, row["Id"])
+                return
+            named = ("LastName", "Name", "Subject", "OrderNumber")
+            field = next(f for f in map(described.field, named) if f is not None)
+            values = {field.name: f"Touched {rng.randrange(10**6)}"}
+            if what == "insert" or row is None:
+                self.insert(of, values)
+            else:
+                self.update(of, row["Id"], values)
+
+    def fill(self, of: str, rows: int, columns: int | None = None) -> None:
+        """Let an object have so many records, each like one that it has now; they are not held.
+
+        Args:
+            rows: how many.
+            columns: how many fields of it the user sees, beginning with the system's.
+        """
+        with self.lock:
+            if columns is not None:
+                stored = [f.name for f in self.object(of).fields if f.is_stored]
+                stored.sort(key=lambda name: name not in SYSTEM_FIELDS)
+                self._hidden_fields[of] = frozenset(
+                    f.name for f in self.object(of).fields if f.name not in stored[:columns]
+                )
             pool = [dict(row, IsDeleted=False) for row in self.table(of).all()]
-            self._tables[of] = ManyRecords(self.object(of), pool, rows, until=self.clock)
+            self._tables[of] = ManyRecords(self.object(of), pool, rows, until=self.now())
 
     @contextmanager
     def same_moment(self) -> Iterator[None]:
@@ -284,10 +316,11 @@ class Organisation:
 
     def _tick(self) -> datetime:
         if not self._held:
-            self.clock += TICK
-            if self.live:
-                self.clock = max(self.clock, datetime.now(UTC))
+            self.clock = self._now() + TICK
         return self.clock.replace(microsecond=0)
+
+    def _now(self) -> datetime:
+        return max(self.clock, datetime.now(UTC)) if self._live else self.clock
 
 
 def _converted(value: Any, to: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the made-up Salesforce organisation holds at first: our people, companies, those who work there.
+"""Whom the made-up Salesforce organisation knows at first: ourselves, companies, their people.
 
 Companies, people and staff are those of `business`. Everything is a function of the seed, the
 people and the day; all of it happened before that day, but for what is planned.

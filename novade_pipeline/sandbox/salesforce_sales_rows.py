@@ -1,4 +1,4 @@
-"""What the made-up organisation sells: products, opportunities, orders, and what is done for them."""
+"""What the made-up organisation sells, to whom, and what its people do for it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -254,7 +254,7 @@ def _task(setting: Setting, rng: Random, who: Record) -> Record:
 
 def _events(setting: Setting, people: Sequence[Record], deals: Sequence[Record]) -> list[Record]:
     of_account = _by_account(deals)
-    events = []
+    events: list[Record] = []
     for who in people:
         rng = setting.random("events", who["Id"])
         if rng.random() < 0.7:

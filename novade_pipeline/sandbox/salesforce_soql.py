@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any
 
 from novade_pipeline.sandbox.salesforce_fields import NUMBERS, Field, SObject
@@ -63,11 +64,11 @@ class Condition:
         """Whether it holds for a record."""
         value = row[self.field.name]
         if self.sign in ("IN", "NOT IN"):
-            return (_folded(value) in self.literal) == (self.sign == "IN")
+            return (self.field.comparable(value) in self.literal) == (self.sign == "IN")
         if self.literal is None or value is None:
             same = value is None and self.literal is None
             return same if self.sign == "=" else not same and self.sign in ("!=", "<>")
-        return _COMPARISONS[self.sign](_folded(value), self.literal)
+        return _COMPARISONS[self.sign](self.field.comparable(value), self.literal)
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ class Query:
     order: tuple[Ordering, ...] = ()
     limit: int | None = None
 
+    @property
+    def counts_only(self) -> bool:
+        """Whether it asks for `COUNT()`, which is told as `totalSize`."""
+        return self.aggregates == (("COUNT", None),)
+
 
 def find(org: Organisation, query: Query, *, bin_too: bool) -> Found:
     """The records that a query asks for; those in the recycle bin too, or without them."""
@@ -103,31 +109,39 @@ def find(org: Organisation, query: Query, *, bin_too: bool) -> Found:
         table = org.table(query.of.name)
         if not others and not query.order and query.limit is None:
             return table.found_between(bounds, bin_too)
-        rows = [
+        holding = (
             row
             for row in table.between(bounds)
             if (bin_too or not row.get("IsDeleted")) and all(c.holds(row) for c in others)
-        ]
+        )
+        # What need not be ordered is read no further than it must be.
+        rows = list(holding if query.order else islice(holding, query.limit))
     for by in reversed(query.order):
-        told = [row for row in rows if row[by.field.name] is not None]
-        null = [row for row in rows if row[by.field.name] is None]
-        told.sort(key=lambda row, name=by.field.name: _folded(row[name]), reverse=by.descending)  # type: ignore[misc]
-        rows = told + null if by.nulls_last else null + told
+        rows = _ordered(rows, by)
     return FoundRows(rows[: query.limit])
+
+
+def _ordered(rows: list[Record], by: Ordering) -> list[Record]:
+    name = by.field.name
+    told = [row for row in rows if row[name] is not None]
+    null = [row for row in rows if row[name] is None]
+    told.sort(key=lambda row: by.field.comparable(row[name]), reverse=by.descending)
+    return told + null if by.nulls_last else null + told
 
 
 def aggregated(query: Query, found: Found) -> dict[str, Any]:
     """What the functions of a query make of the records that were found, by `expr0`, `expr1`, …."""
-    told: dict[str, Any] = {}
-    for place, (function, field) in enumerate(query.aggregates):
-        assert field is not None
-        values = [
-            row[field.name] for row in found.rows(0, len(found)) if row[field.name] is not None
-        ]
-        if function == "COUNT":
-            told[f"expr{place}"] = len(values)
-        else:
-            told[f"expr{place}"] = (max if function == "MAX" else min)(values, default=None)
+    asked = [(place, f, field.name) for place, (f, field) in enumerate(query.aggregates) if field]
+    told: dict[str, Any] = {f"expr{place}": 0 if f == "COUNT" else None for place, f, _ in asked}
+    for row in found.rows(0, len(found)):
+        for place, function, name in asked:
+            value, before = row[name], told[f"expr{place}"]
+            if value is None:
+                continue
+            if function == "COUNT":
+                told[f"expr{place}"] = before + 1
+            elif before is None or (value > before) == (function == "MAX"):
+                told[f"expr{place}"] = value
     return told
 
 
@@ -269,7 +283,7 @@ class _Parser:
             )
         if kind == "text":
             plain = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), text[1:-1])
-            return _folded(plain)
+            return field.comparable(plain)
         if kind == "number":
             return float(text)
         try:
@@ -340,8 +354,3 @@ def _bounds(conditions: tuple[Condition, ...]) -> tuple[Bounds, list[Condition]]
         else:
             others.append(one)
     return bounds, others
-
-
-def _folded(value: Any) -> Any:
-    """Texts are compared without their case."""
-    return value.casefold() if isinstance(value, str) else value

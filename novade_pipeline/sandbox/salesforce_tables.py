@@ -6,11 +6,12 @@ A record is never changed in place: who holds one has it as it was.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 from typing import Protocol
 
 from novade_pipeline.sandbox.salesforce_fields import Field
-from novade_pipeline.sandbox.salesforce_wire import Csv, csv_line
 from novade_pipeline.sandbox.salesforce_rows import Record
+from novade_pipeline.sandbox.salesforce_wire import Csv, csv_line
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,21 @@ class Records:
         """
         return self._rows[record]
 
+    def find(self, record: str) -> Record | None:
+        """One record, if it is there."""
+        try:
+            return self.get(record)
+        except KeyError:
+            return None
+
     def all(self) -> Iterator[Record]:
         """All records."""
         return iter(self._rows.values())
+
+    def any_living(self, rng: Random) -> Record | None:
+        """A record that is not in the recycle bin, if there is one."""
+        living = [row for row in self._rows.values() if not row.get("IsDeleted")]
+        return rng.choice(living) if living else None
 
     def between(self, bounds: Bounds) -> Iterator[Record]:
         """All records whose `SystemModstamp` lies between two times."""

@@ -78,8 +78,7 @@ def _compound(row: Record, of: SObject, field: Field) -> dict[str, Any] | None:
     prefix = field.name.removesuffix("Address")
     told: dict[str, Any] = {}
     for part in of.parts_of(field.name):
-        name = part.name.removesuffix("__s").rpartition("__")[2] or part.name
-        name = name.removeprefix(prefix)
+        name = part.name.removesuffix("__s").rpartition("__")[2].removeprefix(prefix)
         told[name[:1].lower() + name[1:]] = row[part.name]
     if all(value is None for value in told.values()):
         return None
