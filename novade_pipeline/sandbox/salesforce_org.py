@@ -11,21 +11,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from threading import RLock
-from typing import Any
 
-from novade_pipeline.sandbox.salesforce_fields import NUMBERS, SYSTEM_FIELDS, Field, SObject
+from novade_pipeline.sandbox.salesforce_fields import SYSTEM_FIELDS, Field, SObject
+from novade_pipeline.sandbox.salesforce_generation import generate
 from novade_pipeline.sandbox.salesforce_ids import record_id
 from novade_pipeline.sandbox.salesforce_many import ManyRecords
 from novade_pipeline.sandbox.salesforce_objects import OBJECTS
 from novade_pipeline.sandbox.salesforce_rows import Record, Setting, blank, user_id
-from novade_pipeline.sandbox.salesforce_sales_rows import generate
+from novade_pipeline.sandbox.salesforce_schema import Schema, converted
 from novade_pipeline.sandbox.salesforce_tables import Records
 
 TICK = timedelta(milliseconds=400)
 """What each change takes."""
 
 
-class Organisation:
+class Organisation(Schema):
     """The state of an organisation.
 
     Attributes:
@@ -40,16 +40,14 @@ class Organisation:
             setting: who is in it, and when.
             live: its clock is never behind this machine's.
         """
+        super().__init__(OBJECTS)
         self.lock = RLock()
         self.clock = setting.now
         self._live = live
         self._by = user_id(setting.sellers[0])
-        self._objects = {one.name: one for one in OBJECTS}
         self._tables: dict[str, Records] = {
             name: Records(rows) for name, rows in generate(setting).items()
         }
-        self._hidden_objects: set[str] = set()
-        self._hidden_fields: dict[str, frozenset[str]] = {}
         self._held = 0
 
     def now(self) -> datetime:
@@ -170,11 +168,7 @@ class Organisation:
         """
         with self.lock:
             if columns is not None:
-                stored = [f.name for f in self.object(of).fields if f.is_stored]
-                stored.sort(key=lambda name: name not in SYSTEM_FIELDS)
-                self._hidden_fields[of] = frozenset(
-                    f.name for f in self.object(of).fields if f.name not in stored[:columns]
-                )
+                self.show_only(of, columns)
             pool = [dict(row, IsDeleted=False) for row in self.table(of).all()]
             self._tables[of] = ManyRecords(self.object(of), pool, rows, until=self.now())
 
@@ -197,50 +191,6 @@ class Organisation:
         """
         return self._tables[of]
 
-    def object(self, name: str) -> SObject:
-        """What an object is made of.
-
-        Raises:
-            KeyError: there is no such object.
-        """
-        return self._objects[name]
-
-    def seen_object(self, name: str) -> SObject | None:
-        """An object that the user may see, by its name in any case."""
-        for one in self._objects.values():
-            if one.name.lower() == name.lower() and one.name not in self._hidden_objects:
-                return one
-        return None
-
-    def seen_objects(self) -> list[SObject]:
-        """All objects that the user may see."""
-        return [one for one in self._objects.values() if one.name not in self._hidden_objects]
-
-    def seen_field(self, of: str, name: str) -> Field | None:
-        """A field that the user may see, by its name in any case."""
-        found = self.object(of).field(name)
-        return None if found is None or found.name in self.hidden_fields(of) else found
-
-    def hidden_fields(self, of: str) -> frozenset[str]:
-        """The fields of an object that the user may not see."""
-        return self._hidden_fields.get(of, frozenset())
-
-    def hide_object(self, name: str, hidden: bool = True) -> None:
-        """Take an object from the user's sight, or give it back."""
-        self.object(name)
-        (self._hidden_objects.add if hidden else self._hidden_objects.discard)(name)
-
-    def hide_field(self, of: str, name: str, hidden: bool = True) -> None:
-        """Take a field from the user's sight, or give it back.
-
-        Raises:
-            ValueError: the field is unknown, or nobody can hide it.
-        """
-        known = self._known_field(of, name)
-        one = frozenset({known.name})
-        before = self.hidden_fields(of)
-        self._hidden_fields[of] = before | one if hidden else before - one
-
     def add_field(self, of: str, field: Field) -> None:
         """Give an object a field; it is null in all records, or not ticked.
 
@@ -251,7 +201,7 @@ class Organisation:
             described = self.object(of)
             if described.field(field.name) is not None:
                 raise ValueError(f"{of} has a field {field.name} already")
-            self._objects[of] = described.with_fields((*described.fields, field))
+            self.set_fields(of, (*described.fields, field))
             if field.is_stored:
                 value = False if field.type == "boolean" else None
                 self.table(of).rewrite(lambda row: {**row, field.name: value})
@@ -263,9 +213,9 @@ class Organisation:
             ValueError: the field is unknown, or the system's own.
         """
         with self.lock:
-            known, described = self._known_field(of, name), self.object(of)
+            known, described = self.own_field(of, name), self.object(of)
             left = tuple(f for f in described.fields if f is not known)
-            self._objects[of] = described.with_fields(left)
+            self.set_fields(of, left)
             self.table(of).rewrite(
                 lambda row: {key: value for key, value in row.items() if key != known.name}
             )
@@ -279,25 +229,17 @@ class Organisation:
             ValueError: the field is unknown, or the system's own, or there is no such type.
         """
         with self.lock:
-            known, described = self._known_field(of, name), self.object(of)
+            known, described = self.own_field(of, name), self.object(of)
             changed = replace(known, type=to, length=255 if to == "string" else 0)
             fields = tuple(changed if f is known else f for f in described.fields)
-            self._objects[of] = described.with_fields(fields)
-            self.table(of).rewrite(lambda row: {**row, known.name: _converted(row[known.name], to)})
+            self.set_fields(of, fields)
+            self.table(of).rewrite(lambda row: {**row, known.name: converted(row[known.name], to)})
 
     def _living(self, of: str, record: str) -> Record:
         row = self.table(of).get(record)
         if row.get("IsDeleted"):
             raise KeyError(record)
         return row
-
-    def _known_field(self, of: str, name: str) -> Field:
-        known = self.object(of).field(name)
-        if known is None:
-            raise ValueError(f"{of} has no field {name}")
-        if known.name in SYSTEM_FIELDS:
-            raise ValueError(f"{of}.{name} is the system's own field")
-        return known
 
     def _changed(self, described: SObject, row: Record, values: Record) -> Record:
         for name in values:
@@ -321,18 +263,3 @@ class Organisation:
 
     def _now(self) -> datetime:
         return max(self.clock, datetime.now(UTC)) if self._live else self.clock
-
-
-def _converted(value: Any, to: str) -> Any:
-    if value is None:
-        return False if to == "boolean" else None
-    if to in NUMBERS or to == "int":
-        try:
-            return int(float(value)) if to == "int" else float(value)
-        except (TypeError, ValueError):
-            return None
-    if to == "boolean":
-        return bool(value)
-    if to in ("date", "datetime", "base64"):
-        return None
-    return str(value)

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from novade_pipeline.sandbox.salesforce_mischief import Mischief
 from novade_pipeline.sandbox.salesforce_org import Organisation
 from novade_pipeline.sandbox.salesforce_responses import error, not_found
-from novade_pipeline.sandbox.salesforce_soql import Query, SoqlError, aggregated, find, parsed
+from novade_pipeline.sandbox.salesforce_soql import Query, aggregated, find
+from novade_pipeline.sandbox.salesforce_soql_parser import SoqlError, parsed
 from novade_pipeline.sandbox.salesforce_tables import Found
 from novade_pipeline.sandbox.salesforce_wire import json_record, json_value
 
