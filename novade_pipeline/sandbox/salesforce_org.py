@@ -18,7 +18,7 @@ from novade_pipeline.sandbox.salesforce_ids import record_id
 from novade_pipeline.sandbox.salesforce_many import ManyRecords
 from novade_pipeline.sandbox.salesforce_objects import OBJECTS
 from novade_pipeline.sandbox.salesforce_rows import Record, Setting, blank, user_id
-from novade_pipeline.sandbox.salesforce_schema import Schema, converted
+from novade_pipeline.sandbox.salesforce_schema import Schema, converted, held_value
 from novade_pipeline.sandbox.salesforce_tables import Records
 
 TICK = timedelta(milliseconds=400)
@@ -76,17 +76,14 @@ class Organisation(Schema):
         """
         with self.lock:
             table, described = self.table(of), self.object(of)
+            held = self._held_values(described, values)
             now = self._tick()
             new = record_id(described.prefix, table.next_number())
+            created = {"Id": new, "CreatedDate": now, "CreatedById": self._by}
             made = blank(described)
-            system = {
-                "Id": new,
-                "CreatedDate": now,
-                "CreatedById": self._by,
-                **self._stamp(now),
-            }
+            system = {**created, **self._stamp(now)}
             made.update({name: value for name, value in system.items() if name in made})
-            table.put(self._changed(described, made, values))
+            table.put(_named(described, {**made, **held}))
             return new
 
     def update(self, of: str, record: str, values: Record) -> None:
@@ -97,10 +94,10 @@ class Organisation(Schema):
             ValueError: a field is unknown, or the system's own.
         """
         with self.lock:
-            row = self._living(of, record)
-            now = self._tick()
-            changed = self._changed(self.object(of), {**row, **self._stamp(now)}, values)
-            self.table(of).put(changed)
+            row, described = self._living(of, record), self.object(of)
+            held = self._held_values(described, values)
+            changed = {**row, **held, **self._stamp(self._tick())}
+            self.table(of).put(_named(described, changed))
 
     def delete(self, of: str, record: str) -> None:
         """Put a record into the recycle bin; its children stay, unlike in a real organisation.
@@ -241,17 +238,17 @@ class Organisation(Schema):
             raise KeyError(record)
         return row
 
-    def _changed(self, described: SObject, row: Record, values: Record) -> Record:
-        for name in values:
+    def _held_values(self, described: SObject, values: Record) -> Record:
+        """Values as the organisation holds them."""
+        held = {}
+        for name, value in values.items():
             field = described.field(name)
             if field is None or field.name != name or not field.is_stored:
                 raise ValueError(f"{described.name} has no field {name} that holds a value")
             if name in SYSTEM_FIELDS:
                 raise ValueError(f"{described.name}.{name} is the system's own field")
-        row = {**row, **values}
-        if described.full_name:
-            row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"]))) or None
-        return row
+            held[name] = held_value(value, field.type)
+        return held
 
     def _stamp(self, now: datetime) -> Record:
         return {"LastModifiedDate": now, "LastModifiedById": self._by, "SystemModstamp": now}
@@ -263,3 +260,11 @@ class Organisation(Schema):
 
     def _now(self) -> datetime:
         return max(self.clock, datetime.now(UTC)) if self._live else self.clock
+
+
+def _named(described: SObject, row: Record) -> Record:
+    """A record whose whole name is made of its parts, where the object's is."""
+    if not described.full_name:
+        return row
+    whole = " ".join(filter(None, (row["FirstName"], row["LastName"]))) or None
+    return {**row, "Name": whole}

@@ -106,6 +106,9 @@ class RestAnswers:
         end, of = begin + self._batch_size, cursor.query.of
         told = []
         with self._org.lock:
+            for field in cursor.query.fields:
+                if self._org.seen_field(of.name, field.name) is None:
+                    return error(400, "INVALID_FIELD", f"No such column '{field.name}'")
             table = self._org.table(of.name)
             for row in cursor.found.rows(begin, end):
                 now = table.find(row["Id"])

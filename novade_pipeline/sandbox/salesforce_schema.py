@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from novade_pipeline.sandbox.salesforce_fields import NUMBERS, SYSTEM_FIELDS, Field, SObject
@@ -83,6 +84,15 @@ class Schema:
         if known.name in SYSTEM_FIELDS:
             raise ValueError(f"{of}.{name} is the system's own field")
         return known
+
+
+def held_value(value: Any, of_type: str) -> Any:
+    """A value as Salesforce holds it: no empty text, floats, times in full seconds of UTC."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(microsecond=0)
+    if of_type in NUMBERS and isinstance(value, int):
+        return float(value)
+    return None if value == "" else value
 
 
 def converted(value: Any, to: str) -> Any:

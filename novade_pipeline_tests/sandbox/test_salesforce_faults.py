@@ -130,6 +130,17 @@ def test_a_page_tells_a_record_as_it_is_by_then() -> None:
     assert rows[21] not in told
 
 
+def test_fields_can_be_dropped_while_they_are_read() -> None:
+    with troubled() as client:
+        org = client.api.org
+        org.fill("Task", 100)
+        job = client.job("SELECT Id, Priority FROM Task")
+        more = client.get("/query", q="SELECT Id, Priority FROM Task").json()["nextRecordsUrl"]
+        org.drop_field("Task", "Priority")
+        assert client.results(job).text.count("\n") == 101
+        assert error_of(client.http.get(more)) == (400, "INVALID_FIELD")
+
+
 def test_the_days_requests_can_be_used_up() -> None:
     with troubled(used=97, daily_limit=100) as client:
         answers = [client.get("/limits") for _ in range(5)]

@@ -1,7 +1,7 @@
 """The Salesforce organisation: whom it knows, what may change in it, and when that was."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
 
@@ -266,6 +266,23 @@ def test_the_whole_name_follows_its_parts(org: Organisation) -> None:
 def test_values_of_no_such_field_are_refused(values: Record, told: str, org: Organisation) -> None:
     with pytest.raises(ValueError, match=told):
         org.insert("Account", values)
+
+
+def test_values_are_held_as_salesforce_holds_them(org: Organisation) -> None:
+    noon = datetime(2026, 3, 1, 13, 0, 0, 5, timezone(timedelta(hours=1)))
+    told = {"Health_Score__c": 4, "Notes__c": "", "Last_Synced__c": noon, "NumberOfEmployees": 3}
+    row = org.record("Account", org.insert("Account", told))
+    assert repr(row["Health_Score__c"]) == "4.0"
+    assert row["Notes__c"] is None
+    assert row["Last_Synced__c"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert repr(row["NumberOfEmployees"]) == "3"
+
+
+def test_a_change_that_is_refused_changes_nothing(org: Organisation) -> None:
+    before, clock = org.records("Account"), org.clock
+    with pytest.raises(ValueError, match="no field Nmae"):
+        org.update("Account", before[0]["Id"], {"Nmae": "x"})
+    assert (org.records("Account"), org.clock) == (before, clock)
 
 
 def test_fields_come_go_and_change_their_type(org: Organisation) -> None:
