@@ -143,7 +143,8 @@ class Organisation:
             TransientFailure: the job failed, several times.
         """
         # The handler's own generators tell nobody the job's id.
-        jobs = self.client.bulk2.query._client
+        handler: Any = self.client.bulk2
+        jobs = handler.query._client
         job = self._completed(jobs, soql, tell)
         locator, rows, header = "", FIRST_PAGE_ROWS, b""
         while True:

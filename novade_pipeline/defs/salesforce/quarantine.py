@@ -63,7 +63,9 @@ def keep_bad(
     return replace_window(lake, QUARANTINE, after, [_ALWAYS], where={"object": name})
 
 
-def _as_before(new: list[dict[str, object]], there: list[dict[str, object]]) -> list[dict[str, object]]:
+def _as_before(
+    new: list[dict[str, object]], there: list[dict[str, object]]
+) -> list[dict[str, object]]:
     """A record that was there just so keeps the time when it was first read so."""
     known = {tuple(row[name] for name in _COMPARED): row for row in there}
     return [known.get(tuple(row[name] for name in _COMPARED), row) for row in new]

@@ -58,9 +58,7 @@ def slices(
             yield gathered if not first else replace(gathered, since=whole.since)
             gathered, first = None, False
         gathered = (
-            one
-            if gathered is None
-            else Slice(gathered.since, one.until, gathered.rows + one.rows)
+            one if gathered is None else Slice(gathered.since, one.until, gathered.rows + one.rows)
         )
     assert gathered is not None
     yield gathered if not first else replace(gathered, since=whole.since)

@@ -15,7 +15,7 @@ class Spool:
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
         self.rows = 0
-        self._file = tempfile.TemporaryFile("w+b", prefix="novade-salesforce-")
+        self._file = tempfile.TemporaryFile(prefix="novade-salesforce-")  # noqa: SIM115
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         self._writer = pa.ipc.new_stream(self._file, schema, options=options)
 
