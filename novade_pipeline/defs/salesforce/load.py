@@ -32,7 +32,7 @@ from novade_pipeline.storage import Store
 MOST_HELD = 200_000
 """Rows of the overlap that are compared; where there are more, all that was read is merged."""
 
-_SECOND, _FOR_EVER = timedelta(seconds=1), "9999-01-01T00:00:00Z"
+_SECOND, _FOR_EVER = timedelta(seconds=1), "2262-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
