@@ -1,6 +1,7 @@
 """Salesforce in the graph: one step that reads its objects, each into a table."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -11,12 +12,15 @@ from novade_pipeline.defs.api_assets import (
     materialized,
     on_schedule,
     passed_over,
+    warning,
     why_passed_over,
 )
-from novade_pipeline.defs.salesforce.checks import check_results, specs_of_checks
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE, READ, TABLES
 from novade_pipeline.defs.table_assets import (
+    check_columns,
+    check_fresh,
+    check_specs,
     column_schema,
     key_of,
     table_metadata,
@@ -25,6 +29,7 @@ from novade_pipeline.defs.table_assets import (
 )
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.delta import WriteReceipt
+from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
@@ -34,6 +39,9 @@ if TYPE_CHECKING:
     from novade_pipeline.defs.salesforce.session import Usage
 
 POOL = "salesforce_api"
+VISIBLE_CHECK = "fields_are_visible"
+BEFORE_CHECK = "fields_as_before"
+QUARANTINE_CHECK = "nothing_in_quarantine"
 
 
 def definitions(settings: Settings) -> dg.Definitions:
@@ -47,7 +55,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             *(table_spec(t, kinds={"salesforce"}, automation_condition=automation) for t in READ),
             table_spec(QUARANTINE, deps=READ, automation_condition=automation),
         ],
-        check_specs=specs_of_checks(),
+        check_specs=_check_specs(),
         can_subset=True,
         pool=POOL,
     )
@@ -60,7 +68,7 @@ def definitions(settings: Settings) -> dg.Definitions:
         told = passed_over(lake, selected, why) if why else _read(context, settings, lake, selected)
         for table, metadata in told:
             yield materialized(
-                context, table, metadata, check_results(settings, lake, table, metadata)
+                context, table, metadata, _check_results(settings, lake, table, metadata)
             )
 
     return dg.Definitions(assets=[salesforce_objects])
@@ -151,3 +159,61 @@ def _metadata(
             "rows_returned": swept.returned,
         }
     return metadata
+
+
+def _check_specs() -> list[dg.AssetCheckSpec]:
+    told = {
+        VISIBLE_CHECK: "Warns where the user may not see a field that the code declares; it is "
+        "null.",
+        BEFORE_CHECK: "Warns where a field was dropped, or has another type than its column.",
+    }
+    return [
+        *(spec for table in READ for spec in check_specs(table)),
+        *check_specs(QUARANTINE),
+        *(
+            dg.AssetCheckSpec(name, asset=key_of(table), description=description)
+            for table in READ
+            for name, description in told.items()
+        ),
+        dg.AssetCheckSpec(
+            QUARANTINE_CHECK,
+            asset=key_of(QUARANTINE),
+            description="Warns where records break the types of their fields.",
+        ),
+    ]
+
+
+def _check_results(
+    settings: Settings, lake: Store, table: Table, metadata: dict[str, Any]
+) -> Iterator[dg.AssetCheckResult]:
+    yield check_columns(lake, table)
+    if "note" in metadata:
+        return
+    if table is QUARANTINE:
+        rows = metadata["dagster/row_count"]
+        yield warning(table, QUARANTINE_CHECK, not rows, {"rows": rows})
+        return
+    invisible, dropped, retyped = (
+        metadata[f"fields_{what}"] for what in ("invisible", "dropped", "retyped")
+    )
+    yield warning(
+        table,
+        VISIBLE_CHECK,
+        not invisible.value,
+        {
+            "invisible": invisible,
+            "what_to_do": "Let the user see these fields (field-level security, in its permission "
+            "set), or do without them where the organisation has none of these names.",
+        },
+    )
+    changed = bool(dropped.value or retyped.value)
+    yield warning(table, BEFORE_CHECK, not changed, {"dropped": dropped, "retyped": retyped})
+    yield check_fresh(table, _newest(lake, table), settings.freshness_hours)
+
+
+def _newest(lake: Store, table: Table) -> datetime | None:
+    import pyarrow.compute as pc
+
+    batches = stream(lake, table, columns=["system_modstamp"])
+    times = [pc.max(batch.column("system_modstamp")).as_py() for batch in batches]
+    return max(filter(None, times), default=None)
