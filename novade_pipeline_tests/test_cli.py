@@ -41,6 +41,7 @@ def landed(tmp_path: Path) -> Path:
     "command",
     [
         *((), ("run",), ("sandbox",), ("sandbox", "land"), ("sandbox", "music"), ("ui",)),
+        ("sandbox", "salesforce"),
         *(("rebuild",), ("rebuild", "marts"), ("music",), ("music", "as-of")),
     ],
     ids=" ".join,
@@ -55,6 +56,7 @@ def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> Non
     "command",
     [
         *(("run",), ("sandbox", "land"), ("sandbox", "music"), ("rebuild", "marts")),
+        ("sandbox", "salesforce"),
         *(("settings",), ("ui",), ("music", "as-of")),
     ],
     ids=" ".join,

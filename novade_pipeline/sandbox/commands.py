@@ -91,3 +91,63 @@ def music(
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     console.print(f"NOVADE_MUSIC_API_URL={url}", soft_wrap=True, highlight=False)
     serving.serve_for_ever(api.app(), listening)
+
+
+@sandbox.command("salesforce", epilog="Example: [bold]novade sandbox salesforce --port 8200[/bold]")
+def salesforce(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8200,
+    events_per_hour: Annotated[
+        int, typer.Option(min=1, help="Of the exports that tell of the same people.")
+    ] = 120,
+    people: Annotated[int, typer.Option(min=0, help="How many people it may know.")] = 800,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="All is older than this day; nothing: today."),
+    ] = None,
+    session_requests: Annotated[
+        int, typer.Option(min=0, help="A session ends after so many requests.")
+    ] = 0,
+    failing_jobs: Annotated[int, typer.Option(min=0, help="The first n jobs fail.")] = 0,
+    slow_polls: Annotated[int, typer.Option(min=0, help="A job takes so many polls.")] = 0,
+    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 429.")] = 0,
+    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 500.")] = 0,
+    changes: Annotated[int, typer.Option(min=0, help="Changes records while they are read.")] = 0,
+    deletions: Annotated[int, typer.Option(min=0, help="Deletes some while they are read.")] = 0,
+    daily_limit: Annotated[int, typer.Option(min=1, help="So many requests a day.")] = 100_000,
+) -> None:
+    """Serve a made-up Salesforce organisation, until it is interrupted."""
+    from novade_pipeline.sandbox import serving
+    from novade_pipeline.sandbox.salesforce_api import SalesforceApi, Trouble
+
+    trouble = Trouble(
+        session_requests=session_requests,
+        failing_jobs=failing_jobs,
+        slow_polls=slow_polls,
+        limited_every=limited_every,
+        failing_every=failing_every,
+        changes=changes,
+        deletions=deletions,
+        daily_limit=daily_limit,
+    )
+    today = as_of or datetime.now(UTC)
+    try:
+        listening = serving.listen(port)
+    except OSError as error:
+        raise UserError(f"novade sandbox salesforce: port {port}: {error.strerror}.") from None
+    api = SalesforceApi(
+        seed=seed,
+        people=people,
+        events_per_hour=events_per_hour,
+        as_of=today.date(),
+        trouble=trouble,
+        live=as_of is None,
+    )
+    told = {
+        "URL": f"http://127.0.0.1:{listening.getsockname()[1]}",
+        "CLIENT_ID": api.access.client_id,
+        "CLIENT_SECRET": api.access.client_secret,
+    }
+    for name, value in told.items():
+        console.print(f"NOVADE_SALESFORCE_{name}={value}", soft_wrap=True, highlight=False)
+    serving.serve_for_ever(api.app(), listening)

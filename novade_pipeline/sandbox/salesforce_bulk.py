@@ -14,7 +14,8 @@ from typing import Any
 from novade_pipeline.sandbox.salesforce_fields import COMPOUND
 from novade_pipeline.sandbox.salesforce_ids import record_id
 from novade_pipeline.sandbox.salesforce_org import Organisation
-from novade_pipeline.sandbox.salesforce_soql import Query, SoqlError, find, parsed
+from novade_pipeline.sandbox.salesforce_soql import Query, find
+from novade_pipeline.sandbox.salesforce_soql_parser import SoqlError, parsed
 from novade_pipeline.sandbox.salesforce_tables import Found
 from novade_pipeline.sandbox.salesforce_wire import (
     DELIMITERS,

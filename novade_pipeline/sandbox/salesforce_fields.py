@@ -4,7 +4,7 @@ Source: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest
 (sObject Describe) and the object reference.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from novade_pipeline.sandbox.salesforce_ids import case_safe
@@ -140,10 +140,6 @@ class SObject:
     def parts_of(self, compound: str) -> tuple[Field, ...]:
         """The fields that a compound field is made of."""
         return tuple(f for f in self.fields if f.compound == compound)
-
-    def with_fields(self, fields: tuple[Field, ...]) -> "SObject":
-        """The same object with other fields."""
-        return replace(self, fields=fields)
 
     def summary(self, version: str) -> dict[str, Any]:
         """The object in the list of all objects."""

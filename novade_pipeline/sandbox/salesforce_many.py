@@ -6,6 +6,7 @@ only what was changed since is held.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import cycle, islice
 from random import Random
@@ -17,6 +18,52 @@ from novade_pipeline.sandbox.salesforce_tables import Bounds, Found, Records
 from novade_pipeline.sandbox.salesforce_wire import Csv, csv_line, csv_text
 
 _TIMES = ("CreatedDate", "LastModifiedDate", "SystemModstamp")
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the records as they were at first.
+
+    Attributes:
+        prefix: of their ids.
+        pool: the records that they are like.
+        first: the time of the first; each is a second after the one before.
+    """
+
+    prefix: str
+    pool: tuple[Record, ...]
+    first: datetime
+
+    def row(self, number: int) -> Record:
+        """The record with that number, as it was at first."""
+        moment = self.first + timedelta(seconds=number)
+        own = {"Id": record_id(self.prefix, number), **dict.fromkeys(_TIMES, moment)}
+        return {**self.pool[number % len(self.pool)], **own}
+
+    def lines(self, fields: Sequence[Field], form: Csv) -> Callable[[int, int], list[str]]:
+        """What writes the records between two numbers, as they were at first, as lines of CSV."""
+        own = [field.name for field in fields if field.name in ("Id", *_TIMES)]
+        templates = [
+            csv_line({**_escaped(row), **dict.fromkeys(own, "%s")}, fields, form)
+            for row in self.pool
+        ]
+        prefix, first = self.prefix, self.first
+
+        def write(begin: int, end: int) -> list[str]:
+            blocks = range(begin // BLOCK, -(-end // BLOCK))
+            ids = [one for block in blocks for one in block_of_ids(prefix, block)]
+            shift = begin % BLOCK
+            columns = {"Id": ids[shift : shift + end - begin]}
+            if len(own) > ("Id" in own):
+                times = _clock(first + timedelta(seconds=begin), end - begin)
+                columns |= dict.fromkeys(_TIMES, times)
+            shapes = islice(cycle(templates), begin % len(templates), None)
+            if not own:
+                return [shape % () for shape, _ in zip(shapes, range(begin, end), strict=False)]
+            values = zip(*(columns[name] for name in own), strict=True)
+            return [shape % told for told, shape in zip(values, shapes, strict=False)]
+
+        return write
 
 
 class ManyRecords(Records):
@@ -33,10 +80,9 @@ class ManyRecords(Records):
         """
         if not pool:
             raise ValueError(f"{of.name} has no record that others could be like")
-        self._prefix = of.prefix
-        self._pool = tuple(pool)
+        first = until.replace(microsecond=0) - timedelta(seconds=rows + 1)
+        self._maker = _Maker(of.prefix, tuple(pool), first)
         self._count = self._next = rows
-        self._first = until.replace(microsecond=0) - timedelta(seconds=rows + 1)
         self._changed: dict[int, Record | None] = {}
 
     def get(self, record: str) -> Record:
@@ -50,9 +96,9 @@ class ManyRecords(Records):
         if row is not None:
             return row
         made = number < self._count and number not in self._changed
-        if not made or record_id(self._prefix, number) != record:
+        if not made or record_id(self._maker.prefix, number) != record:
             raise KeyError(record)
-        return self.made(number)
+        return self._maker.row(number)
 
     def all(self) -> Iterator[Record]:
         """All records."""
@@ -61,7 +107,7 @@ class ManyRecords(Records):
     def any_living(self, rng: Random) -> Record | None:
         """A record that is not in the recycle bin; none where ten draws find none."""
         for _ in range(10):
-            row = self.find(record_id(self._prefix, rng.randrange(self._count)))
+            row = self.find(record_id(self._maker.prefix, rng.randrange(self._count)))
             if row is not None and not row.get("IsDeleted"):
                 return row
         return None
@@ -82,7 +128,7 @@ class ManyRecords(Records):
             and (bin_too or not row.get("IsDeleted"))
         ]
         skipped = sorted(number for number in self._changed if begin <= number < end)
-        return _FoundAmongMany(self, range(begin, max(begin, end)), skipped, changed)
+        return _FoundAmongMany(self._maker, range(begin, max(begin, end)), skipped, changed)
 
     def put(self, row: Record) -> None:
         """Add a record, or put it in the place of the one with its id."""
@@ -94,45 +140,15 @@ class ManyRecords(Records):
 
     def rewrite(self, change: Callable[[Record], Record]) -> None:
         """Change the shape of all records."""
-        self._pool = tuple(change(row) for row in self._pool)
+        pool = tuple(change(row) for row in self._maker.pool)
+        self._maker = replace(self._maker, pool=pool)
         self._changed = {n: row and change(row) for n, row in self._changed.items()}
-
-    def made(self, number: int) -> Record:
-        """The record with that number, as it was at first."""
-        moment = self._first + timedelta(seconds=number)
-        own = {"Id": record_id(self._prefix, number), **dict.fromkeys(_TIMES, moment)}
-        return {**self._pool[number % len(self._pool)], **own}
-
-    def lines(self, fields: Sequence[Field], form: Csv) -> Callable[[int, int], list[str]]:
-        """What writes the records between two numbers, as they were at first, as lines of CSV."""
-        own = [field.name for field in fields if field.name in ("Id", *_TIMES)]
-        templates = [
-            csv_line({**_escaped(row), **dict.fromkeys(own, "%s")}, fields, form)
-            for row in self._pool
-        ]
-        prefix, first = self._prefix, self._first
-
-        def write(begin: int, end: int) -> list[str]:
-            blocks = range(begin // BLOCK, -(-end // BLOCK))
-            ids = [one for block in blocks for one in block_of_ids(prefix, block)]
-            shift = begin % BLOCK
-            columns = {"Id": ids[shift : shift + end - begin]}
-            if len(own) > ("Id" in own):
-                times = _clock(first + timedelta(seconds=begin), end - begin)
-                columns |= dict.fromkeys(_TIMES, times)
-            shapes = islice(cycle(templates), begin % len(templates), None)
-            if not own:
-                return [shape % () for shape, _ in zip(shapes, range(begin, end), strict=False)]
-            values = zip(*(columns[name] for name in own), strict=True)
-            return [shape % told for told, shape in zip(values, shapes, strict=False)]
-
-        return write
 
     def _place(self, moment: datetime | None, otherwise: int) -> int:
         """The number of the first record that is not older."""
         if moment is None:
             return otherwise
-        seconds = (moment - self._first) / timedelta(seconds=1)
+        seconds = (moment - self._maker.first) / timedelta(seconds=1)
         return min(self._count, max(0, int(seconds) + (seconds > int(seconds))))
 
 
@@ -140,9 +156,9 @@ class _FoundAmongMany:
     """A range of such records as they were at first, and after them those that have changed."""
 
     def __init__(
-        self, table: ManyRecords, numbers: range, skipped: list[int], changed: list[Record]
+        self, maker: _Maker, numbers: range, skipped: list[int], changed: list[Record]
     ) -> None:
-        self._table = table
+        self._maker = maker
         self._numbers = numbers
         self._skipped = skipped
         self._changed = changed
@@ -157,13 +173,13 @@ class _FoundAmongMany:
         left_out = set(self._skipped)
         for number in range(first, last):
             if number not in left_out:
-                yield self._table.made(number)
+                yield self._maker.row(number)
         yield from self._after(begin, end)
 
     def text(self, begin: int, end: int, fields: Sequence[Field], form: Csv) -> str:
         """Some of them as lines of CSV, without the header."""
         first, last = self._between(begin, end)
-        lines = self._table.lines(fields, form)(first, last) if last > first else []
+        lines = self._maker.lines(fields, form)(first, last) if last > first else []
         at, until = bisect_left(self._skipped, first), bisect_left(self._skipped, last)
         for number in reversed(self._skipped[at:until]):
             del lines[number - first]

@@ -11,21 +11,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from threading import RLock
-from typing import Any
 
-from novade_pipeline.sandbox.salesforce_fields import NUMBERS, SYSTEM_FIELDS, Field, SObject
+from novade_pipeline.sandbox.salesforce_fields import SYSTEM_FIELDS, Field, SObject
+from novade_pipeline.sandbox.salesforce_generation import generate
 from novade_pipeline.sandbox.salesforce_ids import record_id
 from novade_pipeline.sandbox.salesforce_many import ManyRecords
 from novade_pipeline.sandbox.salesforce_objects import OBJECTS
 from novade_pipeline.sandbox.salesforce_rows import Record, Setting, blank, user_id
-from novade_pipeline.sandbox.salesforce_sales_rows import generate
+from novade_pipeline.sandbox.salesforce_schema import Schema, converted, held_value
 from novade_pipeline.sandbox.salesforce_tables import Records
 
 TICK = timedelta(milliseconds=400)
 """What each change takes."""
 
 
-class Organisation:
+class Organisation(Schema):
     """The state of an organisation.
 
     Attributes:
@@ -40,16 +40,14 @@ class Organisation:
             setting: who is in it, and when.
             live: its clock is never behind this machine's.
         """
+        super().__init__(OBJECTS)
         self.lock = RLock()
         self.clock = setting.now
         self._live = live
         self._by = user_id(setting.sellers[0])
-        self._objects = {one.name: one for one in OBJECTS}
         self._tables: dict[str, Records] = {
             name: Records(rows) for name, rows in generate(setting).items()
         }
-        self._hidden_objects: set[str] = set()
-        self._hidden_fields: dict[str, frozenset[str]] = {}
         self._held = 0
 
     def now(self) -> datetime:
@@ -78,17 +76,14 @@ class Organisation:
         """
         with self.lock:
             table, described = self.table(of), self.object(of)
+            held = self._held_values(described, values)
             now = self._tick()
             new = record_id(described.prefix, table.next_number())
+            created = {"Id": new, "CreatedDate": now, "CreatedById": self._by}
             made = blank(described)
-            system = {
-                "Id": new,
-                "CreatedDate": now,
-                "CreatedById": self._by,
-                **self._stamp(now),
-            }
+            system = {**created, **self._stamp(now)}
             made.update({name: value for name, value in system.items() if name in made})
-            table.put(self._changed(described, made, values))
+            table.put(_named(described, {**made, **held}))
             return new
 
     def update(self, of: str, record: str, values: Record) -> None:
@@ -99,10 +94,10 @@ class Organisation:
             ValueError: a field is unknown, or the system's own.
         """
         with self.lock:
-            row = self._living(of, record)
-            now = self._tick()
-            changed = self._changed(self.object(of), {**row, **self._stamp(now)}, values)
-            self.table(of).put(changed)
+            row, described = self._living(of, record), self.object(of)
+            held = self._held_values(described, values)
+            changed = {**row, **held, **self._stamp(self._tick())}
+            self.table(of).put(_named(described, changed))
 
     def delete(self, of: str, record: str) -> None:
         """Put a record into the recycle bin; its children stay, unlike in a real organisation.
@@ -170,11 +165,7 @@ class Organisation:
         """
         with self.lock:
             if columns is not None:
-                stored = [f.name for f in self.object(of).fields if f.is_stored]
-                stored.sort(key=lambda name: name not in SYSTEM_FIELDS)
-                self._hidden_fields[of] = frozenset(
-                    f.name for f in self.object(of).fields if f.name not in stored[:columns]
-                )
+                self.show_only(of, columns)
             pool = [dict(row, IsDeleted=False) for row in self.table(of).all()]
             self._tables[of] = ManyRecords(self.object(of), pool, rows, until=self.now())
 
@@ -197,50 +188,6 @@ class Organisation:
         """
         return self._tables[of]
 
-    def object(self, name: str) -> SObject:
-        """What an object is made of.
-
-        Raises:
-            KeyError: there is no such object.
-        """
-        return self._objects[name]
-
-    def seen_object(self, name: str) -> SObject | None:
-        """An object that the user may see, by its name in any case."""
-        for one in self._objects.values():
-            if one.name.lower() == name.lower() and one.name not in self._hidden_objects:
-                return one
-        return None
-
-    def seen_objects(self) -> list[SObject]:
-        """All objects that the user may see."""
-        return [one for one in self._objects.values() if one.name not in self._hidden_objects]
-
-    def seen_field(self, of: str, name: str) -> Field | None:
-        """A field that the user may see, by its name in any case."""
-        found = self.object(of).field(name)
-        return None if found is None or found.name in self.hidden_fields(of) else found
-
-    def hidden_fields(self, of: str) -> frozenset[str]:
-        """The fields of an object that the user may not see."""
-        return self._hidden_fields.get(of, frozenset())
-
-    def hide_object(self, name: str, hidden: bool = True) -> None:
-        """Take an object from the user's sight, or give it back."""
-        self.object(name)
-        (self._hidden_objects.add if hidden else self._hidden_objects.discard)(name)
-
-    def hide_field(self, of: str, name: str, hidden: bool = True) -> None:
-        """Take a field from the user's sight, or give it back.
-
-        Raises:
-            ValueError: the field is unknown, or nobody can hide it.
-        """
-        known = self._known_field(of, name)
-        one = frozenset({known.name})
-        before = self.hidden_fields(of)
-        self._hidden_fields[of] = before | one if hidden else before - one
-
     def add_field(self, of: str, field: Field) -> None:
         """Give an object a field; it is null in all records, or not ticked.
 
@@ -251,7 +198,7 @@ class Organisation:
             described = self.object(of)
             if described.field(field.name) is not None:
                 raise ValueError(f"{of} has a field {field.name} already")
-            self._objects[of] = described.with_fields((*described.fields, field))
+            self.set_fields(of, (*described.fields, field))
             if field.is_stored:
                 value = False if field.type == "boolean" else None
                 self.table(of).rewrite(lambda row: {**row, field.name: value})
@@ -263,9 +210,9 @@ class Organisation:
             ValueError: the field is unknown, or the system's own.
         """
         with self.lock:
-            known, described = self._known_field(of, name), self.object(of)
+            known, described = self.own_field(of, name), self.object(of)
             left = tuple(f for f in described.fields if f is not known)
-            self._objects[of] = described.with_fields(left)
+            self.set_fields(of, left)
             self.table(of).rewrite(
                 lambda row: {key: value for key, value in row.items() if key != known.name}
             )
@@ -279,11 +226,11 @@ class Organisation:
             ValueError: the field is unknown, or the system's own, or there is no such type.
         """
         with self.lock:
-            known, described = self._known_field(of, name), self.object(of)
+            known, described = self.own_field(of, name), self.object(of)
             changed = replace(known, type=to, length=255 if to == "string" else 0)
             fields = tuple(changed if f is known else f for f in described.fields)
-            self._objects[of] = described.with_fields(fields)
-            self.table(of).rewrite(lambda row: {**row, known.name: _converted(row[known.name], to)})
+            self.set_fields(of, fields)
+            self.table(of).rewrite(lambda row: {**row, known.name: converted(row[known.name], to)})
 
     def _living(self, of: str, record: str) -> Record:
         row = self.table(of).get(record)
@@ -291,25 +238,17 @@ class Organisation:
             raise KeyError(record)
         return row
 
-    def _known_field(self, of: str, name: str) -> Field:
-        known = self.object(of).field(name)
-        if known is None:
-            raise ValueError(f"{of} has no field {name}")
-        if known.name in SYSTEM_FIELDS:
-            raise ValueError(f"{of}.{name} is the system's own field")
-        return known
-
-    def _changed(self, described: SObject, row: Record, values: Record) -> Record:
-        for name in values:
+    def _held_values(self, described: SObject, values: Record) -> Record:
+        """Values as the organisation holds them."""
+        held = {}
+        for name, value in values.items():
             field = described.field(name)
             if field is None or field.name != name or not field.is_stored:
                 raise ValueError(f"{described.name} has no field {name} that holds a value")
             if name in SYSTEM_FIELDS:
                 raise ValueError(f"{described.name}.{name} is the system's own field")
-        row = {**row, **values}
-        if described.full_name:
-            row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"]))) or None
-        return row
+            held[name] = held_value(value, field.type)
+        return held
 
     def _stamp(self, now: datetime) -> Record:
         return {"LastModifiedDate": now, "LastModifiedById": self._by, "SystemModstamp": now}
@@ -323,16 +262,9 @@ class Organisation:
         return max(self.clock, datetime.now(UTC)) if self._live else self.clock
 
 
-def _converted(value: Any, to: str) -> Any:
-    if value is None:
-        return False if to == "boolean" else None
-    if to in NUMBERS or to == "int":
-        try:
-            return int(float(value)) if to == "int" else float(value)
-        except (TypeError, ValueError):
-            return None
-    if to == "boolean":
-        return bool(value)
-    if to in ("date", "datetime", "base64"):
-        return None
-    return str(value)
+def _named(described: SObject, row: Record) -> Record:
+    """A record whose whole name is made of its parts, where the object's is."""
+    if not described.full_name:
+        return row
+    whole = " ".join(filter(None, (row["FirstName"], row["LastName"]))) or None
+    return {**row, "Name": whole}

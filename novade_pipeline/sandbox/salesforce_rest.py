@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from novade_pipeline.sandbox.salesforce_mischief import Mischief
 from novade_pipeline.sandbox.salesforce_org import Organisation
 from novade_pipeline.sandbox.salesforce_responses import error, not_found
-from novade_pipeline.sandbox.salesforce_soql import Query, SoqlError, aggregated, find, parsed
+from novade_pipeline.sandbox.salesforce_soql import Query, aggregated, find
+from novade_pipeline.sandbox.salesforce_soql_parser import SoqlError, parsed
 from novade_pipeline.sandbox.salesforce_tables import Found
 from novade_pipeline.sandbox.salesforce_wire import json_record, json_value
 
@@ -105,6 +106,9 @@ class RestAnswers:
         end, of = begin + self._batch_size, cursor.query.of
         told = []
         with self._org.lock:
+            for field in cursor.query.fields:
+                if self._org.seen_field(of.name, field.name) is None:
+                    return error(400, "INVALID_FIELD", f"No such column '{field.name}'")
             table = self._org.table(of.name)
             for row in cursor.found.rows(begin, end):
                 now = table.find(row["Id"])
