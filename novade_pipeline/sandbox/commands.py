@@ -91,3 +91,53 @@ def music(
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     console.print(f"NOVADE_MUSIC_API_URL={url}", soft_wrap=True, highlight=False)
     serving.serve_for_ever(api.app(), listening)
+
+
+@sandbox.command("drift", epilog="Example: [bold]novade sandbox drift --port 8300[/bold]")
+def drift(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8300,
+    conversations: Annotated[int, typer.Option(min=0, help="How many chats it has.")] = 240,
+    events_per_hour: Annotated[
+        int, typer.Option(min=1, help="As for land: the product's users chat.")
+    ] = 120,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day on which it is so; today."),
+    ] = None,
+    old_paging: Annotated[
+        bool, typer.Option("--old-paging", help="Page by `pagination`, not by `links`.")
+    ] = False,
+    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 429.")] = 0,
+    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 500.")] = 0,
+    slow_every: Annotated[int, typer.Option(min=0, help="Every n-th answer takes 1 s.")] = 0,
+    broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row breaks its types.")] = 0,
+    changes: Annotated[int, typer.Option(min=0, help="Chats go on while the list is read.")] = 0,
+) -> None:
+    """Serve the API of a made-up Drift workspace, until it is interrupted."""
+    from novade_pipeline.sandbox import serving
+    from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+
+    trouble = Trouble(
+        limited_every=limited_every,
+        failing_every=failing_every,
+        slow_every=slow_every,
+        broken_every=broken_every,
+        changes=changes,
+    )
+    try:
+        listening = serving.listen(port)
+    except OSError as error:
+        raise UserError(f"novade sandbox drift: port {port}: {error.strerror}.") from None
+    api = DriftApi(
+        conversations=conversations,
+        seed=seed,
+        events_per_hour=events_per_hour,
+        as_of=(as_of or datetime.now(UTC)).date(),
+        paging="pagination" if old_paging else "links",
+        trouble=trouble,
+    )
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    console.print(f"NOVADE_DRIFT_API_URL={url}", soft_wrap=True, highlight=False)
+    console.print(f"NOVADE_DRIFT_TOKEN={api.token}", soft_wrap=True, highlight=False)
+    serving.serve_for_ever(api.app(), listening)
