@@ -68,7 +68,9 @@ def changes(
             create temp table compared as
             with f as (
                 select * from numbered
-                qualify 1 = row_number() over (partition by {key} order by {version} desc, _nth desc)
+                qualify 1 = row_number() over (
+                    partition by {key} order by {version} desc, _nth desc
+                )
             )
             select
                 f.* exclude (_nth),
