@@ -18,7 +18,8 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.delta import cannot_write, open_table
+from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
 from novade_pipeline.lake.stream import writer_properties
 from novade_pipeline.lake.table import Table

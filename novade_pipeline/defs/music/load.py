@@ -13,8 +13,9 @@ from novade_pipeline.defs.music.settings import MusicSettings
 from novade_pipeline.defs.music.settled_read import Settled, settled_read
 from novade_pipeline.defs.music.tables import QUARANTINE
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.delta import WriteReceipt, merge
+from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.differences import Changes, changes
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
