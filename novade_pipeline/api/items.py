@@ -12,8 +12,8 @@ _KINDS = {dict: "object", list: "array", str: "text", bool: "boolean", type(None
 _TOLD = 5
 
 
-def _writable(told: str) -> str:
-    """JSON can spell halves of characters, which no file can hold."""
+def writable(told: str) -> str:
+    """A text as it is; JSON can spell halves of characters, which no file can hold."""
     try:
         told.encode()
     except UnicodeEncodeError:
@@ -21,7 +21,7 @@ def _writable(told: str) -> str:
     return told
 
 
-Text = Annotated[str, AfterValidator(_writable)]
+Text = Annotated[str, AfterValidator(writable)]
 """A text that a file can hold."""
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
