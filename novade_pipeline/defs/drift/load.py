@@ -102,13 +102,7 @@ def load_chats(
     down_to = None if mark.value is None else mark.value - overlap
     found = listing(client, down_to=down_to, most_reads=settings.api_most_reads, tell=tell)
     load = ChatLoad(client, writer, mark, tell)
-    load.reject_listed(found)
-    todo = load.changed(found)
-    for number in range(0, max(1, len(todo)), SLICE):
-        part = todo.slice(number, SLICE)
-        again = load.unclear(found) if number == 0 else []
-        if len(part) or again:
-            load.slice_(part, again, front=found.front, is_last=number + SLICE >= len(todo))
+    load.take_in(found, load.changed(found))
     return ChatsLoaded(found, load.mark.value, load.read)
 
 
@@ -141,12 +135,19 @@ class ChatLoad:
         ]
         return found.changed.filter(pa.array(wanted, pa.bool_()))
 
-    def unclear(self, found: Listing) -> list[int]:
-        """Conversations that are read whatever the list tells: it does not, or they were bad."""
+    def take_in(self, found: Listing, todo: pa.Table) -> None:
+        """Read what is to be read of the list, slice by slice, and what was bad or is unclear."""
+        self._reject_listed(found)
         bad = (_CHAT.fullmatch(place) for place in self._quarantined)
-        return sorted({*found.unclear, *(int(match[1]) for match in bad if match)})
+        again = sorted({*found.unclear, *(int(match[1]) for match in bad if match)})
+        for number in range(0, max(1, len(todo)), SLICE):
+            part = todo.slice(number, SLICE)
+            if len(part) or again:
+                is_last = number + SLICE >= len(todo)
+                self._slice(part, again, front=found.front, is_last=is_last)
+            again = []
 
-    def reject_listed(self, found: Listing) -> None:
+    def _reject_listed(self, found: Listing) -> None:
         """What the list has and names no conversation; what stood there is gone with a whole list.
 
         Each is named by its content: the next load, which reads less, does not take it away.
@@ -154,11 +155,10 @@ class ChatLoad:
         places = {one.place for one in found.bad}
         if found.is_whole:
             places |= {place for place in self._quarantined if "#" in place}
-        told = Told(items=list(found.bad), bad=list(found.bad))
         if places:
-            self.writer.reject(CONVERSATIONS, told, places)
+            self.writer.reject(CONVERSATIONS, found.bad, places)
 
-    def slice_(
+    def _slice(
         self, part: pa.Table, again: Sequence[int], *, front: int | None, is_last: bool
     ) -> None:
         """Read some conversations, and commit all that belongs to them.
@@ -175,8 +175,8 @@ class ChatLoad:
         self._contacts(chats)
         messages, conversations = Told(), Told()
         for chat in chats:
-            messages.add(chat.messages)
-            conversations.add(chat.conversation)
+            messages.items += chat.messages.items
+            conversations.items += chat.conversation.items
         self.writer.tally(CONVERSATIONS).gone += sum(chat.is_gone for chat in chats)
         self.writer.put(MESSAGES, messages, [reading.messages_place(number) for number in ids])
         value = self.mark.value
@@ -201,7 +201,7 @@ class ChatLoad:
         self._asked |= ids
         told, gone = Told(), []
         for answer in reading.contacts(self.client, wanted, self.writer.now):
-            told.add(answer.told)
+            told.items += answer.told.items
             gone += [answer.id] if answer.is_gone else []
         if gone:
             self.writer.merge(CONTACTS, self._tombstones(gone))
@@ -245,7 +245,7 @@ def load_accounts(client: Client, writer: Writer, settings: DriftSettings) -> in
                 "service has none; nothing is written. Where that is right, set "
                 "NOVADE_DRIFT_API_ACCEPT_EMPTY=true."
             )
-    keys = {name for item in told.items if isinstance(name := _account_name(item), str)}
+    keys = {name for item in told.items if isinstance(name := _account_name(item.told), str)}
     writer.put(ACCOUNTS, told, ["accounts/"], keys=keys)
     return reads
 

@@ -31,34 +31,46 @@ Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
 
-@dataclass
-class Told:
-    """What the service told of one table: `items = rows + bad`, always.
+@dataclass(frozen=True)
+class Item:
+    """One item of the service: a row, or none.
 
     Attributes:
-        items: as they were told, those that are no rows among them.
-        rows: the others.
-        bad: those that are no rows.
+        told: as it was told.
+        place: the path that was asked for.
+        row: of its table; None where it cannot be one.
+        bad: why not.
     """
 
-    items: list[Any] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    bad: list[Bad] = field(default_factory=list)
+    told: Any = field(repr=False)
+    place: str
+    row: dict[str, Any] | None = field(default=None, repr=False)
+    bad: Bad | None = None
 
-    def take(self, table: Table, item: Any, now: datetime, place: str, at: tuple[int, int]) -> None:
+
+@dataclass
+class Told:
+    """What the service told of one table."""
+
+    items: list[Item] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Those that are rows."""
+        return [item.row for item in self.items if item.row is not None]
+
+    @property
+    def bad(self) -> list[Bad]:
+        """Those that are none."""
+        return [item.bad for item in self.items if item.bad is not None]
+
+    def take(self, table: Table, told: Any, now: datetime, place: str, at: tuple[int, int]) -> None:
         """Sort an item in; `at` is its page and its position on it, from 1."""
-        self.items.append(item)
-        row = drift_row(table, item, now)
+        row = drift_row(table, told, now)
         if isinstance(row, str):
-            self.bad.append(bad(item, place, *at, row))
+            self.items.append(Item(told, place, bad=bad(told, place, *at, row)))
         else:
-            self.rows.append(row)
-
-    def add(self, other: "Told") -> None:
-        """Take in what another one holds."""
-        self.items += other.items
-        self.rows += other.rows
-        self.bad += other.bad
+            self.items.append(Item(told, place, row))
 
 
 @dataclass(frozen=True)
@@ -178,7 +190,7 @@ def settled(
     before: set[object] | None = None
     for reads in range(1, most_reads + 1):
         told = read()
-        names = {name_of(item) for item in told.items}
+        names = {name_of(item.told) for item in told.items}
         if before is not None and before <= names:
             return told, reads
         before = names

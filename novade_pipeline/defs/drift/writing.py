@@ -1,12 +1,13 @@
 """From what the service told to its table: protected, bad items aside, what differs merged."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from novade_pipeline.api.items import Bad
 from novade_pipeline.api.rejected import replace_rejected
 from novade_pipeline.defs.drift.reading import Told
 from novade_pipeline.defs.drift.tables import QUARANTINE
@@ -18,8 +19,8 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
 from novade_pipeline.storage import Store
 
-Copy = Callable[[Table, Told, pa.Table], None]
-"""Takes what was told of a table, and its rows as the policy lets them be."""
+Copy = Callable[[Table, Told, pa.Table, Collection[str]], None]
+"""Takes what was told of a table, its rows as the policy lets them be, and what was asked for."""
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Tally:
         return {"items_told": self.told} | {f"rows_{name}": getattr(self, name) for name in names}
 
 
-def nowhere(table: Table, told: Told, rows: pa.Table) -> None:
+def nowhere(table: Table, told: Told, rows: pa.Table, places: Collection[str]) -> None:
     """A copy that nobody wants."""
 
 
@@ -94,18 +95,18 @@ class Writer:
         """
         rows = pa.Table.from_pylist(told.rows, table.schema)
         protected = protect(rows, table.personal, self.policy)
-        self.copy(table, told, protected)
-        self.reject(table, told, places)
+        self.copy(table, told, protected, places)
+        self.reject(table, told.bad, places)
         tally = self.tally(table)
         tally.told += len(told.items)
         tally.quarantined += len(told.bad)
         self.merge(table, protected, keys=keys, transactions=transactions)
 
-    def reject(self, table: Table, told: Told, places: Collection[str]) -> None:
+    def reject(self, table: Table, bad: Sequence[Bad], places: Collection[str]) -> None:
         """Put what is no row into the quarantine, in the place of what stood there for these."""
         source = table.path[-1]
         receipt = replace_rejected(
-            self.lake, QUARANTINE, source, told.bad, self.policy, self.now, places
+            self.lake, QUARANTINE, source, bad, self.policy, self.now, places
         )
         self.quarantine += [receipt] if receipt is not None else []
 
