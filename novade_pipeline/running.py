@@ -80,8 +80,9 @@ class RunOutcome:
 
     @property
     def unchanged(self) -> bool:
-        """Every asset had nothing to do."""
-        return self.success and all(asset.unchanged for asset in self.assets.values())
+        """Every asset that was made had nothing to do."""
+        made = [asset for asset in self.assets.values() if asset.rows is not None]
+        return self.success and all(asset.unchanged for asset in made)
 
 
 def parse_window(text: str, history_start: date, now: datetime | None = None) -> Window:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -35,6 +36,25 @@ class DomainSettings(BaseSettings):
 
 
 Domain = TypeVar("Domain", bound=DomainSettings)
+
+
+def address(url: str, secret: str) -> str:
+    """The address of an API, checked.
+
+    Args:
+        secret: the variable that a token belongs in.
+
+    Raises:
+        ValueError: it is none, or says more than where.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an address as https://host/path")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            "expected an address without user, query and fragment; a token belongs in " + secret
+        )
+    return url
 
 
 class Settings(BaseSettings):

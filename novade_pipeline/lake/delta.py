@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -26,7 +25,15 @@ from novade_pipeline.lake.conform import refuse_changed_types
 from novade_pipeline.lake.retention import TIME_TRAVEL_DAYS, retention
 from novade_pipeline.lake.stream import CheckedStream, Rows, writer_properties
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.windows import Moment, Window, interval, is_inside, predicate
+from novade_pipeline.lake.windows import (
+    Moment,
+    Where,
+    Window,
+    has_value,
+    interval,
+    is_inside,
+    predicate,
+)
 from novade_pipeline.storage import Store
 
 # delta-rs pauses and tries again by itself, but not where a listing was cut short.
@@ -132,14 +139,15 @@ def replace_window(
     rows: Rows,
     windows: Sequence[Window] | None,
     *,
-    where: Mapping[str, str] | None = None,
+    where: Where | None = None,
     transactions: Mapping[str, int] | None = None,
 ) -> WriteReceipt:
     """Put `rows` in the place of those that the windows hold; no rows clear the windows.
 
     Args:
         windows: which values of the table's window column are replaced; None for its nulls.
-        where: further columns and the one value that the replaced rows, and the new ones, have.
+        where: further columns and the value, or values, that the replaced rows, and the new ones,
+            have.
         transactions: app id -> version, recorded with the commit.
 
     Raises:
@@ -158,10 +166,10 @@ def replace_window(
                 "written."
             )
         for name, value in (where or {}).items():
-            if batch.num_rows and not pc.all(pc.equal(batch.column(name), value)).as_py():
+            if not has_value(batch.column(name), value):
+                told = repr(value) if isinstance(value, str | int) else f"of {len(value)} values"
                 raise PermanentFailure(
-                    f"{table.name}: expected {name} {value!r} only, found others; "
-                    "nothing is written."
+                    f"{table.name}: expected {name} {told} only, found others; nothing is written."
                 )
 
     replaced = predicate(table, ranges, where or {})
