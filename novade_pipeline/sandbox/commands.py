@@ -71,12 +71,13 @@ def beside(
 ) -> None:
     """Run a command beside the made-up music service, Salesforce and Drift, and end as it ends.
 
-    A system that the environment names already is not made up.
+    A system that a setting leads to already is not made up.
     """
     from novade_pipeline.sandbox.services import services
 
+    settings = load_settings().masked()
     with services(seed, events_per_hour, datetime.now(UTC).date()) as told:
-        real = {name.split("_")[1] for name in told if name in os.environ}
+        real = {name.split("_")[1] for name in told if settings[name][1] == "set"}
         made_up = {name: value for name, value in told.items() if name.split("_")[1] not in real}
         try:
             ended = subprocess.run(command, env=os.environ | made_up, check=False)  # noqa: S603
