@@ -63,7 +63,11 @@ def land(
     )
 
 
-@sandbox.command("with", epilog="Example: [bold]novade sandbox with novade run[/bold]")
+@sandbox.command(
+    "with",
+    epilog="Example: [bold]novade sandbox with novade run[/bold]",
+    context_settings={"allow_interspersed_args": False},
+)
 def beside(
     command: Annotated[list[str], typer.Argument(help="What to run, and its arguments.")],
     events_per_hour: Annotated[int, typer.Option(min=1, help="As of the exports landed.")] = 120,
