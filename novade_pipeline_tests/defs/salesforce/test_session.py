@@ -161,7 +161,12 @@ def test_an_assertion_is_for_the_log_in_host_of_its_kind_of_organisation(
 
 @pytest.mark.parametrize(
     "url",
-    ["http://novade.my.salesforce.com", "https://u:p@x.salesforce.com", "https://x.com/a", "novade"],
+    [
+        "http://novade.my.salesforce.com",
+        "https://u:p@x.salesforce.com",
+        "https://x.com/a",
+        "novade",
+    ],
 )
 def test_only_a_my_domain_is_an_address(url: str) -> None:
     with pytest.raises(ValidationError, match="expected the organisation's My Domain"):
@@ -259,7 +264,9 @@ def _faked(token: Any, answer: Any) -> Iterator[Organisation]:
         Trouble(failing_jobs=2),
         Trouble(slow_polls=5),
     ],
-    ids=lambda trouble: str(sorted(set(vars(trouble).items()) - set(vars(Trouble()).items()))[0][0]),
+    ids=lambda trouble: str(
+        sorted(set(vars(trouble).items()) - set(vars(Trouble()).items()))[0][0]
+    ),
 )
 def test_what_passes_is_asked_for_again_and_nothing_is_lost(world: World, trouble: Trouble) -> None:
     world.api.trouble = trouble
