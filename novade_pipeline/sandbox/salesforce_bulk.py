@@ -153,14 +153,16 @@ def new_job(org: Organisation, number: int, asked: Mapping[str, Any]) -> Job:
     try:
         query = parsed(org, str(asked.get("query", "")))
     except SoqlError as error:
+        # Which codes the real one gives here is not certain; these are those of REST.
         raise JobError(error.code, str(error)) from None
-    if query.aggregates:
-        raise JobError("API_ERROR", "Aggregate functions are not supported in Bulk Query")
-    # Code and text of the first are from a capture of the real one; the second is like it.
+    # Code and text are those that a capture shows for compound fields; for the other two, which
+    # the real one refuses as well, they are made up alike.
     if any(one.type in COMPOUND for one in query.fields):
         raise JobError("API_ERROR", "Selecting compound data not supported in Bulk Query")
     if any(one.type == "base64" for one in query.fields):
         raise JobError("API_ERROR", "Selecting binary data not supported in Bulk Query")
+    if query.aggregates:
+        raise JobError("API_ERROR", "Aggregate functions are not supported in Bulk Query")
     return Job(number, operation, query, org.clock, delimiter, ending)
 
 

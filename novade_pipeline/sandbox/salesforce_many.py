@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import cycle, islice
+from itertools import cycle, islice, repeat
 from random import Random
 
 from novade_pipeline.sandbox.salesforce_fields import Field, SObject
@@ -40,30 +40,22 @@ class _Maker:
         own = {"Id": record_id(self.prefix, number), **dict.fromkeys(_TIMES, moment)}
         return {**self.pool[number % len(self.pool)], **own}
 
-    def lines(self, fields: Sequence[Field], form: Csv) -> Callable[[int, int], list[str]]:
-        """What writes the records between two numbers, as they were at first, as lines of CSV."""
+    def lines(self, numbers: range, fields: Sequence[Field], form: Csv) -> list[str]:
+        """The records with these numbers, as they were at first, as lines of CSV; made quickly."""
         own = [field.name for field in fields if field.name in ("Id", *_TIMES)]
         templates = [
             csv_line({**_escaped(row), **dict.fromkeys(own, "%s")}, fields, form)
             for row in self.pool
         ]
-        prefix, first = self.prefix, self.first
-
-        def write(begin: int, end: int) -> list[str]:
-            blocks = range(begin // BLOCK, -(-end // BLOCK))
-            ids = [one for block in blocks for one in block_of_ids(prefix, block)]
-            shift = begin % BLOCK
-            columns = {"Id": ids[shift : shift + end - begin]}
-            if len(own) > ("Id" in own):
-                times = _clock(first + timedelta(seconds=begin), end - begin)
-                columns |= dict.fromkeys(_TIMES, times)
-            shapes = islice(cycle(templates), begin % len(templates), None)
-            if not own:
-                return [shape % () for shape, _ in zip(shapes, range(begin, end), strict=False)]
-            values = zip(*(columns[name] for name in own), strict=True)
-            return [shape % told for told, shape in zip(values, shapes, strict=False)]
-
-        return write
+        shapes = islice(cycle(templates), numbers.start % len(templates), None)
+        blocks = range(numbers.start // BLOCK, -(-numbers.stop // BLOCK))
+        ids = [one for block in blocks for one in block_of_ids(self.prefix, block)]
+        shift = numbers.start % BLOCK
+        moments = _clock(self.first + timedelta(seconds=numbers.start), len(numbers))
+        columns = dict.fromkeys(_TIMES, moments) | {"Id": ids[shift : shift + len(numbers)]}
+        # What is in no column of its own is told by the template alone.
+        told = zip(*(columns[name] for name in own), strict=True) if own else repeat(())
+        return [shape % values for shape, values, _ in zip(shapes, told, numbers, strict=False)]
 
 
 class ManyRecords(Records):
@@ -93,7 +85,7 @@ class ManyRecords(Records):
         """
         number = number_of(record)
         row = self._changed.get(number)
-        if row is not None:
+        if row is not None and row["Id"] == record:
             return row
         made = number < self._count and number not in self._changed
         if not made or record_id(self._maker.prefix, number) != record:
@@ -179,7 +171,7 @@ class _FoundAmongMany:
     def text(self, begin: int, end: int, fields: Sequence[Field], form: Csv) -> str:
         """Some of them as lines of CSV, without the header."""
         first, last = self._between(begin, end)
-        lines = self._maker.lines(fields, form)(first, last) if last > first else []
+        lines = self._maker.lines(range(first, last), fields, form)
         at, until = bisect_left(self._skipped, first), bisect_left(self._skipped, last)
         for number in reversed(self._skipped[at:until]):
             del lines[number - first]

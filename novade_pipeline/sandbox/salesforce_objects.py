@@ -35,8 +35,15 @@ LEAD_STATUSES = ("Open - Not Contacted", "Working - Contacted", "Closed - Not Co
 CONVERTED = "Closed - Converted"
 COMPETITORS = ("Brightly", "Cadenza", "Ostinato")
 
-_SIZES = {"string": 255, "textarea": 32_000, "email": 80, "phone": 40, "url": 255, "picklist": 255}
-_SIZES |= {"multipicklist": 4_099, "id": 18, "reference": 18}
+_SIZES = {
+    "string": 255,
+    "textarea": 32_000,
+    "email": 80,
+    "phone": 40,
+    "url": 255,
+    "picklist": 255,
+    "multipicklist": 4_099,
+}
 
 
 def _fields(of_type: str, *names: str, compound: str = "") -> tuple[Field, ...]:
@@ -57,7 +64,11 @@ def _address(of: str) -> tuple[Field, ...]:
     return (
         *_fields("textarea", f"{of}Street", compound=whole),
         *_fields(
-            *("string", f"{of}City", f"{of}State", f"{of}PostalCode", f"{of}Country"),
+            "string",
+            f"{of}City",
+            f"{of}State",
+            f"{of}PostalCode",
+            f"{of}Country",
             compound=whole,
         ),
         *_fields("double", f"{of}Latitude", f"{of}Longitude", compound=whole),
@@ -69,14 +80,14 @@ _FULL_NAME = (
     *_fields("string", "FirstName", "LastName", compound="Name"),
     *_fields("string", "Name"),
 )
-_ID, _DELETED, _CREATED = Field("Id", "id", 18), Field("IsDeleted", "boolean"), "CreatedDate"
+_ID = Field("Id", "id", 18)
+_MADE = (Field("CreatedDate", "datetime"), _reference("CreatedById", "User"))
 _CHANGED = (
     Field("LastModifiedDate", "datetime"),
     _reference("LastModifiedById", "User"),
     Field("SystemModstamp", "datetime"),
 )
-_MADE = (Field(_CREATED, "datetime"), _reference("CreatedById", "User"))
-_BINNED = (_ID, _DELETED, *_MADE, *_CHANGED)
+_BINNED = (_ID, Field("IsDeleted", "boolean"), *_MADE, *_CHANGED)
 _OWNER = _reference("OwnerId", "User")
 _LAST_ACTIVITY = Field("LastActivityDate", "date")
 _ACTIVITY = (
@@ -115,7 +126,9 @@ ACCOUNT = SObject(
         *_fields("email", "Billing_Email__c"),
         *_fields("string", "Notes__c"),
         *_fields(
-            *("double", "Headquarters__Latitude__s", "Headquarters__Longitude__s"),
+            "double",
+            "Headquarters__Latitude__s",
+            "Headquarters__Longitude__s",
             compound="Headquarters__c",
         ),
         Field("Headquarters__c", "location"),

@@ -29,7 +29,7 @@ class Organisation(Schema):
     """The state of an organisation.
 
     Attributes:
-        clock: the organisation's time.
+        clock: the organisation's time; when it is live, that of its last change.
         lock: held while anything changes, and while a query is answered.
     """
 

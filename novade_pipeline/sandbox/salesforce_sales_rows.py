@@ -9,18 +9,12 @@ from novade_pipeline.sandbox.salesforce_ids import record_id
 from novade_pipeline.sandbox.salesforce_rows import Record, Setting, moment, record
 
 _PRODUCTS = (
-    *(
-        ("Lantern Team", "LT-10", "Subscription", 1_200.0),
-        ("Lantern Plus", "LP-50", "Subscription", 5_400.0),
-    ),
-    *(
-        ("Lantern Studio", "LS-99", "Subscription", 11_000.0),
-        ("Set-up", "SV-01", "Service", 2_500.0),
-    ),
-    *(
-        ("Training day", "SV-02", "Service", 1_800.0),
-        ("Lantern One", "LO-01", "Subscription", 90.0),
-    ),
+    ("Lantern Team", "LT-10", "Subscription", 1_200.0),
+    ("Lantern Plus", "LP-50", "Subscription", 5_400.0),
+    ("Lantern Studio", "LS-99", "Subscription", 11_000.0),
+    ("Set-up", "SV-01", "Service", 2_500.0),
+    ("Training day", "SV-02", "Service", 1_800.0),
+    ("Lantern One", "LO-01", "Subscription", 90.0),
 )
 _OPEN_STAGES = tuple(s for s in objects.STAGES if not s.startswith("Closed"))
 _CLOSED_BEFORE_OPENED = 25

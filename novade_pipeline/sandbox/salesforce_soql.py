@@ -12,7 +12,7 @@ from novade_pipeline.sandbox.salesforce_org import Organisation
 from novade_pipeline.sandbox.salesforce_rows import Record
 from novade_pipeline.sandbox.salesforce_tables import Bounds, Found, FoundRows
 
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<>": operator.ne,
@@ -39,7 +39,7 @@ class Condition:
         if self.literal is None or value is None:
             same = value is None and self.literal is None
             return same if self.sign == "=" else not same and self.sign in ("!=", "<>")
-        return _COMPARISONS[self.sign](self.field.comparable(value), self.literal)
+        return COMPARISONS[self.sign](self.field.comparable(value), self.literal)
 
 
 @dataclass(frozen=True)

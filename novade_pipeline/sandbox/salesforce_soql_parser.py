@@ -15,7 +15,7 @@ from typing import Any
 
 from novade_pipeline.sandbox.salesforce_fields import NUMBERS, Field, SObject
 from novade_pipeline.sandbox.salesforce_schema import Schema
-from novade_pipeline.sandbox.salesforce_soql import Condition, Ordering, Query
+from novade_pipeline.sandbox.salesforce_soql import COMPARISONS, Condition, Ordering, Query
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))|(?P<date>\d{4}-\d\d-\d\d)
@@ -89,7 +89,10 @@ class _Parser:
                 order.append(self._ordering(of))
             query = replace(query, order=tuple(order))
         if self._maybe("LIMIT"):
-            query = replace(query, limit=int(self._take("number")))
+            at, limit = self._at(), self._take("number")
+            if not limit.isdecimal():
+                raise self._malformed(f"unexpected token: '{limit}'", at)
+            query = replace(query, limit=int(limit))
         if self._next < len(self._tokens):
             _, text, at = self._tokens[self._next]
             raise self._malformed(f"unexpected token: '{text}'", at)
@@ -158,7 +161,10 @@ class _Parser:
                 several.add(self._literal(field))
             self._word(")")
             return Condition(field, "NOT IN" if negated else "IN", frozenset(several))
-        return Condition(field, self._take("sign"), self._literal(field))
+        at, sign = self._at(), self._take("sign")
+        if sign not in COMPARISONS:
+            raise self._malformed(f"unexpected token: '{sign}'", at)
+        return Condition(field, sign, self._literal(field))
 
     def _literal(self, field: Field) -> Any:
         """A literal, of the field's type; texts without their case, as they are compared."""

@@ -259,6 +259,8 @@ def test_counts_and_extremes_are_told(client: Client) -> None:
         ("SELECT Id, COUNT(Id) FROM Account", "MALFORMED_QUERY", "must be grouped"),
         ("SELECT Id FROM Account WHERE Name = 'x", "MALFORMED_QUERY", "unexpected token: '''"),
         ("SELECT Id FROM Account WHERE Description = 'x'", "INVALID_FIELD", "can not be filtered"),
+        ("SELECT Id FROM Account LIMIT 1.5", "MALFORMED_QUERY", "unexpected token: '1.5'"),
+        ("SELECT Id FROM Account WHERE Name ( 'x'", "MALFORMED_QUERY", "unexpected token: '('"),
         ("", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
     ],
 )
