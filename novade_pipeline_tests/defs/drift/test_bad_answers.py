@@ -38,7 +38,7 @@ def _answering(response: Response) -> Starlette:
         (JSONResponse({"data": {"id": 1}}), "expected a list at `data`, found an object of data"),
         (
             JSONResponse({"errors": [{"type": "gone", "message": "We have closed."}]}, 410),
-            "answered 410 Gone: We have closed.",
+            "answered 410 Gone: We have closed; look",
         ),
     ],
     ids=["html", "empty", "no data", "no list", "gone"],

@@ -139,16 +139,16 @@ def test_a_workspace_that_changes_while_it_is_read_is_loaded_whole(
 
 
 def test_a_service_in_trouble_gives_what_one_without_gives(world: World) -> None:
-    world.serve(DriftApi(conversations=40))
+    world.serve(DriftApi(conversations=25))
     world.load()
     undisturbed = world.contents()
     world.lake = type(world.lake)(world.lake.url + "-2")
     trouble = Trouble(
-        limited_every=5, retry_after=0, failing_every=7, slow_every=60, slow_seconds=0.4
+        limited_every=5, retry_after=0, failing_every=7, slow_every=60, slow_seconds=1.2
     )
-    service = DriftApi(conversations=40, trouble=trouble)
+    service = DriftApi(conversations=25, trouble=trouble)
     world.serve(service)
-    world.load(api_timeout_seconds=0.2)
+    world.load(api_timeout_seconds=0.6)
     assert world.contents() == undisturbed
 
 

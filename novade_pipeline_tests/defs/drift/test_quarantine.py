@@ -123,7 +123,7 @@ def _listed_otherwise(service: DriftApi, number: int, **fields: Any) -> dict[str
 @pytest.mark.parametrize("mode", ["hash", "drop"])
 def test_a_quarantine_holds_no_personal_data_unless_it_is_kept(world: World, mode: Any) -> None:
     world.policy = PersonalDataPolicy(mode, b"key")
-    world.serve(DriftApi(conversations=40, trouble=Trouble(broken_every=3)))
+    world.serve(DriftApi(conversations=12, trouble=Trouble(broken_every=3)))
     world.load()
     assert {row["source"] for row in _rejected(world)} == {table.path[-1] for table in READ}
     assert all(row["raw"] is None for row in _rejected(world))
