@@ -41,6 +41,7 @@ def landed(tmp_path: Path) -> Path:
     "command",
     [
         *((), ("run",), ("sandbox",), ("sandbox", "land"), ("sandbox", "music"), ("ui",)),
+        *(("sandbox", "salesforce"), ("sandbox", "drift"), ("sandbox", "with")),
         *(("rebuild",), ("rebuild", "marts"), ("music",), ("music", "as-of")),
     ],
     ids=" ".join,
@@ -55,6 +56,7 @@ def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> Non
     "command",
     [
         *(("run",), ("sandbox", "land"), ("sandbox", "music"), ("rebuild", "marts")),
+        *(("sandbox", "salesforce"), ("sandbox", "drift"), ("sandbox", "with")),
         *(("settings",), ("ui",), ("music", "as-of")),
     ],
     ids=" ".join,
@@ -100,6 +102,22 @@ def _is_refused(done: subprocess.CompletedProcess[str], told: str) -> None:
     assert told in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_what_no_setting_leads_to_is_made_up_beside_a_command(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("NOVADE_DRIFT_TOKEN=a-real-one\n")
+    shown = "import os; print({k for k in os.environ if k.startswith('NOVADE_')}); exit(7)"
+    done = novade(tmp_path, "sandbox", "with", sys.executable, "-c", shown)
+    assert done.returncode == 7
+    assert "NOVADE_SALESFORCE_URL" in done.stdout
+    assert "NOVADE_MUSIC_API_URL" in done.stdout
+    assert "NOVADE_DRIFT" not in done.stdout
+
+
+def test_a_command_that_is_none_is_refused(tmp_path: Path) -> None:
+    done = novade(tmp_path, "sandbox", "with", "no-such-program")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_warehouse_that_another_process_holds_is_refused(landed: Path) -> None:

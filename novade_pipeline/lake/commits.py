@@ -23,6 +23,10 @@ MARK = "novade.write"
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
 
+class LostRace(TransientFailure):
+    """Another writer was faster, and nothing is written."""
+
+
 @dataclass(frozen=True)
 class Commit:
     """One entry of the log.
@@ -87,7 +91,8 @@ def own_commit(
         error: what delta-rs says.
 
     Raises:
-        TransientFailure: another writer was faster, or the log cannot be read now.
+        LostRace: another writer was faster.
+        TransientFailure: the log cannot be read now.
         UserError: the lake cannot be written.
     """
     failure = (
@@ -109,8 +114,8 @@ def own_commit(
     return found
 
 
-def _lost_race(table: Table) -> TransientFailure:
-    return TransientFailure(
+def _lost_race(table: Table) -> LostRace:
+    return LostRace(
         f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
         "the step runs again from its source."
     )

@@ -72,13 +72,24 @@ def token_of(settings: SalesforceSettings, answer: object) -> Token:
     return Token(token, f"{there.scheme}://{there.netloc}", str(told.get("scope") or ""))
 
 
-def refusal(settings: SalesforceSettings, error: str, description: str) -> PermanentFailure:
-    """Why the endpoint gave no token, and what to do, in one sentence."""
+def refusal(
+    settings: SalesforceSettings, error: str, description: str, *, again: bool = False
+) -> PermanentFailure:
+    """Why the endpoint gave no token, and what to do, in one sentence.
+
+    Args:
+        again: it had given one before.
+    """
     by_secret = bool(settings.client_secret and settings.client_secret.get_secret_value())
     told = f"{error}: {description}" if description else error
     words = f"{error} {description}".lower()
-    expected = "Salesforce: expected to be let in"
-    if error == "invalid_client_id" or "client identifier" in words:
+    expected = "Salesforce: expected to be let in" + (" again" if again else "")
+    if again:
+        mend = (
+            "the access was taken back meanwhile; let an administrator look at the connected app, "
+            "its policies and the user that it runs as"
+        )
+    elif error == "invalid_client_id" or "client identifier" in words:
         mend = (
             f"NOVADE_SALESFORCE_CLIENT_ID names no app of this organisation; {_OTHER_ORGANISATION}"
         )
@@ -91,8 +102,12 @@ def refusal(settings: SalesforceSettings, error: str, description: str) -> Perma
             "let an administrator approve the app for the user NOVADE_SALESFORCE_USERNAME "
             "('Admin approved users are pre-authorized')"
         )
-    elif "audience" in words or (error == "invalid_grant" and "authentication failure" in words):
-        mend = f"the user is not one of the organisation at {settings.url}; {_OTHER_ORGANISATION}"
+    elif (
+        "audience" in words
+        or "on this domain" in words
+        or (error == "invalid_grant" and "authentication failure" in words)
+    ):
+        mend = f"this log-in is not one of the organisation there; {_OTHER_ORGANISATION}"
     elif "assertion" in words or "signature" in words:
         mend = f"{_KEY} does not belong to the certificate of the app NOVADE_SALESFORCE_CLIENT_ID"
     elif "revoked" in words or "expired" in words:

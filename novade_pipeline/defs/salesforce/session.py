@@ -80,6 +80,7 @@ class SalesforceSession(requests.Session):
         self._retry = retry or Retry()
         self._sleep = sleep
         self._token: Token | None = None
+        self._was_in = False
         self._closed_by: PermanentFailure | None = None
         self._requests = self._retries = self._log_ins = 0
         self._left: int | None = None
@@ -101,6 +102,7 @@ class SalesforceSession(requests.Session):
         """The token in use; asked for where there is none yet."""
         if self._token is None:
             self._token = self._until_answered("POST", TOKEN_PATH, self._log_in)
+            self._was_in = True
         return self._token
 
     @override
@@ -237,9 +239,8 @@ class SalesforceSession(requests.Session):
             )
         told = _json(answer)
         if answer.status_code >= 300 and isinstance(told, dict) and "error" in told:
-            raise refusal(
-                self._settings, str(told["error"]), str(told.get("error_description") or "")[:200]
-            )
+            description = str(told.get("error_description") or "")[:200]
+            raise refusal(self._settings, str(told["error"]), description, again=self._was_in)
         return token_of(self._settings, told if answer.status_code < 300 else None)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

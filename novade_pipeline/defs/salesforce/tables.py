@@ -336,6 +336,19 @@ class UserRole(Record):
     )
 
 
+class Rejected(BaseModel):
+    """A record that breaks the types of its object's fields, until it is read without fault."""
+
+    object: str = Field(description="Salesforce's name of the object.")
+    record: str = Field(description="Its Id; where it has none, a hash of what was told.")
+    reason: str = Field(description="What was expected and what was found, without the values.")
+    raw: Annotated[bytes | None, Personal()] = Field(
+        None, description="The record as JSON, 64 KiB at most; null unless personal data is kept."
+    )
+    raw_bytes: int = Field(description="How many bytes the record has as JSON.")
+    read_at: datetime = Field(description="When it was first read so, UTC.")
+
+
 def _table(name: str, row: type[Record], tags: tuple[str, ...] = ()) -> Table:
     return Table(
         name=f"salesforce/{name}",
@@ -375,5 +388,14 @@ OBJECTS = {
 }
 """Salesforce's name of an object -> its table."""
 
-TABLES = tuple(OBJECTS.values())
-MART_SOURCES = TABLES
+QUARANTINE = Table(
+    name="salesforce/quarantine",
+    row=Rejected,
+    key=("object", "record"),
+    written="replace_window",
+    partition_by=("object",),
+    window="read_at",
+)
+READ = tuple(OBJECTS.values())
+TABLES = (*READ, QUARANTINE)
+MART_SOURCES = READ
