@@ -15,7 +15,7 @@ from novade_pipeline_tests.defs.salesforce.conftest import new_world
 from novade_pipeline_tests.defs.salesforce.same_state import differences
 
 OBJECTS = ("Account", "UserRole")
-TEXTS = st.sampled_from(("", "Ärger, \"quoted\"\nand more", "0", "false", "x" * 300))
+TEXTS = st.sampled_from(("", 'Ärger, "quoted"\nand more', "0", "false", "x" * 300))
 
 
 class Killed(BaseException):
