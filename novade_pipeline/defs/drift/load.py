@@ -6,7 +6,7 @@ with the watermark that says that all up to there is done. A load that is killed
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from novade_pipeline.api.items import as_json
 from novade_pipeline.api.pace import Budget
 from novade_pipeline.defs.drift import reading
 from novade_pipeline.defs.drift.listing import Listing, listing
-from novade_pipeline.defs.drift.reading import Chat, Told
+from novade_pipeline.defs.drift.reading import Told
 from novade_pipeline.defs.drift.service_rows import gone_contact
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.defs.drift.tables import (
@@ -140,6 +140,8 @@ class ChatLoad:
         self._reject_listed(found)
         bad = (_CHAT.fullmatch(place) for place in self._quarantined)
         again = sorted({*found.unclear, *(int(match[1]) for match in bad if match)})
+        were_bad = (_CONTACT.fullmatch(place) for place in self._quarantined)
+        self._contacts({int(match[1]) for match in were_bad if match})
         for number in range(0, max(1, len(todo)), SLICE):
             part = todo.slice(number, SLICE)
             if len(part) or again:
@@ -172,7 +174,7 @@ class ChatLoad:
         ids = list(dict.fromkeys([*again, *part["id"].to_pylist()]))
         chats = list(reading.chats(self.client, ids, self.writer.now))
         self.read += len(chats)
-        self._contacts(chats)
+        self._contacts({one for chat in chats for one in chat.contacts})
         messages, conversations = Told(), Told()
         for chat in chats:
             messages.items += chat.messages.items
@@ -192,13 +194,12 @@ class ChatLoad:
         self.mark = replace(self.mark, value=value)
         self._tell(f"{CONVERSATIONS.name}: {self.read:,} conversations read")
 
-    def _contacts(self, chats: Sequence[Chat]) -> None:
-        """Read who takes part in these, each once in a load, and those that were bad."""
-        bad = (_CONTACT.fullmatch(place) for place in self._quarantined)
-        ids = {one for chat in chats for one in chat.contacts}
-        ids |= {int(match[1]) for match in bad if match}
-        wanted = sorted(ids - self._asked)
-        self._asked |= ids
+    def _contacts(self, ids: Collection[int]) -> None:
+        """Read these contacts, each once in a load."""
+        wanted = sorted(set(ids) - self._asked)
+        if not wanted:
+            return
+        self._asked.update(wanted)
         told, gone = Told(), []
         for answer in reading.contacts(self.client, wanted, self.writer.now):
             told.items += answer.told.items

@@ -73,6 +73,7 @@ class Spool:
         self._folder = folder
         self._policy = policy
         self._nth = 0
+        self._reads_lake = False
         self._database = duckdb.connect(str(folder / "spool.duckdb"))
         self._database.execute("SET TimeZone = 'UTC'")
         self._database.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
@@ -119,7 +120,9 @@ class Spool:
 
     def compared(self, lake: Store, table: Table, file: File) -> Compared:
         """A table's Parquet file beside the table; when rows were read does not count."""
-        prepare(self._database, lake)
+        if not self._reads_lake:
+            prepare(self._database, lake)
+            self._reads_lake = True
         (key,) = map(identifier, table.key)
         told = [identifier(name) for name in table.schema.names if name != "read_at"]
         mine = ", ".join(f"f.{name}" for name in told)
