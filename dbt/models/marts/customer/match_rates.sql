@@ -23,5 +23,11 @@ with counted as (
     from {{ ref("customer_360") }}
 )
 
-select what, total, matched, ambiguous, matched / nullif(total, 0) as share
+select
+    what,
+    total,
+    matched,
+    ambiguous,
+    -- Where the CRM is not read there is nothing to match with, and nothing to warn of.
+    case when exists (from {{ ref("customer_360") }}) then matched / nullif(total, 0) end as share
 from counted
