@@ -97,7 +97,7 @@ class Project:
 
     @cached_property
     def nodes(self) -> Mapping[str, Mapping[str, Any]]:
-        """Name of a model or snapshot -> its node of the manifest, each after those that it reads."""
+        """Model or snapshot -> its node of the manifest, each after those that it reads."""
         found = {
             node["name"]: node
             for node in self.manifest["nodes"].values()

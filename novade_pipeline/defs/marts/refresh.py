@@ -150,7 +150,8 @@ def _report(
     kept_back = {
         check.model
         for check in project.checks
-        if check.blocking and noted.get(check.name, ("",))[:2] == (_inputs(check, books, variables), False)
+        if check.blocking
+        and noted.get(check.name, ("",))[:2] == (_inputs(check, books, variables), False)
     }
     marts = {}
     for model in project.models:
@@ -229,7 +230,8 @@ def _due(
         and all(name in reasons or books.is_built(name) for name in check.models)
         and (
             not reasons.keys().isdisjoint(check.models)
-            or noted.get(check.name, ("", False, ""))[:2] != (_inputs(check, books, variables), True)
+            or noted.get(check.name, ("", False, ""))[:2]
+            != (_inputs(check, books, variables), True)
         )
     ]
 

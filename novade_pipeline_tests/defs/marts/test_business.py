@@ -24,9 +24,7 @@ def people() -> list[Person]:
 
 
 @pytest.fixture(scope="module")
-def crm(
-    tmp_path_factory: pytest.TempPathFactory, project: Project, people: list[Person]
-) -> Crm:
+def crm(tmp_path_factory: pytest.TempPathFactory, project: Project, people: list[Person]) -> Crm:
     crm = Crm(tmp_path_factory.mktemp("business"), project)
     companies = [company(SEED, index) for index in range(COMPANIES)]
     crm.write(
@@ -79,9 +77,7 @@ def crm(
     return crm
 
 
-def test_nobody_is_matched_to_a_company_that_is_not_theirs(
-    crm: Crm, people: list[Person]
-) -> None:
+def test_nobody_is_matched_to_a_company_that_is_not_theirs(crm: Crm, people: list[Person]) -> None:
     found = crm.query(
         "select kind, subject_id::bigint, account_id, matched_by from marts.customer_matches"
         " where outcome = 'matched' and kind <> 'chat_account'"

@@ -13,7 +13,7 @@ from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline.defs.salesforce import tables as salesforce
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline_tests.defs.marts.crm import ALL, JOINED, NOW, Crm, Row, ago, day
+from novade_pipeline_tests.defs.marts.crm import ALL, Crm, Row, ago, day
 
 HASH = PersonalDataPolicy("hash", b"a key")
 DROP = PersonalDataPolicy("drop")
@@ -153,9 +153,7 @@ def _write(crm: Crm) -> None:
         ]
         + [{"id": "i4", "opportunity_id": "won", "total_price": 99.0, "is_deleted": True}],
     )  # fmt: skip
-    crm.write(
-        salesforce.ORDER, [{"id": "or1", "account_id": "acme", "total_amount": 7.0}]
-    )
+    crm.write(salesforce.ORDER, [{"id": "or1", "account_id": "acme", "total_amount": 7.0}])
     done = {"is_closed": True, "owner_id": "u1", "account_id": "acme"}
     crm.write(
         salesforce.TASK,
@@ -463,9 +461,7 @@ def test_a_rate_below_its_setting_is_a_warning_and_the_setting_is_heard_at_once(
     assert strict["match_rate_of_users"] == (False, True)
     assert strict["match_rate_of_conversations"] == (True, True)
     assert not {c.name for c in crm.project.checks if c.blocking and "rate_of" in c.name}
-    assert told() == {name: (True, True) for name in strict} | {
-        "match_rate_of_accounts": (True, False)
-    }
+    assert told() == dict.fromkeys(strict, (True, True)) | {"match_rate_of_accounts": (True, False)}
 
 
 @pytest.mark.parametrize("policy", [HASH, DROP], ids=["hash", "drop"])
