@@ -237,9 +237,9 @@ def merge(store: Store, table: Table, rows: pa.Table, *, ties: bool = False) -> 
         )
         commit = Commit(target.version(), metrics)
     except (OSError, DeltaError) as error:
-        commit = _own_commit(store, table, mark, before, error)
+        commit = own_commit(store, table, mark, before, error)
     changed = commit.metrics["num_target_rows_inserted"] + commit.metrics["num_target_rows_updated"]
-    files, size = _added(store, table, commit.version) if changed else (0, 0)
+    files, size = added(store, table, commit.version) if changed else (0, 0)
     return WriteReceipt(
         rows=changed,
         bytes=size,
@@ -287,8 +287,8 @@ def _write(
             raise written.failure from None
         if not isinstance(error, OSError | DeltaError):
             raise
-        version = _own_commit(store, table, mark, before, error).version
-    files, size = _added(store, table, version)
+        version = own_commit(store, table, mark, before, error).version
+    files, size = added(store, table, version)
     return WriteReceipt(
         rows=written.rows,
         bytes=size,
@@ -299,7 +299,7 @@ def _write(
     )
 
 
-def _added(store: Store, table: Table, version: int) -> tuple[int, int]:
+def added(store: Store, table: Table, version: int) -> tuple[int, int]:
     """(files, bytes) that a commit added, from its log entry."""
     entry = store.read(*table.path, "_delta_log", f"{version:020}.json")
     actions = map(json.loads, entry.splitlines())
@@ -307,7 +307,7 @@ def _added(store: Store, table: Table, version: int) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def _own_commit(
+def own_commit(
     store: Store, table: Table, mark: Mapping[str, str], before: int, error: Exception
 ) -> Commit:
     """Our commit, where delta-rs says that it failed but the log has it.

@@ -7,8 +7,13 @@ from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons.marks import BelongsTo, Identity
 
 PersonalText = Annotated[str | None, Personal()]
+EmailAddress = Annotated[str | None, Personal(), Identity("email")]
+CONTACT_ID = Identity("drift_contact_id")
+CONVERSATION_ID = "drift_conversation_id"
+USER_ID = "drift_user_id"
 WHOLE = Personal("**")
 
 
@@ -21,9 +26,11 @@ class FromDrift(BaseModel):
 class Conversation(FromDrift):
     """A chat, in its newest state."""
 
-    id: int = Field(description="Names the conversation.")
+    id: Annotated[int, Identity(CONVERSATION_ID)] = Field(description="Names the conversation.")
     status: str | None = Field(None, description="open, closed, pending, bulk_sent.")
-    contact_id: int | None = Field(None, alias="contactId", description="Who chats.")
+    contact_id: Annotated[int | None, CONTACT_ID] = Field(
+        None, alias="contactId", description="Who chats."
+    )
     inbox_id: int | None = Field(None, alias="inboxId", description="The inbox that it is in.")
     participants: list[int] = Field(
         default_factory=list, description="The workspace's users who took part."
@@ -40,11 +47,17 @@ class Message(FromDrift):
     """One message of a conversation, private notes included."""
 
     id: str = Field(description="Names the message.")
-    conversation_id: int = Field(alias="conversationId", description="The conversation.")
+    conversation_id: Annotated[int, BelongsTo(CONVERSATION_ID)] = Field(
+        alias="conversationId", description="The conversation."
+    )
     org_id: int | None = Field(None, alias="orgId", description="The workspace.")
     type: str | None = Field(None, description="chat, private_note, edit, …")
     author_type: str | None = Field(None, description="contact or user.")
-    author_id: int | None = Field(None, description="The contact or user who wrote it.")
+    author_id: Annotated[
+        int | None,
+        BelongsTo(CONTACT_ID.kind, when=("author_type", "contact")),
+        BelongsTo(USER_ID, when=("author_type", "user")),
+    ] = Field(None, description="The contact or user who wrote it.")
     author_is_bot: bool | None = Field(None, description="A bot wrote it.")
     body: PersonalText = Field(None, description="What was written, HTML.")
     buttons: Annotated[Json | None, WHOLE] = Field(None, description="Buttons that were offered.")
@@ -57,11 +70,13 @@ class Message(FromDrift):
 class Contact(FromDrift):
     """Somebody who chatted, in the newest state that was read."""
 
-    id: int = Field(description="Names the contact.")
-    email: PersonalText = Field(None, description="The e-mail address, lower case.")
+    id: Annotated[int, CONTACT_ID] = Field(description="Names the contact.")
+    email: EmailAddress = Field(None, description="The e-mail address, lower case.")
     name: PersonalText = Field(None, description="The name.")
     phone: PersonalText = Field(None, description="The telephone.")
-    external_id: PersonalText = Field(None, description="The contact in another system.")
+    external_id: Annotated[str | None, Personal(), Identity("user_id")] = Field(
+        None, description="The contact in another system."
+    )
     tags: Json | None = Field(None, description="Tags: a list of objects with name.")
     attributes: Annotated[Json | None, WHOLE] = Field(
         None, description="All attributes of the contact, free ones included."
@@ -89,11 +104,11 @@ class Account(FromDrift):
 class User(FromDrift):
     """Somebody who answers chats, or a bot."""
 
-    id: int = Field(description="Names the user.")
+    id: Annotated[int, Identity(USER_ID)] = Field(description="Names the user.")
     org_id: int | None = Field(None, alias="orgId", description="The workspace.")
     name: PersonalText = Field(None, description="The name.")
     alias: PersonalText = Field(None, description="The name that visitors see.")
-    email: PersonalText = Field(None, description="The e-mail address.")
+    email: EmailAddress = Field(None, description="The e-mail address.")
     phone: PersonalText = Field(None, description="The telephone.")
     locale: str | None = Field(None, description="The language.")
     availability: str | None = Field(None, description="AVAILABLE, OFFLINE, ON_CALL.")

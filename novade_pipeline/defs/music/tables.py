@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons.marks import BelongsTo, Identity, MayHold
 
 FOR_EVER_DAYS = 36_500
 
@@ -79,10 +80,12 @@ class Track(FromTheService):
 class User(FromTheService):
     """One user of the music service, in the newest state; one that vanished stays, marked."""
 
-    id: Int64 = Field(description="The service's number of the user.")
+    id: Annotated[Int64, Identity("music_user_id")] = Field(
+        description="The service's number of the user."
+    )
     first_name: Annotated[Text | None, Personal()] = Field(None, description="The first name.")
     last_name: Annotated[Text | None, Personal()] = Field(None, description="The last name.")
-    email: Annotated[Text | None, Personal()] = Field(
+    email: Annotated[Text | None, Personal(), Identity("email")] = Field(
         None, description="The e-mail address; several users may share one."
     )
     gender: Annotated[Text | None, Personal()] = Field(None, description="As the user says it.")
@@ -96,7 +99,9 @@ class ListenHistory(FromTheService):
     """
 
     history_id: str = Field(description="Names the row: hash of user and creation, and a count.")
-    user_id: Int64 | None = Field(None, description="Who listened, where the service says it.")
+    user_id: Annotated[Int64 | None, BelongsTo("music_user_id")] = Field(
+        None, description="Who listened, where the service says it."
+    )
     items: list[Int64] = Field(description="The tracks, in the order of the service.")
 
 
@@ -107,7 +112,7 @@ class Rejected(BaseModel):
     page: int = Field(description="The page that it was on, from 1.")
     position: int = Field(description="Its place on that page, from 1.")
     reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal()] = Field(
+    raw: Annotated[bytes | None, Personal(), MayHold()] = Field(
         None, description="The row as JSON, 64 KiB at most; null unless personal data is kept."
     )
     raw_bytes: int = Field(description="How many bytes the row has as JSON.")
@@ -139,6 +144,8 @@ LISTEN_HISTORY = Table(
     data_time="updated_at",
     time_travel_days=FOR_EVER_DAYS,
 )
+READ = (LISTEN_HISTORY, TRACKS, USERS)
+"""The tables that are read, in this order: what a history names is read after it."""
 QUARANTINE = Table(
     name="music/quarantine",
     row=Rejected,
@@ -146,8 +153,7 @@ QUARANTINE = Table(
     written="replace_window",
     partition_by=("source",),
     window="read_at",
+    lines_of=READ,
 )
-READ = (LISTEN_HISTORY, TRACKS, USERS)
-"""The tables that are read, in this order: what a history names is read after it."""
 TABLES = (*READ, QUARANTINE)
 MART_SOURCES = READ
