@@ -7,7 +7,7 @@ values that must go.
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -77,8 +77,8 @@ def forget_the_past(store: Store, table: Table, before: datetime) -> "Forgotten 
     loads that died as well, and the log before it. Its statistics are of the rows that are there.
 
     Args:
-        before: only files that were last changed up to then, by the storage's clock: those of a
-            load that began later stay.
+        before: files that no version ever had go where they were last changed up to then, by the
+            storage's clock: those of a load that began later stay.
 
     Raises:
         UserError: the lake cannot be written.
@@ -129,14 +129,16 @@ def storage_clock(store: Store, table: Table) -> datetime:
 
 def has_erasures(store: Store, table: Table) -> bool:
     """Whether the log still has a commit of an erasure: the past is not forgotten yet."""
+    return any(ERASURE in action.get("commitInfo", {}) for action in _actions(store, table))
+
+
+def _actions(store: Store, table: Table) -> Iterator[dict[str, Any]]:
+    """What the entries of the log say that are there still."""
     prefix = "/".join((*table.path, "_delta_log", ""))
-    names = [entry.file.removeprefix(prefix) for entry in store.entries(prefix)]
-    return any(
-        ERASURE in action.get("commitInfo", {})
-        for name in names
-        if name.endswith(".json") and name[:20].isdigit()
-        for action in map(json.loads, store.read(*table.path, "_delta_log", name).splitlines())
-    )
+    for entry in store.entries(prefix):
+        name = entry.file.removeprefix(prefix)
+        if name.endswith(".json") and name[:20].isdigit():
+            yield from map(json.loads, store.read(entry.file).splitlines())
 
 
 def _add_empty_entry(store: Store, table: Table, found: DeltaTable) -> None:
@@ -155,23 +157,31 @@ def _add_empty_entry(store: Store, table: Table, found: DeltaTable) -> None:
 def _past(
     store: Store, table: Table, found: DeltaTable, before: datetime
 ) -> Iterator[tuple[Entry, Sequence[str]]]:
-    """What is not of the newest version: data, log, and what a killed writer left of either."""
-    prefix = "/".join((*table.path, ""))
+    """What is not of the newest version, data before the log that tells of it."""
     paths = pa.table(found.get_add_actions(flatten=True))["path"].to_pylist()
-    # The log has paths encoded; which form a listing has depends on the storage.
-    live = {form for path in paths for form in (path, unquote(path))}
-    newest = found.version()
+    live = _both_forms(paths)
+    removed = _both_forms(a["remove"]["path"] for a in _actions(store, table) if "remove" in a)
+    prefix = "/".join((*table.path, ""))
+    of_log = []
     for entry in store.entries(prefix):
         file = entry.file.removeprefix(prefix)
-        if entry.modified > before and not file.startswith("_delta_log/"):
-            continue
         *folders, name = file.split("/")
         if folders == ["_delta_log"]:
-            is_past = int(name[:20]) < newest if name[:20].isdigit() else name.endswith(".tmp")
-        else:
-            is_past = file not in live and bool(_DATA.fullmatch(name)) and "_delta_log" not in file
-        if is_past:
+            is_old = int(name[:20]) < found.version() if name[:20].isdigit() else False
+            if is_old or (name.endswith(".tmp") and entry.modified <= before):
+                of_log.append((entry, (*folders, name)))
+        elif (
+            _DATA.fullmatch(name)
+            and file not in live
+            and (file in removed or entry.modified <= before)
+        ):
             yield entry, (*folders, name)
+    yield from of_log
+
+
+def _both_forms(paths: Iterable[str]) -> set[str]:
+    """The log has paths encoded; which form a listing has depends on the storage."""
+    return {form for path in paths for form in (path, unquote(path))}
 
 
 def _changed(

@@ -144,6 +144,7 @@ def _erase(
     graph.refuse_beside_runs()
     tell("Rows are taken away.")
     found = _traces(lake, graph.tables, book.current())
+    marts = {mart.name: traces_in(lake, mart, book.current()) for mart in graph.marts}
     for source, _ in graph.sources:
         account(lake, source, found)
     for name in _followers_first(graph.tables):
@@ -159,7 +160,7 @@ def _erase(
             past[table.name] = forget_the_past(lake, table, begun)
     rewrite_database(settings.warehouse_path, lake)
     counted = [_counted(traces, past.get(name)) for name, traces in found.items()]
-    counted += [TableErased(mart.name, 0, 0, past[mart.name]) for mart in graph.marts]
+    counted += [_counted(traces, past[name]) for name, traces in marts.items()]
     erased = settings.personal_data_policy.as_landed(book.current())
     return Erasure(_kinds(names), counted, _landed(settings, graph, erased, tell), failures)
 
