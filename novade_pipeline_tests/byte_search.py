@@ -1,6 +1,5 @@
 """Looking for a text in every byte that is stored: as it lies there, and unpacked and decoded."""
 
-import gzip
 import io
 import zlib
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ def _holds(content: bytes, name: str, needles: tuple[str, ...]) -> bool:
 def _forms_of(content: bytes, name: str) -> Iterator[bytes]:
     yield content.lower()
     if name.endswith(".gz"):
-        yield gzip.decompress(content).lower()
+        yield _unzipped(content)
     if ".parquet" in name:
         for row_of_group in pq.read_table(io.BytesIO(content), partitioning=None).to_batches():
             for row in row_of_group.to_pylist():
@@ -53,7 +52,7 @@ def _forms_of(content: bytes, name: str) -> Iterator[bytes]:
 
 
 def _unzipped(value: bytes) -> bytes:
-    """What the head of a gzip file in a column says."""
+    """What a gzip file, or the head of one, says; other bytes as they are."""
     try:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(value).lower()
     except zlib.error:

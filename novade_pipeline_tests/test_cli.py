@@ -42,6 +42,7 @@ def landed(tmp_path: Path) -> Path:
     [
         *((), ("run",), ("sandbox",), ("sandbox", "land"), ("sandbox", "music"), ("ui",)),
         *(("rebuild",), ("rebuild", "marts"), ("music",), ("music", "as-of")),
+        ("erase",),
     ],
     ids=" ".join,
 )
@@ -55,7 +56,7 @@ def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> Non
     "command",
     [
         *(("run",), ("sandbox", "land"), ("sandbox", "music"), ("rebuild", "marts")),
-        *(("settings",), ("ui",), ("music", "as-of")),
+        *(("settings",), ("ui",), ("music", "as-of"), ("erase",)),
     ],
     ids=" ".join,
 )

@@ -106,9 +106,7 @@ def test_a_key_that_is_set_later_leaves_the_older_tombstones_in_force(lake: Stor
 
 @on_disk
 @pytest.mark.parametrize("key", [b"", b"another key"])
-def test_nothing_is_loaded_while_the_key_of_a_tombstone_is_missing(
-    lake: Store, key: bytes
-) -> None:
+def test_nothing_is_loaded_while_the_key_of_a_tombstone_is_missing(lake: Store, key: bytes) -> None:
     TombstoneBook(lake, KEY).add([Name("id", "17")], NOW)
     with pytest.raises(UserError, match="NOVADE_PERSONAL_DATA_KEY"):
         kept(lake, PersonalDataPolicy("keep", key))

@@ -22,7 +22,7 @@ class Account(BaseModel):
     id: Annotated[int, Identity("account")]
     user: Annotated[str | None, Identity("user")] = None
     properties: Annotated[Json | None, Identity(EMAIL, ("email", "*.email", "all.**"))] = None
-    seen_as: Annotated[list[int], Identity("account")] = []  # noqa: RUF012
+    seen_as: Annotated[list[int], Identity("account")] = []
     note: str | None = None
 
 
@@ -82,7 +82,9 @@ def test_a_row_stays_where_the_name_is_of_another_kind_or_another_ones(name: Nam
 
 
 def test_what_belongs_to_a_person_goes_under_its_condition_only() -> None:
-    rows = [{"id": n, "author_kind": kind, "author": 5} for n, kind in enumerate(("account", "bot"))]
+    rows = [
+        {"id": n, "author_kind": kind, "author": 5} for n, kind in enumerate(("account", "bot"))
+    ]
     assert [row["id"] for row in left(MESSAGES, rows, Name("account", "5"))] == [1]
 
 

@@ -35,7 +35,9 @@ def erase(
     settings = load_settings()
     progress = Console(stderr=True, highlight=False)
     try:
-        done = erase_person(settings, _graph(settings), user, dry_run=dry_run, tell=progress.print)
+        done = erase_person(
+            settings, graph_of(settings), user, dry_run=dry_run, tell=progress.print
+        )
     except TransientFailure as failure:
         raise UserError(f"{failure} What is done stays done: run novade erase again.") from None
     _report(done, dry_run)
@@ -43,7 +45,8 @@ def erase(
         raise typer.Exit(1)
 
 
-def _graph(settings: "Settings") -> "Graph":
+def graph_of(settings: "Settings") -> "Graph":
+    """What an erasure works on, as the graph has it."""
     from novade_pipeline.definitions import landing_sources, tables
     from novade_pipeline.defs.erasure.erase import Graph
     from novade_pipeline.defs.landing_assets import rules_of
