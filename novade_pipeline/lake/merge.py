@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.commits import LostRace, cannot_write
+from novade_pipeline.lake.commits import LostRace, cannot_write, lost_race
 from novade_pipeline.lake.conform import conform, refuse_changed_types
 from novade_pipeline.lake.delta import WriteReceipt, create
 from novade_pipeline.lake.keyed_files import (
@@ -64,8 +64,8 @@ def merge(
             empty one, unless the table has them already, or newer ones.
 
     Returns:
-        What was written; its rows are those inserted and updated, its bytes include the rows that
-        stand in the same files.
+        What was written. Its rows are those inserted and updated, of a stream slice by slice; its
+        bytes include the rows that stand in the same files.
 
     Raises:
         PermanentFailure: a column has another type than declared, or a key no value; nothing is
@@ -76,23 +76,28 @@ def merge(
     started = time.monotonic()
     if ties and isinstance(rows, pa.RecordBatchReader):
         rows = rows.read_all()
-    known: dict[str, int | None] | None = None
+    lost: LostRace | None = None
+    known: dict[str, int | None] = {}
     for left in reversed(range(TRIES if isinstance(rows, pa.Table) else 1)):
         target = _with_columns(store, table, create(store, table))
         found = known_transactions(target, transactions)
-        known = found if known is None else known
+        if lost is not None and found != known:
+            raise lost
+        known = found
         draft = Draft(store, table, target)
         changed, newest = 0, None
         for part in _slices(table, rows, whole=ties):
             changed += _put(draft, _newest_of_each(table, part, ties), ties)
             newest = _later(newest, part, table)
-        newer = {a: v for a, v in (transactions or {}).items() if (found[a] or -1) < v}
-        recorded = transactions if changed else newer
+        newer = {a: v for a, v in (transactions or {}).items() if _is_newer(v, known[a])}
         try:
-            version = draft.commit(recorded) if changed or newer else draft.version
-        except LostRace:
-            if not left or found != known:
+            version = draft.version
+            if changed or newer:
+                version = draft.commit(transactions if changed else newer)
+        except LostRace as race:
+            if not left:
                 raise
+            lost = race
             continue
         return WriteReceipt(
             rows=changed,
@@ -114,7 +119,7 @@ def _slices(table: Table, rows: Rows, *, whole: bool) -> Iterator[pa.Table]:
         for first in range(0, batch.num_rows, SLICE_ROWS):
             part = batch.slice(first, SLICE_ROWS)
             held.append(part)
-            count, size = count + part.num_rows, size + part.get_total_buffer_size()
+            count, size = count + part.num_rows, size + part.nbytes
             if not whole and (count >= SLICE_ROWS or size >= SLICE_BYTES):
                 yield pa.Table.from_batches(held, table.schema)
                 held, count, size = [], 0, 0
@@ -133,7 +138,9 @@ def _newest_of_each(table: Table, rows: pa.Table, ties: bool) -> pa.Table:
     assert table.version is not None
     order = [(name, "ascending") for name in table.key]
     order += [(table.version, "descending"), (_OURS, "descending" if ties else "ascending")]
-    asked = rows.select([*table.key, table.version]).append_column(_OURS, _numbers(len(rows)))
+    asked = rows.select(list(dict.fromkeys((*table.key, table.version)))).append_column(
+        _OURS, _numbers(len(rows))
+    )
     sorted_ = rows.take(pc.sort_indices(asked, sort_keys=order)).combine_chunks()
     differs = (
         pc.not_equal(sorted_[name].slice(1), sorted_[name].slice(0, len(rows) - 1))
@@ -260,6 +267,8 @@ def _with_columns(store: Store, table: Table, target: DeltaTable) -> DeltaTable:
     if new:
         try:
             target.alter.add_columns(list(Schema.from_arrow(pa.schema(new)).fields))
+        except CommitFailedError:
+            raise lost_race(table) from None
         except (OSError, DeltaError) as error:
             raise cannot_write(store, table, error) from None
         target.update_incremental()
@@ -276,3 +285,7 @@ def _later(newest: Moment | None, rows: pa.Table, table: Table) -> Moment | None
 
 def _numbers(count: int) -> pa.Array:
     return pa.array(range(count), pa.int64())
+
+
+def _is_newer(version: int, known: int | None) -> bool:
+    return known is None or version > known
