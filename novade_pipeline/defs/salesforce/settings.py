@@ -56,7 +56,7 @@ class SalesforceSettings(DomainSettings):
         10_000, ge=0, description="More rows than that are read by the Bulk API 2.0."
     )
     slice_rows: int = Field(
-        500_000, ge=1, description="A long history is read in slices of about so many rows."
+        250_000, ge=1, description="A long history is read in slices of about so many rows."
     )
     schedule: str = Field(
         "45 * * * *", description="When the web page's daemon reads Salesforce, cron, UTC."
