@@ -27,6 +27,7 @@ bench: setup-dev ## Figures, each beside its peer in the same run.
 	@$(BIN)/python benchmarks/mentions.py
 	@$(BIN)/python benchmarks/discovery.py
 	@$(BIN)/python benchmarks/upkeep.py
+	@$(BIN)/python benchmarks/merge.py
 
 bench-azure: setup-dev ## The load on Azurite, beside the local disk and copying alone.
 	@$(BIN)/python benchmarks/on_azure.py

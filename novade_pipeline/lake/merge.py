@@ -76,23 +76,28 @@ def merge(
     started = time.monotonic()
     if ties and isinstance(rows, pa.RecordBatchReader):
         rows = rows.read_all()
-    known: dict[str, int | None] | None = None
+    lost: LostRace | None = None
+    known: dict[str, int | None] = {}
     for left in reversed(range(TRIES if isinstance(rows, pa.Table) else 1)):
         target = _with_columns(store, table, create(store, table))
         found = known_transactions(target, transactions)
-        known = found if known is None else known
+        if lost is not None and found != known:
+            raise lost
+        known = found
         draft = Draft(store, table, target)
         changed, newest = 0, None
         for part in _slices(table, rows, whole=ties):
             changed += _put(draft, _newest_of_each(table, part, ties), ties)
             newest = _later(newest, part, table)
-        newer = {a: v for a, v in (transactions or {}).items() if (found[a] or -1) < v}
-        recorded = transactions if changed else newer
+        newer = {a: v for a, v in (transactions or {}).items() if _is_newer(v, known[a])}
         try:
-            version = draft.commit(recorded) if changed or newer else draft.version
-        except LostRace:
-            if not left or found != known:
+            version = draft.version
+            if changed or newer:
+                version = draft.commit(transactions if changed else newer)
+        except LostRace as race:
+            if not left:
                 raise
+            lost = race
             continue
         return WriteReceipt(
             rows=changed,
@@ -133,7 +138,9 @@ def _newest_of_each(table: Table, rows: pa.Table, ties: bool) -> pa.Table:
     assert table.version is not None
     order = [(name, "ascending") for name in table.key]
     order += [(table.version, "descending"), (_OURS, "descending" if ties else "ascending")]
-    asked = rows.select([*table.key, table.version]).append_column(_OURS, _numbers(len(rows)))
+    asked = rows.select(list(dict.fromkeys((*table.key, table.version)))).append_column(
+        _OURS, _numbers(len(rows))
+    )
     sorted_ = rows.take(pc.sort_indices(asked, sort_keys=order)).combine_chunks()
     differs = (
         pc.not_equal(sorted_[name].slice(1), sorted_[name].slice(0, len(rows) - 1))
@@ -276,3 +283,7 @@ def _later(newest: Moment | None, rows: pa.Table, table: Table) -> Moment | None
 
 def _numbers(count: int) -> pa.Array:
     return pa.array(range(count), pa.int64())
+
+
+def _is_newer(version: int, known: int | None) -> bool:
+    return known is None or version > known

@@ -45,7 +45,6 @@ PLAYS = Table(
     row=Play,
     key=("song",),
     written="merge",
-    partition_by=("day",),
     window="hour",
     version="count",
 )
