@@ -7,7 +7,7 @@ real one does; errors are its JSON arrays of `{message, errorCode}`.
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from email.utils import format_datetime
 from itertools import islice
 from secrets import token_urlsafe
@@ -259,9 +259,9 @@ class SalesforceApi:
 
 def _people(world: World, companies: int, people: int, as_of: date) -> tuple[Person, ...]:
     """Those whom the CRM may know: the product's users who came last, and a few others."""
-    day = (datetime.combine(as_of, datetime.min.time(), UTC) - datetime.fromtimestamp(0, UTC)).days
+    day_before = (as_of - date(1970, 1, 1)).days - 1
     others = people // 5
-    users = islice(world.known_until(day - 1), people - others)
+    users = islice(world.known_until(day_before), people - others)
     strangers = (person(world.seed, companies, -number) for number in range(1, others + 1))
     return (*(user.person for user in users), *strangers)
 
