@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from novade_pipeline.defs.salesforce.session import Usage
 
 POOL = "salesforce_api"
+LEFT_OUT = "NOVADE_SALESFORCE_WITHOUT names this object: it is not read."
 VISIBLE_CHECK = "fields_are_visible"
 BEFORE_CHECK = "fields_as_before"
 QUARANTINE_CHECK = "nothing_in_quarantine"
@@ -87,13 +88,16 @@ def _read(
     from novade_pipeline.defs.salesforce.load import load
     from novade_pipeline.defs.salesforce.organisation import Organisation
 
+    salesforce = settings.of(SalesforceSettings)
     names = {table.name: name for name, table in OBJECTS.items()}
+    left_out = [table for table in tables if names.get(table.name) in salesforce.left_out]
+    yield from passed_over(lake, left_out, LEFT_OUT)
     quarantined: list[WriteReceipt] = []
     failures: list[Exception] = []
     with told_to_dagster():
         require(*lake_probes(lake))
-    with Organisation(settings.of(SalesforceSettings)) as org:
-        for table in tables:
+    with Organisation(salesforce) as org:
+        for table in (table for table in tables if table not in left_out):
             if table is QUARANTINE:
                 yield table, table_metadata(lake, table, quarantined)
                 continue

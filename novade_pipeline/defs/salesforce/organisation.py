@@ -197,6 +197,6 @@ def _page(told: dict[str, Any]) -> Page:
 def _no_object(name: str, settings: SalesforceSettings) -> str:
     return (
         f"Salesforce: expected an object {name} at {settings.url}, found none that this user may "
-        f"read; give its permission set the object permission 'Read' on {name}, or leave "
-        f"the object out of the selection where the organisation has none of that name."
+        f"read; give its permission set the object permission 'Read' on {name}, or name it in "
+        "NOVADE_SALESFORCE_WITHOUT where the organisation has no such object."
     )

@@ -106,7 +106,7 @@ def value_of(kind: Kind, told: Any) -> Any:
         case "text":
             return _text(told)
         case "boolean":
-            value = told if isinstance(told, bool) else _BOOLEANS.get(told)
+            value = told if isinstance(told, bool) else _BOOLEANS.get(str(told))
             return _expected(value is not None, value, "true or false")
         case "integer" | "number":
             return _number(kind, told)

@@ -56,7 +56,10 @@ class SalesforceSettings(DomainSettings):
         10_000, ge=0, description="More rows than that are read by the Bulk API 2.0."
     )
     slice_rows: int = Field(
-        500_000, ge=1, description="A long history is read in slices of about so many rows."
+        250_000, ge=1, description="A long history is read in slices of about so many rows."
+    )
+    without: str = Field(
+        "", description="Objects that the organisation does not have, between commas: Order,Event."
     )
     schedule: str = Field(
         "45 * * * *", description="When the web page's daemon reads Salesforce, cron, UTC."
@@ -75,6 +78,20 @@ class SalesforceSettings(DomainSettings):
                 "expected the organisation's My Domain as https://novade.my.salesforce.com"
             )
         return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("without")
+    @classmethod
+    def _are_objects(cls, names: str) -> str:
+        from novade_pipeline.defs.salesforce.tables import OBJECTS
+
+        if unknown := sorted(_names(names) - set(OBJECTS)):
+            raise ValueError(f"expected some of {', '.join(OBJECTS)}, found {', '.join(unknown)}")
+        return names
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Salesforce's names of the objects that are not read."""
+        return _names(self.without)
 
     @property
     def missing(self) -> str | None:
@@ -100,6 +117,10 @@ class SalesforceSettings(DomainSettings):
     @staticmethod
     def _has(secret: SecretStr | None) -> bool:
         return bool(secret and secret.get_secret_value())
+
+
+def _names(told: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in told.split(",") if name.strip())
 
 
 SETTINGS = SalesforceSettings

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from novade_pipeline.defs.salesforce.rejected import Rejected
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal
 from novade_pipeline.persons.marks import BelongsTo, Identity
@@ -345,19 +346,6 @@ class UserRole(Record):
     rollup_description: str | None = Field(
         None, alias="RollupDescription", description="How reports name it."
     )
-
-
-class Rejected(BaseModel):
-    """A record that breaks the types of its object's fields, until it is read without fault."""
-
-    object: str = Field(description="Salesforce's name of the object.")
-    record: str = Field(description="Its Id; where it has none, a hash of what was told.")
-    reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal()] = Field(
-        None, description="The record as JSON, 64 KiB at most; null unless personal data is kept."
-    )
-    raw_bytes: int = Field(description="How many bytes the record has as JSON.")
-    read_at: datetime = Field(description="When it was first read so, UTC.")
 
 
 def _table(name: str, row: type[Record], tags: tuple[str, ...] = ()) -> Table:

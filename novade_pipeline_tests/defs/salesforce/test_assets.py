@@ -9,6 +9,7 @@ import pytest
 from novade_pipeline.defs.runs import SENSOR_TAG
 from novade_pipeline.defs.salesforce import assets, checks
 from novade_pipeline.defs.salesforce.tables import OBJECTS, TABLES
+from novade_pipeline.errors import UserError
 from novade_pipeline.sandbox.salesforce_api import Trouble
 from novade_pipeline.settings import Settings, load_settings
 
@@ -137,6 +138,16 @@ def test_an_object_that_cannot_be_read_keeps_no_other_from_being_loaded(world: W
     assert "object permission 'Read' on Opportunity" in why
     assert world.version("Opportunity") is None
     assert world.version("UserRole") is not None
+
+
+def test_an_object_that_the_organisation_does_not_have_can_be_left_out(world: World) -> None:
+    world.org.hide_object("Order")
+    result = _run(world, "order", "user_role", salesforce_without="Order")
+    assert result.success
+    assert _metadata(result)["order"]["note"] == assets.LEFT_OUT
+    assert "note" not in _metadata(result)["user_role"]
+    with pytest.raises(UserError, match=r"NOVADE_SALESFORCE_WITHOUT: .*found Orders"):
+        _settings(world, salesforce_without="Orders")
 
 
 def test_a_field_that_changes_is_told_in_its_check_and_breaks_no_load(world: World) -> None:
