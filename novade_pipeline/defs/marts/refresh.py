@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from novade_pipeline.defs.marts import histories, previews, warehouse
-from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.pinning import pin, prepare
 from novade_pipeline.defs.marts.project import Check, Outcome, Project
 from novade_pipeline.defs.marts.publish import Published, publish
@@ -100,7 +100,10 @@ def refresh(
     Raises:
         UserError: another process holds the warehouse, or a model that is needed was never built.
     """
-    versions = warehouse.source_versions(store, SOURCES)
+    # A step asks the lake only for what its own models read.
+    read = {name for model in project.models if model.name in models for name in model.sources}
+    sources = [table for table in SOURCES if source_name(table) in read]
+    versions = warehouse.source_versions(store, sources)
     with closing(query.open_database(warehouse_path)) as connection:
         books = warehouse.read_books(connection, project.models)
         if restored := histories.restore(connection, store, project, models):
@@ -109,7 +112,7 @@ def refresh(
         due = _due(connection, project, books, checks, reasons, variables)
         if reasons:
             query.prepare(connection, store)
-            pin(connection, store, SOURCES, versions)
+            pin(connection, store, sources, versions)
             prepare(connection, store, books, project.models, reasons, versions, rebuild=rebuild)
         elif due:
             query.prepare(connection, store)

@@ -237,7 +237,7 @@ def built(world: World, _built: Path) -> World:
 
 def _settle(world: World) -> None:
     known = {"amplitude_id": 2, "user_id": "u2@example.com", "device_id": "d2"}
-    known |= {"groups": '{"company":["Acme"]}'}
+    known["groups"] = '{"company":["Acme"]}'
     world.land(
         0,
         world.event("a", 0.1),

@@ -18,6 +18,7 @@ from novade_pipeline.personal_data import PersonalDataPolicy, protect
 from novade_pipeline.storage import Store, store
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+KEEP = PersonalDataPolicy("keep")
 HISTORIES = ("account_history", "opportunity_history")
 SALES = ("opportunity_enhanced", "owner_performance", "sales_snapshot")
 CHATS = ("conversation_enhanced",)
@@ -30,9 +31,7 @@ Row = dict[str, Any]
 class Crm:
     """A lake, what becomes of personal data in it, and a warehouse."""
 
-    def __init__(
-        self, root: Path, project: Project, policy: PersonalDataPolicy = PersonalDataPolicy()
-    ) -> None:
+    def __init__(self, root: Path, project: Project, policy: PersonalDataPolicy = KEEP) -> None:
         self.lake: Store = store(str(root / "lake"))
         self.warehouse = root / "warehouse.duckdb"
         self.project = project
