@@ -213,19 +213,21 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
     if home := os.environ.get("DAGSTER_HOME"):
         overrides.setdefault("dagster_home", home)
     domains = [module.SETTINGS for module in modules("settings")]
-    parts, wrong = [], []
+    parts: list[Any] = []
+    wrong: dict[str, list[str]] = {}
     for kind in (Settings, *domains):
         try:
             parts.append(kind(_env_file=chosen or ".env", **_overrides_of(kind, overrides)))
         except ValidationError as error:
-            wrong += [
-                f"{_variable(kind, '_'.join(map(str, e['loc'])))}: {e['msg']}"
-                if e["loc"]
-                else e["msg"]
-                for e in error.errors(include_input=False, include_url=False)
-            ]
+            for one in error.errors(include_input=False, include_url=False):
+                told = one["msg"].removeprefix("Value error, ")
+                wrong.setdefault(told, []).extend(_variable(kind, str(n)) for n in one["loc"][:1])
     if wrong:
-        raise UserError(f"Settings: {'; '.join(wrong)}. The README lists what each expects.")
+        # A credential that is wrong for both places is told once.
+        every = (
+            ": ".join([*([" and ".join(of)] if of else []), told]) for told, of in wrong.items()
+        )
+        raise UserError(f"Settings: {'; '.join(every)}. The README lists what each expects.")
     settings, *of_domains = parts
     assert isinstance(settings, Settings)
     settings._domains.update({type(part): part for part in of_domains})

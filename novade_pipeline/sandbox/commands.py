@@ -53,8 +53,13 @@ def land(
             faults=faults,
         )
         files, told_of = publications.land(settings.landing, seed=seed, faults=faults)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise UserError(f"novade sandbox land: {error}") from None
+    except OSError as error:
+        raise UserError(
+            f"novade sandbox land: expected to write {root}, found: {error.strerror or error}; set "
+            "NOVADE_LANDING_URL."
+        ) from None
     console.print(
         f"{root}: {landed.written} files written, {landed.unchanged} as they were; "
         f"{landed.lines:,} event lines and {landed.merges:,} merges from {begin:%Y-%m-%d %H}h "
