@@ -2,7 +2,8 @@
 
 A row model marks a column with `Personal()`, or parts of a JSON column with
 `Personal("email", "contact.phone")`. The policy is applied once, before the first write, so that
-no table, quarantine included, ever holds what it may not.
+no table, quarantine included, ever holds what it may not: neither what the setting forbids, nor
+rows of persons that were erased.
 """
 
 import hashlib
@@ -10,11 +11,14 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from novade_pipeline.persons.forget import Erased, Owners, without
+from novade_pipeline.persons.names import Name, name_of
 
 HASH_DIGITS = 32
 _HASH_FORM = 2
@@ -33,12 +37,34 @@ class Personal:
         self.paths = tuple(tuple(path.lower().split(".")) for path in paths)
 
 
+class Marks(dict[str, Personal]):
+    """The personal columns of a table, and which of its columns say whose a row is."""
+
+    def __init__(self, personal: Mapping[str, Personal], owners: Owners) -> None:
+        super().__init__(personal)
+        self.owners = owners
+
+
+class Tombstones(Protocol):
+    """Where it stands who was erased; looked at again whenever it is asked."""
+
+    def current(self) -> Erased:
+        """The names of those who are erased now."""
+
+
 @dataclass(frozen=True)
 class PersonalDataPolicy:
-    """`keep`, `hash` (HMAC-SHA256, 32 hex digits, equal values stay equal) or `drop`."""
+    """`keep`, `hash` (HMAC-SHA256, 32 hex digits, equal values stay equal) or `drop`.
+
+    Attributes:
+        mode: what becomes of marked values.
+        key: of the hash.
+        tombstones: who is erased, whatever the mode; None where nobody is.
+    """
 
     mode: Literal["keep", "hash", "drop"] = "keep"
     key: bytes = field(default=b"", repr=False)
+    tombstones: Tombstones | None = field(default=None, repr=False, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -46,6 +72,27 @@ class PersonalDataPolicy:
         if self.mode != "hash":
             return self.mode
         return f"hash{_HASH_FORM}:{self.hash('novade')[:8]}"
+
+    @property
+    def erased(self) -> Erased | None:
+        """Who is erased now, by the names that the outside world has for them."""
+        if self.tombstones is None:
+            return None
+        return self.as_landed(self.tombstones.current())
+
+    def as_landed(self, erased: Erased) -> Erased:
+        """Names as the lake has them, found in what comes from outside.
+
+        Of what was erased from a lake of hashes, only hashes are known.
+        """
+        if not self.key or not erased.kinds or isinstance(erased, _Hashed):
+            return erased
+        return _Hashed(erased, self)
+
+    def pinned(self) -> "PersonalDataPolicy":
+        """The same, with who is erased looked up once: for a load of many pieces."""
+        found = self.erased
+        return self if found is None else replace(self, tombstones=_Pinned(found))
 
     def hash(self, text: str) -> str:
         """The stand-in of a value: the same for the same text and key, in every table.
@@ -60,11 +107,14 @@ class PersonalDataPolicy:
 
 
 def protect(rows: pa.Table, marks: Mapping[str, Personal], policy: PersonalDataPolicy) -> pa.Table:
-    """Apply the policy to the marked columns that `rows` has.
+    """Apply the policy to the marked columns that `rows` has; rows of erased persons go.
 
     Under `hash`, text becomes its HMAC; a marked column of another type becomes null, since a
     hash cannot stand in it. Under `drop`, marked columns become null and marked JSON parts go.
     """
+    if (erased := policy.erased) is not None:
+        owners = marks.owners if isinstance(marks, Marks) else Owners()
+        rows = without(rows, owners, erased)
     if policy.mode == "keep":
         return rows
     for name, mark in marks.items():
@@ -79,6 +129,34 @@ def protect(rows: pa.Table, marks: Mapping[str, Personal], policy: PersonalDataP
 def masked(rows: pa.Table, marks: Mapping[str, Personal]) -> pa.Table:
     """`rows` as a stranger may see them: marked columns null, marked JSON parts gone."""
     return protect(rows, marks, PersonalDataPolicy("drop"))
+
+
+@dataclass(frozen=True)
+class _Hashed:
+    """Knows a name by its hash as well."""
+
+    names: Erased
+    policy: PersonalDataPolicy
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return self.names.kinds
+
+    def holds(self, name: Name) -> bool:
+        hashed = name_of(name.kind, self.policy.hash(name.value))
+        return self.names.holds(name) or (hashed is not None and self.names.holds(hashed))
+
+    def words(self, words: Iterable[str]) -> bool:
+        told = set(words)
+        return self.names.words(told | {self.policy.hash(word) for word in told})
+
+
+@dataclass(frozen=True)
+class _Pinned:
+    found: Erased
+
+    def current(self) -> Erased:
+        return self.found
 
 
 def _column(column: pa.ChunkedArray, mark: Personal, policy: PersonalDataPolicy) -> pa.ChunkedArray:

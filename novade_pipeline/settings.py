@@ -176,10 +176,11 @@ class Settings(BaseSettings):
     @cached_property
     def personal_data_policy(self) -> PersonalDataPolicy:
         """What `personal_data.py` needs to obey the setting."""
-        key = self.personal_data_key
-        return PersonalDataPolicy(
-            self.personal_data, key.get_secret_value().encode() if key is not None else b""
-        )
+        from novade_pipeline.lake.tombstones import TombstoneBook
+
+        told = self.personal_data_key
+        key = told.get_secret_value().encode() if told is not None else b""
+        return PersonalDataPolicy(self.personal_data, key, TombstoneBook(self.lake, key))
 
     def of(self, kind: type[Domain]) -> Domain:
         """A domain's own settings."""

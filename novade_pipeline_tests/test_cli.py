@@ -43,6 +43,7 @@ def landed(tmp_path: Path) -> Path:
         *((), ("run",), ("sandbox",), ("sandbox", "land"), ("sandbox", "music"), ("ui",)),
         *(("sandbox", "salesforce"), ("sandbox", "drift"), ("sandbox", "with")),
         *(("rebuild",), ("rebuild", "marts"), ("music",), ("music", "as-of")),
+        ("erase",),
     ],
     ids=" ".join,
 )
@@ -57,7 +58,7 @@ def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> Non
     [
         *(("run",), ("sandbox", "land"), ("sandbox", "music"), ("rebuild", "marts")),
         *(("sandbox", "salesforce"), ("sandbox", "drift"), ("sandbox", "with")),
-        *(("settings",), ("ui",), ("music", "as-of")),
+        *(("settings",), ("ui",), ("music", "as-of"), ("erase",)),
     ],
     ids=" ".join,
 )

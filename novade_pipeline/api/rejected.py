@@ -13,6 +13,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Where, Window
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy, protect
+from novade_pipeline.persons.marks import MayHold
 from novade_pipeline.storage import Store
 
 _ALWAYS = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
@@ -27,15 +28,19 @@ class Rejected(BaseModel):
     page: int = Field(description="The page that it was on, from 1.")
     position: int = Field(description="Its place on that page, from 1.")
     reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal()] = Field(
+    raw: Annotated[bytes | None, Personal(), MayHold()] = Field(
         None, description="The item as JSON, 64 KiB at most; null unless personal data is kept."
     )
     raw_bytes: int = Field(description="How many bytes the item has as JSON.")
     read_at: datetime = Field(description="When it was read, UTC.")
 
 
-def quarantine(domain: str) -> Table:
-    """The quarantine of a domain's API."""
+def quarantine(domain: str, *lines_of: Table) -> Table:
+    """The quarantine of a domain's API.
+
+    Args:
+        lines_of: the tables that the items would be rows of.
+    """
     return Table(
         name=f"{domain}/quarantine",
         row=Rejected,
@@ -43,6 +48,7 @@ def quarantine(domain: str) -> Table:
         written="replace_window",
         partition_by=("source",),
         window="read_at",
+        lines_of=lines_of,
     )
 
 

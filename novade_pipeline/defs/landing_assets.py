@@ -189,6 +189,7 @@ def _source_metadata(
         "lines": lines.lines,
         "lines_repeated": lines.repeated,
         "lines_quarantined": lines.quarantined,
+        "lines_erased": lines.erased,
         "hours_loaded": report.hours,
     }
     if MENDED in source.table.schema.names:

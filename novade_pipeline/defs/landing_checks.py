@@ -50,7 +50,7 @@ def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
             ACCOUNTED_CHECK,
             asset=key_of(ledger),
             blocking=True,
-            description="lines = rows + repeated + quarantined + blank, for every file.",
+            description="lines = rows + repeated + quarantined + blank + erased, for every file.",
         ),
         dg.AssetCheckSpec(
             LOADS_CHECK,
@@ -125,13 +125,9 @@ def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetC
 
 
 def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
-    names = ["file", "lines", "rows", "repeated", "quarantined", "blank"]
+    names = ["file", "lines", "rows", "repeated", "quarantined", "blank", "erased"]
     files = read(lake, ledger, columns=names).to_pylist()
-    wrong = [
-        f["file"]
-        for f in files
-        if f["lines"] != f["rows"] + f["repeated"] + f["quarantined"] + f["blank"]
-    ]
+    wrong = [f["file"] for f in files if f["lines"] != sum(f[name] or 0 for name in names[2:])]
     return dg.AssetCheckResult(
         passed=not wrong,
         check_name=ACCOUNTED_CHECK,
@@ -139,7 +135,7 @@ def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={
             "files": len(files),
-            **{name: sum(f[name] for f in files) for name in names[1:]},
+            **{name: sum(f[name] or 0 for f in files) for name in names[1:]},
             "files_not_accounted_for": dg.MetadataValue.json(wrong[:20]),
         },
     )

@@ -81,15 +81,17 @@ class DeltaIOManager(dg.IOManager):
         return delta.replace(self._lake, table, rows)
 
     def _protected(self, table: Table, rows: Rows) -> Rows:
-        if not table.personal or self._policy.mode == "keep":
+        policy = self._policy.pinned()
+        nobody = policy.erased is None or not policy.erased.kinds
+        if nobody and (policy.mode == "keep" or not table.personal):
             return rows
         if isinstance(rows, pa.Table):
-            return protect(rows, table.personal, self._policy)
+            return protect(rows, table.personal, policy)
         guarded = (
             protected
             for batch in rows
             for protected in protect(
-                pa.Table.from_batches([batch]), table.personal, self._policy
+                pa.Table.from_batches([batch]), table.personal, policy
             ).to_batches()
         )
         return pa.RecordBatchReader.from_batches(rows.schema, guarded)

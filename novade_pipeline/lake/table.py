@@ -6,7 +6,6 @@ path below the lake's root, and the dbt source `amplitude.events`.
 """
 
 import types
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -16,7 +15,9 @@ import pyarrow as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from novade_pipeline.personal_data import Personal
+from novade_pipeline.personal_data import Marks, Personal
+from novade_pipeline.persons.forget import Owners
+from novade_pipeline.persons.marks import BelongsTo, Identity, MayHold, Owner
 
 Written = Literal["replace_window", "merge", "replace", "append_once"]
 
@@ -51,6 +52,8 @@ class Column:
     description: str
     json: bool
     personal: Personal | None
+    owners: tuple[Owner, ...] = ()
+    may_hold: MayHold | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Table:
         version: for `merge`, the column whose greatest value wins.
         data_time: the column whose maximum says how new the data is.
         time_travel_days: how long older versions stay readable at least, whatever upkeep asks for.
+        follows: the table whose rows these are, under the same keys: an erased row's goes with it.
+        lines_of: the tables whose unreadable rows are kept here as they came.
         owner: the team that answers for it.
         tags: shown in the web page.
     """
@@ -80,6 +85,8 @@ class Table:
     version: str | None = None
     data_time: str | None = None
     time_travel_days: int = 0
+    follows: str | None = None
+    lines_of: "tuple[Table, ...]" = ()
     owner: str = "team:data-platform"
     tags: tuple[str, ...] = ()
 
@@ -108,9 +115,26 @@ class Table:
         )
 
     @cached_property
-    def personal(self) -> Mapping[str, Personal]:
-        """The marked columns."""
-        return {c.name: c.personal for c in self.columns if c.personal is not None}
+    def personal(self) -> Marks:
+        """The marked columns, and those that say whose a row is."""
+        return Marks(
+            {c.name: c.personal for c in self.columns if c.personal is not None}, self.owners
+        )
+
+    @cached_property
+    def owners(self) -> Owners:
+        """Which columns say whose a row is."""
+        return Owners(
+            {c.name: c.owners for c in self.columns if c.owners},
+            {c.name: c.may_hold for c in self.columns if c.may_hold is not None},
+            {
+                (table.path[-1], column.source): mark.kind
+                for table in self.lines_of
+                for column in table.columns
+                for mark in column.owners
+                if not (isinstance(mark, Identity) and mark.paths)
+            },
+        )
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -144,6 +168,8 @@ def _column(name: str, field: FieldInfo) -> Column:
         description=field.description or "",
         json=any(isinstance(mark, JsonText) for mark in marks),
         personal=next((mark for mark in marks if isinstance(mark, Personal)), None),
+        owners=tuple(mark for mark in marks if isinstance(mark, Identity | BelongsTo)),
+        may_hold=next((mark for mark in marks if isinstance(mark, MayHold)), None),
     )
 
 

@@ -17,6 +17,7 @@ class Lines:
     repeated: int = 0
     quarantined: int = 0
     blank: int = 0
+    erased: int = 0
     refused_files: int = 0
 
 
@@ -29,6 +30,7 @@ class Counts:
     repeated: int = 0
     quarantined: int = 0
     blank: int = 0
+    erased: int = 0
     mended: Counter[str] = field(default_factory=Counter)
 
 
@@ -41,6 +43,7 @@ def lines_of(rows: Sequence[LedgerRow]) -> Lines:
         repeated=sum(row.repeated for row in rows),
         quarantined=sum(row.quarantined for row in rows),
         blank=sum(row.blank for row in rows),
+        erased=sum(row.erased or 0 for row in rows),
         refused_files=sum(row.refused for row in rows),
     )
 

@@ -126,7 +126,7 @@ class _Loading:
         self.source = source
         self.landing = landing
         self.lake = lake
-        self.policy = policy
+        self.policy = policy.pinned()
         self.held = self._hours_in_quarantine()
 
     def slice(
@@ -161,7 +161,7 @@ class _Loading:
                 else f"expected an hour from NOVADE_HISTORY_START to now, found {hour:%Y-%m-%d %H}h"
             )
         state = _Slice(list(files), {}, reasons)
-        self._write_quarantine(state, None)
+        self._write_quarantine(self._protected(state), None)
         ledger = [self._ledger_row(state, file, None) for file in files]
         self._write_ledger(ledger, None)
         return lines_of(ledger)
@@ -192,14 +192,16 @@ class _Loading:
         with closing(reader.read(self.landing, readable)) as read:
             for parsed in read:
                 yield from self._account(state, parsed, repeats).to_batches(BATCH_ROWS)
+        bad = self._protected(state)
         for name, counts in state.counts.items():
             told = counts.rows + counts.repeated + counts.quarantined + counts.blank
+            told += counts.erased
             if counts.lines != told:
                 raise PermanentFailure(
                     f"{name}: expected every line accounted for, found {counts.lines} lines and "
                     f"{told} told of; nothing is written. This is an error in the program."
                 )
-        self._write_quarantine(state, spans)
+        self._write_quarantine(bad, spans)
 
     def _account(self, state: _Slice, parsed: Parsed, repeats: Repeats) -> pa.Table:
         for piece, blank in zip(parsed.pieces, parsed.blank, strict=True):
@@ -223,9 +225,14 @@ class _Loading:
             for number, kinds in zip(parsed.index, parsed.rows[MENDED].to_pylist(), strict=True):
                 state.counts[parsed.pieces[number].file.file].mended.update(kinds)
         rows = parsed.rows if first is None else parsed.rows.filter(pa.array(first))
-        return protect(rows, self.source.table.personal, self.policy)
+        kept = protect(rows, self.source.table.personal, self.policy)
+        for name, erased in _missing(rows, kept).items():
+            state.counts[name].rows -= erased
+            state.counts[name].erased += erased
+        return kept
 
-    def _write_quarantine(self, state: _Slice, spans: list[Window] | None) -> None:
+    def _protected(self, state: _Slice) -> pa.Table:
+        """The rows for quarantine; lines of erased persons are not among them."""
         rows = [
             self._whole(file, state.refused[file.file])
             for file in state.files
@@ -235,18 +242,22 @@ class _Loading:
             self._quarantined(bad.piece.file, bad.line, bad.reason, bad.raw, bad.raw_bytes)
             for bad in state.bad
         ]
+        quarantine = self.source.quarantine
+        bad = pa.Table.from_pylist(rows, schema=quarantine.schema)
+        kept = protect(bad, quarantine.personal, self.policy)
+        for name, erased in _missing(bad, kept).items():
+            state.counts[name].quarantined -= erased
+            state.counts[name].erased += erased
+        return kept
+
+    def _write_quarantine(self, rows: pa.Table, spans: list[Window] | None) -> None:
         was_held = any(
             hour is None if spans is None else hour and any(w.start <= hour < w.end for w in spans)
             for hour in self.held
         )
-        if not rows and not was_held:
-            return
-        schema = self.source.quarantine.schema
-        table = protect(
-            pa.Table.from_pylist(rows, schema=schema), self.source.quarantine.personal, self.policy
-        )
-        where = {"source": self.source.name}
-        replace_window(self.lake, self.source.quarantine, table, spans, where=where)
+        if rows.num_rows or was_held:
+            where = {"source": self.source.name}
+            replace_window(self.lake, self.source.quarantine, rows, spans, where=where)
 
     def _whole(self, file: LandedFile, reason: str) -> dict[str, object]:
         """A whole bad file: a pointer to it and its first bytes."""
@@ -283,6 +294,7 @@ class _Loading:
             repeated=counts.repeated,
             quarantined=counts.quarantined,
             blank=counts.blank,
+            erased=counts.erased,
             mended=json.dumps(counts.mended, sort_keys=True) if counts.mended else None,
             refused=file.file in state.refused,
             parser_version=self.source.parser_version,
@@ -305,3 +317,12 @@ class _Loading:
             where={"source": self.source.name},
         )
         return set(rows["upload_hour"].unique().to_pylist())
+
+
+def _missing(rows: pa.Table, kept: pa.Table) -> Counter[str]:
+    """File -> how many of its rows were left out."""
+    if len(rows) == len(kept):
+        return Counter()
+    missing = Counter(rows["file"].to_pylist())
+    missing.subtract(kept["file"].to_pylist())
+    return +missing

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons.marks import MayHold
 
 RECORD = "record"
 MENDED = "mended"
@@ -35,7 +36,7 @@ class RecordRow(LandedRow):
 class LedgerRow(BaseModel):
     """One landed file and what became of its lines.
 
-    `lines = rows + repeated + quarantined + blank`, always.
+    `lines = rows + repeated + quarantined + blank + erased`, always.
     """
 
     source: str = Field(description="Which of the domain's sources the file belongs to.")
@@ -49,6 +50,9 @@ class LedgerRow(BaseModel):
     repeated: int = Field(description="Lines that repeat or complete a row of the same hour.")
     quarantined: int = Field(description="Lines that are in quarantine.")
     blank: int = Field(description="Lines without content.")
+    erased: int | None = Field(
+        None, description="Lines of persons who were erased; null, as none, in rows of before."
+    )
     mended: Json | None = Field(None, description="Kind of mend -> rows that were mended so.")
     refused: bool = Field(description="The whole file is in quarantine.")
     parser_version: int = Field(description="The version of the code that read it.")
@@ -70,7 +74,7 @@ class QuarantineRow(BaseModel):
     upload_date: date | None = Field(None, description="UTC day of the upload hour.")
     upload_hour: datetime | None = Field(None, description="The hour that the name says, UTC.")
     reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal()] = Field(
+    raw: Annotated[bytes | None, Personal(), MayHold(whole=("line", 0))] = Field(
         None, description="The bytes, 64 KiB at most; null unless personal data is kept."
     )
     raw_bytes: int = Field(description="How many bytes the line or the file has.")
@@ -89,8 +93,12 @@ def ledger_table(domain: str) -> Table:
     )
 
 
-def quarantine_table(domain: str) -> Table:
-    """The quarantine of a domain: `<domain>/quarantine`."""
+def quarantine_table(domain: str, *lines_of: Table) -> Table:
+    """The quarantine of a domain: `<domain>/quarantine`.
+
+    Args:
+        lines_of: the tables that the lines would have been rows of; a source has its table's name.
+    """
     return Table(
         name=f"{domain}/quarantine",
         row=QuarantineRow,
@@ -99,4 +107,5 @@ def quarantine_table(domain: str) -> Table:
         partition_by=("source",),
         window="upload_hour",
         data_time="upload_hour",
+        lines_of=lines_of,
     )

@@ -21,6 +21,7 @@ from novade_pipeline.landing.load import LoadReport, load
 from novade_pipeline.landing.source import Source, find_wanted
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy
+from novade_pipeline.persons.marks import Identity
 from novade_pipeline.storage import Store
 from novade_pipeline_tests.places import NewStore, drop
 
@@ -36,7 +37,9 @@ class Play(LandedRow):
     share: float | None = Field(None, description="A share.")
     paid: bool | None = Field(None, description="Yes or no.")
     at: datetime | None = Field(None, description="When, UTC.")
-    user_id: Annotated[str | None, Personal()] = Field(None, description="Who.")
+    user_id: Annotated[str | None, Personal(), Identity("user_id")] = Field(
+        None, description="Who."
+    )
     properties: Annotated[Json | None, Personal("email", "contact.phone")] = Field(
         None, description="What."
     )

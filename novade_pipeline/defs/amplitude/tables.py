@@ -12,12 +12,15 @@ from pydantic import BaseModel, Field
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons import marks
 
 PERSON = Personal(
     *("email", "e-mail", "name", "first_name", "last_name", "full_name", "phone", "address", "ip"),
     *("*.email", "*.phone", "*.name", "*.address"),
 )
 UNKNOWN = Personal("**")
+ADDRESS = marks.Identity("email", ("email", "e-mail", "*.email"))
+AMPLITUDE_ID = marks.Identity("amplitude_id", anonymous=True)
 
 
 class Event(LandedRow):
@@ -34,13 +37,19 @@ class Event(LandedRow):
     insert_key: str | None = Field(None, alias="$insert_key", description="Amplitude's own key.")
     schema_version: int | None = Field(None, alias="$schema", description="Amplitude's schema.")
     app: int | None = Field(None, description="The Amplitude project.")
-    amplitude_id: int | None = Field(None, description="Amplitude's user; merges change it.")
+    amplitude_id: Annotated[int | None, AMPLITUDE_ID] = Field(
+        None, description="Amplitude's user; merges change it."
+    )
     event_id: int | None = Field(None, description="Counts a device's events.")
     session_id: int | None = Field(
         None, description="Start of the session, milliseconds since 1970; -1: no session."
     )
-    user_id: Annotated[str | None, Personal()] = Field(None, description="The known user.")
-    device_id: Annotated[str | None, Personal()] = Field(None, description="The device.")
+    user_id: Annotated[str | None, Personal(), marks.Identity("user_id")] = Field(
+        None, description="The known user."
+    )
+    device_id: Annotated[str | None, Personal(), marks.Identity("device_id", shared=True)] = Field(
+        None, description="The device."
+    )
     amplitude_event_type: str | None = Field(None, description="Amplitude's own event type.")
     client_event_time: datetime | None = Field(None, description="By the device's clock, UTC.")
     client_upload_time: datetime | None = Field(None, description="Sent, by the device's clock.")
@@ -49,12 +58,14 @@ class Event(LandedRow):
     processed_time: datetime | None = Field(None, description="Processed by Amplitude, UTC.")
     user_creation_time: datetime | None = Field(None, description="First seen by Amplitude, UTC.")
     event_properties: Annotated[Json | None, PERSON] = Field(None, description="Of the event.")
-    user_properties: Annotated[Json | None, PERSON] = Field(None, description="Of the user then.")
+    user_properties: Annotated[Json | None, PERSON, ADDRESS] = Field(
+        None, description="Of the user then."
+    )
     group_properties: Annotated[Json | None, PERSON] = Field(None, description="Of the groups.")
     groups: Json | None = Field(None, description="The groups that the user is in.")
     data: Json | None = Field(None, description="Amplitude's internal data.")
     plan: Json | None = Field(None, description="The tracking plan that the sender used.")
-    global_user_properties: Annotated[Json | None, PERSON] = Field(
+    global_user_properties: Annotated[Json | None, PERSON, ADDRESS] = Field(
         None, description="User properties across projects."
     )
     platform: str | None = Field(None, description="Web, iOS, Android, …")
@@ -96,8 +107,8 @@ class Event(LandedRow):
 class MergedId(LandedRow):
     """One merge of two Amplitude users: `amplitude_id` is merged into `merged_amplitude_id`."""
 
-    amplitude_id: int = Field(description="The user that ends.")
-    merged_amplitude_id: int = Field(description="The user that survives.")
+    amplitude_id: Annotated[int, AMPLITUDE_ID] = Field(description="The user that ends.")
+    merged_amplitude_id: Annotated[int, AMPLITUDE_ID] = Field(description="The user that survives.")
     scope: int | None = Field(None, description="The Amplitude organisation.")
     merge_time: int | None = Field(None, description="The merge, milliseconds since 1970.")
     merge_server_time: int | None = Field(None, description="Done by the server, milliseconds.")
@@ -109,8 +120,10 @@ class MergedId(LandedRow):
 class Identity(BaseModel):
     """Which Amplitude user stands for which, all merges followed to their end."""
 
-    amplitude_id: int = Field(description="A user that was merged into another.")
-    survivor_id: int = Field(description="The user that it is now.")
+    amplitude_id: Annotated[int, AMPLITUDE_ID] = Field(
+        description="A user that was merged into another."
+    )
+    survivor_id: Annotated[int, AMPLITUDE_ID] = Field(description="The user that it is now.")
 
 
 EVENTS = Table(
@@ -135,6 +148,6 @@ IDENTITIES = Table(
     name="amplitude/identities", row=Identity, key=("amplitude_id",), written="replace"
 )
 FILES = ledger_table("amplitude")
-QUARANTINE = quarantine_table("amplitude")
+QUARANTINE = quarantine_table("amplitude", EVENTS, MERGED_IDS)
 TABLES = (EVENTS, MERGED_IDS, IDENTITIES, FILES, QUARANTINE)
 MART_SOURCES = (EVENTS, IDENTITIES)

@@ -10,6 +10,7 @@ from novade_pipeline.api.items import Int64, Text
 from novade_pipeline.api.rejected import quarantine
 from novade_pipeline.lake.table import JsonText, Table
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons.marks import BelongsTo, Identity
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,6 +41,10 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 Id = Annotated[Int64, BeforeValidator(_number)]
 Json = Annotated[str, JsonText(), AfterValidator(items.writable)]
 PersonalText = Annotated[Text | None, Personal()]
+EmailAddress = Annotated[Text | None, Personal(), Identity("email")]
+CONTACT_ID = Identity("drift_contact_id")
+CONVERSATION_ID = "drift_conversation_id"
+USER_ID = "drift_user_id"
 WHOLE = Personal("**")
 
 
@@ -59,9 +64,11 @@ class FromDrift(BaseModel):
 class Conversation(FromDrift):
     """A chat, in its newest state."""
 
-    id: Id = Field(description="Names the conversation.")
+    id: Annotated[Id, Identity(CONVERSATION_ID)] = Field(description="Names the conversation.")
     status: Text | None = Field(None, description="open, closed, pending, bulk_sent.")
-    contact_id: Id | None = Field(None, alias="contactId", description="Who chats.")
+    contact_id: Annotated[Id | None, CONTACT_ID] = Field(
+        None, alias="contactId", description="Who chats."
+    )
     inbox_id: Id | None = Field(None, alias="inboxId", description="The inbox that it is in.")
     participants: list[Id] = Field(
         default_factory=list, description="The workspace's users who took part."
@@ -78,11 +85,17 @@ class Message(FromDrift):
     """One message of a conversation, private notes included."""
 
     id: Annotated[Text, BeforeValidator(_name)] = Field(description="Names the message.")
-    conversation_id: Id = Field(alias="conversationId", description="The conversation.")
+    conversation_id: Annotated[Id, BelongsTo(CONVERSATION_ID)] = Field(
+        alias="conversationId", description="The conversation."
+    )
     org_id: Id | None = Field(None, alias="orgId", description="The workspace.")
     type: Text | None = Field(None, description="chat, private_note, edit, …")
     author_type: Text | None = Field(None, description="contact or user.")
-    author_id: Id | None = Field(None, description="The contact or user who wrote it.")
+    author_id: Annotated[
+        Id | None,
+        BelongsTo(CONTACT_ID.kind, when=("author_type", "contact")),
+        BelongsTo(USER_ID, when=("author_type", "user")),
+    ] = Field(None, description="The contact or user who wrote it.")
     author_is_bot: bool | None = Field(None, description="A bot wrote it.")
     body: PersonalText = Field(None, description="What was written, HTML.")
     buttons: Annotated[Json | None, WHOLE] = Field(None, description="Buttons that were offered.")
@@ -95,11 +108,13 @@ class Message(FromDrift):
 class Contact(FromDrift):
     """Somebody who chatted, in the newest state that was read."""
 
-    id: Id = Field(description="Names the contact.")
-    email: PersonalText = Field(None, description="The e-mail address, lower case.")
+    id: Annotated[Id, CONTACT_ID] = Field(description="Names the contact.")
+    email: EmailAddress = Field(None, description="The e-mail address, lower case.")
     name: PersonalText = Field(None, description="The name.")
     phone: PersonalText = Field(None, description="The telephone.")
-    external_id: PersonalText = Field(None, description="The contact in another system.")
+    external_id: Annotated[Text | None, Personal(), Identity("user_id")] = Field(
+        None, description="The contact in another system."
+    )
     tags: Json | None = Field(None, description="Tags: a list of objects with name.")
     attributes: Annotated[Json | None, WHOLE] = Field(
         None, description="All attributes of the contact, free ones included."
@@ -127,11 +142,11 @@ class Account(FromDrift):
 class User(FromDrift):
     """Somebody who answers chats, or a bot."""
 
-    id: Id = Field(description="Names the user.")
+    id: Annotated[Id, Identity(USER_ID)] = Field(description="Names the user.")
     org_id: Id | None = Field(None, alias="orgId", description="The workspace.")
     name: PersonalText = Field(None, description="The name.")
     alias: PersonalText = Field(None, description="The name that visitors see.")
-    email: PersonalText = Field(None, description="The e-mail address.")
+    email: EmailAddress = Field(None, description="The e-mail address.")
     phone: PersonalText = Field(None, description="The telephone.")
     locale: Text | None = Field(None, description="The language.")
     availability: Text | None = Field(None, description="AVAILABLE, OFFLINE, ON_CALL.")
@@ -166,7 +181,7 @@ ACCOUNTS = Table(
     name="drift/accounts", row=Account, key=("account_id",), written="merge", version="updated_at"
 )
 USERS = Table(name="drift/users", row=User, key=("id",), written="merge", version="updated_at")
-QUARANTINE = quarantine("drift")
+QUARANTINE = quarantine("drift", CONVERSATIONS, MESSAGES, CONTACTS, ACCOUNTS, USERS)
 
 MART_SOURCES = (CONVERSATIONS, MESSAGES, CONTACTS, ACCOUNTS, USERS)
 READ = MART_SOURCES

@@ -13,6 +13,7 @@ from pydantic import Field, create_model
 
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons.marks import BelongsTo
 
 _TYPES: dict[str, Any] = {
     "VARCHAR": str,
@@ -30,7 +31,8 @@ def mart_table(node: Mapping[str, Any]) -> Table:
 
     Args:
         node: the model's node of dbt's manifest. Its `meta` says the `key`, by which column the
-            `newest` rows are known, and the `day` column by which it is partitioned, if it is.
+            `newest` rows are known, and the `day` column by which it is partitioned, if it is; a
+            column's says whether it is `personal`, and of which kind of name the `owner` is.
     """
     meta = node["config"]["meta"]
     day = meta.get("day")
@@ -60,6 +62,8 @@ def _field(column: Mapping[str, Any], required: bool) -> Any:
     kind = _TYPES[column["data_type"]]
     if column["meta"].get("personal"):
         kind = Annotated[kind, Personal()]
+    if owner := column["meta"].get("owner"):
+        kind = Annotated[kind, BelongsTo(owner)]
     if required:
         return (kind, Field(description=column["description"]))
     return (kind | None, Field(None, description=column["description"]))

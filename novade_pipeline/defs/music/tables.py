@@ -9,6 +9,7 @@ from novade_pipeline.api.items import Int64, Text
 from novade_pipeline.api.rejected import quarantine
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons.marks import BelongsTo, Identity
 
 FOR_EVER_DAYS = 36_500
 
@@ -70,10 +71,12 @@ class Track(FromTheService):
 class User(FromTheService):
     """One user of the music service, in the newest state; one that vanished stays, marked."""
 
-    id: Int64 = Field(description="The service's number of the user.")
+    id: Annotated[Int64, Identity("music_user_id")] = Field(
+        description="The service's number of the user."
+    )
     first_name: Annotated[Text | None, Personal()] = Field(None, description="The first name.")
     last_name: Annotated[Text | None, Personal()] = Field(None, description="The last name.")
-    email: Annotated[Text | None, Personal()] = Field(
+    email: Annotated[Text | None, Personal(), Identity("email")] = Field(
         None, description="The e-mail address; several users may share one."
     )
     gender: Annotated[Text | None, Personal()] = Field(None, description="As the user says it.")
@@ -87,7 +90,9 @@ class ListenHistory(FromTheService):
     """
 
     history_id: str = Field(description="Names the row: hash of user and creation, and a count.")
-    user_id: Int64 | None = Field(None, description="Who listened, where the service says it.")
+    user_id: Annotated[Int64 | None, BelongsTo("music_user_id")] = Field(
+        None, description="Who listened, where the service says it."
+    )
     items: list[Int64] = Field(description="The tracks, in the order of the service.")
 
 
@@ -116,8 +121,8 @@ LISTEN_HISTORY = Table(
     data_time="updated_at",
     time_travel_days=FOR_EVER_DAYS,
 )
-QUARANTINE = quarantine("music")
 READ = (LISTEN_HISTORY, TRACKS, USERS)
 """The tables that are read, in this order: what a history names is read after it."""
+QUARANTINE = quarantine("music", *READ)
 TABLES = (*READ, QUARANTINE)
 MART_SOURCES = READ

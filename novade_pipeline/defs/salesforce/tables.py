@@ -12,8 +12,13 @@ from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons.marks import BelongsTo, Identity
 
 PersonalText = Annotated[str | None, Personal()]
+EmailAddress = Annotated[str | None, Personal(), Identity("email")]
+PersonId = Annotated[str, Identity("salesforce_id")]
+"""Of a contact, lead or user: no two records of an organisation share an id."""
+WhoId = Annotated[str | None, BelongsTo("salesforce_id")]
 
 
 class Record(BaseModel):
@@ -33,6 +38,12 @@ class Record(BaseModel):
     vanished_at: datetime | None = Field(
         None, description="When a sweep found it gone for good, UTC; null where it is still there."
     )
+
+
+class PersonRecord(Record):
+    """What every record of a person has."""
+
+    id: PersonId = Field(alias="Id", description="Names the record, 18 characters.")
 
 
 class Account(Record):
@@ -82,14 +93,14 @@ class Account(Record):
     )
 
 
-class Contact(Record):
+class Contact(PersonRecord):
     """A person at an account."""
 
     account_id: str | None = Field(None, alias="AccountId", description="The account.")
     first_name: PersonalText = Field(None, alias="FirstName", description="The first name.")
     last_name: PersonalText = Field(None, alias="LastName", description="The last name.")
     name: PersonalText = Field(None, alias="Name", description="The whole name.")
-    email: PersonalText = Field(None, alias="Email", description="The e-mail address.")
+    email: EmailAddress = Field(None, alias="Email", description="The e-mail address.")
     phone: PersonalText = Field(None, alias="Phone", description="The telephone.")
     mobile_phone: PersonalText = Field(
         None, alias="MobilePhone", description="The mobile telephone."
@@ -103,7 +114,7 @@ class Contact(Record):
     )
     mailing_country: str | None = Field(None, alias="MailingCountry", description="The country.")
     owner_id: str | None = Field(None, alias="OwnerId", description="The user who looks after it.")
-    master_record_id: str | None = Field(
+    master_record_id: PersonId | None = Field(
         None, alias="MasterRecordId", description="The contact that it was merged into."
     )
     lead_source: str | None = Field(None, alias="LeadSource", description="Where it was found.")
@@ -118,13 +129,13 @@ class Contact(Record):
     )
 
 
-class Lead(Record):
+class Lead(PersonRecord):
     """Somebody who may become a customer."""
 
     first_name: PersonalText = Field(None, alias="FirstName", description="The first name.")
     last_name: PersonalText = Field(None, alias="LastName", description="The last name.")
     name: PersonalText = Field(None, alias="Name", description="The whole name.")
-    email: PersonalText = Field(None, alias="Email", description="The e-mail address.")
+    email: EmailAddress = Field(None, alias="Email", description="The e-mail address.")
     phone: PersonalText = Field(None, alias="Phone", description="The telephone.")
     company: str | None = Field(
         None, alias="Company", description="Where the person works, as told."
@@ -140,7 +151,7 @@ class Lead(Record):
     owner_id: str | None = Field(
         None, alias="OwnerId", description="The user or queue that looks after it."
     )
-    master_record_id: str | None = Field(
+    master_record_id: PersonId | None = Field(
         None, alias="MasterRecordId", description="The lead that it was merged into."
     )
     is_converted: bool | None = Field(
@@ -150,7 +161,7 @@ class Lead(Record):
     converted_account_id: str | None = Field(
         None, alias="ConvertedAccountId", description="The account that it became."
     )
-    converted_contact_id: str | None = Field(
+    converted_contact_id: PersonId | None = Field(
         None, alias="ConvertedContactId", description="The contact that it became."
     )
     converted_opportunity_id: str | None = Field(
@@ -247,7 +258,7 @@ class Product(Record):
 class Task(Record):
     """Something to do, or done: a call, an e-mail."""
 
-    who_id: str | None = Field(None, alias="WhoId", description="The contact or lead.")
+    who_id: WhoId = Field(None, alias="WhoId", description="The contact or lead.")
     what_id: str | None = Field(
         None, alias="WhatId", description="The account, opportunity, … that it is about."
     )
@@ -274,7 +285,7 @@ class Task(Record):
 class Event(Record):
     """A meeting."""
 
-    who_id: str | None = Field(None, alias="WhoId", description="The contact or lead.")
+    who_id: WhoId = Field(None, alias="WhoId", description="The contact or lead.")
     what_id: str | None = Field(
         None, alias="WhatId", description="The account, opportunity, … that it is about."
     )
@@ -301,14 +312,14 @@ class Event(Record):
     )
 
 
-class User(Record):
+class User(PersonRecord):
     """Somebody who works with the organisation."""
 
-    username: PersonalText = Field(None, alias="Username", description="What the user logs in as.")
+    username: EmailAddress = Field(None, alias="Username", description="What the user logs in as.")
     first_name: PersonalText = Field(None, alias="FirstName", description="The first name.")
     last_name: PersonalText = Field(None, alias="LastName", description="The last name.")
     name: PersonalText = Field(None, alias="Name", description="The whole name.")
-    email: PersonalText = Field(None, alias="Email", description="The e-mail address.")
+    email: EmailAddress = Field(None, alias="Email", description="The e-mail address.")
     title: str | None = Field(None, alias="Title", description="What the person does.")
     department: str | None = Field(None, alias="Department", description="Where in the company.")
     user_role_id: str | None = Field(None, alias="UserRoleId", description="The role.")

@@ -60,6 +60,7 @@ EVENT_VERDICTS = Table(
     partition_by=("upload_date",),
     window="upload_hour",
     data_time="event_date",
+    follows="amplitude/events",
 )
 TABLES = (PLAN, EVENT_VERDICTS)
 MART_SOURCES = (PLAN, EVENT_VERDICTS)

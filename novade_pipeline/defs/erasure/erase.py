@@ -1,0 +1,216 @@
+"""Erasing a person, step by step; killed anywhere and repeated, it comes to the same end.
+
+1. The names of the person are followed through all tables.
+2. Tombstones: from now on no load brings the person back.
+3. The ledgers are told, and the rows go, table by table.
+4. What is derived, the marts among it, is made again where its sources changed.
+5. Older versions go, and the log with what it says of them; the warehouse is written anew.
+6. Landing is only looked at.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from novade_pipeline.defs.erasure.landed import LandedTraces, traces_in_landing
+from novade_pipeline.defs.erasure.ledgers import account
+from novade_pipeline.defs.erasure.people import find_person, people_of
+from novade_pipeline.defs.erasure.traces import Traces, traces_in
+from novade_pipeline.errors import UserError
+from novade_pipeline.lake.database import rewrite_database
+from novade_pipeline.lake.deletion import (
+    Forgotten,
+    amend,
+    delete,
+    forget_the_past,
+    has_erasures,
+    storage_clock,
+)
+from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneBook
+from novade_pipeline.landing.source import Source
+from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.persons.forget import Either, Erased, Told
+from novade_pipeline.persons.names import Name
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What an erasure needs of the graph, and does not import: a domain knows no other's code.
+
+    Attributes:
+        tables: every declared table, by its name.
+        marts: the marts as they are published.
+        sources: of each domain that loads files, its sources with what makes a file have a place.
+        refuse_beside_runs: raises where a run is at work.
+        derive: makes what is derived again where its sources changed, or all marts anew; tells
+            what failed.
+    """
+
+    tables: Mapping[str, Table]
+    marts: Sequence[Table]
+    sources: Sequence[tuple[Source, Any]]
+    refuse_beside_runs: Callable[[], None]
+    derive: Callable[[bool], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class TableErased:
+    """What went, or would go, of a table.
+
+    Attributes:
+        rows: of the person.
+        amended: rows of others in which an address was replaced.
+        past: files of older versions; None where they were not looked at.
+    """
+
+    table: str
+    rows: int
+    amended: int
+    past: Forgotten | None = None
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What an erasure did, or would do."""
+
+    names: Mapping[str, int]
+    tables: Sequence[TableErased]
+    landed: LandedTraces
+    failures: Sequence[str] = ()
+
+
+def erase(
+    settings: Settings,
+    graph: Graph,
+    told: str,
+    *,
+    dry_run: bool = False,
+    tell: Tell = lambda _: None,
+) -> Erasure:
+    """Erase the person that is called so.
+
+    Args:
+        told: an e-mail address, an id, or `kind:id`.
+        dry_run: only say what would go.
+        tell: told one sentence a step.
+
+    Raises:
+        UserError: a run is at work, nobody is called so, or several are.
+        TransientFailure: the storage failed, or another writer was faster: erase again.
+    """
+    lake, policy = settings.lake, settings.personal_data_policy
+    graph.refuse_beside_runs()
+    book = TombstoneBook(lake, policy.key)
+    tell("The person's names are followed through the lake.")
+    with people_of(lake, graph.tables.values()) as people:
+        names = find_person(people, told, policy)
+        is_known = any(people.links_of([name]) for name in names)
+    if not is_known and not any(map(book.current().holds, names)):
+        raise UserError(
+            f"novade erase: expected a person that the lake knows, found nobody called so"
+            f"{_why_nobody(policy)}; nothing is written."
+        )
+    if dry_run:
+        return _dry(settings, graph, names, book, tell)
+    return _erase(settings, graph, names, book, tell)
+
+
+def _dry(
+    settings: Settings, graph: Graph, names: set[Name], book: TombstoneBook, tell: Tell
+) -> Erasure:
+    # Those of before too: what a killed erasure left would go with this one.
+    erased = Either(Told(frozenset(names)), book.current())
+    found = _traces(settings.lake, graph.tables, erased)
+    found |= {mart.name: traces_in(settings.lake, mart, erased) for mart in graph.marts}
+    counted = [_counted(traces) for traces in found.values()]
+    landed = _landed(settings, graph, settings.personal_data_policy.as_landed(erased), tell)
+    return Erasure(_kinds(names), counted, landed)
+
+
+def _erase(
+    settings: Settings, graph: Graph, names: set[Name], book: TombstoneBook, tell: Tell
+) -> Erasure:
+    lake = settings.lake
+    tell("Tombstones are written.")
+    book.add(names, datetime.now(UTC))
+    begun = storage_clock(lake, TOMBSTONES)
+    # A run that began before the tombstones stood may be loading the person again.
+    graph.refuse_beside_runs()
+    tell("Rows are taken away.")
+    found = _traces(lake, graph.tables, book.current())
+    marts = {mart.name: traces_in(lake, mart, book.current()) for mart in graph.marts}
+    for source, _ in graph.sources:
+        account(lake, source, found)
+    for name in _followers_first(graph.tables):
+        _remove(lake, found[name])
+    tell("What is derived is made again.")
+    failures = list(graph.derive(False))
+    if any(traces_in(lake, mart, book.current()).gone.num_rows for mart in graph.marts):
+        failures = list(graph.derive(True))
+    tell("Older versions are deleted.")
+    past = {}
+    for table in (*graph.tables.values(), *graph.marts):
+        if table in graph.marts or _is_about_persons(table) or has_erasures(lake, table):
+            past[table.name] = forget_the_past(lake, table, begun)
+    rewrite_database(settings.warehouse_path, lake)
+    counted = [_counted(traces, past.get(name)) for name, traces in found.items()]
+    counted += [_counted(traces, past[name]) for name, traces in marts.items()]
+    erased = settings.personal_data_policy.as_landed(book.current())
+    return Erasure(_kinds(names), counted, _landed(settings, graph, erased, tell), failures)
+
+
+def _traces(lake: Store, tables: Mapping[str, Table], erased: Erased) -> dict[str, Traces]:
+    """What each table holds; what follows another has what that has."""
+    found = {name: traces_in(lake, table, erased) for name, table in tables.items()}
+    for name, table in tables.items():
+        if table.follows is not None:
+            found[name].gone = found[table.follows].gone
+    return found
+
+
+def _remove(lake: Store, traces: Traces) -> None:
+    for rows in traces.amended.values():
+        amend(lake, traces.table, rows)
+    if traces.gone.num_rows:
+        delete(lake, traces.table, traces.gone)
+
+
+def _followers_first(tables: Mapping[str, Table]) -> list[str]:
+    """What follows a table goes before it: by the table's rows it is known which."""
+    return sorted(tables, key=lambda name: (tables[name].follows is None, name))
+
+
+def _is_about_persons(table: Table) -> bool:
+    return bool(table.personal or table.owners or table.follows)
+
+
+def _landed(settings: Settings, graph: Graph, erased: Erased, tell: Tell) -> LandedTraces:
+    tell("Landing is looked at.")
+    found = LandedTraces()
+    for source, rules in graph.sources:
+        traces_in_landing(settings.landing, source, rules, erased, found)
+    return found
+
+
+def _counted(traces: Traces, past: Forgotten | None = None) -> TableErased:
+    amended = max((rows.num_rows for rows in traces.amended.values()), default=0)
+    return TableErased(traces.table.name, traces.gone.num_rows, amended, past)
+
+
+def _kinds(names: Iterable[Name]) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for name in sorted(names):
+        counted[name.kind] = counted.get(name.kind, 0) + 1
+    return counted
+
+
+def _why_nobody(policy: PersonalDataPolicy) -> str:
+    if policy.mode == "drop":
+        return ", since NOVADE_PERSONAL_DATA is drop and no address is kept: say an id"
+    return ""

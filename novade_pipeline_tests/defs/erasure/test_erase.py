@@ -1,0 +1,312 @@
+"""A person is erased from a whole world: product, music, CRM, chat, marts, and stays away."""
+
+import gzip
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from novade_pipeline.definitions import tables
+from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, IDENTITIES, QUARANTINE
+from novade_pipeline.defs.drift import tables as drift
+from novade_pipeline.defs.erasure.commands import graph_of
+from novade_pipeline.defs.erasure.erase import Erasure, erase
+from novade_pipeline.defs.landing_assets import LandingConfig
+from novade_pipeline.defs.music import tables as music
+from novade_pipeline.defs.salesforce import tables as salesforce
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
+from novade_pipeline.errors import UserError
+from novade_pipeline.lake.delta import current_version
+from novade_pipeline.lake.merge import merge
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.tombstones import TOMBSTONES
+from novade_pipeline.personal_data import protect
+from novade_pipeline.running import run_graph
+from novade_pipeline.sandbox import amplitude_exports
+from novade_pipeline.settings import Settings
+from novade_pipeline_tests.byte_search import files_below_with, files_with, tables_with
+from novade_pipeline_tests.worlds import marts_of, published_of, settings_in
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+FIRST_HOUR = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def write(settings: Settings, table: Table, *rows: dict[str, Any]) -> None:
+    """Rows as a loader writes them: by the policy, then merged."""
+    always: dict[pa.DataType, Any] = {
+        pa.bool_(): False,
+        pa.timestamp("us", tz="UTC"): NOW,
+        pa.list_(pa.int64()): [],
+    }
+    told = [
+        {f.name: always.get(f.type) for f in table.schema if not f.nullable} | row for row in rows
+    ]
+    made = pa.Table.from_pylist(told, schema=table.schema)
+    merge(settings.lake, table, protect(made, table.personal, settings.personal_data_policy))
+
+
+def write_business(settings: Settings, address: str) -> None:
+    """The person in CRM, chat and music, and others who speak of the address."""
+    write(
+        settings,
+        salesforce.CONTACT,
+        {"id": "003A", "email": address.upper(), "last_name": "Doomed"},
+        {"id": "003B", "email": "other@example.com", "last_name": "Stays"},
+    )
+    write(settings, salesforce.LEAD, {"id": "00QA", "converted_contact_id": "003A"})
+    write(
+        settings,
+        salesforce.TASK,
+        {"id": "00TA", "who_id": "003A", "subject": "Call the doomed one"},
+        {"id": "00TB", "who_id": "003B", "description": f"Was told of <{address}>, who left"},
+    )
+    write(
+        settings,
+        drift.CONTACTS,
+        {"id": 71, "email": address, "attributes": json.dumps({"email": address})},
+        {"id": 72, "email": "other@example.com"},
+    )
+    write(
+        settings, drift.CONVERSATIONS, {"id": 501, "contact_id": 71}, {"id": 502, "contact_id": 72}
+    )
+    write(
+        settings,
+        drift.MESSAGES,
+        {"id": "m1", "conversation_id": 501, "author_type": "user", "author_id": 9, "body": "Hi"},
+        {"id": "m2", "conversation_id": 502, "author_type": "contact", "author_id": 72},
+    )
+    write(settings, drift.USERS, {"id": 9, "email": "agent@example.com"})
+    write(settings, music.USERS, {"id": 17, "email": address}, {"id": 18, "email": "b@example.com"})
+    write(
+        settings,
+        music.LISTEN_HISTORY,
+        {"history_id": "h17", "user_id": 17, "items": [1]},
+        {"history_id": "h18", "user_id": 18, "items": [1]},
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """A loaded world before and after somebody was erased from it.
+
+    Attributes:
+        uuids: of the events that somebody has whose address it is, found by hand.
+        before: the events of all.
+        tried: what a dry run said, and done what was done.
+    """
+
+    settings: Settings
+    address: str
+    uuids: set[str]
+    before: list[dict[str, Any]]
+    tried: Erasure
+    changed_by_trying: bool
+    done: Erasure
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    root = tmp_path_factory.mktemp("erased")
+    amplitude_exports.land(
+        root / "landing", first_hour=FIRST_HOUR, hours=20, events_per_hour=30, seed=3
+    )
+    settings = settings_in(root, root / "landing")
+    outcome = run_graph(settings)
+    assert outcome.success, outcome.failures
+    address, _ = somebody(settings)
+    land_more(settings, address)
+    write_business(settings, address)
+    outcome = run_graph(settings)
+    assert outcome.success, outcome.failures
+    _, uuids = somebody(settings)
+    before = read(settings.lake, EVENTS).to_pylist()
+    graph = graph_of(settings)
+    versions = {name: current_version(settings.lake, table) for name, table in graph.tables.items()}
+    tried = erase(settings, graph, address, dry_run=True)
+    after = {name: current_version(settings.lake, table) for name, table in graph.tables.items()}
+    done = erase(settings, graph, f" {address.upper()}")
+    return World(settings, address, uuids, before, tried, versions != after, done)
+
+
+def somebody(settings: Settings) -> tuple[str, set[str]]:
+    """The known user with the most events, and the events by hand, merges followed."""
+    events = read(settings.lake, EVENTS).to_pylist()
+    merged = {
+        row["amplitude_id"]: row["survivor_id"]
+        for row in read(settings.lake, IDENTITIES).to_pylist()
+    }
+    user = {event["amplitude_id"]: event["user_id"] for event in events if event["user_id"]}
+    survivors = {merged.get(id_, id_): user_id for id_, user_id in user.items()}
+    uuids: dict[str, set[str]] = {}
+    for event in events:
+        id_ = event["amplitude_id"]
+        if owner := event["user_id"] or survivors.get(merged.get(id_, id_)):
+            uuids.setdefault(owner, set()).add(event["uuid"])
+    known = set(merged.values())
+    address = max(
+        (survivors[id_] for id_ in sorted(known & survivors.keys())),
+        key=lambda name: len(uuids[name]),
+    )
+    return address, uuids[address]
+
+
+def land_more(settings: Settings, address: str) -> None:
+    """Somebody else's event that tells the address, a broken line and a damaged file with it."""
+    (first, *_) = sorted(
+        entry.file for entry in settings.landing.entries("amplitude/events/") if entry.size > 500
+    )
+    lines = gzip.decompress(settings.landing.read(first)).splitlines()
+    other = next(json.loads(line) for line in lines if address.encode() not in line)
+    told = {**other, "uuid": "11111111-mention", "event_properties": {"invited": address}}
+    text = json.dumps(told).encode() + b"\n" + f'{{"user_id": "{address}"\n'.encode()
+    folder = "amplitude/events"
+    settings.landing.write(gzip.compress(text), folder, "187520_2026-03-02_3#7.json.gz")
+    damaged = gzip.compress(f'{{"user_id": "{address}"}}\n'.encode())[:-6]
+    settings.landing.write(damaged, folder, "187520_2026-03-02_4#7.json.gz")
+
+
+def rows_of(done: Erasure) -> dict[str, int]:
+    return {table.table: table.rows for table in done.tables if table.rows}
+
+
+def test_a_dry_run_says_what_goes_and_changes_nothing(world: World) -> None:
+    assert not world.changed_by_trying
+    tried = rows_of(world.tried)
+    assert tried == rows_of(world.done)
+    assert tried.items() >= {
+        ("amplitude/events", len(world.uuids)),
+        ("amplitude/quarantine", 1),
+        ("tracking_plan/event_verdicts", len(world.uuids)),
+        ("salesforce/contact", 1),
+        ("salesforce/lead", 1),
+        ("salesforce/task", 1),
+        ("drift/contacts", 1),
+        ("drift/conversations", 1),
+        ("drift/messages", 1),
+        ("music/users", 1),
+        ("music/listen_history", 1),
+        ("marts/event_enhanced", len(world.uuids)),
+        ("marts/user_enhanced", 1),
+        ("marts/dim_users", 1),
+    }
+    amended = {table.table: table.amended for table in world.tried.tables if table.amended}
+    assert amended.items() >= {("salesforce/task", 1), ("amplitude/events", 1)}
+    assert world.tried.names == world.done.names
+    assert world.done.failures == []
+
+
+def test_no_byte_holds_the_address_any_more(world: World) -> None:
+    settings = world.settings
+    assert files_with(settings.lake, world.address) == []
+    assert tables_with(settings.warehouse_path, world.address) == []
+    homes = (settings.warehouse_path.parent / "lake", settings.dagster_home)
+    assert [file for home in homes for file in files_below_with(home, world.address)] == []
+    around = settings.warehouse_path.parent.glob(f"{settings.warehouse_path.name}*")
+    needle = world.address.encode()
+    assert [path for path in around if needle in path.read_bytes().lower()] == []
+
+
+def test_the_search_finds_what_landing_still_holds(world: World) -> None:
+    assert files_with(world.settings.landing, world.address) != []
+
+
+def test_the_rows_of_others_are_as_they_were(world: World) -> None:
+    def place(row: dict[str, Any]) -> tuple[str, int]:
+        return row["file"], row["line"]
+
+    left = [row for row in world.before if row["uuid"] not in world.uuids]
+    (mention,) = [row for row in left if row["uuid"] == "11111111-mention"]
+    mention["event_properties"] = mention["event_properties"].replace(world.address, "erased")
+    after = read(world.settings.lake, EVENTS).to_pylist()
+    assert sorted(after, key=place) == sorted(left, key=place)
+    for table, ids in (
+        (salesforce.CONTACT, ["003B"]),
+        (salesforce.TASK, ["00TB"]),
+        (drift.CONTACTS, [72]),
+        (drift.MESSAGES, ["m2"]),
+        (drift.USERS, [9]),
+        (music.USERS, [18]),
+    ):
+        assert read(world.settings.lake, table)["id"].to_pylist() == ids
+
+
+def test_every_line_is_still_accounted_for(world: World) -> None:
+    lake = world.settings.lake
+    by_file = Counter(read(lake, EVENTS)["file"].to_pylist())
+    bad = Counter(row["file"] for row in read(lake, QUARANTINE).to_pylist() if row["line"])
+    erased = 0
+    for row in read(lake, FILES, where={"source": "events"}).to_pylist():
+        told = row["rows"] + row["repeated"] + row["quarantined"] + row["blank"] + row["erased"]
+        assert row["lines"] == told
+        assert (row["rows"], row["quarantined"]) == (by_file[row["file"]], bad[row["file"]])
+        erased += row["erased"]
+    gone = sum(row["uuid"] in world.uuids for row in world.before)
+    assert erased == gone + 1
+
+
+def test_the_marts_are_what_the_tables_say(world: World) -> None:
+    marts = marts_of(world.settings)
+    assert len(marts["event_enhanced"]) == len(
+        set(read(world.settings.lake, EVENTS)["uuid"].to_pylist())
+    )
+    assert marts == published_of(world.settings)
+    verdicts = read(world.settings.lake, EVENT_VERDICTS)["uuid"].to_pylist()
+    assert sorted(verdicts) == sorted(read(world.settings.lake, EVENTS)["uuid"].to_pylist())
+
+
+def test_landing_is_listed_file_by_file_and_left_as_it_is(world: World) -> None:
+    landing, counted, damaged = world.settings.landing, Counter[str](), "_4#7.json.gz"
+    uuids = {uuid.encode() for uuid in world.uuids} | {b"11111111-mention"}
+    for entry in landing.entries("amplitude/events/"):
+        if not entry.file.endswith(damaged) and entry.size:
+            for line in gzip.decompress(landing.read(entry.file)).splitlines():
+                is_theirs = any(uuid in line for uuid in uuids) or b'{"user_id": "' in line[:13]
+                counted[entry.file] += is_theirs
+    assert world.done.landed.lines == +counted
+    assert [file for file in world.done.landed.unread if file.endswith(damaged)] != []
+    assert world.tried.landed == world.done.landed
+
+
+def test_only_hashes_say_who_was_erased(world: World) -> None:
+    stones = read(world.settings.lake, TOMBSTONES).to_pylist()
+    assert {stone["kind"] for stone in stones} == set(world.done.names)
+    assert world.address not in repr(stones)
+
+
+def test_nobody_is_brought_back_by_a_reload_or_a_second_erasure(world: World) -> None:
+    settings = world.settings
+    before = read(settings.lake, EVENTS)["uuid"].to_pylist()
+    outcome = run_graph(settings, config=LandingConfig(reload=True))
+    assert outcome.success, outcome.failures
+    write_business(settings, world.address)
+    assert files_with(settings.lake, world.address) == []
+    assert sorted(read(settings.lake, EVENTS)["uuid"].to_pylist()) == sorted(before)
+    again = erase(settings, graph_of(settings), world.address)
+    assert rows_of(again) == {}
+    assert again.landed == world.done.landed
+    assert files_with(settings.lake, world.address) == []
+    assert set(tables()) >= {table.table for table in again.tables if "marts" not in table.table}
+
+
+def test_a_person_whom_nobody_knows_is_one_sentence(world: World) -> None:
+    with pytest.raises(UserError, match="expected a person that the lake knows"):
+        erase(world.settings, graph_of(world.settings), "nobody@example.com")
+
+
+def test_an_id_of_several_systems_must_say_of_which(world: World) -> None:
+    settings = world.settings
+    write(settings, drift.CONTACTS, {"id": 18, "email": "c@example.com"})
+    with pytest.raises(UserError, match=r"drift_contact_id:….*music_user_id:…"):
+        erase(settings, graph_of(settings), "18", dry_run=True)
+    tried = erase(settings, graph_of(settings), "music_user_id:18", dry_run=True)
+    assert (
+        rows_of(tried).keys()
+        == {"music/users", "music/listen_history", "marts/dim_users", "marts/fct_listens"}
+        & rows_of(tried).keys()
+    )
+    assert rows_of(tried)["music/users"] == 1

@@ -1,0 +1,146 @@
+"""Rows that go by their keys, and that nothing of them is left in older versions or the log."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pydantic import BaseModel
+
+from novade_pipeline.lake.changes import changed_partitions, has_changed
+from novade_pipeline.lake.deletion import (
+    amend,
+    delete,
+    forget_the_past,
+    has_erasures,
+    storage_clock,
+)
+from novade_pipeline.lake.delta import current_version, open_table, replace, transaction_version
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import LocalStore, Store
+from novade_pipeline_tests.byte_search import files_with
+from novade_pipeline_tests.places import NewStore, on_disk
+
+ADA = "ada@example.com"
+
+
+class Row(BaseModel):
+    """A row."""
+
+    part: str
+    id: int
+    email: str
+    note: str | None = None
+
+
+class Wider(Row):
+    """A row with a column that was added later."""
+
+    count: int | None = None
+
+
+TABLE = Table("x/rows", Row, key=("id",), written="replace", partition_by=("part",))
+WIDER = Table("x/rows", Wider, key=("id",), written="replace", partition_by=("part",))
+
+
+@pytest.fixture
+def lake(new_store: NewStore) -> Store:
+    return new_store("lake")
+
+
+def rows(*told: tuple[str, int, str]) -> pa.Table:
+    named = [dict(zip(("part", "id", "email"), one, strict=True)) for one in told]
+    return pa.Table.from_pylist(named, schema=TABLE.schema)
+
+
+def keys(*ids: int, part: str = "a b") -> pa.Table:
+    return pa.table({"id": ids, "part": [part] * len(ids)})
+
+
+def write(lake: Store) -> None:
+    others = [(part, n, f"{n}@example.com") for n, part in enumerate(("a b", "c", "c"), 2)]
+    replace(lake, TABLE, rows(("a b", 1, ADA), *others), transactions={"source": 7})
+
+
+def ids(lake: Store) -> list[int]:
+    found: list[int] = read(lake, TABLE)["id"].to_pylist()
+    return sorted(found)
+
+
+def test_rows_go_by_their_keys_in_one_commit_that_names_no_value(lake: Store) -> None:
+    write(lake)
+    receipt = delete(lake, TABLE, keys(1, 1, 99))
+    assert receipt is not None
+    assert (receipt.rows, receipt.files, receipt.table_version) == (1, 1, 2)
+    assert ids(lake) == [2, 3, 4]
+    entry = lake.read(*TABLE.path, "_delta_log", f"{2:020}.json")
+    assert ADA.encode() not in entry
+    assert changed_partitions(lake, TABLE, 1, 2) == {"a b"}
+
+
+def test_nothing_of_a_deleted_row_is_left_after_the_past_is_forgotten(lake: Store) -> None:
+    write(lake)
+    assert files_with(lake, ADA) != []
+    begun = storage_clock(lake, Table("x/clock", Row, key=("id",), written="replace"))
+    amended = pa.table({"id": [2], "part": ["a b"], "note": ["changed in the same file"]})
+    amend(lake, TABLE, amended)
+    delete(lake, TABLE, keys(1))
+    assert has_erasures(lake, TABLE)
+    before = read(lake, TABLE).sort_by("id")
+    told = forget_the_past(lake, TABLE, begun)
+    assert told is not None
+    assert told.files >= 4
+    assert files_with(lake, ADA) == []
+    assert read(lake, TABLE).sort_by("id") == before
+    assert not has_erasures(lake, TABLE)
+
+
+def test_derived_tables_know_after_it_what_they_had_taken_in(lake: Store) -> None:
+    write(lake)
+    delete(lake, TABLE, keys(1))
+    version = current_version(lake, TABLE)
+    assert version is not None
+    forget_the_past(lake, TABLE, datetime.now(UTC) + timedelta(minutes=1))
+    assert transaction_version(lake, TABLE, "source") == 7
+    newest = current_version(lake, TABLE)
+    assert newest is not None
+    assert not has_changed(lake, TABLE, version, newest)
+    assert len(open_table(lake, TABLE).history()) == 1  # type: ignore[union-attr]
+    write(lake)
+    assert ids(lake) == [1, 2, 3, 4]
+
+
+@on_disk
+def test_what_a_killed_writer_left_goes_and_what_a_load_writes_now_stays(lake: Store) -> None:
+    assert isinstance(lake, LocalStore)
+    write(lake)
+    left = ("part-00000-dead.parquet", "part-00000-dead.parquet#1", "_delta_log/_commit_x.json.tmp")
+    for name in left:
+        lake.write(ADA.encode(), *TABLE.path, name)
+    begun = storage_clock(lake, Table("x/clock", Row, key=("id",), written="replace"))
+    lake.write(b"now", *TABLE.path, "part-00000-now.parquet")
+    lake.write(b"not ours", *TABLE.path, "notes.txt")
+    delete(lake, TABLE, keys(1))
+    forget_the_past(lake, TABLE, begun)
+    there = {entry.file.removeprefix("x/rows/") for entry in lake.entries("x/rows/")}
+    assert there.isdisjoint(left)
+    assert {"part-00000-now.parquet", "notes.txt"} <= there
+
+
+def test_values_are_amended_in_columns_that_the_lake_may_not_have_yet(lake: Store) -> None:
+    write(lake)
+    amended: dict[str, Any] = {"id": [3, 4], "part": ["c", "c"], "count": [30, 40]}
+    receipt = amend(lake, WIDER, pa.table(amended))
+    assert receipt is not None
+    assert receipt.rows == 2
+    found = read(lake, WIDER).sort_by("id")
+    assert found["count"].to_pylist() == [None, None, 30, 40]
+    assert found["email"].to_pylist()[2] == "3@example.com"
+
+
+@on_disk
+def test_a_table_that_is_not_there_has_nothing_to_delete(lake: Store) -> None:
+    assert delete(lake, TABLE, keys(1)) is None
+    assert forget_the_past(lake, TABLE, datetime.now(UTC)) is None
+    assert not has_erasures(lake, TABLE)
