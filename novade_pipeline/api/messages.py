@@ -9,7 +9,7 @@ LONGEST_BODY = 2**20
 
 
 def message_of(response: httpx.Response) -> str:
-    """The message of an error's body, where it has a usual form; 300 characters, and no full stop."""
+    """The message of an error's body, where it has a usual form; short, without its full stop."""
     body = b""
     try:
         for part in response.iter_bytes():

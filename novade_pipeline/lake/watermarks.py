@@ -42,14 +42,16 @@ class Watermark:
         """A generation that begins from nothing."""
         return replace(self, generation=self.generation + 1, value=None, is_whole=False)
 
-    def at(self, value: int, *, is_whole: bool) -> dict[str, int]:
-        """The transactions that record how far it is, with a commit."""
+    def transactions(self) -> dict[str, int]:
+        """What records it with a commit; nothing where nothing has been taken in."""
+        if self.value is None:
+            return {}
         of_policy = f"{self.name}:{self.policy}"
         return {
             self.name: self.generation,
             of_policy: self.generation,
-            f"{of_policy}:{self.generation}": value,
-        } | ({f"{of_policy}:{self.generation}:all": 1} if is_whole else {})
+            f"{of_policy}:{self.generation}": self.value,
+        } | ({f"{of_policy}:{self.generation}:all": 1} if self.is_whole else {})
 
 
 def watermark(store: Store, table: Table, name: str, policy: PersonalDataPolicy) -> Watermark:

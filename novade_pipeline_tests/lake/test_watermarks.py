@@ -1,5 +1,6 @@
 """A watermark stands in the commit that wrote its rows, and counts for its policy alone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,7 @@ TABLE = Table(name="source/rows", row=Row, key=("id",), written="merge", version
 def _take_in(lake: Store, mark: Watermark, value: int, **row: Any) -> None:
     at = datetime(2026, 11, 1, 0, 0, value % 60, tzinfo=UTC)
     rows = pa.Table.from_pylist([{"id": 1, "at": at, **row}], TABLE.schema)
-    merge(lake, TABLE, rows, transactions=mark.at(value, is_whole=False))
+    merge(lake, TABLE, rows, transactions=replace(mark, value=value).transactions())
 
 
 def test_it_begins_from_nothing_and_goes_on_from_the_last_commit(new_store: NewStore) -> None:
@@ -48,7 +49,9 @@ def test_it_begins_from_nothing_and_goes_on_from_the_last_commit(new_store: NewS
 def test_it_is_recorded_where_no_row_changes(new_store: NewStore) -> None:
     lake = new_store("lake")
     mark = watermark(lake, TABLE, "api", KEEP)
-    merge(lake, TABLE, TABLE.schema.empty_table(), transactions=mark.at(7, is_whole=True))
+    done = replace(mark, value=7, is_whole=True)
+    assert mark.transactions() == {}
+    merge(lake, TABLE, TABLE.schema.empty_table(), transactions=done.transactions())
     found = watermark(lake, TABLE, "api", KEEP)
     assert (found.value, found.is_whole) == (7, True)
 

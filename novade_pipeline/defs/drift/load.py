@@ -185,13 +185,14 @@ class ChatLoad:
         if len(part) and front is not None:
             reached = min(part["updated_at"][-1].as_py(), front)
             value = reached if value is None else max(value, reached)
+        after = replace(self.mark, value=value, is_whole=self.mark.is_whole or is_last)
         self.writer.put(
             CONVERSATIONS,
             conversations,
             [reading.chat_place(number) for number in ids],
-            transactions=None if value is None else self.mark.at(value, is_whole=is_last),
+            transactions=None if after == self.mark else after.transactions(),
         )
-        self.mark = replace(self.mark, value=value)
+        self.mark = after
         self._tell(f"{CONVERSATIONS.name}: {self.read:,} conversations read")
 
     def _contacts(self, ids: Collection[int]) -> None:

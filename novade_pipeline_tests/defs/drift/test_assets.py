@@ -110,7 +110,7 @@ def test_a_materialization_tells_requests_and_what_became_of_each_item(world: Wo
         1,
     )
     assert of_chats["conversations_read"] == 20
-    assert of_chats["watermark"].startswith("2026-10-31T23:")
+    assert of_chats["watermark"].startswith("2026-11-01T00:")
     assert told["quarantine"]["dagster/row_count"] == sum(
         metadata.get("rows_quarantined", 0) for metadata in told.values()
     )
