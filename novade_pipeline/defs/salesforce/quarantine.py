@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from novade_pipeline.defs.salesforce.rows import Bad
-from novade_pipeline.defs.salesforce.tables import QUARANTINE
+from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.read import read
@@ -49,10 +49,11 @@ def keep_bad(
         mended: which of some Ids were read without fault this time.
         now: when the bad ones are said to have been read.
     """
-    there = read(lake, QUARANTINE, where={"object": name})
+    source = OBJECTS[name].path[-1]
+    there = read(lake, QUARANTINE, where={"source": source})
     if not bad and not len(there):
         return None
-    rows = [_row(name, one, now) for one in {_record(one): one for one in bad}.values()]
+    rows = [_row(source, one, now) for one in {_record(one): one for one in bad}.values()]
     new = protect(pa.Table.from_pylist(rows, QUARANTINE.schema), QUARANTINE.personal, policy)
     read_now = mended(there["record"].to_pylist()) | {row["record"] for row in rows}
     kept = [row for row in there.to_pylist() if row["record"] not in read_now]
@@ -60,7 +61,7 @@ def keep_bad(
     after = pa.Table.from_pylist(kept, QUARANTINE.schema)
     if _contents(there.to_pylist()) == _contents(kept):
         return None
-    return replace_window(lake, QUARANTINE, after, [_ALWAYS], where={"object": name})
+    return replace_window(lake, QUARANTINE, after, [_ALWAYS], where={"source": source})
 
 
 def _as_before(
@@ -71,9 +72,9 @@ def _as_before(
     return [known.get(tuple(row[name] for name in _COMPARED), row) for row in new]
 
 
-def _row(name: str, one: Bad, now: datetime) -> dict[str, object]:
+def _row(source: str, one: Bad, now: datetime) -> dict[str, object]:
     return {
-        "object": name,
+        "source": source,
         "record": _record(one),
         "reason": one.reason,
         "raw": one.raw,

@@ -6,15 +6,16 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from novade_pipeline.personal_data import Personal
+from novade_pipeline.persons.marks import MayHold
 
 
 class Rejected(BaseModel):
     """A record that breaks the types of its object's fields, until it is read without fault."""
 
-    object: str = Field(description="Salesforce's name of the object.")
+    source: str = Field(description="Which table it would be a row of.")
     record: str = Field(description="Its Id; where it has none, a hash of what was told.")
     reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal()] = Field(
+    raw: Annotated[bytes | None, Personal(), MayHold()] = Field(
         None, description="The record as JSON, 64 KiB at most; null unless personal data is kept."
     )
     raw_bytes: int = Field(description="How many bytes the record has as JSON.")

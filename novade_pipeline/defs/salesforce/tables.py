@@ -387,14 +387,15 @@ OBJECTS = {
 }
 """Salesforce's name of an object -> its table."""
 
+READ = tuple(OBJECTS.values())
 QUARANTINE = Table(
     name="salesforce/quarantine",
     row=Rejected,
-    key=("object", "record"),
+    key=("source", "record"),
     written="replace_window",
-    partition_by=("object",),
+    partition_by=("source",),
     window="read_at",
+    lines_of=READ,
 )
-READ = tuple(OBJECTS.values())
 TABLES = (*READ, QUARANTINE)
 MART_SOURCES = READ

@@ -219,7 +219,7 @@ def test_a_record_that_breaks_its_types_is_kept_apart_until_it_is_mended(world: 
         loaded = world.load("Account", bulk_from_rows=bulk_from_rows, overlap_seconds=10**9)
         assert loaded.bad == 1
         (kept,) = world.read(QUARANTINE)
-        assert (kept["object"], kept["record"]) == ("Account", bad["Id"])
+        assert (kept["source"], kept["record"]) == ("account", bad["Id"])
         assert kept["reason"] == "NumberOfEmployees: expected a whole number, found a text"
         assert b'"NumberOfEmployees": "many"' in kept["raw"]
         assert bad["Id"] not in world.rows("Account")
