@@ -348,15 +348,15 @@ class UserRole(Record):
     )
 
 
-def _table(name: str, row: type[Record], tags: tuple[str, ...] = ()) -> Table:
+def _table(name: str, row: type[Record], *, changes_daily: bool = False) -> Table:
+    """An object's table; where nothing need change for days, old data is no reason to warn."""
     return Table(
         name=f"salesforce/{name}",
         row=row,
         key=("id",),
         written="merge",
         version="system_modstamp",
-        data_time="system_modstamp",
-        tags=tags,
+        data_time="system_modstamp" if changes_daily else None,
     )
 
 
@@ -367,7 +367,7 @@ OPPORTUNITY = _table("opportunity", Opportunity)
 OPPORTUNITY_LINE_ITEM = _table("opportunity_line_item", OpportunityLineItem)
 ORDER = _table("order", Order)
 PRODUCT = _table("product", Product)
-TASK = _table("task", Task)
+TASK = _table("task", Task, changes_daily=True)
 EVENT = _table("event", Event)
 USER = _table("user", User)
 USER_ROLE = _table("user_role", UserRole)
