@@ -35,7 +35,7 @@ def restore(
         selected: names of the models that may be built.
 
     Returns:
-        History -> how many rows were added or ended, for those whose table in the lake was not ours.
+        History -> how many rows were added or ended; of those that the lake has otherwise.
     """
     restored = {}
     for model in project.models:
