@@ -114,7 +114,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     root = tmp_path_factory.mktemp("erased")
     landing = root / "landing"
     amplitude_exports.land(
-        landing, first_hour=FIRST_HOUR, hours=14, events_per_hour=30, seed=3, faults=False
+        landing, first_hour=FIRST_HOUR, hours=14, events_per_hour=30, seed=1, faults=False
     )
     settings = settings_in(root, landing)
     address, uuids = somebody(settings)
