@@ -1,6 +1,8 @@
 """A Salesforce organisation: its objects as tables, with the fields that its describe names.
 
 Belongs here: what each object's table must have (`tables`), the fields that the organisation adds
-(`fields`), how it is logged in to and asked (`session`, `reading`), what a load does (`load`,
-`sweep`), and their wiring.
+(`fields`) and what it tells as rows of them (`rows`); how it is logged in to (`log_in`), asked over
+HTTP (`session`) and by simple-salesforce (`organisation`); what a load does (`load`: a `watermark`
+kept with the table, `slices` of a long history, a `spool` on the disk, `quarantine`, `sweep` for
+hard deletes); and their wiring.
 """
