@@ -96,7 +96,7 @@ def own_commit(
         UserError: the lake cannot be written.
     """
     failure = (
-        _lost_race(table)
+        lost_race(table)
         if isinstance(error, CommitFailedError)
         else cannot_write(store, table, error)
     )
@@ -114,7 +114,8 @@ def own_commit(
     return found
 
 
-def _lost_race(table: Table) -> LostRace:
+def lost_race(table: Table) -> LostRace:
+    """What a writer is told that was too slow."""
     return LostRace(
         f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
         "the step runs again from its source."

@@ -68,6 +68,8 @@ class KeyedFile:
 class Draft:
     """The next version of a table: the files that stay, and those dropped and added.
 
+    Files that are written and never committed wait, unreferenced, for a vacuum.
+
     Attributes:
         columns: the lake's, which may be more than the code declares.
         files: path -> file, as the version would be.
@@ -144,20 +146,24 @@ class Draft:
                 try:
                     return own_commit(self.store, self.table, mark, self.version, error).version
                 except LostRace:
-                    before = self.version
-                    self.target.update_incremental()
-                    self.version = self.target.version()
-                    paths = {file.path for file in _files(self.table, self.target)}
-                    still_good = (
-                        self.dropped.keys() <= paths
-                        and known_transactions(self.target, transactions) == known
-                        and not (
-                            changes and has_changed(self.store, self.table, before, self.version)
-                        )
-                    )
-                    if not left or not still_good:
+                    may_follow = self._catch_up(changes)
+                    if known_transactions(self.target, transactions) != known:
+                        may_follow = False
+                    if not left or not may_follow:
                         raise
         raise AssertionError("the last try returns or raises")
+
+    def _catch_up(self, changes: bool) -> bool:
+        """Look at the newest version; whether this one may follow it as well."""
+        before = self.version
+        try:
+            self.target.update_incremental()
+        except (OSError, DeltaError) as error:
+            raise cannot_write(self.store, self.table, error) from None
+        self.version = self.target.version()
+        if changes and has_changed(self.store, self.table, before, self.version):
+            return False
+        return self.dropped.keys() <= {file.path for file in _files(self.table, self.target)}
 
     def _commit(
         self, mark: dict[str, str], transactions: Mapping[str, int] | None, changes: bool

@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.commits import LostRace, cannot_write
+from novade_pipeline.lake.commits import LostRace, cannot_write, lost_race
 from novade_pipeline.lake.conform import conform, refuse_changed_types
 from novade_pipeline.lake.delta import WriteReceipt, create
 from novade_pipeline.lake.keyed_files import (
@@ -64,8 +64,8 @@ def merge(
             empty one, unless the table has them already, or newer ones.
 
     Returns:
-        What was written; its rows are those inserted and updated, its bytes include the rows that
-        stand in the same files.
+        What was written. Its rows are those inserted and updated, of a stream slice by slice; its
+        bytes include the rows that stand in the same files.
 
     Raises:
         PermanentFailure: a column has another type than declared, or a key no value; nothing is
@@ -119,7 +119,7 @@ def _slices(table: Table, rows: Rows, *, whole: bool) -> Iterator[pa.Table]:
         for first in range(0, batch.num_rows, SLICE_ROWS):
             part = batch.slice(first, SLICE_ROWS)
             held.append(part)
-            count, size = count + part.num_rows, size + part.get_total_buffer_size()
+            count, size = count + part.num_rows, size + part.nbytes
             if not whole and (count >= SLICE_ROWS or size >= SLICE_BYTES):
                 yield pa.Table.from_batches(held, table.schema)
                 held, count, size = [], 0, 0
@@ -267,6 +267,8 @@ def _with_columns(store: Store, table: Table, target: DeltaTable) -> DeltaTable:
     if new:
         try:
             target.alter.add_columns(list(Schema.from_arrow(pa.schema(new)).fields))
+        except CommitFailedError:
+            raise lost_race(table) from None
         except (OSError, DeltaError) as error:
             raise cannot_write(store, table, error) from None
         target.update_incremental()

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -21,6 +22,7 @@ from novade_pipeline.lake.delta import create, current_version, open_table, tran
 from novade_pipeline.lake.keyed_files import Draft
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.merge import merge
+from novade_pipeline.lake.query import connect, scan
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store, store
@@ -227,6 +229,16 @@ def test_a_key_without_a_value_is_refused(lake: Store) -> None:
     rows = pa.table({"id": ["a", None], "changed": [1, 1]}, schema=loose.schema)
     with pytest.raises(PermanentFailure, match="expected a value in every id"):
         merge(lake, loose, rows)
+
+
+def test_other_readers_find_the_same_rows(lake: Store) -> None:
+    merge(lake, USERS, _numbered(range(30)))
+    merge(lake, USERS, _numbered([7], 2))
+    with closing(connect(lake=lake)) as connection:
+        found = connection.sql(f"FROM {scan(lake, USERS)}").to_arrow_table()
+    assert sorted(zip(*found.select(["id", "changed"]).to_pydict().values(), strict=True)) == (
+        _standing(lake)
+    )
 
 
 @on_disk
