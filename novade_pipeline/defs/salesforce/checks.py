@@ -52,8 +52,8 @@ RULES = (
     Rule(
         "closes_after_it_opens",
         OPPORTUNITY,
-        "Warns where an opportunity closed before it was made: its days to close are negative.",
-        "is_closed and close_date < cast(created_date as date)",
+        "Warns where an opportunity closes before it was made: its days to close are negative.",
+        "close_date < cast(created_date as date)",
     ),
     Rule(
         "account_has_a_domain",

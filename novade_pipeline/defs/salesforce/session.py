@@ -35,6 +35,7 @@ Answered = TypeVar("Answered")
 _USAGE = re.compile(r"(?<!-)\bapi-usage=(\d+)/(\d+)")
 # A row or a query plan is busy, whatever the status says.
 PASSING_CODES = frozenset({"UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT", "SERVER_UNAVAILABLE"})
+_DATA = frozenset({"application/json", "text/csv"})
 BUSY_STATUSES = PASSING_STATUSES | {406, 420}
 
 
@@ -146,13 +147,23 @@ class SalesforceSession(requests.Session):
             used = self.token
             answer = self._sent(method, url, options)
             if answer.status_code < 300:
-                return answer
+                return self._told_as_data(_where(method, url), answer)
             code, message = _error(answer)
             if answer.status_code == 401 and not renewed:
                 self._token = None if self._token is used else self._token
                 continue
             raise self._failure(_where(method, url), answer, code, message)
         raise AssertionError("the second try returns or raises")
+
+    def _told_as_data(self, where: str, answer: requests.Response) -> requests.Response:
+        """A page for people, which is what other hosts have in these places, is no answer."""
+        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        if answer.content and kind not in _DATA:
+            raise PermanentFailure(
+                f"Salesforce: expected JSON or CSV from {where}, found {kind or 'unnamed content'}; "
+                "NOVADE_SALESFORCE_URL must be the organisation's My Domain."
+            )
+        return answer
 
     def _sent(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
         self._requests += 1

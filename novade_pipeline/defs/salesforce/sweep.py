@@ -4,6 +4,7 @@ So all ids are read now and then and compared with the lake's. A record that is 
 that is back is read again, as is one that the lake has missed.
 """
 
+import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ IDS_A_QUERY = 200
 """So that the query fits into a URL, its fields as well."""
 MOST_READ_AGAIN = 20_000
 """What more is missing is read by a later sweep."""
+PARTS = 8
+_DIGITS = string.digits + string.ascii_letters
 FEW = 100
 """An object with fewer rows may lose all of them without a question."""
 
@@ -73,13 +76,12 @@ def sweep(
     table = fields.table
     theirs = _ids_there(org, name, fields, tell)
     ours = _ids_here(lake, table)
-    gone = pc.filter(ours, pc.invert(pc.is_in(ours, value_set=theirs)))
-    gone = pa.array(_confirmed(org, name, gone.to_pylist()), pa.string())
+    gone = pa.array(_confirmed(org, name, _not_among(ours, theirs)), pa.string())
     _refuse_a_lost_right(org, name, len(ours), len(gone))
-    missing = pc.filter(theirs, pc.invert(pc.is_in(theirs, value_set=ours)))
+    missing = _not_among(theirs, ours)
     batches = list(_marked(lake, table, gone, now)) if len(gone) else []
     returned = 0
-    for batch in _read_again(org, name, fields, missing.to_pylist()[:MOST_READ_AGAIN]):
+    for batch in _read_again(org, name, fields, missing[:MOST_READ_AGAIN]):
         rows = protect(pa.Table.from_batches([batch]), table.personal, policy)
         batches += [conform(table, one) for one in rows.to_batches()]
         returned += batch.num_rows
@@ -96,7 +98,7 @@ def sweep(
 
 def _ids_there(
     org: Organisation, name: str, fields: Fields, tell: Callable[[str], None]
-) -> pa.Array:
+) -> pa.ChunkedArray:
     soql = f"SELECT Id FROM {name}"
     page = org.first_page(soql)
     only_ids = _only(fields, "id")
@@ -105,16 +107,34 @@ def _ids_there(
     else:
         pages = org.bulk_pages(only_ids, soql, tell)
     chunks = [batch.column("id") for batch, _ in pages]
-    return pa.chunked_array(chunks, pa.string()).combine_chunks()
+    return pa.chunked_array(chunks, pa.string())
 
 
-def _ids_here(lake: Store, table: Table) -> pa.Array:
+def _ids_here(lake: Store, table: Table) -> pa.ChunkedArray:
     """The ids of rows that are not marked as gone."""
     chunks = [
         batch.filter(pc.is_null(batch.column("vanished_at"))).column("id")
         for batch in stream(lake, table, columns=["id", "vanished_at"])
     ]
-    return pa.chunked_array(chunks, pa.string()).combine_chunks()
+    return pa.chunked_array(chunks, pa.string())
+
+
+def _not_among(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> list[str]:
+    """The ids that do not stand among others; compared in parts, each with a small hash table."""
+    part, other_part = _part(ids), _part(others)
+    found: list[str] = []
+    for number in range(PARTS):
+        mine = ids.filter(pc.equal(part, number))
+        there = others.filter(pc.equal(other_part, number))
+        found += mine.filter(pc.invert(pc.is_in(mine, value_set=there))).to_pylist()
+    return found
+
+
+def _part(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which part an id belongs to, by the last of the characters that count up."""
+    last = pc.utf8_slice_codeunits(ids, 14, 15)
+    digit = pc.fill_null(pc.index_in(last, value_set=pa.array(list(_DIGITS))), 0)
+    return pc.bit_wise_and(digit, PARTS - 1)
 
 
 def _confirmed(org: Organisation, name: str, gone: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from novade_pipeline.defs.salesforce import load as loading
+from novade_pipeline.defs.salesforce import sweep as sweeping
 from novade_pipeline.sandbox.salesforce_fields import Field
 from novade_pipeline_tests.defs.salesforce.conftest import new_world
 from novade_pipeline_tests.defs.salesforce.same_state import differences
@@ -167,12 +168,12 @@ class _killed_at_commit:  # noqa: N801
                 raise Killed
             return receipt
 
-        loading.merge = merge
+        loading.merge = sweeping.merge = merge
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        loading.merge = self._merge
+        loading.merge = sweeping.merge = self._merge
         return kind is Killed
 
 
 TestAnySequence = Sequence.TestCase
-TestAnySequence.settings = settings(max_examples=8, stateful_step_count=12, deadline=None)
+TestAnySequence.settings = settings(max_examples=6, stateful_step_count=12, deadline=None)

@@ -120,7 +120,7 @@ def test_a_materialization_tells_what_was_read_how_and_what_is_left(world: World
 
 
 def test_no_personal_data_and_no_secret_is_in_any_event(world: World) -> None:
-    result = _run(world)
+    result = _run(world, "contact", "user")
     events = str(result.all_events)
     assert world.api.access.client_secret not in events
     people = [r for r in world.org.records("Contact") if r["Email"]]
@@ -151,11 +151,12 @@ def test_an_object_that_the_organisation_does_not_have_can_be_left_out(world: Wo
 
 
 def test_a_field_that_changes_is_told_in_its_check_and_breaks_no_load(world: World) -> None:
-    _run(world)
+    parts = ("account", "contact", "opportunity")
+    _run(world, *parts)
     world.org.drop_field("Account", "Notes__c")
     world.org.change_type("Account", "Health_Score__c", "string")
     world.org.hide_field("Opportunity", "Amount")
-    result = _run(world)
+    result = _run(world, *parts)
     assert result.success, _why(result)
     found = _checks(result)
     before = found["account", assets.BEFORE_CHECK]
@@ -179,7 +180,7 @@ def test_what_the_business_would_not_believe_is_counted_and_loaded(world: World)
             org.update("Account", account["Id"], {"Website": "example"})
     deal = org.records("Opportunity")[0]["Id"]
     org.update("Opportunity", deal, {"IsClosed": True})
-    result = _run(world)
+    result = _run(world, "account", "opportunity")
     found = _checks(result)
     assert found["account", "account_has_a_domain"].passed
     assert found["account", "picklist_values_are_short"].passed
@@ -190,7 +191,7 @@ def test_what_the_business_would_not_believe_is_counted_and_loaded(world: World)
         "Opportunity",
         {"Name": "Early", "IsClosed": True, "CloseDate": org.clock.date().replace(year=2001)},
     )
-    found = _checks(_run(world))
+    found = _checks(_run(world, "account", "opportunity"))
     domain = found["account", "account_has_a_domain"]
     assert not domain.passed
     assert domain.metadata["first_ids"].value == [nowhere]

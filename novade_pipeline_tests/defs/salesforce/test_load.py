@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from novade_pipeline.defs.salesforce import load as loading
@@ -81,7 +80,6 @@ def test_records_that_change_while_they_are_read_stand_once_in_their_newest_stat
     world.api.trouble = Trouble(changes=20, deletions=3)
     world.load("Contact", bulk_from_rows=0, slice_rows=10)
     world.load("Contact", bulk_from_rows=0, slice_rows=10)
-    assert world.api.org.clock > moment(0)
     world.api.trouble = Trouble()
     world.load("Contact")
     assert differences(world, "Contact") == []
@@ -342,9 +340,3 @@ def test_an_object_without_records_is_an_empty_table(world: World) -> None:
         loaded = world.load("Event", sweep_hours=0)
         assert (loaded.rows, loaded.how) == (0, ())
     assert world.read(OBJECTS["Event"]) == []
-
-
-def test_a_table_is_created_with_the_columns_that_the_organisation_has(world: World) -> None:
-    fields = world.load("Order").fields
-    assert isinstance(fields.table.schema, pa.Schema)
-    assert fields.skipped == {"Signed_Copy__c": "a file's content, which no query tells"}

@@ -1,5 +1,6 @@
 """Logging in, being let in no more, asking again, and leaving calls to the people in the office."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from novade_pipeline.api.retry import Retry
@@ -233,19 +234,39 @@ def test_a_redirect_is_not_followed() -> None:
         assert "answered 302" in _refusal(org)
 
 
+def test_a_page_for_people_is_no_answer() -> None:
+    async def page(request: Request) -> Response:
+        return HTMLResponse("<html>Log in to Salesforce</html>")
+
+    with _faked(_let_in, page) as org:
+        told = _refusal(org)
+    assert "expected JSON or CSV from GET /services/data/v59.0/sobjects/Account/describe" in told
+    assert "found text/html; NOVADE_SALESFORCE_URL must be the organisation's My Domain" in told
+
+
+def test_an_organisation_that_says_nothing_is_given_up() -> None:
+    async def silent(request: Request) -> Response:
+        await asyncio.sleep(0.3)
+        return JSONResponse({})
+
+    with _faked(_let_in, silent, timeout_seconds=0.02) as org:
+        assert "no answer within 0.02 s" in _refusal(org, TransientFailure)
+        assert (org.session.usage.requests, org.session.usage.retries) == (7, 5)
+
+
 async def _let_in(request: Request) -> Response:
     return JSONResponse({"access_token": "t0p", "instance_url": str(request.base_url)})
 
 
 @contextmanager
-def _faked(token: Any, answer: Any) -> Iterator[Organisation]:
+def _faked(token: Any, answer: Any, **more: Any) -> Iterator[Organisation]:
     routes = [
         Route("/services/oauth2/token", token, methods=["POST"]),
         Route("/{_:path}", answer, methods=["GET", "POST"]),
     ]
     with serving(Starlette(routes=routes)) as url:
         settings = SalesforceSettings(  # type: ignore[call-arg]
-            _env_file=None, url=url, client_id="c", client_secret=SecretStr("s")
+            _env_file=None, url=url, client_id="c", client_secret=SecretStr("s"), **more
         )
         with Organisation(settings, SalesforceSession(settings, sleep=lambda _: None)) as org:
             yield org
