@@ -185,7 +185,7 @@ def _changed(
     if target is None:
         return None
     before, mark = target.version(), {**new_mark(), ERASURE: "true"}
-    same = " AND ".join(f't."{name}" = s."{name}"' for name in named_by(table))
+    same = " AND ".join(_is_same(table, name) for name in named_by(table))
     try:
         there = {field.name for field in target.schema().fields}
         if new := [table.schema.field(name) for name in rows.schema.names if name not in there]:
@@ -214,3 +214,11 @@ def _changed(
         newest=None,
         seconds=time.monotonic() - started,
     )
+
+
+def _is_same(table: Table, name: str) -> str:
+    """SQL for the same value on both sides; a missing one is the same as a missing one."""
+    same = f't."{name}" = s."{name}"'
+    if table.schema.field(name).nullable:
+        return f'({same} OR (t."{name}" IS NULL AND s."{name}" IS NULL))'
+    return same

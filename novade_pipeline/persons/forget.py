@@ -252,7 +252,7 @@ def _is_whole(rows: pa.Table, mark: MayHold) -> Mask:
 
 
 def _holding(rows: pa.Table, name: str, owners: Owners, erased: Erased) -> Mask:
-    sources: list[str] = rows["source"].to_pylist()
+    sources: list[str] = rows[owners.may_hold[name].source].to_pylist()
     raws: list[bytes | None] = rows[name].to_pylist()
     return np.array(
         [
@@ -270,7 +270,7 @@ def _names_of_line(raw: bytes, source: str, owners: Owners) -> Iterator[Name]:
     except (ValueError, RecursionError):
         return
     for (of_source, key), kind in owners.lines.items():
-        if of_source == source and isinstance(value, dict):
+        if of_source == source.lower() and isinstance(value, dict):
             name = name_of(kind, value.get(key))
             if name is not None:
                 yield name

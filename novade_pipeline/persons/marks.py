@@ -45,10 +45,12 @@ class MayHold:
     """Marks bytes that could not be read as rows and so may hold anybody's names.
 
     Attributes:
+        source: the column that says which table the bytes would have been a row of.
         whole: a column and its value where the bytes are of a whole file: these are emptied, and
             the row stays, since it says of the file that it could not be read.
     """
 
+    source: str = "source"
     whole: tuple[str, int] | None = None
 
 

@@ -140,6 +140,19 @@ def test_values_are_amended_in_columns_that_the_lake_may_not_have_yet(lake: Stor
 
 
 @on_disk
+def test_a_key_may_have_a_part_that_is_missing(lake: Store) -> None:
+    table = Table("x/rows", Row, key=("id", "note"), written="replace", partition_by=("part",))
+    told = rows(("c", 1, ADA), ("c", 1, "b@example.com"), ("c", 2, "b@example.com"))
+    replace(lake, table, told.set_column(3, "note", pa.array([None, "kept", None], pa.string())))
+    gone = pa.table({"id": [1], "note": pa.array([None], pa.string()), "part": ["c"]})
+    delete(lake, table, gone)
+    assert [(r["id"], r["note"]) for r in read(lake, table).sort_by("id").to_pylist()] == [
+        (1, "kept"),
+        (2, None),
+    ]
+
+
+@on_disk
 def test_a_table_that_is_not_there_has_nothing_to_delete(lake: Store) -> None:
     assert delete(lake, TABLE, keys(1)) is None
     assert forget_the_past(lake, TABLE, datetime.now(UTC)) is None

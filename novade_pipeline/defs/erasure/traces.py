@@ -86,7 +86,7 @@ def _rows(lake: Store, table: Table) -> Iterator[pa.Table]:
         return
     there = pa.schema(found.schema().to_arrow())
     wanted = {*named_by(table), *table.owners.columns, *table.owners.may_hold, _LANDED_IN, "line"}
-    wanted |= {"source"} if table.owners.may_hold else set()
+    wanted |= {mark.source for mark in table.owners.may_hold.values()}
     wanted |= {
         mark.when[0]
         for marks in table.owners.columns.values()
