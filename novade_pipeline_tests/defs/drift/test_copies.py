@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from novade_pipeline.defs.drift.forgetting import forget_in_copies
+from novade_pipeline.defs.drift.copies import forget_in_copies
 from novade_pipeline.defs.drift.manifest import faults, frozen_since, manifest
 from novade_pipeline.defs.drift.tables import (
     CONTACT_ID,
