@@ -9,6 +9,7 @@ What a domain may bring, by the name of the module that brings it:
 | `settings`                                          | `SETTINGS`, its `DomainSettings`      |
 | `commands`                                          | `add_to(app)` for the command line    |
 | `access`                                            | `probes(settings)`: rights it needs   |
+| `copies`                                            | `forget_in_copies(lake, erased)`      |
 """
 
 import importlib

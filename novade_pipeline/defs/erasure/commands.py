@@ -52,6 +52,7 @@ def graph_of(settings: "Settings") -> "Graph":
     from novade_pipeline.defs.landing_assets import rules_of
     from novade_pipeline.defs.marts.tables import mart_tables
     from novade_pipeline.deriving import derive, refuse_beside_runs
+    from novade_pipeline.domains import modules
 
     return Graph(
         tables=tables(),
@@ -59,6 +60,7 @@ def graph_of(settings: "Settings") -> "Graph":
         sources=[(s, rules_of(settings, s)) for group in landing_sources() for s in group],
         refuse_beside_runs=lambda: refuse_beside_runs(settings),
         derive=lambda rebuild: derive(settings, rebuild_marts=rebuild),
+        copies=[module.forget_in_copies for module in modules("copies")],
     )
 
 

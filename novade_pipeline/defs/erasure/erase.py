@@ -50,6 +50,8 @@ class Graph:
         refuse_beside_runs: raises where a run is at work.
         derive: makes what is derived again where its sources changed, or all marts anew; tells
             what failed.
+        copies: take erased persons out of what domains keep beside their tables; each gives the
+            places in which there were some.
     """
 
     tables: Mapping[str, Table]
@@ -57,6 +59,7 @@ class Graph:
     sources: Sequence[tuple[Source, Any]]
     refuse_beside_runs: Callable[[], None]
     derive: Callable[[bool], Sequence[str]]
+    copies: Sequence[Callable[[Store, Erased], Sequence[str]]] = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,9 @@ def _erase(
         account(lake, source, found)
     for name in _followers_first(graph.tables):
         _remove(lake, found[name])
+    for forget in graph.copies:
+        for place in forget(lake, book.current()):
+            tell(f"{place} is written anew.")
     tell("What is derived is made again.")
     failures = list(graph.derive(False))
     if any(traces_in(lake, mart, book.current()).gone.num_rows for mart in graph.marts):

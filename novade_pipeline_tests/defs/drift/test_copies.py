@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from novade_pipeline.defs.drift.forgetting import forget_in_copies
+from novade_pipeline.defs.drift.copies import forget_in_copies
 from novade_pipeline.defs.drift.manifest import faults, frozen_since, manifest
 from novade_pipeline.defs.drift.tables import (
     CONTACT_ID,
@@ -11,11 +11,16 @@ from novade_pipeline.defs.drift.tables import (
     CONVERSATION_ID,
     CONVERSATIONS,
     MESSAGES,
+    TABLES,
 )
+from novade_pipeline.defs.erasure.commands import graph_of
+from novade_pipeline.defs.erasure.erase import Graph, erase
+from novade_pipeline.lake.tombstones import TOMBSTONES
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.persons.forget import Erased, Told
 from novade_pipeline.persons.names import Name
 from novade_pipeline.sandbox.drift_api import DriftApi
+from novade_pipeline.settings import load_settings
 
 World = Any
 
@@ -81,3 +86,32 @@ def test_whoever_is_erased_is_not_in_a_later_copy(world: World) -> None:
     found = told["tables"][CONTACTS.name]
     assert (found["erased"], found["told"]) == (1, found["rows"] + 1)
     assert told["tables"][CONVERSATIONS.name]["erased"] >= 1
+
+
+def test_novade_erase_takes_a_person_out_of_tables_and_copies(
+    world: World,
+) -> None:
+    service = DriftApi(conversations=6)
+    contact = service.newest_first()[0]["contactId"]
+    email = service.has.people[contact].email.lower()
+    world.serve(service)
+    world.export()
+    settings = load_settings(
+        lake_url=world.lake.url,
+        landing_url=str(world.root),
+        warehouse_path=world.root / "warehouse.duckdb",
+        dagster_home=world.root / "dagster",
+    )
+    graph = Graph(
+        tables={table.name: table for table in TABLES} | {TOMBSTONES.name: TOMBSTONES},
+        marts=(),
+        sources=(),
+        refuse_beside_runs=lambda: None,
+        derive=lambda rebuild: (),
+        copies=graph_of(settings).copies,
+    )
+    erase(settings, graph, email)
+    assert world.files_with(email.encode()) == []
+    told = manifest(world.lake)
+    assert told is not None
+    assert faults(world.lake, told) == []
