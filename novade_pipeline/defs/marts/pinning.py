@@ -31,10 +31,11 @@ def pin(
             f"create or replace view {schema}.{identifier(table.path[-1])} as {view}"
         )
     connection.execute("delete from novade.pinned")
-    connection.executemany(
-        "insert into novade.pinned values ($1, $2, $3)",
-        [[name, version.number, version.table_id] for name, version in versions.items()],
-    )
+    if versions:
+        connection.executemany(
+            "insert into novade.pinned values ($1, $2, $3)",
+            [[name, version.number, version.table_id] for name, version in versions.items()],
+        )
     connection.execute("commit")
 
 
