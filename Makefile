@@ -7,18 +7,19 @@ BIN := .venv/bin
 PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 HOURS ?= 336
 EVENTS_PER_HOUR ?= 120
+BESIDE = $(BIN)/novade sandbox with --events-per-hour $(EVENTS_PER_HOUR) --
 
 .PHONY: run test ui bench bench-azure bench-kill azurite azurite-setup setup setup-dev pins clean
 
 run: setup ## Sample exports to marts; at the end a table of what was done.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
-	@$(BIN)/novade run
+	@$(BESIDE) $(BIN)/novade run
 
 ui: setup ## Dagster's web page, with the sensors running.
-	@$(BIN)/novade ui
+	@$(BESIDE) $(BIN)/novade ui
 
 test: setup-dev ## All tests.
-	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 bench: setup-dev ## Figures, each beside its peer in the same run.
 	@$(BIN)/python benchmarks/ingest.py
@@ -27,6 +28,7 @@ bench: setup-dev ## Figures, each beside its peer in the same run.
 	@$(BIN)/python benchmarks/mentions.py
 	@$(BIN)/python benchmarks/discovery.py
 	@$(BIN)/python benchmarks/upkeep.py
+	@$(BIN)/python benchmarks/merge.py
 
 bench-azure: setup-dev ## The load on Azurite, beside the local disk and copying alone.
 	@$(BIN)/python benchmarks/on_azure.py

@@ -180,6 +180,8 @@ def main() -> None:
     parser.add_argument("--azurite", type=int, default=20_000, help="blobs that lie in Azurite")
     parser.add_argument("--tick", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if min(options.blobs, options.azurite or options.blobs) <= PAGE_ENTRIES and not options.tick:
+        parser.error(f"more than a page of {PAGE_ENTRIES:,} blobs is needed, or 0 in Azurite")
     if options.tick:
         url, endpoint, key, lake, remembers, sweeps = options.tick
         landing: Store = (

@@ -66,26 +66,36 @@ def access_to(account: str, suffix: str, told: Mapping[str, str | None]) -> Acce
             "expected one credential, found "
             f"{' and '.join(f'NOVADE_AZURE_{name.upper()}' for name in given)}; leave one"
         )
+    variable = f"NOVADE_AZURE_{given[0].upper()}" if given else ""
     endpoint = (told.get("endpoint") or "").rstrip("/")
     if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
-        raise ValueError("expected an endpoint that begins with https://, found another")
+        raise ValueError(
+            "expected an endpoint that begins with https://, found another; mend "
+            "NOVADE_AZURE_ENDPOINT"
+        )
     key, sas = told.get("account_key"), (told.get("sas_token") or "").lstrip("?")
     if text := told.get("connection_string"):
         fields = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
         if fields.get("AccountName") not in (account, None):
             raise ValueError(
-                f"expected the connection string of account {account}, found that of another one"
+                f"expected the connection string of account {account}, found that of another one; "
+                f"mend {variable}"
             )
         key, sas = fields.get("AccountKey"), fields.get("SharedAccessSignature", "").lstrip("?")
         if not key and not sas:
             raise ValueError(
-                "expected a connection string with AccountKey or SharedAccessSignature, found none"
+                "expected a connection string with AccountKey or SharedAccessSignature, found "
+                f"none; mend {variable}"
             )
         endpoint = endpoint or fields.get("BlobEndpoint", "").rstrip("/")
     if key and not _is_base64(key):
-        raise ValueError("expected an account key in base64, found something else")
+        raise ValueError(
+            f"expected an account key in base64, found something else; mend {variable}"
+        )
     if sas and "sig=" not in sas:
-        raise ValueError("expected a SAS token with a signature (sig=…), found none")
+        raise ValueError(
+            f"expected a SAS token with a signature (sig=…), found none; mend {variable}"
+        )
     return Access(account, endpoint or f"https://{account}.blob.{suffix}", key, sas or None)
 
 

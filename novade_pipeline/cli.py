@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from novade_pipeline.domains import modules
-from novade_pipeline.errors import UserError
+from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.sandbox.commands import sandbox
 from novade_pipeline.settings import Settings, load_settings
 
@@ -166,8 +166,9 @@ def main() -> NoReturn:
     """Run the command; what a user can mend is one sentence on standard error."""
     try:
         app()
-    except UserError as error:
+    except (UserError, TransientFailure) as error:
+        again = " Try again." if isinstance(error, TransientFailure) else ""
         told = Console(stderr=True)
-        told.print(f"[red]Error[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        told.print(f"[red]Error[/red] {escape(str(error))}{again}", soft_wrap=True, highlight=False)
         sys.exit(2)
     sys.exit(0)

@@ -29,7 +29,7 @@ from novade_pipeline.defs.runs import (
     why_failed,
 )
 from novade_pipeline.defs.tracking_plan.plan_files import newest_file, read_plan
-from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.errors import UserError
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Wanted
@@ -80,8 +80,9 @@ class RunOutcome:
 
     @property
     def unchanged(self) -> bool:
-        """Every asset had nothing to do."""
-        return self.success and all(asset.unchanged for asset in self.assets.values())
+        """Every asset that was made had nothing to do."""
+        made = [asset for asset in self.assets.values() if asset.rows is not None]
+        return self.success and all(asset.unchanged for asset in made)
 
 
 def parse_window(text: str, history_start: date, now: datetime | None = None) -> Window:
@@ -120,12 +121,22 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def prepare_home(settings: Settings) -> Path:
-    """DAGSTER_HOME, with the settings that pools need."""
+    """DAGSTER_HOME, with the settings that pools need.
+
+    Raises:
+        UserError: it cannot be made.
+    """
     home = settings.dagster_home.absolute()
     config = home / "dagster.yaml"
-    if not config.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(__file__).with_name("dagster.yaml"), config)
+    try:
+        if not config.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(__file__).with_name("dagster.yaml"), config)
+    except OSError as error:
+        raise UserError(
+            f"Dagster's home: expected to write {home}, found: {error.strerror or error}; set "
+            "NOVADE_DAGSTER_HOME."
+        ) from None
     return home
 
 
@@ -135,15 +146,13 @@ def check_places(settings: Settings) -> None:
     Raises:
         UserError: landing cannot be read, the lake cannot be written, the warehouse is held by
             another process, or the newest tracking plan is none.
+        TransientFailure: storage does not answer now.
     """
     landing = settings.landing
-    try:
-        require(*landing_probes(landing), *lake_probes(settings.lake))
-        plan = newest_file(landing)
-        if plan is not None:
-            read_plan(landing, plan)
-    except TransientFailure as failure:
-        raise UserError(f"{failure} Try again.") from None
+    require(*landing_probes(landing), *lake_probes(settings.lake))
+    plan = newest_file(landing)
+    if plan is not None:
+        read_plan(landing, plan)
     try:
         open_database(settings.warehouse_path).close()
     except OSError as error:
@@ -173,6 +182,7 @@ def run_graph(
 
     Raises:
         UserError: something that must be put right before a run can start.
+        TransientFailure: storage does not answer now.
     """
     check_places(settings)
     definitions = build_definitions(settings)

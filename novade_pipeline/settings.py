@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -35,6 +36,25 @@ class DomainSettings(BaseSettings):
 
 
 Domain = TypeVar("Domain", bound=DomainSettings)
+
+
+def address(url: str, secret: str) -> str:
+    """The address of an API, checked.
+
+    Args:
+        secret: the variable that a token belongs in.
+
+    Raises:
+        ValueError: it is none, or says more than where.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an address as https://host/path")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            "expected an address without user, query and fragment; a token belongs in " + secret
+        )
+    return url
 
 
 class Settings(BaseSettings):
@@ -193,19 +213,21 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
     if home := os.environ.get("DAGSTER_HOME"):
         overrides.setdefault("dagster_home", home)
     domains = [module.SETTINGS for module in modules("settings")]
-    parts, wrong = [], []
+    parts: list[Any] = []
+    wrong: dict[str, list[str]] = {}
     for kind in (Settings, *domains):
         try:
             parts.append(kind(_env_file=chosen or ".env", **_overrides_of(kind, overrides)))
         except ValidationError as error:
-            wrong += [
-                f"{_variable(kind, '_'.join(map(str, e['loc'])))}: {e['msg']}"
-                if e["loc"]
-                else e["msg"]
-                for e in error.errors(include_input=False, include_url=False)
-            ]
+            for one in error.errors(include_input=False, include_url=False):
+                told = one["msg"].removeprefix("Value error, ")
+                wrong.setdefault(told, []).extend(_variable(kind, str(n)) for n in one["loc"][:1])
     if wrong:
-        raise UserError(f"Settings: {'; '.join(wrong)}. The README lists what each expects.")
+        # A credential that is wrong for both places is told once.
+        every = (
+            ": ".join([*([" and ".join(of)] if of else []), told]) for told, of in wrong.items()
+        )
+        raise UserError(f"Settings: {'; '.join(every)}. The README lists what each expects.")
     settings, *of_domains = parts
     assert isinstance(settings, Settings)
     settings._domains.update({type(part): part for part in of_domains})

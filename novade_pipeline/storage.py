@@ -243,7 +243,11 @@ class LocalStore(Store):
 
     @override
     def read(self, *parts: str) -> bytes:
-        return Path(self.path(*parts)).read_bytes()
+        try:
+            return Path(self.path(*parts)).read_bytes()
+        except NotADirectoryError:
+            # A file stands where a folder would: nothing is below it.
+            raise FileNotFoundError(self.path(*parts)) from None
 
     @override
     def write(self, content: bytes, *parts: str) -> None:

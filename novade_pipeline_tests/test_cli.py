@@ -2,15 +2,19 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
 import pytest
+import typer
+from typer.core import TyperGroup
+from typer.testing import CliRunner
 
-from novade_pipeline import cli
+from novade_pipeline import azure_storage, cli
 
 SECRET = "correct-horse-battery"
 
@@ -37,31 +41,31 @@ def landed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        *((), ("run",), ("sandbox",), ("sandbox", "land"), ("sandbox", "music"), ("ui",)),
-        *(("rebuild",), ("rebuild", "marts"), ("music",), ("music", "as-of")),
-        ("erase",),
-    ],
-    ids=" ".join,
-)
-def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> None:
-    done = novade(tmp_path, *command, "--help")
+def _commands(of: object, *path: str) -> Iterator[tuple[str, ...]]:
+    """The paths of all commands, each domain's own among them."""
+    if not isinstance(of, TyperGroup):
+        yield path
+        return
+    for name, command in of.commands.items():
+        yield from _commands(command, *path, name)
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    commands = set(_commands(typer.main.get_command(cli.app)))
+    assert commands >= {("run",), ("doctor",), ("music", "as-of"), ("publications", "related")}
+    for command in commands:
+        done = CliRunner().invoke(cli.app, [*command, "--help"])
+        assert done.exit_code == 0, command
+        _, found, example = " ".join(done.output.split()).partition("Example: ")
+        assert found, command
+        assert f"novade {' '.join(command)}" in example, command
+
+
+@pytest.mark.parametrize("group", [(), ("sandbox",), ("music",)], ids=" ".join)
+def test_a_group_of_commands_has_help(group: tuple[str, ...], tmp_path: Path) -> None:
+    done = novade(tmp_path, *group, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        *(("run",), ("sandbox", "land"), ("sandbox", "music"), ("rebuild", "marts")),
-        *(("settings",), ("ui",), ("music", "as-of"), ("erase",)),
-    ],
-    ids=" ".join,
-)
-def test_every_command_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
-    assert "Example: " in novade(tmp_path, *command, "--help").stdout
 
 
 def test_settings_are_printed_and_secrets_are_not(tmp_path: Path) -> None:
@@ -103,6 +107,22 @@ def _is_refused(done: subprocess.CompletedProcess[str], told: str) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_what_no_setting_leads_to_is_made_up_beside_a_command(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("NOVADE_DRIFT_TOKEN=a-real-one\n")
+    shown = "import os; print({k for k in os.environ if k.startswith('NOVADE_')}); exit(7)"
+    done = novade(tmp_path, "sandbox", "with", sys.executable, "-c", shown)
+    assert done.returncode == 7
+    assert "NOVADE_SALESFORCE_URL" in done.stdout
+    assert "NOVADE_MUSIC_API_URL" in done.stdout
+    assert "NOVADE_DRIFT" not in done.stdout
+
+
+def test_a_command_that_is_none_is_refused(tmp_path: Path) -> None:
+    done = novade(tmp_path, "sandbox", "with", "no-such-program")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_warehouse_that_another_process_holds_is_refused(landed: Path) -> None:
     with _held_warehouse(landed):
         _is_refused(novade(landed, "run"), f"PID {os.getpid()}")
@@ -112,6 +132,47 @@ def test_a_warehouse_that_another_process_holds_is_refused(landed: Path) -> None
 def test_a_lake_that_cannot_be_written_is_refused(landed: Path) -> None:
     (landed / "file").touch()
     _is_refused(novade(landed, "run", env={"NOVADE_LAKE_URL": "file/lake"}), "NOVADE_LAKE_URL")
+
+
+def test_a_home_of_dagster_that_cannot_be_written_is_refused(landed: Path) -> None:
+    (landed / "file").touch()
+    env = {"NOVADE_DAGSTER_HOME": "file/dagster"}
+    _is_refused(novade(landed, "run", env=env), "NOVADE_DAGSTER_HOME")
+    assert not (landed / "data" / "lake" / "amplitude").exists()
+
+
+def test_a_landing_zone_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = novade(tmp_path, "sandbox", "land", env={"NOVADE_LANDING_URL": "file"})
+    _is_refused(done, "set NOVADE_LANDING_URL")
+
+
+def test_a_lake_that_is_a_file_has_no_graph(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = novade(tmp_path, "publications", "top-journals", env={"NOVADE_LAKE_URL": "file"})
+    _is_refused(done, "expected a drug graph")
+
+
+def test_storage_that_does_not_answer_is_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, so that it need not be waited for until storage is given up."""
+    monkeypatch.setitem(azure_storage._RETRIES, "retry_total", 0)
+    monkeypatch.setenv("NOVADE_LAKE_URL", "abfss://lake@novade.dfs.core.windows.net")
+    monkeypatch.setenv("NOVADE_AZURE_ENDPOINT", f"http://127.0.0.1:{_free_port()}/novade")
+    monkeypatch.setenv("NOVADE_AZURE_ACCOUNT_KEY", "c2VjcmV0")
+    monkeypatch.setattr(sys, "argv", ["novade", "publications", "top-journals"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.endswith("storage could not be reached for a read. Try again.\n")
+    assert len(told.splitlines()) == 1
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def test_a_landing_zone_that_is_not_there_is_refused(tmp_path: Path) -> None:

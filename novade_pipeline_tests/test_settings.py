@@ -114,6 +114,19 @@ def test_a_wrong_value_is_told_with_its_variable(
     assert told in str(raised.value)
 
 
+def test_a_credential_that_is_wrong_for_both_places_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = "abfss://lake@novade.dfs.core.windows.net"
+    _set(monkeypatch, lake_url=place, landing_url=place, azure_account_key=SECRET)
+    with pytest.raises(UserError) as raised:
+        load_settings()
+    assert str(raised.value) == (
+        "Settings: NOVADE_LAKE_URL and NOVADE_LANDING_URL: expected an account key in base64, "
+        "found something else; mend NOVADE_AZURE_ACCOUNT_KEY. The README lists what each expects."
+    )
+
+
 def test_history_cannot_start_today(monkeypatch: pytest.MonkeyPatch) -> None:
     today = datetime.now(UTC).date()
     _set(monkeypatch, history_start=str(today + timedelta(days=1)))

@@ -110,7 +110,14 @@ CREDENTIALS = {
         {"account_key": KEY, "sas_token": "sig=x"},
         "found NOVADE_AZURE_ACCOUNT_KEY and NOVADE_AZURE_SAS_TOKEN; leave one",
     ),
-    "no base64": ({"account_key": "hunter2!"}, "expected an account key in base64"),
+    "no base64": (
+        {"account_key": "hunter2!"},
+        "expected an account key in base64, found something else; mend NOVADE_AZURE_ACCOUNT_KEY",
+    ),
+    "no base64 in a connection string": (
+        {"connection_string": "AccountName=novade;AccountKey=hunter2!"},
+        "found something else; mend NOVADE_AZURE_CONNECTION_STRING",
+    ),
     "no signature": ({"sas_token": "?sv=hunter2"}, "expected a SAS token with a signature"),
     "no credential": (
         {"connection_string": "AccountName=novade;Hunter2=1"},

@@ -323,7 +323,8 @@ class Client:
         return path
 
     def _told(self, method: str, path: str, params: Params | None) -> str:
-        shown = path.partition("?")[0].partition("://")[2] if "://" in path else path
+        shown = path.partition("?")[0]
+        shown = shown.partition("://")[2] if "://" in shown else shown
         query = "&".join(f"{name}={str(value)[:60]}" for name, value in (params or {}).items())
         return f"{self.api.name}: {method} /{shown.lstrip('/')}{'?' + query if query else ''}"
 

@@ -9,7 +9,7 @@ LONGEST_BODY = 2**20
 
 
 def message_of(response: httpx.Response) -> str:
-    """The message of an error's body, where it has a usual form; 300 characters at most."""
+    """The message of an error's body, where it has a usual form; short, without its full stop."""
     body = b""
     try:
         for part in response.iter_bytes():
@@ -19,7 +19,7 @@ def message_of(response: httpx.Response) -> str:
         found = json.loads(body)
     except (ValueError, RecursionError, httpx.RequestError):
         return ""
-    return " ".join(_text_of(found).split())[:300]
+    return " ".join(_text_of(found).split())[:300].rstrip(".")
 
 
 def _text_of(found: Any) -> str:

@@ -6,6 +6,7 @@
 | `Offset`     | `offset=200&limit=100`                    | as many as the budget allows |
 | `Cursor`     | with what the last answer says            | one                          |
 | `NextLink`   | at the URL that the last answer says      | one                          |
+| `FirstOf`    | as the first of these that an answer says | one                          |
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -67,22 +69,39 @@ class Cursor:
         at: where an answer says it, dotted; or the header that does.
         in_header: it is a header.
         end: the text that says that there is no more, where it is not simply absent.
+        more: where an answer says whether there is more; a false there ends it.
     """
 
     cursor: str = "cursor"
     at: str = "next"
     in_header: bool = False
     end: str = ""
+    more: str | None = None
 
 
 @dataclass(frozen=True)
 class NextLink:
-    """Each answer links to the next one: at a dotted place of its body, or in the header `Link`."""
+    """Each answer links to the next one.
+
+    Attributes:
+        at: the dotted place of its body; None: the header `Link`.
+        query_only: of the link only the query counts, asked for at the same path: for an API that
+            links to another name of its host, to which nothing is sent.
+    """
 
     at: str | None = "next"
+    query_only: bool = False
 
 
-Style = PageNumber | Offset | Cursor | NextLink
+@dataclass(frozen=True)
+class FirstOf:
+    """An API that has more than one way: each answer is followed as the first that it says."""
+
+    styles: tuple[Cursor | NextLink, ...]
+
+
+Linked = Cursor | NextLink | FirstOf
+Style = PageNumber | Offset | Linked
 
 
 @dataclass(frozen=True)
@@ -164,14 +183,14 @@ def _numbered(
 
 
 def _linked(
-    client: Client, path: str, style: Cursor | NextLink, items: str | None, params: dict[str, Any]
+    client: Client, path: str, style: Linked, items: str | None, params: dict[str, Any]
 ) -> Generator[Page]:
     followed: set[str] = set()
     number, url, asked = 0, path, params
     while True:
         page = _page(client, number, client.get(url, asked), items)
         yield page
-        token = _next(style, page)
+        by, token = _next(style, page)
         if token is None:
             return
         if token in followed:
@@ -181,8 +200,10 @@ def _linked(
             )
         followed.add(token)
         number += 1
-        if isinstance(style, Cursor):
-            asked = {**params, style.cursor: token}
+        if isinstance(by, Cursor):
+            url, asked = path, {**params, by.cursor: token}
+        elif by.query_only:
+            url, asked = f"{path}?{urlsplit(token).query}", {}
         else:
             url, asked = client.join(page.answer.url, token), {}
 
@@ -216,12 +237,24 @@ def _last(style: PageNumber | Offset, page: Page) -> int | None:
     return told if isinstance(style, PageNumber) else -(-told // style.rows)
 
 
-def _next(style: Cursor | NextLink, page: Page) -> str | None:
+def _next(style: Linked, page: Page) -> tuple[Cursor | NextLink, str | None]:
+    """What leads to the next page, and by which style; None where there is no more."""
+    if not isinstance(style, FirstOf):
+        return style, _told(style, page)
+    for one in style.styles:
+        if (token := _told(one, page)) is not None:
+            return one, token
+    return style.styles[-1], None
+
+
+def _told(style: Cursor | NextLink, page: Page) -> str | None:
     if isinstance(style, NextLink):
         if style.at is None:
             links = httpx.Response(200, headers=dict(page.answer.headers)).links
             return links.get("next", {}).get("url") or None
         told = _at(page.envelope, style.at)
+    elif style.more is not None and _at(page.envelope, style.more) is False:
+        return None
     elif style.in_header:
         told = page.answer.headers.get(style.at.lower())
     else:

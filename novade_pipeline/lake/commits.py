@@ -1,4 +1,4 @@
-"""Marks by which a writer knows its own commit in the log of a Delta table.
+"""What writers say with a commit, how they know their own in the log, and why one failed.
 
 Where storage has done a commit but its answer is lost, delta-rs asks again, is told that the
 version is there already, and takes its own commit for another writer's. The log knows better.
@@ -12,10 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deltalake import Transaction
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
 MARK = "novade.write"
+_UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
+
+
+class LostRace(TransientFailure):
+    """Another writer was faster, and nothing is written."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +66,76 @@ def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int)
             told: dict[str, Any] = action.get("commitInfo", {})
             if told.get(MARK) == mark[MARK]:
                 return Commit(version, told.get("operationMetrics", {}))
+
+
+def recorded(transactions: Mapping[str, int] | None) -> list[Transaction] | None:
+    """App id -> version, as delta-rs records them with a commit."""
+    return [Transaction(app, version) for app, version in (transactions or {}).items()] or None
+
+
+def added(store: Store, table: Table, version: int) -> tuple[int, int]:
+    """(files, bytes) that a commit added, from its log entry."""
+    entry = store.read(*table.path, "_delta_log", f"{version:020}.json")
+    actions = map(json.loads, entry.splitlines())
+    sizes = [action["add"]["size"] for action in actions if "add" in action]
+    return len(sizes), sum(sizes)
+
+
+def own_commit(
+    store: Store, table: Table, mark: Mapping[str, str], before: int, error: Exception
+) -> Commit:
+    """Our commit, where delta-rs says that it failed but the log has it.
+
+    Args:
+        before: the version that the write began with.
+        error: what delta-rs says.
+
+    Raises:
+        LostRace: another writer was faster.
+        TransientFailure: the log cannot be read now.
+        UserError: the lake cannot be written.
+    """
+    failure = (
+        lost_race(table)
+        if isinstance(error, CommitFailedError)
+        else cannot_write(store, table, error)
+    )
+    try:
+        found = find_commit(store, table, mark, before)
+    except (OSError, UserError):
+        raise failure from None
+    except TransientFailure:
+        raise TransientFailure(
+            f"{table.name}: storage failed during a commit, and whether it was done cannot be "
+            "told now; the step runs again from its source."
+        ) from None
+    if found is None:
+        raise failure from None
+    return found
+
+
+def lost_race(table: Table) -> LostRace:
+    """What a writer is told that was too slow."""
+    return LostRace(
+        f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
+        "the step runs again from its source."
+    )
+
+
+def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
+    """delta-rs's words may print rows: only its kind of error is told."""
+    if (failure := store.explained(error, "write")) is not None:
+        return type(failure)(f"{table.name}: {failure}")
+    # A folder that cannot be made is reported as a table that is not there.
+    if isinstance(error, PermissionError | TableNotFoundError) or any(
+        told in str(error) for told in _UNWRITABLE
+    ):
+        return UserError(
+            f"{table.name}: expected to write to {store.child(*table.path)}, found that this "
+            "cannot be done; set NOVADE_LAKE_URL to a place that can be written."
+        )
+    if isinstance(error, OSError):
+        return TransientFailure(f"{table.name}: storage failed ({type(error).__name__}).")
+    return PermanentFailure(
+        f"{table.name}: delta-rs refused the write ({type(error).__name__}); nothing is written."
+    )

@@ -1,4 +1,4 @@
-"""How rows get into a Delta table: `replace_window`, `merge`, `replace`, `append_once`.
+"""How rows get into a Delta table: `replace_window`, `replace`, `append_once`; `lake.merge` beside.
 
 Writes stream in bounded memory. Column types, nulls and window membership are checked here before
 delta-rs sees a row, since its own errors print rows and must not be passed on. Each write is one
@@ -6,35 +6,38 @@ commit; a lost race is a `TransientFailure`, and the caller reads its source aga
 answer was lost is found in the log, and is a success.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import (
     CommitProperties,
     DeltaTable,
-    Transaction,
     write_deltalake,
 )
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
-from novade_pipeline.lake.commits import Commit, find_commit, new_mark
-from novade_pipeline.lake.conform import conform, refuse_changed_types
+from novade_pipeline.lake.commits import added, cannot_write, new_mark, own_commit, recorded
+from novade_pipeline.lake.conform import refuse_changed_types
 from novade_pipeline.lake.retention import TIME_TRAVEL_DAYS, retention
-from novade_pipeline.lake.stream import CheckedStream, Rows, greatest, writer_properties
+from novade_pipeline.lake.stream import CheckedStream, Rows, writer_properties
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.windows import Moment, Window, interval, is_inside, predicate
+from novade_pipeline.lake.windows import (
+    Moment,
+    Where,
+    Window,
+    has_value,
+    interval,
+    is_inside,
+    predicate,
+)
 from novade_pipeline.storage import Store
 
 # delta-rs pauses and tries again by itself, but not where a listing was cut short.
 OPEN_TRIES = 4
-
-_UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
 
 @dataclass(frozen=True)
@@ -136,14 +139,15 @@ def replace_window(
     rows: Rows,
     windows: Sequence[Window] | None,
     *,
-    where: Mapping[str, str] | None = None,
+    where: Where | None = None,
     transactions: Mapping[str, int] | None = None,
 ) -> WriteReceipt:
     """Put `rows` in the place of those that the windows hold; no rows clear the windows.
 
     Args:
         windows: which values of the table's window column are replaced; None for its nulls.
-        where: further columns and the one value that the replaced rows, and the new ones, have.
+        where: further columns and the value, or values, that the replaced rows, and the new ones,
+            have.
         transactions: app id -> version, recorded with the commit.
 
     Raises:
@@ -162,10 +166,10 @@ def replace_window(
                 "written."
             )
         for name, value in (where or {}).items():
-            if batch.num_rows and not pc.all(pc.equal(batch.column(name), value)).as_py():
+            if not has_value(batch.column(name), value):
+                told = repr(value) if isinstance(value, str | int) else f"of {len(value)} values"
                 raise PermanentFailure(
-                    f"{table.name}: expected {name} {value!r} only, found others; "
-                    "nothing is written."
+                    f"{table.name}: expected {name} {told} only, found others; nothing is written."
                 )
 
     replaced = predicate(table, ranges, where or {})
@@ -194,62 +198,6 @@ def append_once(
     return _write(store, table, rows, None, {app_id: version}, mode="append")
 
 
-def merge(store: Store, table: Table, rows: pa.Table, *, ties: bool = False) -> WriteReceipt:
-    """Upsert by key: of several rows of a key the one with the greatest version column wins.
-
-    A deletion is a row like any other, with its `is_deleted` true.
-
-    Args:
-        ties: a row of the same version replaces the one there as well, and any row one that is
-            deleted: for callers that have looked and hand over only what differs.
-    """
-    assert table.version is not None, f"{table.name} has no version column"
-    started = time.monotonic()
-    checked = pa.Table.from_batches(
-        [conform(table, batch) for batch in rows.to_batches()], schema=table.schema
-    )
-    newest_first = checked.sort_by([(table.version, "descending")])
-    first = (
-        newest_first.append_column("_row", pa.array(range(len(newest_first)), pa.int64()))
-        .group_by(list(table.key))
-        .aggregate([("_row", "min")])
-    )
-    kept = newest_first.take(first["_row_min"])
-    target = create(store, table)
-    same_key = " AND ".join(f't."{name}" = s."{name}"' for name in table.key)
-    is_newer = f's."{table.version}" {">=" if ties else ">"} t."{table.version}"'
-    if ties and "is_deleted" in table.schema.names:
-        is_newer += ' OR t."is_deleted"'
-    before, mark = target.version(), new_mark()
-    try:
-        metrics = (
-            target.merge(
-                kept,
-                same_key,
-                source_alias="s",
-                target_alias="t",
-                merge_schema=True,
-                commit_properties=CommitProperties(custom_metadata=mark),
-            )
-            .when_matched_update_all(predicate=is_newer)
-            .when_not_matched_insert_all()
-            .execute()
-        )
-        commit = Commit(target.version(), metrics)
-    except (OSError, DeltaError) as error:
-        commit = own_commit(store, table, mark, before, error)
-    changed = commit.metrics["num_target_rows_inserted"] + commit.metrics["num_target_rows_updated"]
-    files, size = added(store, table, commit.version) if changed else (0, 0)
-    return WriteReceipt(
-        rows=changed,
-        bytes=size,
-        files=files,
-        table_version=commit.version,
-        newest=greatest(kept[table.data_time]) if table.data_time else None,
-        seconds=time.monotonic() - started,
-    )
-
-
 def _write(
     store: Store,
     table: Table,
@@ -265,7 +213,7 @@ def _write(
     before, mark = target.version(), new_mark()
     properties = CommitProperties(
         custom_metadata=mark,
-        app_transactions=[Transaction(a, v) for a, v in (transactions or {}).items()] or None,
+        app_transactions=recorded(transactions),
         # A retry by delta-rs would not read our source again.
         max_commit_retries=15,
     )
@@ -296,70 +244,4 @@ def _write(
         table_version=version,
         newest=written.newest,
         seconds=time.monotonic() - started,
-    )
-
-
-def added(store: Store, table: Table, version: int) -> tuple[int, int]:
-    """(files, bytes) that a commit added, from its log entry."""
-    entry = store.read(*table.path, "_delta_log", f"{version:020}.json")
-    actions = map(json.loads, entry.splitlines())
-    sizes = [action["add"]["size"] for action in actions if "add" in action]
-    return len(sizes), sum(sizes)
-
-
-def own_commit(
-    store: Store, table: Table, mark: Mapping[str, str], before: int, error: Exception
-) -> Commit:
-    """Our commit, where delta-rs says that it failed but the log has it.
-
-    Args:
-        before: the version that the write began with.
-        error: what delta-rs says.
-
-    Raises:
-        TransientFailure: another writer was faster, or the log cannot be read now.
-        UserError: the lake cannot be written.
-    """
-    failure = (
-        _lost_race(table)
-        if isinstance(error, CommitFailedError)
-        else cannot_write(store, table, error)
-    )
-    try:
-        found = find_commit(store, table, mark, before)
-    except (OSError, UserError):
-        raise failure from None
-    except TransientFailure:
-        raise TransientFailure(
-            f"{table.name}: storage failed during a commit, and whether it was done cannot be "
-            "told now; the step runs again from its source."
-        ) from None
-    if found is None:
-        raise failure from None
-    return found
-
-
-def _lost_race(table: Table) -> TransientFailure:
-    return TransientFailure(
-        f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
-        "the step runs again from its source."
-    )
-
-
-def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
-    """delta-rs's words may print rows: only its kind of error is told."""
-    if (failure := store.explained(error, "write")) is not None:
-        return type(failure)(f"{table.name}: {failure}")
-    # A folder that cannot be made is reported as a table that is not there.
-    if isinstance(error, PermissionError | TableNotFoundError) or any(
-        told in str(error) for told in _UNWRITABLE
-    ):
-        return UserError(
-            f"{table.name}: expected to write to {location(store, table)}, found that this cannot "
-            "be done; set NOVADE_LAKE_URL to a place that can be written."
-        )
-    if isinstance(error, OSError):
-        return TransientFailure(f"{table.name}: storage failed ({type(error).__name__}).")
-    return PermanentFailure(
-        f"{table.name}: delta-rs refused the write ({type(error).__name__}); nothing is written."
     )

@@ -17,6 +17,7 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake import delta
 from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.documents import write_document
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.stream import Rows
 from novade_pipeline.lake.table import Table
@@ -72,8 +73,7 @@ class DeltaIOManager(dg.IOManager):
                 )
             return delta.replace_window(self._lake, table, rows, windows)
         if table.written == "merge":
-            whole = rows.read_all() if isinstance(rows, pa.RecordBatchReader) else rows
-            return delta.merge(self._lake, table, whole)
+            return merge(self._lake, table, rows)
         if table.written == "append_once":
             raise PermanentFailure(
                 f"{table.name} is appended to under a transaction: call lake.delta.append_once."

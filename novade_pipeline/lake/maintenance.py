@@ -18,7 +18,9 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.delta import cannot_write, open_table
+from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.delta import open_table
+from novade_pipeline.lake.keyed_compaction import put_in_order
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
 from novade_pipeline.lake.stream import writer_properties
 from novade_pipeline.lake.table import Table
@@ -62,6 +64,8 @@ class Upkeep:
 def compact(store: Store, table: Table) -> Upkeep | None:
     """Join the small files of each partition that has several; None where there is no table.
 
+    Files of a table that is written by `merge` stay small, and are put in the order of their keys.
+
     Where a load replaced rows of the same files meanwhile, the compaction gives way and its new
     files wait, unreferenced, for a vacuum. A load that replaces rows of files that a compaction
     joined meanwhile gets `TransientFailure` and runs again; loads of other rows do not notice.
@@ -75,22 +79,10 @@ def compact(store: Store, table: Table) -> Upkeep | None:
     if found is None:
         return None
     before = _sizes(found, table)
-    gave_way = 0
-    for filters in _slices(table, _due(before)):
-        try:
-            found.optimize.compact(
-                partition_filters=filters,
-                target_size=TARGET_BYTES,
-                max_concurrent_tasks=1,
-                max_spill_size=SPILL_BYTES,
-                writer_properties=writer_properties(table),
-                commit_properties=CommitProperties(max_commit_retries=15),
-            )
-        except CommitFailedError:
-            gave_way += 1
-            found.update_incremental()
-        except (OSError, DeltaError) as error:
-            raise cannot_write(store, table, error) from None
+    if table.written == "merge":
+        gave_way = int(not put_in_order(store, table, found))
+    else:
+        gave_way = _join(store, table, found, _due(before))
     found.update_incremental()
     after = _sizes(found, table)
     return Upkeep(
@@ -189,6 +181,27 @@ def checkpoint(store: Store, table: Table, keep_days: int) -> Upkeep | None:
         table_version=found.version(),
         seconds=time.monotonic() - started,
     )
+
+
+def _join(store: Store, table: Table, found: DeltaTable, due: Sequence[Partition]) -> int:
+    """Join the small files of these partitions; how many commits gave way to a load."""
+    gave_way = 0
+    for filters in _slices(table, due):
+        try:
+            found.optimize.compact(
+                partition_filters=filters,
+                target_size=TARGET_BYTES,
+                max_concurrent_tasks=1,
+                max_spill_size=SPILL_BYTES,
+                writer_properties=writer_properties(table),
+                commit_properties=CommitProperties(max_commit_retries=15),
+            )
+        except CommitFailedError:
+            gave_way += 1
+            found.update_incremental()
+        except (OSError, DeltaError) as error:
+            raise cannot_write(store, table, error) from None
+    return gave_way
 
 
 def _due(sizes: dict[Partition, list[int]]) -> list[Partition]:

@@ -10,7 +10,7 @@ from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import identifier, literal
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.windows import Window, predicate
+from novade_pipeline.lake.windows import Where, Window, predicate
 from novade_pipeline.storage import Store
 
 
@@ -20,7 +20,7 @@ def stream(
     *,
     columns: Sequence[str] | None = None,
     windows: Sequence[Window] | None = None,
-    where: Mapping[str, str] | None = None,
+    where: Where | None = None,
     between: Mapping[str, tuple[str, str]] | None = None,
     version: int | None = None,
     limit: int | None = None,
@@ -30,7 +30,7 @@ def stream(
     Args:
         columns: which; all where None.
         windows: only rows within; all where None.
-        where: columns and the one value that the rows have.
+        where: columns and the value, or one of the values, that the rows have.
         between: columns, and a text that their values come after and one that they reach up to.
         version: of the Delta table; the newest where None.
         limit: at most so many rows.
@@ -64,7 +64,7 @@ def read(
     *,
     columns: Sequence[str] | None = None,
     windows: Sequence[Window] | None = None,
-    where: Mapping[str, str] | None = None,
+    where: Where | None = None,
     between: Mapping[str, tuple[str, str]] | None = None,
     version: int | None = None,
 ) -> pa.Table:

@@ -101,6 +101,8 @@ class Table:
             raise ValueError(f"{self.name}: replace_window needs a window column")
         if self.written == "merge" and self.version is None:
             raise ValueError(f"{self.name}: merge needs a version column")
+        if self.written == "merge" and self.partition_by:
+            raise ValueError(f"{self.name}: merge cuts its files by key, and takes no partitions")
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

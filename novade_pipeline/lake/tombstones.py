@@ -18,7 +18,8 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.delta import current_version, merge
+from novade_pipeline.lake.delta import current_version
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.persons.names import Name

@@ -1,6 +1,6 @@
 """Half-open windows of a column's values: what they hold, as SQL and as a test of Arrow columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 from novade_pipeline.lake.table import Table
 
 Moment = datetime | date
+Value = str | int
+Where = Mapping[str, Value | Collection[Value]]
+"""Columns, and the value, or one of the values, that the rows have."""
 
 
 @dataclass(frozen=True, order=True)
@@ -25,9 +28,9 @@ def day_of(moment: Moment) -> date:
     return moment.astimezone(UTC).date() if isinstance(moment, datetime) else moment
 
 
-def predicate(table: Table, windows: Sequence[Window] | None, where: Mapping[str, str]) -> str:
+def predicate(table: Table, windows: Sequence[Window] | None, where: Where) -> str:
     """SQL for the rows that have the values of `where` and lie within one of the windows."""
-    terms = [f'"{name}" = {_literal(value)}' for name, value in where.items()]
+    terms = [_term(name, value) for name, value in where.items()]
     if windows is None:
         return " AND ".join(terms) or "true"
     if not windows:
@@ -70,7 +73,22 @@ def interval(window: Window) -> str:
     return f"[{window.start}, {window.end})"
 
 
-def _literal(value: str | Moment) -> str:
+def has_value(column: pa.Array, value: Value | Collection[Value]) -> bool:
+    """Whether every row of a column has the value, or one of the values."""
+    values = [value] if isinstance(value, str | int) else list(value)
+    return bool(pc.all(pc.is_in(column, pa.array(values, column.type))).as_py() in (True, None))
+
+
+def _term(name: str, value: Value | Collection[Value]) -> str:
+    if isinstance(value, str | int):
+        return f'"{name}" = {_literal(value)}'
+    # SQL has no empty list.
+    return f'"{name}" IN ({", ".join(map(_literal, value))})' if value else "false"
+
+
+def _literal(value: Value | Moment) -> str:
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, datetime):
         return f"'{value.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
     return "'" + str(value).replace("'", "''") + "'"

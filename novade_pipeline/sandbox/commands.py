@@ -1,5 +1,7 @@
 """`novade sandbox`: what makes up the outside world."""
 
+import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -7,10 +9,12 @@ import typer
 from rich.console import Console
 
 from novade_pipeline.errors import UserError
+from novade_pipeline.sandbox import service_commands
 from novade_pipeline.settings import load_settings
 
 console = Console()
 sandbox = typer.Typer(help="The outside world for demo and tests.", no_args_is_help=True)
+service_commands.add_to(sandbox)
 
 
 @sandbox.command(
@@ -49,8 +53,13 @@ def land(
             faults=faults,
         )
         files, told_of = publications.land(settings.landing, seed=seed, faults=faults)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise UserError(f"novade sandbox land: {error}") from None
+    except OSError as error:
+        raise UserError(
+            f"novade sandbox land: expected to write {root}, found: {error.strerror or error}; set "
+            "NOVADE_LANDING_URL."
+        ) from None
     console.print(
         f"{root}: {landed.written} files written, {landed.unchanged} as they were; "
         f"{landed.lines:,} event lines and {landed.merges:,} merges from {begin:%Y-%m-%d %H}h "
@@ -59,35 +68,30 @@ def land(
     )
 
 
-@sandbox.command("music", epilog="Example: [bold]novade sandbox music --port 8100[/bold]")
-def music(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8100,
-    tracks: Annotated[int, typer.Option(min=0, help="How many tracks it has.")] = 240,
-    users: Annotated[int, typer.Option(min=0, help="How many users it has.")] = 60,
-    histories: Annotated[int, typer.Option(min=0, help="How many listening histories.")] = 400,
+@sandbox.command(
+    "with",
+    epilog="Example: [bold]novade sandbox with novade run[/bold]",
+    context_settings={"allow_interspersed_args": False},
+)
+def beside(
+    command: Annotated[list[str], typer.Argument(help="What to run, and its arguments.")],
+    events_per_hour: Annotated[int, typer.Option(min=1, help="As of the exports landed.")] = 120,
     seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
-    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 429.")] = 0,
-    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 500.")] = 0,
-    slow_every: Annotated[int, typer.Option(min=0, help="Every n-th answer takes 1 s.")] = 0,
-    broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row breaks its types.")] = 0,
-    changes: Annotated[int, typer.Option(min=0, help="Changes a table while it is read.")] = 0,
 ) -> None:
-    """Serve the API of a made-up music service, until it is interrupted."""
-    from novade_pipeline.sandbox import serving
-    from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+    """Run a command beside the made-up music service, Salesforce and Drift, and end as it ends.
 
-    trouble = Trouble(
-        limited_every=limited_every,
-        failing_every=failing_every,
-        slow_every=slow_every,
-        broken_every=broken_every,
-        changes=changes,
-    )
-    api = MusicApi(tracks=tracks, users=users, histories=histories, seed=seed, trouble=trouble)
-    try:
-        listening = serving.listen(port)
-    except OSError as error:
-        raise UserError(f"novade sandbox music: port {port}: {error.strerror}.") from None
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    console.print(f"NOVADE_MUSIC_API_URL={url}", soft_wrap=True, highlight=False)
-    serving.serve_for_ever(api.app(), listening)
+    A system that a setting leads to already is not made up.
+    """
+    from novade_pipeline.sandbox.services import services
+
+    settings = load_settings().masked()
+    with services(seed, events_per_hour, datetime.now(UTC).date()) as told:
+        real = {name.split("_")[1] for name in told if settings[name][1] == "set"}
+        made_up = {name: value for name, value in told.items() if name.split("_")[1] not in real}
+        try:
+            ended = subprocess.run(command, env=os.environ | made_up, check=False)  # noqa: S603
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except OSError as error:
+            raise UserError(f"novade sandbox with: {command[0]}: {error.strerror}.") from None
+    raise typer.Exit(ended.returncode)

@@ -5,6 +5,7 @@ before it. Times are microseconds, days and hours are counts, all since 1970-01-
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -120,6 +121,13 @@ class World:
         """All who do something on a day, by index."""
         births = range(max(FIRST_DAY, day - LONGEST_LIFE), day + 1)
         return [u for born in births for u in _born_on(self, born) if u.does_anything_on(day)]
+
+    def known_until(self, day: int) -> Iterator[User]:
+        """Those who have signed up before a day ends, those who came last first; very many."""
+        for born in range(day, FIRST_DAY - 1, -1):
+            for user in _born_on(self, born):
+                if user.signup is not None and user.signup <= day:
+                    yield user
 
     def random(self, *what: str | int) -> Random:
         """A stream of random numbers of its own for each thing that is named."""

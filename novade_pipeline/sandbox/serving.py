@@ -61,4 +61,11 @@ def listen(port: int) -> socket.socket:
 
 
 def _config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        # An app that tells the time of its own world must not be contradicted.
+        date_header=not getattr(app.state, "tells_date", False),
+    )

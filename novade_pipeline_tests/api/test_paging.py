@@ -12,7 +12,15 @@ from starlette.responses import JSONResponse, Response
 
 from novade_pipeline.api.auth import QueryKey
 from novade_pipeline.api.pace import Budget
-from novade_pipeline.api.paging import Cursor, NextLink, Offset, PageNumber, Style, pages
+from novade_pipeline.api.paging import (
+    Cursor,
+    FirstOf,
+    NextLink,
+    Offset,
+    PageNumber,
+    Style,
+    pages,
+)
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 
 World = Any
@@ -62,6 +70,22 @@ def by_link_header(request: Request, number: int) -> Response:
     return JSONResponse({"items": ITEMS[begin : begin + ROWS]}, headers=headers)
 
 
+def by_foreign_link(request: Request, number: int) -> Response:
+    begin = int(request.query_params.get("begin", "0"))
+    link = f"https://elsewhere.example/list?begin={begin + ROWS}"
+    links = {"next": link} if begin + ROWS < len(ITEMS) else {}
+    return JSONResponse({"items": ITEMS[begin : begin + ROWS], "links": links})
+
+
+def by_cursor_that_says_when_it_ends(request: Request, number: int) -> Response:
+    begin = int(request.query_params.get("next", "0"))
+    more = begin + ROWS < len(ITEMS)
+    told = {"more": more, "next": begin + ROWS}
+    return JSONResponse({"items": ITEMS[begin : begin + ROWS], "pagination": told})
+
+
+TOLD = Cursor("next", "pagination.next", more="pagination.more")
+EITHER = FirstOf((NextLink("links.next"), TOLD))
 STYLES = [
     (PageNumber(rows=ROWS), with_pages),
     (PageNumber(rows=ROWS), numbered),
@@ -72,6 +96,10 @@ STYLES = [
     (Cursor("locator", "Sforce-Locator", in_header=True, end="null"), by_header),
     (NextLink("links.next"), by_link),
     (NextLink(None), by_link_header),
+    (NextLink("links.next", query_only=True), by_foreign_link),
+    (TOLD, by_cursor_that_says_when_it_ends),
+    (EITHER, by_link),
+    (EITHER, by_cursor_that_says_when_it_ends),
 ]
 
 

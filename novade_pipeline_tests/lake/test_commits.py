@@ -15,10 +15,10 @@ from novade_pipeline.lake.delta import (
     append_once,
     create,
     current_version,
-    merge,
     replace,
     replace_window,
 )
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
@@ -45,7 +45,6 @@ PLAYS = Table(
     row=Play,
     key=("song",),
     written="merge",
-    partition_by=("day",),
     window="hour",
     version="count",
 )

@@ -1,4 +1,4 @@
-"""How rows get into a Delta table: windows, merges, replacements, appends; and what is refused."""
+"""How rows get into a Delta table: windows, replacements, appends; and what is refused."""
 
 import json
 import subprocess
@@ -19,12 +19,12 @@ from novade_pipeline.lake.delta import (
     append_once,
     create,
     current_version,
-    merge,
     open_table,
     replace,
     replace_window,
     transaction_version,
 )
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
@@ -356,72 +356,6 @@ def test_conforming_puts_columns_in_order_and_fills_absent_ones() -> None:
     assert conformed.to_pylist() == _plays((0, "a")).to_pylist()
 
 
-# merge
-
-
-def test_a_merge_puts_in_what_is_new_and_updates_what_is_newer(lake: Store) -> None:
-    merge(lake, USERS, _users(("a", 1, "Ann", False), ("b", 1, "Bob", False)))
-    receipt = merge(lake, USERS, _users(("a", 2, "Anna", False), ("c", 1, "Cy", False)))
-    found = read(lake, USERS).sort_by("id").to_pylist()
-    assert [(r["id"], r["name"]) for r in found] == [("a", "Anna"), ("b", "Bob"), ("c", "Cy")]
-    assert receipt.rows == 2
-
-
-def test_an_older_version_changes_nothing(lake: Store) -> None:
-    merge(lake, USERS, _users(("a", 5, "Anna", False)))
-    receipt = merge(lake, USERS, _users(("a", 4, "Ann", False)))
-    assert read(lake, USERS)["name"].to_pylist() == ["Anna"]
-    assert receipt.rows == 0
-
-
-def test_the_same_merge_twice_changes_nothing(lake: Store) -> None:
-    rows = _users(("a", 1, "Ann", False), ("b", 1, None, True))
-    merge(lake, USERS, rows)
-    before = read(lake, USERS).sort_by("id")
-    receipt = merge(lake, USERS, rows)
-    assert read(lake, USERS).sort_by("id") == before
-    assert (receipt.rows, receipt.files) == (0, 0)
-
-
-def test_of_several_versions_in_one_merge_the_newest_stands(lake: Store) -> None:
-    merge(lake, USERS, _users(("a", 2, "2", False), ("a", 3, "3", False), ("a", 1, "1", False)))
-    assert read(lake, USERS)["name"].to_pylist() == ["3"]
-
-
-def test_a_tie_in_one_merge_leaves_one_row(lake: Store) -> None:
-    merge(lake, USERS, _users(("a", 1, "x", False), ("a", 1, "y", False)))
-    assert read(lake, USERS)["id"].to_pylist() == ["a"]
-
-
-def test_a_deletion_keeps_the_row(lake: Store) -> None:
-    merge(lake, USERS, _users(("a", 1, "Ann", False)))
-    merge(lake, USERS, _users(("a", 2, None, True)))
-    assert read(lake, USERS).to_pylist() == [
-        {"id": "a", "changed": 2, "name": None, "is_deleted": True}
-    ]
-
-
-def test_a_tie_replaces_the_row_there_where_the_caller_says_that_it_differs(lake: Store) -> None:
-    merge(lake, USERS, _users(("a", 2, "Ann", False), ("b", 2, "Bob", True)))
-    merge(lake, USERS, _users(("a", 2, "Anna", False)))
-    assert merge(lake, USERS, _users(("a", 1, "Old", False)), ties=True).rows == 0
-    changed = _users(("a", 2, "Anna", False), ("b", 1, "Back", False))
-    assert merge(lake, USERS, changed, ties=True).rows == 2
-    rows = read(lake, USERS).sort_by("id").to_pylist()
-    assert [(row["name"], row["is_deleted"]) for row in rows] == [("Anna", False), ("Back", False)]
-
-
-def test_a_merge_of_nothing_changes_nothing(lake: Store) -> None:
-    merge(lake, USERS, _users(("a", 1, "Ann", False)))
-    assert merge(lake, USERS, _users()).rows == 0
-    assert len(read(lake, USERS)) == 1
-
-
-def test_a_merge_refuses_what_is_not_the_tables(lake: Store) -> None:
-    with pytest.raises(PermanentFailure, match="column changed is int64, found string"):
-        merge(lake, USERS, _users(("a", 1, None, False)).set_column(1, "changed", pa.array(["x"])))
-
-
 # replace, append_once
 
 
@@ -600,7 +534,8 @@ import json, sys
 from datetime import date, datetime, UTC, timedelta
 import pyarrow as pa
 from pydantic import BaseModel
-from novade_pipeline.lake.delta import merge, replace_window
+from novade_pipeline.lake.delta import replace_window
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window

@@ -95,6 +95,10 @@ WRONG = {
     "data time": ({"data_time": "nothing"}, "no column"),
     "no window": ({"written": "replace_window"}, "replace_window needs a window column"),
     "no version": ({"written": "merge"}, "merge needs a version column"),
+    "parts": (
+        {"written": "merge", "version": "whole", "partition_by": ("day",)},
+        "merge cuts its files by key",
+    ),
 }
 
 

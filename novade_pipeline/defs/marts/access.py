@@ -4,12 +4,18 @@ import tempfile
 from collections.abc import Iterator
 
 from novade_pipeline.access import Probe
+from novade_pipeline.errors import UserError
 from novade_pipeline.settings import Settings
+
+# Source: https://duckdb.org/docs/stable/internals/storage, the main header: a checksum, and these.
+_MARK = b"DUCK"
+_HEAD = 12
 
 
 def probes(settings: Settings) -> Iterator[Probe]:
     """The probe of the warehouse; it takes no lock, since a run may be at work on the file."""
     path = settings.warehouse_path
+    mend = "set NOVADE_WAREHOUSE_PATH to a place that can be written"
 
     def write() -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -18,8 +24,12 @@ def probes(settings: Settings) -> Iterator[Probe]:
             pass
         if not path.exists():
             return "It can be made."
-        with path.open("r+b"):
-            return "It can be written."
+        with path.open("r+b") as file:
+            head = file.read(_HEAD)
+        if not head.endswith(_MARK):
+            raise UserError(
+                f"Warehouse {path}: expected a DuckDB database, found another file; {mend}."
+            )
+        return "It can be written."
 
-    mend = "set NOVADE_WAREHOUSE_PATH to a place that can be written"
     yield Probe("warehouse", "write", "Marts are built.", f"Warehouse {path}", mend, write)

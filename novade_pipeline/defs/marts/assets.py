@@ -1,12 +1,13 @@
 """The marts in the graph: a step for the models that hang together; any of them may be selected.
 
-Where a source fails, only the marts of its step wait.
+Where a source fails, only the marts of its step wait, and those that join several steps.
 
 `@dbt_assets` would select nodes with dbt's own engine, whose import costs 0.7 s in every process
 that loads the graph. The same translator makes the same specs here, for all nodes.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
+from novade_pipeline.defs.marts.settings import MartsSettings
 from novade_pipeline.defs.table_assets import follows_its_sources, told_to_dagster
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
@@ -69,18 +71,24 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 
 def parts(project: Project) -> dict[str, list[str]]:
-    """The models that hang together, by the domain of the first of them.
+    """The models of each step, each after those that it reads, by the domain that names the step.
 
-    Two models do that are of one domain, or of which one reads the other.
+    A domain whose models read those of one other domain is of its step: one dbt makes both. A
+    domain that joins several has a step of its own, since they shall not wait for each other.
     """
-    found: list[tuple[set[str], list[str]]] = []
+    reads: dict[str, set[str]] = {}
+    for node in project.nodes.values():
+        others = {_domain(project.nodes[ref["name"]]) for ref in node["refs"]} - {_domain(node)}
+        reads.setdefault(_domain(node), set()).update(others)
+    step = {domain: domain for domain in reads}
+    for domain, others in reads.items():
+        if len(others) == 1:
+            old, new = step[domain], step[next(iter(others))]
+            step = {name: new if of == old else of for name, of in step.items()}
+    found: dict[str, list[str]] = {}
     for name, node in project.nodes.items():
-        linked = {name, _domain(node), *(ref["name"] for ref in node["refs"])}
-        joined = [part for part in found if not part[0].isdisjoint(linked)]
-        found = [part for part in found if part not in joined]
-        names = [*(n for part in joined for n in part[1]), name]
-        found.append((linked.union(*(part[0] for part in joined)), names))
-    return {_domain(project.nodes[names[0]]): names for _, names in found}
+        found.setdefault(step[_domain(node)], []).append(name)
+    return found
 
 
 def _step(
@@ -107,6 +115,7 @@ def _step(
             models={key.path[-1] for key in context.selected_asset_keys},
             checks={key.name for key in context.selected_asset_check_keys},
             rebuild=config.full_refresh,
+            variables=settings.of(MartsSettings).model_dump(),
             on_progress=context.log.info,
         )
         for name, mart in done.marts.items():
@@ -143,8 +152,8 @@ def _specs(
 
 
 def _domain(node: Mapping[str, Any]) -> str:
-    """The folder that a model is in."""
-    return str(node["fqn"][-2])
+    """The folder that a model or snapshot is in."""
+    return PurePosixPath(node["original_file_path"]).parent.name
 
 
 def _metadata(mart: Mart) -> dict[str, Any]:

@@ -23,9 +23,13 @@ def pin(
     connection.execute("begin")
     for table in tables:
         name = source_name(table)
-        view = _view(connection, store, table, versions[name])
-        connection.execute(f"create schema if not exists {identifier(table.path[0])}")
-        connection.execute(f"create or replace view {name} as {view}")
+        schema = identifier(table.path[0])
+        view = as_declared(connection, store, table, versions[name].number)
+        connection.execute(f"create schema if not exists {schema}")
+        # Quoted: salesforce.order is a word of SQL's.
+        connection.execute(
+            f"create or replace view {schema}.{identifier(table.path[-1])} as {view}"
+        )
     connection.execute("delete from novade.pinned")
     connection.executemany(
         "insert into novade.pinned values ($1, $2, $3)",
@@ -34,14 +38,17 @@ def pin(
     connection.execute("commit")
 
 
-def _view(
-    connection: duckdb.DuckDBPyConnection, store: Store, table: Table, version: Version
+def as_declared(
+    connection: duckdb.DuckDBPyConnection, store: Store, table: Table, version: int
 ) -> str:
-    # A declared column that the table does not have yet, or a table that is not there, is null.
+    """SQL that reads a version of a table with the columns that the code declares.
+
+    A declared column that the table does not have yet, or a table that is not there (-1), is null.
+    """
     there: set[str] = set()
     source = ""
-    if version.number >= 0:
-        source = f"from {scan(store, table, version.number)}"
+    if version >= 0:
+        source = f"from {scan(store, table, version)}"
         there = {row[0] for row in connection.execute(f"describe select * {source}").fetchall()}
     columns = (
         f"{identifier(c.name) if c.name in there else 'null'}::{sql_type(c.type)}"

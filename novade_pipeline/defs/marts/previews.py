@@ -7,13 +7,14 @@ from typing import Any
 import duckdb
 
 from novade_pipeline.defs.markdown import markdown_table
-from novade_pipeline.defs.pictures import picture
+from novade_pipeline.defs.pictures import picture, stacked_bars
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.lake.table import Table
 
 PREVIEW_ROWS = 5
 _WEEKS = 26
 _DAYS = 365
+_SALES_WEEKS = 104
 
 
 def preview(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
@@ -82,8 +83,29 @@ def performance_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
     return picture("Events a day, UTC", draw, height=3.2)
 
 
+def pipeline_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """What opportunities were worth at the end of each week, by status; the newest two years."""
+    rows = connection.execute(
+        "select day, status, sum(amount) from marts.sales_snapshot"
+        " where day > (select max(day) from marts.sales_snapshot) - 7 * $1::int"
+        " and ((select max(day) from marts.sales_snapshot) - day) % 7 = 0"
+        " group by day, status order by day",
+        [_SALES_WEEKS],
+    ).fetchall()
+    if not rows:
+        return None
+    worth = {(day, status): amount for day, status, amount in rows}
+    days = sorted({row[0] for row in rows})
+    series = {
+        status: [worth.get((day, status), 0.0) for day in days]
+        for status in ("won", "pipeline", "other", "lost")
+    }
+    return stacked_bars("Opportunities by status, week by week", days, series, "amount")
+
+
 PICTURES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], str | None]] = {
     "weekly_retention": retention_picture,
     "daily_performance": performance_picture,
+    "sales_snapshot": pipeline_picture,
 }
 """Mart -> what draws it."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from novade_pipeline.defs.marts.warehouse import Model
@@ -23,7 +24,11 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.storage import Store
 
 DBT_DIR = Path(__file__).parents[3] / "dbt"
-_PARTS = ("dbt_project.yml", "profiles.yml", "macros/**/*", "models/**/*", "tests/**/*")
+_PARTS = (
+    *("dbt_project.yml", "profiles.yml"),
+    *(f"{folder}/**/*" for folder in ("macros", "models", "snapshots", "tests")),
+)
+_VARIABLE = re.compile(r"""\bvar\(["'](\w+)["']""")
 # dbt speaks through its events; its own log, telemetry and version check stay off.
 _QUIET = (
     *("--log-level", "none", "--log-level-file", "none", "--no-print"),
@@ -41,6 +46,7 @@ class Check:
         model: the model that it is a check of.
         models: the models that it looks at.
         code: changes when the test does.
+        variables: the project's variables that it reads.
         blocking: it failing is an error, not a warning.
     """
 
@@ -50,6 +56,7 @@ class Check:
     models: tuple[str, ...]
     code: str
     blocking: bool
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,11 @@ class Project:
 
     @cached_property
     def nodes(self) -> Mapping[str, Mapping[str, Any]]:
-        """Model name -> its node of the manifest, each after those that it reads."""
+        """Model or snapshot -> its node of the manifest, each after those that it reads."""
         found = {
             node["name"]: node
             for node in self.manifest["nodes"].values()
-            if node["resource_type"] == "model"
+            if node["resource_type"] in ("model", "snapshot")
         }
         ordered: dict[str, Mapping[str, Any]] = {}
 
@@ -109,7 +116,7 @@ class Project:
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
-        """The models, each after those that it reads."""
+        """The models and snapshots, each after those that it reads."""
         macros = sorted(
             (macro["unique_id"], macro["macro_sql"])
             for macro in self.manifest["macros"].values()
@@ -123,6 +130,7 @@ class Project:
                 refs=tuple(sorted({ref["name"] for ref in node["refs"]})),
                 code=_digest(shared, node["raw_code"]),
                 incremental=node["config"]["materialized"] == "incremental",
+                is_history=node["resource_type"] == "snapshot",
             )
             for name, node in self.nodes.items()
         )
@@ -138,6 +146,7 @@ class Project:
                 models=tuple(sorted({ref["name"] for ref in node["refs"]})),
                 code=_digest(node["raw_code"], json.dumps(node.get("test_metadata"))),
                 blocking=node["config"]["severity"].lower() == "error",
+                variables=tuple(sorted(set(_VARIABLE.findall(node["raw_code"])))),
             )
             for node in self.manifest["nodes"].values()
             if node["resource_type"] == "test"
@@ -149,14 +158,16 @@ class Project:
         lake: Store,
         names: Sequence[str],
         on_progress: Callable[[str], None] = lambda told: None,
+        variables: Mapping[str, Any] = MappingProxyType({}),
     ) -> list[Outcome]:
         """Build models and run tests, in the order of the graph, in one dbt invocation.
 
         Args:
             warehouse_path: the DuckDB file; nobody else may hold it.
             lake: what the sources are views of.
-            names: of the models to build and the tests to run.
+            names: of the models to build, the snapshots to take and the tests to run.
             on_progress: called with one line whenever a node is done.
+            variables: in the place of those that `dbt_project.yml` names.
 
         Raises:
             PermanentFailure: dbt itself failed, not one of its models or tests.
@@ -177,6 +188,7 @@ class Project:
                 warehouse_path=warehouse_path.absolute(),
                 manifest=manifest,
                 on_progress=on_progress,
+                variables=variables,
             )
         return [
             Outcome(
@@ -232,6 +244,7 @@ def _invoke(
     warehouse_path: Path,
     manifest: Any,
     on_progress: Callable[[str], None] = lambda told: None,
+    variables: Mapping[str, Any] = MappingProxyType({}),
 ) -> Any:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -245,7 +258,7 @@ def _invoke(
     place = (
         *("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)),
         *("--target-path", target, "--log-path", target),
-        *("--vars", json.dumps({"warehouse_path": str(warehouse_path)})),
+        *("--vars", json.dumps({"warehouse_path": str(warehouse_path), **variables})),
     )
     try:
         result = dbtRunner(manifest=manifest, callbacks=[heard]).invoke([*args, *place, *_QUIET])

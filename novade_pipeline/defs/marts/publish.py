@@ -50,7 +50,7 @@ def publish(connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -
     that the lake holds; if that cannot be told, or somebody else wrote there, the whole mart.
     """
     name = table.path[-1]
-    generation, since, app_id, noted = _state(connection, name)
+    generation, since, app_id, noted = warehouse_state(connection, name)
     found = open_table(store, table)
     held = None if found is None else found.transaction_version(app_id)
     if held is not None and held > generation:
@@ -74,7 +74,10 @@ def publish(connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -
     return Published(found.version(), _size(found), receipt)
 
 
-def _state(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int, str, int | None]:
+def warehouse_state(
+    connection: duckdb.DuckDBPyConnection, name: str
+) -> tuple[int, int, str, int | None]:
+    """Of a mart: generation, since when its log goes, our application id, version published."""
     row = connection.execute(
         "select model.generation, model.since, 'warehouse:' || warehouse.id,"
         " published.table_version"

@@ -5,11 +5,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import duckdb
 
-from novade_pipeline.defs.marts import previews, warehouse
-from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts import histories, previews, warehouse
+from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.pinning import pin, prepare
 from novade_pipeline.defs.marts.project import Check, Outcome, Project
 from novade_pipeline.defs.marts.publish import Published, publish
@@ -80,6 +82,7 @@ def refresh(
     models: Collection[str],
     checks: Collection[str],
     rebuild: bool = False,
+    variables: Mapping[str, Any] = MappingProxyType({}),
     on_progress: Callable[[str], None] = lambda told: None,
 ) -> Refreshed:
     """Bring the selected marts to what the lake holds now. Where nothing is pending, dbt rests.
@@ -90,32 +93,42 @@ def refresh(
         warehouse_path: the DuckDB file.
         models: names of the models that may be built.
         checks: names of the tests that are to be reported.
-        rebuild: build them whole.
+        rebuild: build them whole; histories only add to what they have.
+        variables: of the dbt project, in the place of its own.
         on_progress: called with one line whenever something is done.
 
     Raises:
         UserError: another process holds the warehouse, or a model that is needed was never built.
     """
-    versions = warehouse.source_versions(store, SOURCES)
+    # A step asks the lake only for what its own models read.
+    read = {name for model in project.models if model.name in models for name in model.sources}
+    sources = [table for table in SOURCES if source_name(table) in read]
+    versions = warehouse.source_versions(store, sources)
     with closing(query.open_database(warehouse_path)) as connection:
         books = warehouse.read_books(connection, project.models)
+        if restored := histories.restore(connection, store, project, models):
+            books = warehouse.read_books(connection, project.models)
         reasons = warehouse.pending(books, project.models, versions, models, rebuild=rebuild)
-        due = _due(connection, project, books, checks, reasons)
+        due = _due(connection, project, books, checks, reasons, variables)
         if reasons:
             query.prepare(connection, store)
-            pin(connection, store, SOURCES, versions)
+            pin(connection, store, sources, versions)
             prepare(connection, store, books, project.models, reasons, versions, rebuild=rebuild)
         elif due:
             query.prepare(connection, store)
+    for name, rows in restored.items():
+        on_progress(f"marts/{name}: {rows} rows that only the lake had are back")
     for name, reason in reasons.items():
         on_progress(f"marts/{name} is pending: {reason}")
     outcomes = {}
     if reasons or due:
-        built = project.build(warehouse_path, store, [*reasons, *due], on_progress)
+        built = project.build(warehouse_path, store, [*reasons, *due], on_progress, variables)
         outcomes = {outcome.name: outcome for outcome in built}
     with closing(query.open_database(warehouse_path)) as connection:
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-        return _report(connection, project, store, models, checks, reasons, due, outcomes)
+        return _report(
+            connection, project, store, models, checks, reasons, due, outcomes, variables
+        )
 
 
 def _report(
@@ -127,9 +140,10 @@ def _report(
     reasons: Mapping[str, str],
     due: Collection[str],
     outcomes: Mapping[str, Outcome],
+    variables: Mapping[str, Any],
 ) -> Refreshed:
     books = warehouse.read_books(connection, project.models)
-    _note_checks(connection, project, books, outcomes)
+    _note_checks(connection, project, books, outcomes, variables)
     noted = _noted(connection)
     failures = {
         name: outcomes[name].message or "something that it depends on failed"
@@ -139,7 +153,8 @@ def _report(
     kept_back = {
         check.model
         for check in project.checks
-        if check.blocking and noted.get(check.name, ("",))[:2] == (_inputs(check, books), False)
+        if check.blocking
+        and noted.get(check.name, ("",))[:2] == (_inputs(check, books, variables), False)
     }
     marts = {}
     for model in project.models:
@@ -154,7 +169,7 @@ def _report(
         for check in project.checks
         if check.name in checks
         and check.name in noted
-        and noted[check.name][0] == _inputs(check, books)
+        and noted[check.name][0] == _inputs(check, books, variables)
     ]
     return Refreshed(marts, reports, failures)
 
@@ -189,9 +204,11 @@ def _mart(
     )
 
 
-def _inputs(check: Check, books: Books) -> str:
+def _inputs(check: Check, books: Books, variables: Mapping[str, Any]) -> str:
     """What a check's outcome holds for: its code, and the generations that it looked at."""
-    return json.dumps([check.code, {name: books.generations.get(name) for name in check.models}])
+    told = {name: variables[name] for name in check.variables if name in variables}
+    generations = {name: books.generations.get(name) for name in check.models}
+    return json.dumps([check.code, generations, *([told] if told else [])])
 
 
 def _noted(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, bool, str]]:
@@ -205,6 +222,7 @@ def _due(
     books: Books,
     checks: Collection[str],
     reasons: Mapping[str, str],
+    variables: Mapping[str, Any],
 ) -> list[str]:
     """The selected tests whose last outcome is of another state, or was bad."""
     noted = _noted(connection)
@@ -215,7 +233,8 @@ def _due(
         and all(name in reasons or books.is_built(name) for name in check.models)
         and (
             not reasons.keys().isdisjoint(check.models)
-            or noted.get(check.name, ("", False, ""))[:2] != (_inputs(check, books), True)
+            or noted.get(check.name, ("", False, ""))[:2]
+            != (_inputs(check, books, variables), True)
         )
     ]
 
@@ -225,6 +244,7 @@ def _note_checks(
     project: Project,
     books: Books,
     outcomes: Mapping[str, Outcome],
+    variables: Mapping[str, Any],
 ) -> None:
     rows = []
     for check in project.checks:
@@ -233,7 +253,7 @@ def _note_checks(
             continue
         passed = outcome.status == "pass"
         told = "" if passed else outcome.message or f"{outcome.failures} rows fail"
-        rows.append([check.name, _inputs(check, books), passed, told])
+        rows.append([check.name, _inputs(check, books, variables), passed, told])
     if not rows:
         return
     connection.execute("begin")

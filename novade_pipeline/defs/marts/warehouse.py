@@ -77,7 +77,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Model:
-    """One dbt model.
+    """One dbt model, or snapshot.
 
     Attributes:
         name: the model's name.
@@ -85,6 +85,7 @@ class Model:
         refs: the models that it reads.
         code: changes when the model's SQL, or a macro, does.
         incremental: only touched rows are computed, where that is possible.
+        is_history: a dbt snapshot: it adds to what it has, and is never made anew.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Model:
     refs: tuple[str, ...]
     code: str
     incremental: bool
+    is_history: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from novade_pipeline.access import lake_probes, require
+from novade_pipeline.defs.api_assets import (
+    Told,
+    materialized,
+    on_schedule,
+    passed_over,
+    warning,
+    why_passed_over,
+)
 from novade_pipeline.defs.music.settings import MusicSettings
 from novade_pipeline.defs.music.tables import QUARANTINE, READ
-from novade_pipeline.defs.runs import is_after_a_landing, is_asked_for
 from novade_pipeline.defs.table_assets import (
     check_columns,
     check_fresh,
@@ -30,7 +37,6 @@ if TYPE_CHECKING:
 
 POOL = "music_api"
 NOT_CONFIGURED = "NOVADE_MUSIC_API_URL is not set: the music API is not read."
-ON_SCHEDULE = "The music API is read on its schedule, not after each landing."
 QUARANTINE_CHECK = "nothing_in_quarantine"
 SETTLED_CHECK = "read_while_it_held_still"
 
@@ -38,9 +44,8 @@ SETTLED_CHECK = "read_while_it_held_still"
 def definitions(settings: Settings) -> dg.Definitions:
     """The assets of the music service."""
     music = settings.of(MusicSettings)
-    automation = None
-    if music.api_url is not None:
-        automation = dg.AutomationCondition.on_cron(music.schedule)
+    missing = NOT_CONFIGURED if music.api_url is None else None
+    automation = on_schedule(music.schedule, missing)
 
     @dg.multi_asset(
         name="music_service",
@@ -57,36 +62,19 @@ def definitions(settings: Settings) -> dg.Definitions:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Read what is selected, and write what changed."""
         selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
-        checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-        if music.api_url is None and is_asked_for(context):
-            raise dg.Failure(NOT_CONFIGURED, allow_retries=False)
-        if music.api_url is None:
-            told = _unread(lake, selected, NOT_CONFIGURED)
-        elif is_after_a_landing(context):
-            told = _unread(lake, selected, ON_SCHEDULE)
-        else:
-            told = _read(context, settings, lake, selected)
+        why = why_passed_over(context, "The music API", missing)
+        told = passed_over(lake, selected, why) if why else _read(context, settings, lake, selected)
         for table, metadata in told:
-            yield dg.MaterializeResult(
-                asset_key=key_of(table),
-                metadata=metadata,
-                check_results=[
-                    result
-                    for result in _check_results(settings, lake, table, metadata)
-                    if (result.asset_key, result.check_name) in checks
-                ],
+            yield materialized(
+                context, table, metadata, _check_results(settings, lake, table, metadata)
             )
 
     return dg.Definitions(assets=[music_service])
 
 
-def _unread(lake: Store, tables: list[Table], why: str) -> Iterator[tuple[Table, dict[str, Any]]]:
-    return ((table, table_metadata(lake, table) | {"note": why}) for table in tables)
-
-
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: list[Table]
-) -> Iterator[tuple[Table, dict[str, Any]]]:
+) -> Iterator[Told]:
     """Read the service table by table; the metadata of each."""
     # httpx takes a quarter of a second to import, which every step's process would pay.
     from novade_pipeline.api.client import Client
@@ -153,22 +141,10 @@ def _check_results(
         return
     if table is QUARANTINE:
         rows = metadata["dagster/row_count"]
-        yield _warning(table, QUARANTINE_CHECK, not rows, {"rows": rows})
+        yield warning(table, QUARANTINE_CHECK, not rows, {"rows": rows})
         return
-    yield _warning(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
+    yield warning(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
     if table.data_time is not None:
         times = read(lake, table, columns=[table.data_time])[table.data_time].to_pylist()
         newest = max(times, default=None)
         yield check_fresh(table, newest, settings.freshness_hours)
-
-
-def _warning(
-    table: Table, name: str, passed: bool, metadata: dict[str, Any]
-) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=passed,
-        check_name=name,
-        asset_key=key_of(table),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=metadata,
-    )

@@ -2,29 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from novade_pipeline.defs.music.tables import LISTEN_HISTORY, Int64, Moment
+from novade_pipeline.api import items
+from novade_pipeline.api.items import Bad, Int64
+from novade_pipeline.defs.music.tables import LISTEN_HISTORY, Moment
 from novade_pipeline.lake.table import Table
-
-RAW_BYTES = 64 * 1024
-_KINDS = {dict: "object", list: "array", str: "text", bool: "boolean", type(None): "null"}
-
-
-@dataclass(frozen=True)
-class Bad:
-    """An item that is no row; `key` where it says which row of the lake it would have been."""
-
-    page: int
-    position: int
-    reason: str
-    raw: bytes
-    raw_bytes: int
-    key: int | str | None
 
 
 class _Named(BaseModel):
@@ -44,23 +30,12 @@ class _Made(_Named):
 
 def row_of(table: Table, item: Any, now: datetime) -> dict[str, Any] | str:
     """The item as the table's row, or the reason why it is none, without its values."""
-    if not isinstance(item, dict):
-        return f"expected an object, found {_kind(item)}"
-    ours = {"is_deleted": False, "read_at": now, "history_id": ""}
-    try:
-        return table.row.model_validate({**item, **ours}).model_dump()
-    except ValidationError as error:
-        return "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
-            + ("" if e["type"] == "missing" else f", found {_kind(e['input'])}")
-            for e in error.errors(include_url=False, include_context=False)[:5]
-        )
+    return items.row_of(table.row, item, {"is_deleted": False, "read_at": now, "history_id": ""})
 
 
 def bad(table: Table, item: Any, page: int, position: int, reason: str) -> Bad:
     """An item for the quarantine."""
-    raw = json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return Bad(page, position, reason, raw[:RAW_BYTES], len(raw), _key_of_bad(table, item))
+    return items.bad(item, table.path[-1], page, position, reason, _key_of_bad(table, item))
 
 
 class Identities:
@@ -101,7 +76,3 @@ def _key_of_bad(table: Table, item: Any) -> int | str | None:
 def _name(user_id: int | None, created_at: datetime) -> str:
     made = json.dumps([user_id, created_at.isoformat()])
     return hashlib.sha256(made.encode()).hexdigest()[:32]
-
-
-def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), "number")

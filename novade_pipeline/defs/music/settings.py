@@ -1,11 +1,9 @@
 """Where the music service is, and how much of it may be asked for."""
 
-from urllib.parse import urlsplit
-
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from novade_pipeline.settings import DomainSettings
+from novade_pipeline.settings import DomainSettings, address
 
 
 class MusicSettings(DomainSettings):
@@ -39,17 +37,7 @@ class MusicSettings(DomainSettings):
     @field_validator("api_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        if not url:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("expected an address as https://host/path")
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError(
-                "expected an address without user, query and fragment; a token belongs in "
-                "NOVADE_MUSIC_API_TOKEN"
-            )
-        return url
+        return address(url, "NOVADE_MUSIC_API_TOKEN") if url else None
 
 
 SETTINGS = MusicSettings

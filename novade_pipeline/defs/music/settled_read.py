@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from novade_pipeline.api.client import Client
+from novade_pipeline.api.items import Bad
 from novade_pipeline.api.paging import Page, PageNumber, pages
-from novade_pipeline.defs.music.service_rows import Bad, Identities, bad, row_of
+from novade_pipeline.defs.music.service_rows import Identities, bad, row_of
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.table import Table
 

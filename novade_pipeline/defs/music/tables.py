@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from novade_pipeline.api.items import Int64, Text
+from novade_pipeline.api.rejected import quarantine
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal
-from novade_pipeline.persons.marks import BelongsTo, Identity, MayHold
+from novade_pipeline.persons.marks import BelongsTo, Identity
 
 FOR_EVER_DAYS = 36_500
 
@@ -38,18 +40,7 @@ def _is_number(text: str, digits: int) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= digits
 
 
-def _writable(told: str) -> str:
-    """JSON can spell halves of characters, which no file can hold."""
-    try:
-        told.encode()
-    except UnicodeEncodeError:
-        raise ValueError("expected a text of whole characters") from None
-    return told
-
-
-Text = Annotated[str, AfterValidator(_writable)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class FromTheService(BaseModel):
@@ -105,20 +96,6 @@ class ListenHistory(FromTheService):
     items: list[Int64] = Field(description="The tracks, in the order of the service.")
 
 
-class Rejected(BaseModel):
-    """One row of the service that is not what it should be, as of the newest read."""
-
-    source: str = Field(description="Which of the service's lists it is in.")
-    page: int = Field(description="The page that it was on, from 1.")
-    position: int = Field(description="Its place on that page, from 1.")
-    reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal(), MayHold()] = Field(
-        None, description="The row as JSON, 64 KiB at most; null unless personal data is kept."
-    )
-    raw_bytes: int = Field(description="How many bytes the row has as JSON.")
-    read_at: datetime = Field(description="When it was read, UTC.")
-
-
 TRACKS = Table(
     name="music/tracks",
     row=Track,
@@ -146,14 +123,6 @@ LISTEN_HISTORY = Table(
 )
 READ = (LISTEN_HISTORY, TRACKS, USERS)
 """The tables that are read, in this order: what a history names is read after it."""
-QUARANTINE = Table(
-    name="music/quarantine",
-    row=Rejected,
-    key=("source", "page", "position"),
-    written="replace_window",
-    partition_by=("source",),
-    window="read_at",
-    lines_of=READ,
-)
+QUARANTINE = quarantine("music", *READ)
 TABLES = (*READ, QUARANTINE)
 MART_SOURCES = READ

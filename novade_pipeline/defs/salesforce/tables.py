@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from novade_pipeline.defs.salesforce.rejected import Rejected
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal
 from novade_pipeline.persons.marks import BelongsTo, Identity
@@ -386,5 +387,15 @@ OBJECTS = {
 }
 """Salesforce's name of an object -> its table."""
 
-TABLES = tuple(OBJECTS.values())
-MART_SOURCES = TABLES
+READ = tuple(OBJECTS.values())
+QUARANTINE = Table(
+    name="salesforce/quarantine",
+    row=Rejected,
+    key=("source", "record"),
+    written="replace_window",
+    partition_by=("source",),
+    window="read_at",
+    lines_of=READ,
+)
+TABLES = (*READ, QUARANTINE)
+MART_SOURCES = READ

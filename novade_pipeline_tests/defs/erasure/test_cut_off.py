@@ -13,7 +13,8 @@ from novade_pipeline.defs.erasure import erase as erasing
 from novade_pipeline.defs.erasure.erase import Graph, erase
 from novade_pipeline.defs.salesforce.tables import CONTACT, LEAD, TASK
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.delta import current_version, merge
+from novade_pipeline.lake.delta import current_version
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.tombstones import TOMBSTONES

@@ -21,7 +21,8 @@ from novade_pipeline.defs.music import tables as music
 from novade_pipeline.defs.salesforce import tables as salesforce
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.delta import current_version, merge
+from novade_pipeline.lake.delta import current_version
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.tombstones import TOMBSTONES

@@ -9,7 +9,7 @@ import pytest
 from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.assets import definitions
 from novade_pipeline.defs.marts.project import Project
-from novade_pipeline.settings import Settings
+from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline.storage import store
 from novade_pipeline_tests.places import NewStore
 
@@ -17,6 +17,16 @@ World = Any
 SECRET = "u2@example.com"
 # They stand on other sources, and are empty here.
 MUSIC = {"dim_tracks", "dim_users", "fct_listens", "top_tracks_by_genre", "user_taste"}
+SALES = {
+    *("account_history", "opportunity_history", "sales_snapshot"),
+    *("opportunity_enhanced", "owner_performance"),
+}
+EVENTS = {
+    *("event_enhanced", "sessions", "user_enhanced"),
+    *("daily_performance", "weekly_retention", "tracking_plan_coverage"),
+}
+CHATS = {"conversation_enhanced"}
+CUSTOMER = {"customer_360", "customer_matches", "match_rates", "daily_activity"}
 
 
 @pytest.fixture
@@ -29,12 +39,12 @@ Graph: TypeAlias = list[dg.AssetsDefinition]
 
 
 def _settings(world: World) -> Settings:
-    return Settings(_env_file=None, lake_url=world.lake.url, warehouse_path=world.warehouse)  # type: ignore[call-arg]
+    return load_settings(lake_url=world.lake.url, warehouse_path=world.warehouse)
 
 
 @pytest.fixture(scope="session")
 def graph(tmp_path_factory: pytest.TempPathFactory, project: Project) -> Graph:
-    settings = Settings(warehouse_path=tmp_path_factory.mktemp("w") / "warehouse.duckdb")
+    settings = load_settings(warehouse_path=tmp_path_factory.mktemp("w") / "warehouse.duckdb")
     steps = definitions(settings).assets or ()
     return [step for step in steps if isinstance(step, dg.AssetsDefinition)]
 
@@ -97,8 +107,28 @@ def test_marts_of_other_sources_are_a_step_of_their_own(graph: Graph, project: P
     step_of = {key.path[-1]: step.op.name for step in graph for key in step.keys}
     assert step_of["tracking_plan_coverage"] == step_of["event_enhanced"] == "marts_amplitude"
     assert step_of["dim_users"] == step_of["fct_listens"] == "marts_music"
+
+
+def test_marts_that_join_several_sources_make_none_of_them_wait_for_another(
+    graph: Graph, project: Project
+) -> None:
+    step_of = {key.path[-1]: step.op.name for step in graph for key in step.keys}
+    assert {step_of[name] for name in SALES} == {"marts_salesforce"}
+    assert {step_of[name] for name in CHATS} == {"marts_drift"}
+    assert {step_of[name] for name in CUSTOMER} == {"marts_customer"}
     for name, node in project.nodes.items():
-        assert {step_of[ref["name"]] for ref in node["refs"]} <= {step_of[name]}
+        if name not in CUSTOMER:
+            assert {step_of[ref["name"]] for ref in node["refs"]} <= {step_of[name]}
+
+
+def test_a_history_is_an_asset_like_any_other(graph: Graph) -> None:
+    specs = {spec.key.path[-1]: spec for step in graph for spec in step.specs}
+    spec = specs["opportunity_history"]
+    assert (spec.tags["layer"], spec.tags["domain"]) == ("mart", "salesforce")
+    assert {dep.asset_key.to_user_string() for dep in spec.deps} == {"salesforce/opportunity"}
+    assert {dep.asset_key.to_user_string() for dep in specs["sales_snapshot"].deps} == {
+        "marts/opportunity_history"
+    }
 
 
 def test_each_dbt_test_is_a_check_of_its_model(graph: Graph, project: Project) -> None:
@@ -122,8 +152,8 @@ def test_a_run_tells_rows_bytes_versions_previews_and_pictures(world: World) -> 
     assert "| a |" in told["event_enhanced"]["preview"].value
     for name, metadata in told.items():
         assert SECRET not in str(metadata), name
-        hidden = ("email", "first_name") if name in MUSIC else ("user_id",)
-        assert not [column for column in hidden if column in metadata["preview"].value]
+        hidden = ("email", "first_name", "owner_name") if name not in EVENTS else ("user_id",)
+        assert not [column for column in hidden if f"| {column} |" in metadata["preview"].value]
         assert metadata["unchanged"].value is False
     for name in ("weekly_retention", "daily_performance"):
         assert told[name]["picture"].value.startswith("![")
@@ -167,7 +197,8 @@ def test_a_failed_check_fails_the_run_and_names_what_is_not_built(built: World) 
     built._replace(IDENTITIES, [{"amplitude_id": 1, "survivor_id": n} for n in (2, 3)])
     result = _run(built)
     assert not result.success
-    assert set(_metadata(result)) == {"event_enhanced", *MUSIC}
+    # The customer is made from these, and waits.
+    assert set(_metadata(result)) == {"event_enhanced", *MUSIC, *SALES, *CHATS}
     failed = {c.check_name for c in result.get_asset_check_evaluations() if not c.passed}
     assert "unique_event_enhanced_uuid" in failed
 

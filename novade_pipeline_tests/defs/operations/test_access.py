@@ -184,6 +184,17 @@ def test_a_warehouse_that_a_run_holds_may_be_written(new_settings: Callable[...,
     assert "NOVADE_WAREHOUSE_PATH" in tried([probe])[0].told
 
 
+@pytest.mark.parametrize("content", ["", "not a database"])
+def test_a_warehouse_that_is_no_database_is_told(
+    content: str, new_settings: Callable[..., Settings]
+) -> None:
+    settings = new_settings()
+    settings.warehouse_path.write_text(content)
+    (probe,) = (probe for probe in all_probes(settings) if probe.system == "warehouse")
+    assert "expected a DuckDB database, found another file" in tried([probe])[0].told
+    assert settings.warehouse_path.read_text() == content
+
+
 def test_the_queue_is_peeked_at_where_it_is_set(
     azurite: Azurite, new_settings: Callable[..., Settings]
 ) -> None:

@@ -40,6 +40,7 @@ select
     arg_max(region, position) as region,
     arg_max(city, position) as city,
     arg_max(paying, position) as paying,
-    arg_max(user_properties, position) as user_properties
+    arg_max(user_properties, position) as user_properties,
+    arg_max(groups, position) filter (groups <> '{}') as groups
 from events
 group by person_id

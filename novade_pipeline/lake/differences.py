@@ -1,4 +1,4 @@
-"""What a read of the service changes in a table of the lake; what is the same is not written."""
+"""What was read of a source, beside what the lake holds: what is the same is not written."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -23,7 +23,7 @@ class Changes:
         rows: new ones, changed ones, and those that vanished, marked.
         new: the lake had none of that key.
         changed: the lake had it in another state, or marked as deleted.
-        vanished: the service no longer has it.
+        vanished: the source no longer has it.
         older: the lake has it in a newer state; these are not among the rows.
         unchanged: the lake has it just so.
     """
@@ -37,19 +37,23 @@ class Changes:
 
 
 def changes(
-    table: Table, there: pa.Table, found: pa.Table, keys: Iterable[Any], now: datetime
+    table: Table, there: pa.Table, found: pa.Table, keys: Iterable[Any] | None, now: datetime
 ) -> Changes:
-    """Compare what the lake holds with what the service told.
+    """Compare what the lake holds with what the source told.
 
     Args:
-        table: with `updated_at`, `is_deleted` and `read_at`.
-        there: all rows of the lake.
+        table: written by `merge`, with one column as its key, and `read_at`; where rows can
+            vanish, with `is_deleted`.
+        there: the lake's rows; all of them where some can have vanished, else those of the keys.
         found: what was read; of several rows of a key the newest stands, of equally new ones the
             one that was read last.
-        keys: those that did not vanish, though there may be no row of them.
+        keys: those that did not vanish, though there may be no row of them; None: none can have.
         now: when rows that vanished are said to have been read so.
     """
-    (key,) = map(identifier, table.key)
+    assert table.version is not None, f"{table.name} has no version column"
+    (key,), version = map(identifier, table.key), identifier(table.version)
+    can_be_gone = "is_deleted" in table.schema.names
+    is_live = "not t.is_deleted" if can_be_gone else "true"
     names = [column.name for column in table.columns]
     told = [identifier(name) for name in names if name not in (*table.key, *_OURS)]
     differs = f"({_struct('f', told)}) is distinct from ({_struct('t', told)})"
@@ -59,32 +63,39 @@ def changes(
         numbered = found.append_column("_nth", pa.array(range(len(found)), pa.int64()))
         connection.register("there", there)
         connection.register("numbered", numbered)
-        connection.register("seen", pa.table({"key": pa.array(list(keys), kind)}))
         connection.execute(
             f"""
             create temp table compared as
             with f as (
                 select * from numbered
-                qualify row_number() over (partition by {key} order by updated_at desc, _nth desc)
-                    = 1
+                qualify 1 = row_number() over (
+                    partition by {key} order by {version} desc, _nth desc
+                )
             )
             select
                 f.* exclude (_nth),
                 case
                     when t.{key} is null then 'new'
                     when not {differs} then 'unchanged'
-                    when f.updated_at < t.updated_at and not t.is_deleted then 'older'
+                    when f.{version} < t.{version} and {is_live} then 'older'
                     else 'changed'
                 end as _what
             from f left join there as t on f.{key} = t.{key}
-            union all by name
-            select
-                t.* replace (true as is_deleted, $1::timestamptz as read_at), 'vanished' as _what
-            from there as t
-            where not t.is_deleted and t.{key} not in (select key from seen)
-        """,
-            [now],
+        """
         )
+        if keys is not None and can_be_gone:
+            connection.register("seen", pa.table({"key": pa.array(list(keys), kind)}))
+            connection.execute(
+                f"""
+                insert into compared by name
+                select
+                    t.* replace (true as is_deleted, $1::timestamptz as read_at),
+                    'vanished' as _what
+                from there as t
+                where {is_live} and t.{key} not in (select key from seen)
+            """,
+                [now],
+            )
         counts = dict(
             connection.execute("select _what, count(*) from compared group by 1").fetchall()
         )

@@ -1,0 +1,178 @@
+{{ config(materialized="table") }}
+
+with matches as (
+    select * from {{ ref("customer_matches") }} where outcome = 'matched'
+),
+
+contacts as (
+    select account_id, count(*) as contacts
+    from {{ source("salesforce", "contact") }}
+    where not is_deleted
+    group by account_id
+),
+
+sales as (
+    select
+        account_id,
+        count(*) as opportunities,
+        count(*) filter (status = 'won') as won,
+        count(*) filter (status = 'lost') as lost,
+        count(*) filter (status = 'pipeline') as pipeline,
+        sum(amount) filter (status = 'won') as won_amount,
+        sum(amount) filter (status = 'pipeline') as pipeline_amount,
+        max(close_date) filter (status = 'won') as last_won_date,
+        min(close_date) filter (status = 'pipeline') as next_close_date
+    from {{ ref("opportunity_enhanced") }}
+    group by account_id
+),
+
+orders as (
+    select account_id, count(*) as orders, sum(total_amount) as order_amount
+    from {{ source("salesforce", "order") }}
+    where not is_deleted
+    group by account_id
+),
+
+users as (
+    select
+        account_id,
+        count(*) as users,
+        count(*) filter (matched_by = 'email') as users_by_email,
+        count(*) filter (matched_by = 'domain') as users_by_domain,
+        count(*) filter (matched_by = 'group') as users_by_group
+    from matches
+    where kind = 'product_user'
+    group by account_id
+),
+
+persons as (
+    select account_id, cast(subject_id as bigint) as person_id
+    from matches
+    where kind = 'product_user'
+),
+
+newest as (
+    select max(event_date) as day from {{ ref("event_enhanced") }}
+),
+
+usage as (
+    select
+        persons.account_id,
+        {% for days in [7, 28, 90] %}
+        {% set recent = "event.event_date > newest.day - " ~ days %}
+        count(*) filter ({{ recent }}) as events_{{ days }}_days,
+        count(distinct event.person_id) filter ({{ recent }}) as active_users_{{ days }}_days,
+        count(distinct event.session_key) filter ({{ recent }}) as sessions_{{ days }}_days,
+        count(distinct event.event_date) filter ({{ recent }})
+            as active_days_{{ days }}_days{{ "," if not loop.last }}
+        {% endfor %}
+    from {{ ref("event_enhanced") }} as event
+    inner join persons using (person_id)
+    cross join newest
+    where event.event_date > (select day from newest) - 90
+    group by persons.account_id
+),
+
+chats as (
+    select
+        contact.account_id,
+        count(*) as conversations,
+        count(*) filter (conversation.status <> 'closed') as open_conversations,
+        count(*) filter (conversation.is_answered) as answered_conversations,
+        count(*) filter (contact.matched_by = 'email') as conversations_by_email,
+        count(*) filter (contact.matched_by = 'domain') as conversations_by_domain,
+        median(conversation.first_response_seconds) as median_first_response_seconds,
+        max(coalesce(conversation.last_message_at, conversation.created_at))
+            as last_conversation_at
+    from {{ ref("conversation_enhanced") }} as conversation
+    inner join matches as contact
+        on contact.kind = 'chat_contact'
+        and contact.subject_id = cast(conversation.contact_id as varchar)
+    group by contact.account_id
+),
+
+chat_accounts as (
+    select account_id, count(*) as chat_accounts
+    from matches
+    where kind = 'chat_account'
+    group by account_id
+),
+
+touches as (
+    select account_id, if(kind = 'meeting', 'meeting', 'task') as kind, max(done_at) as touched_at
+    from ({{ done_activities() }})
+    group by all
+    union all
+    select account_id, 'message', last_conversation_at from chats
+    union all
+    select persons.account_id, 'event', max(person.last_seen)
+    from persons
+    inner join {{ ref("user_enhanced") }} as person using (person_id)
+    group by persons.account_id
+),
+
+last_touches as (
+    select
+        account_id,
+        max(touched_at) as last_touch_at,
+        arg_max(kind, struct_pack(touched_at, kind)) as last_touch_kind
+    from touches
+    group by account_id
+)
+
+select
+    account.id as account_id,
+    account.name,
+    account.type,
+    account.industry,
+    account.number_of_employees,
+    account.annual_revenue,
+    {{ web_domain("account.website") }} as domain,
+    account.billing_city as city,
+    account.billing_country as country,
+    account.parent_id,
+    account.owner_id,
+    owner.name as owner_name,
+    account.created_date as created_at,
+    coalesce(contacts.contacts, 0) as contacts,
+    coalesce(sales.opportunities, 0) as opportunities,
+    coalesce(sales.won, 0) as won,
+    coalesce(sales.lost, 0) as lost,
+    coalesce(sales.pipeline, 0) as pipeline,
+    coalesce(sales.won_amount, 0) as won_amount,
+    coalesce(sales.pipeline_amount, 0) as pipeline_amount,
+    sales.last_won_date,
+    sales.next_close_date,
+    coalesce(orders.orders, 0) as orders,
+    coalesce(orders.order_amount, 0) as order_amount,
+    coalesce(users.users, 0) as users,
+    coalesce(users.users_by_email, 0) as users_by_email,
+    coalesce(users.users_by_domain, 0) as users_by_domain,
+    coalesce(users.users_by_group, 0) as users_by_group,
+    newest.day as usage_until,
+    {% for days in [7, 28, 90] %}
+    {% for measure in ["events", "active_users", "sessions", "active_days"] %}
+    coalesce(usage.{{ measure }}_{{ days }}_days, 0) as {{ measure }}_{{ days }}_days,
+    {% endfor %}
+    {% endfor %}
+    coalesce(chats.conversations, 0) as conversations,
+    coalesce(chats.open_conversations, 0) as open_conversations,
+    coalesce(chats.answered_conversations, 0) as answered_conversations,
+    coalesce(chats.conversations_by_email, 0) as conversations_by_email,
+    coalesce(chats.conversations_by_domain, 0) as conversations_by_domain,
+    chats.median_first_response_seconds,
+    coalesce(chat_accounts.chat_accounts, 0) as chat_accounts,
+    last_touches.last_touch_at,
+    last_touches.last_touch_kind
+from {{ source("salesforce", "account") }} as account
+cross join newest
+left join {{ source("salesforce", "user") }} as owner on account.owner_id = owner.id
+left join contacts on account.id = contacts.account_id
+left join sales on account.id = sales.account_id
+left join orders on account.id = orders.account_id
+left join users on account.id = users.account_id
+left join usage on account.id = usage.account_id
+left join chats on account.id = chats.account_id
+left join chat_accounts on account.id = chat_accounts.account_id
+left join last_touches on account.id = last_touches.account_id
+where not account.is_deleted

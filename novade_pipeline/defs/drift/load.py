@@ -1,0 +1,267 @@
+"""A Drift workspace into its tables, from where the last load came to.
+
+Conversations that changed are read in the order in which they changed, some hundreds at a time.
+Of each such slice the contacts are committed first, then the messages, then the conversations,
+with the watermark that says that all up to there is done. A load that is killed goes on there.
+"""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from novade_pipeline.api.auth import Bearer
+from novade_pipeline.api.client import Client
+from novade_pipeline.api.contract import Api
+from novade_pipeline.api.items import as_json
+from novade_pipeline.api.pace import Budget
+from novade_pipeline.defs.drift import reading
+from novade_pipeline.defs.drift.listing import Listing, listing
+from novade_pipeline.defs.drift.reading import Told
+from novade_pipeline.defs.drift.service_rows import gone_contact
+from novade_pipeline.defs.drift.settings import DriftSettings
+from novade_pipeline.defs.drift.tables import (
+    ACCOUNTS,
+    CONTACTS,
+    CONVERSATIONS,
+    EPOCH,
+    MESSAGES,
+    QUARANTINE,
+    USERS,
+    milliseconds,
+)
+from novade_pipeline.defs.drift.writing import Writer
+from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.watermarks import Watermark, watermark
+
+SLICE = 500
+"""Conversations of a slice: what a kill can lose, and what is in memory at once."""
+
+WATERMARK = "drift"
+HINT = "look at NOVADE_DRIFT_API_URL and NOVADE_DRIFT_TOKEN"
+_CHAT = re.compile(r"conversations/(\d+)(/messages)?")
+_CONTACT = re.compile(r"contacts/(\d+)")
+Tell = Callable[[str], None]
+
+
+def silent(told: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class ChatsLoaded:
+    """What a load of conversations came to.
+
+    Attributes:
+        listing: what the list told.
+        watermark: epoch milliseconds; None where there is nothing yet.
+        read: conversations whose details and messages were asked for.
+    """
+
+    listing: Listing
+    watermark: int | None
+    read: int
+
+
+def api_of(settings: DriftSettings) -> Api:
+    """The service as the settings describe it; its token is set."""
+    assert settings.token is not None
+    return Api(
+        name="drift",
+        url=settings.api_url,
+        auth=Bearer(settings.token.get_secret_value()),
+        budget=Budget(
+            concurrent=settings.api_concurrency,
+            requests=settings.api_requests_per_minute,
+            seconds=60.0,
+        ),
+        timeout=settings.api_timeout_seconds,
+        hint=HINT,
+    )
+
+
+def load_chats(
+    client: Client, writer: Writer, settings: DriftSettings, tell: Tell, *, whole: bool = False
+) -> ChatsLoaded:
+    """Read the conversations that changed, their messages and their contacts.
+
+    Args:
+        whole: read all of them, whatever the lake holds.
+
+    Raises:
+        PermanentFailure: the service does not answer with such lists and items.
+        TransientFailure: it cannot be read now; what is committed stands.
+    """
+    mark = watermark(writer.lake, CONVERSATIONS, WATERMARK, writer.policy)
+    mark = mark.anew() if whole else mark
+    overlap = int(settings.overlap_minutes * 60_000)
+    down_to = None if mark.value is None else mark.value - overlap
+    found = listing(client, down_to=down_to, most_reads=settings.api_most_reads, tell=tell)
+    load = ChatLoad(client, writer, mark, tell)
+    load.take_in(found, load.changed(found))
+    return ChatsLoaded(found, load.mark.value, load.read)
+
+
+class ChatLoad:
+    """One load of conversations: what it has asked for, and how far it is."""
+
+    def __init__(self, client: Client, writer: Writer, mark: Watermark, tell: Tell) -> None:
+        self.client = client
+        self.writer = writer
+        self.mark = mark
+        self.read = 0
+        self._tell = tell
+        self._asked: set[int] = set()
+        places = read(writer.lake, QUARANTINE, columns=["place"])["place"].to_pylist()
+        self._quarantined = [place for place in places if place is not None]
+
+    def changed(self, found: Listing) -> pa.Table:
+        """What of the list the lake does not have in that state; the oldest first."""
+        if self.mark.value is None or not len(found.changed):
+            return found.changed
+        ids, times = (found.changed[name].to_pylist() for name in ("id", "updated_at"))
+        overlap = {"updated_at": (_literal(min(times) - 1), _literal(self.mark.value))}
+        names = ["id", "updated_at"]
+        there = read(self.writer.lake, CONVERSATIONS, columns=names, between=overlap).to_pylist()
+        known = {row["id"]: milliseconds(row["updated_at"]) for row in there}
+        # Rows after the watermark may be of another policy, or without their messages.
+        wanted = [
+            at > self.mark.value or known.get(number) != at
+            for number, at in zip(ids, times, strict=True)
+        ]
+        return found.changed.filter(pa.array(wanted, pa.bool_()))
+
+    def take_in(self, found: Listing, todo: pa.Table) -> None:
+        """Read what is to be read of the list, slice by slice, and what was bad or is unclear."""
+        self._reject_listed(found)
+        bad = (_CHAT.fullmatch(place) for place in self._quarantined)
+        again = sorted({*found.unclear, *(int(match[1]) for match in bad if match)})
+        were_bad = (_CONTACT.fullmatch(place) for place in self._quarantined)
+        self._contacts({int(match[1]) for match in were_bad if match})
+        for number in range(0, max(1, len(todo)), SLICE):
+            part = todo.slice(number, SLICE)
+            if len(part) or again:
+                is_last = number + SLICE >= len(todo)
+                self._slice(part, again, front=found.front, is_last=is_last)
+            again = []
+
+    def _reject_listed(self, found: Listing) -> None:
+        """What the list has and names no conversation; what stood there is gone with a whole list.
+
+        Each is named by its content: the next load, which reads less, does not take it away.
+        """
+        places = {one.place for one in found.bad}
+        if found.is_whole:
+            places |= {place for place in self._quarantined if "#" in place}
+        if places:
+            self.writer.reject(CONVERSATIONS, found.bad, places)
+
+    def _slice(
+        self, part: pa.Table, again: Sequence[int], *, front: int | None, is_last: bool
+    ) -> None:
+        """Read some conversations, and commit all that belongs to them.
+
+        Args:
+            part: of what changed.
+            again: others, of which the watermark says nothing.
+            front: what the watermark may not pass.
+            is_last: all that is older was read.
+        """
+        ids = list(dict.fromkeys([*again, *part["id"].to_pylist()]))
+        chats = list(reading.chats(self.client, ids, self.writer.now))
+        self.read += len(chats)
+        self._contacts({one for chat in chats for one in chat.contacts})
+        messages, conversations = Told(), Told()
+        for chat in chats:
+            messages.items += chat.messages.items
+            conversations.items += chat.conversation.items
+        self.writer.tally(CONVERSATIONS).gone += sum(chat.is_gone for chat in chats)
+        self.writer.put(MESSAGES, messages, [reading.messages_place(number) for number in ids])
+        value = self.mark.value
+        if len(part) and front is not None:
+            reached = min(part["updated_at"][-1].as_py(), front)
+            value = reached if value is None else max(value, reached)
+        after = replace(self.mark, value=value, is_whole=self.mark.is_whole or is_last)
+        self.writer.put(
+            CONVERSATIONS,
+            conversations,
+            [reading.chat_place(number) for number in ids],
+            transactions=None if after == self.mark else after.transactions(),
+        )
+        self.mark = after
+        self._tell(f"{CONVERSATIONS.name}: {self.read:,} conversations read")
+
+    def _contacts(self, ids: Collection[int]) -> None:
+        """Read these contacts, each once in a load."""
+        wanted = sorted(set(ids) - self._asked)
+        if not wanted:
+            return
+        self._asked.update(wanted)
+        told, gone = Told(), []
+        for answer in reading.contacts(self.client, wanted, self.writer.now):
+            told.items += answer.told.items
+            gone += [answer.id] if answer.is_gone else []
+        if gone:
+            self.writer.merge(CONTACTS, self._tombstones(gone))
+            self.writer.tally(CONTACTS).gone += len(gone)
+        self.writer.put(CONTACTS, told, [reading.contact_place(number) for number in wanted])
+
+    def _tombstones(self, gone: Sequence[int]) -> pa.Table:
+        """The last known state of contacts that the service does not have any more, marked."""
+        there = read(self.writer.lake, CONTACTS, where={"id": gone}).to_pylist()
+        known = {row["id"]: row for row in there}
+        rows = []
+        for number in gone:
+            row = gone_contact(number, self.writer.now)
+            if number in known and self.mark.is_whole:
+                row = {**known[number], "is_deleted": True, "read_at": self.writer.now}
+            elif number in known:
+                # Nobody can say under which policy that row was written.
+                row["created_at"] = known[number]["created_at"]
+            rows.append(row)
+        return pa.Table.from_pylist(rows, CONTACTS.schema)
+
+
+def load_accounts(client: Client, writer: Writer, settings: DriftSettings) -> int:
+    """Bring the accounts to what the service has; how often their list was read.
+
+    Raises:
+        PermanentFailure: it has none, although the lake has some.
+        TransientFailure: the list never held still, or cannot be read now.
+    """
+    told, reads = reading.settled(
+        lambda: reading.accounts(client, writer.now),
+        _account_name,
+        settings.api_most_reads,
+        ACCOUNTS.name,
+    )
+    if not told.items and not settings.api_accept_empty:
+        there = read(writer.lake, ACCOUNTS, columns=["is_deleted"])["is_deleted"].to_pylist()
+        if live := there.count(False):
+            raise PermanentFailure(
+                f"{ACCOUNTS.name}: expected rows, since the lake has {live:,}, found that the "
+                "service has none; nothing is written. Where that is right, set "
+                "NOVADE_DRIFT_API_ACCEPT_EMPTY=true."
+            )
+    keys = {name for item in told.items if isinstance(name := _account_name(item.told), str)}
+    writer.put(ACCOUNTS, told, ["accounts/"], keys=keys)
+    return reads
+
+
+def load_users(client: Client, writer: Writer) -> None:
+    """Bring the users to what the service has; those that it does not have any more stay."""
+    writer.put(USERS, reading.users(client, writer.now), ["users/list"])
+
+
+def _account_name(item: Any) -> object:
+    name = item.get("accountId") if isinstance(item, dict) else None
+    return name if isinstance(name, str) else as_json(item)
+
+
+def _literal(epoch_milliseconds: int) -> str:
+    moment = EPOCH + timedelta(milliseconds=epoch_milliseconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"

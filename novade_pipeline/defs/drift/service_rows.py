@@ -1,0 +1,111 @@
+"""One item of the service as a row of its table, or why it cannot be one.
+
+What the service nests is laid out flat; what is free in its form becomes a JSON document.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from novade_pipeline.api.items import kind_of, row_of
+from novade_pipeline.defs.drift.tables import (
+    ACCOUNTS,
+    CONTACTS,
+    CONVERSATIONS,
+    MESSAGES,
+    USERS,
+)
+from novade_pipeline.lake.table import Table
+
+Item = dict[str, Any]
+
+
+class _Unlike(Exception):
+    """A part of an item is not of the kind that it should be."""
+
+
+def drift_row(table: Table, item: Any, now: datetime) -> dict[str, Any] | str:
+    """The item as the table's row, or the reason why it is none, without its values."""
+    if not isinstance(item, dict):
+        return f"expected an object, found {kind_of(item)}"
+    try:
+        laid_out = _LAID_OUT[table.name](item)
+    except _Unlike as unlike:
+        return str(unlike)
+    return row_of(table.row, {**item, **laid_out}, {"read_at": now})
+
+
+def gone_contact(contact_id: int, now: datetime) -> dict[str, Any]:
+    """The row of a contact that the service does not have any more, nor the lake anything of it."""
+    row = CONTACTS.row.model_validate({"id": contact_id, "is_deleted": True, "read_at": now})
+    return row.model_dump()
+
+
+def _conversation(item: Item) -> Item:
+    return {
+        "participants": item.get("participants") or [],
+        # The list of fields in the service's documentation and its answers differ here.
+        "tags": _json(item.get("tags", item.get("conversationTags"))),
+    }
+
+
+def _message(item: Item) -> Item:
+    author, context = _object(item, "author"), _object(item, "context")
+    return {
+        "author_type": author.get("type"),
+        "author_id": author.get("id"),
+        "author_is_bot": author.get("bot"),
+        "ip": context.get("ip"),
+        "user_agent": context.get("userAgent"),
+        "buttons": _json(item.get("buttons")),
+        "attributes": _json(item.get("attributes")),
+    }
+
+
+def _contact(item: Item) -> Item:
+    attributes = _object(item, "attributes")
+    email = attributes.get("email")
+    return {
+        "email": email.strip().lower() if isinstance(email, str) else email,
+        "name": attributes.get("name"),
+        "phone": attributes.get("phone"),
+        "external_id": attributes.get("externalId"),
+        "tags": _json(attributes.get("tags")),
+        "attributes": _json(attributes),
+        "is_deleted": False,
+    }
+
+
+def _account(item: Item) -> Item:
+    deleted = item.get("deleted")
+    return {
+        "customProperties": _json(item.get("customProperties")),
+        "deleted": False if deleted is None else deleted,
+    }
+
+
+def _user(item: Item) -> Item:
+    return {}
+
+
+_LAID_OUT: dict[str, Callable[[Item], Item]] = {
+    CONVERSATIONS.name: _conversation,
+    MESSAGES.name: _message,
+    CONTACTS.name: _contact,
+    ACCOUNTS.name: _account,
+    USERS.name: _user,
+}
+
+
+def _object(item: Item, name: str) -> Item:
+    found = item.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise _Unlike(f"{name}: expected an object, found {kind_of(found)}")
+    return found
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

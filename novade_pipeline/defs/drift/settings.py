@@ -1,0 +1,52 @@
+"""Where the Drift workspace is, how much of it may be asked for, and whether it is still read."""
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from novade_pipeline.settings import DomainSettings, address
+
+
+class DriftSettings(DomainSettings):
+    """`NOVADE_DRIFT_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="NOVADE_DRIFT_")
+
+    api_url: str = Field("https://driftapi.com", description="The Drift API's address.")
+    token: SecretStr | None = Field(
+        None, description="A bearer token for the Drift API; without it nothing is read."
+    )
+    api_concurrency: int = Field(4, ge=1, le=32, description="Requests to the Drift API at once.")
+    api_requests_per_minute: int | None = Field(
+        None, ge=1, description="Requests to the Drift API a minute; no limit of ours where unset."
+    )
+    api_timeout_seconds: float = Field(
+        30.0, gt=0, description="How long the Drift API may say nothing, seconds."
+    )
+    api_most_reads: int = Field(
+        5, ge=2, description="Times a list is read at most until two reads tell the same."
+    )
+    api_accept_empty: bool = Field(
+        False, description="Believe the Drift API where it has nothing, and the lake has rows."
+    )
+    overlap_minutes: float = Field(
+        60.0, ge=0, description="How far before the newest known chat the list is read, minutes."
+    )
+    schedule: str = Field(
+        "45 5 * * *", description="When the web page's daemon reads the Drift API, cron, UTC."
+    )
+    unfreeze: bool = Field(
+        False, description="Read Drift although a verified final export froze its tables."
+    )
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        return address(url, "NOVADE_DRIFT_TOKEN")
+
+    @property
+    def is_set(self) -> bool:
+        """There is a token."""
+        return self.token is not None and bool(self.token.get_secret_value())
+
+
+SETTINGS = DriftSettings

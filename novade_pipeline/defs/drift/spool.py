@@ -1,0 +1,250 @@
+"""What a final export has read so far, on the local disk, and the files that become of it.
+
+Each table is kept twice: its rows, and the items as they were told, both as the personal-data
+policy lets them be. What is read again takes the place of what was read of the same path before.
+"""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from novade_pipeline.defs.drift.manifest import pieces
+from novade_pipeline.defs.drift.reading import Item, Told
+from novade_pipeline.defs.drift.tables import READ
+from novade_pipeline.lake.query import identifier, literal, prepare, scan
+from novade_pipeline.lake.table import Table
+from novade_pipeline.personal_data import Personal, PersonalDataPolicy, protect
+from novade_pipeline.storage import Store
+
+_ROW_GROUP = 50_000
+_LINES = 10_000
+# Beside what is marked, whatever we do not know of an item goes unless personal data is kept.
+_KNOWN: dict[str, tuple[str, ...]] = {
+    "drift/conversations": ("conversationTags",),
+    "drift/messages": ("author", "context"),
+    "drift/contacts": (),
+    "drift/accounts": (),
+    "drift/users": (),
+}
+_MARKS: dict[str, Personal] = {
+    "drift/messages": Personal("body", "buttons.**", "context.**", "attributes.**"),
+    "drift/contacts": Personal("attributes.**"),
+    "drift/users": Personal("name", "alias", "email", "phone"),
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of the copy, as the manifest tells it; `count` is of rows, or of lines."""
+
+    name: str
+    bytes: int
+    sha256: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A table's copy beside the table.
+
+    Attributes:
+        unlike: rows of the copy that the table does not have just so.
+        in_table: rows that the table has.
+        only_in_table: of them those that the copy has not.
+    """
+
+    unlike: int
+    in_table: int
+    only_in_table: int
+
+
+class Spool:
+    """A database in a folder; to be used as a context."""
+
+    def __init__(self, folder: Path, policy: PersonalDataPolicy) -> None:
+        self._folder = folder
+        self._policy = policy
+        self._nth = 0
+        self._reads_lake = False
+        self._database = duckdb.connect(str(folder / "spool.duckdb"))
+        self._database.execute("SET TimeZone = 'UTC'")
+        self._database.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
+        for table in READ:
+            empty = self._placed(table.schema.empty_table(), [])
+            self._database.register("empty", empty)
+            self._database.execute(f"create table {_rows(table)} as from empty")
+            self._database.unregister("empty")
+            self._database.execute(
+                f"create table {_lines(table)} (place varchar, nth bigint, name varchar, "
+                "line varchar, is_row boolean)"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._database.close()
+
+    def take(self, table: Table, told: Told, rows: pa.Table, places: Collection[str]) -> None:
+        """Keep what was read of these places, in the place of what was read of them before."""
+        asked = pa.table({"place": pa.array(sorted(places), pa.string())})
+        self._database.register("asked", asked)
+        for name, column in ((_rows(table), "_place"), (_lines(table), "place")):
+            self._database.execute(
+                f"delete from {name} where {column} in (select place from asked)"
+            )
+        good = [item for item in told.items if item.row is not None]
+        self._insert(_rows(table), self._placed(rows, [item.place for item in good]))
+        self._insert(_lines(table), self._told(table, told))
+
+    def counts(self, table: Table) -> tuple[int, int]:
+        """(items that were told, those of them that are rows), each once."""
+        told, rows = self._one(
+            f"select count(distinct name), count(distinct name) filter (is_row)"
+            f" from {_lines(table)}"
+        )
+        return told, rows
+
+    def compared(self, lake: Store, table: Table, file: File) -> Compared:
+        """A table's Parquet file beside the table; when rows were read does not count."""
+        if not self._reads_lake:
+            prepare(self._database, lake)
+            self._reads_lake = True
+        (key,) = map(identifier, table.key)
+        told = [identifier(name) for name in table.schema.names if name != "read_at"]
+        mine = ", ".join(f"f.{name}" for name in told)
+        theirs = ", ".join(f"t.{name}" for name in told)
+        unlike, both = self._one(
+            f"select count(*) filter (row({mine}) is distinct from row({theirs})),"
+            f" count(t.{key})"
+            f" from read_parquet({literal(str(self.path(file)))}) as f"
+            f" left join {scan(lake, table)} as t"
+            f" on f.{key} = t.{key}"
+        )
+        (there,) = self._one(f"select count(*) from {scan(lake, table)}")
+        return Compared(unlike, there, there - both)
+
+    def write_rows(self, table: Table) -> File:
+        """The table's Parquet file, ordered by key."""
+        name = f"{table.path[-1]}.parquet"
+        names = ", ".join(map(identifier, table.schema.names))
+        self._database.execute(
+            f"copy (select {names} from ({self._each_once(table)})"
+            f" order by {identifier(table.key[0])})"
+            f" to {literal(str(self._folder / name))}"
+            f" (format parquet, compression zstd, row_group_size {_ROW_GROUP})"
+        )
+        (count,) = self._one(f"select count(*) from ({self._each_once(table)})")
+        return self._file(name, count)
+
+    def write_told(self, table: Table) -> File:
+        """The items as they were told, a line each, ordered by name."""
+        name, count = f"{table.path[-1]}.jsonl.gz", 0
+        found = self._database.execute(
+            f"select line from {_lines(table)} where line is not null"
+            " qualify 1 = row_number() over (partition by name order by nth desc) order by name"
+        )
+        with (
+            (self._folder / name).open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as zipped,
+        ):
+            while rows := found.fetchmany(_LINES):
+                zipped.write("".join(f"{line}\n" for (line,) in rows).encode())
+                count += len(rows)
+        return self._file(name, count)
+
+    def path(self, file: File) -> Path:
+        """Where a file is."""
+        return self._folder / file.name
+
+    def _placed(self, rows: pa.Table, places: Sequence[str]) -> pa.Table:
+        """Rows with where they were told, and how many came before them."""
+        begin = self._nth
+        self._nth += len(rows)
+        placed = rows.append_column("_place", pa.array(places, pa.string()))
+        return placed.append_column("_nth", pa.array(range(begin, self._nth), pa.int64()))
+
+    def _told(self, table: Table, told: Told) -> pa.Table:
+        lines = pa.array([self._line(table, item) for item in told.items], pa.string())
+        marks = {"line": _MARKS[table.name]} if table.name in _MARKS else {}
+        protected = protect(pa.table({"line": lines}), marks, self._policy)
+        begin = self._nth
+        self._nth += len(told.items)
+        return pa.table(
+            {
+                "place": pa.array([item.place for item in told.items], pa.string()),
+                "nth": pa.array(range(begin, self._nth), pa.int64()),
+                "name": pa.array([_name(table, item) for item in told.items], pa.string()),
+                "line": protected["line"],
+                "is_row": pa.array([item.row is not None for item in told.items], pa.bool_()),
+            }
+        )
+
+    def _line(self, table: Table, item: Item) -> str | None:
+        """The item as one line of JSON; nothing where nobody knows what of it is personal."""
+        if self._policy.mode == "keep":
+            return json.dumps(item.told, separators=(",", ":"))
+        if item.row is None:
+            return None
+        known = {*_KNOWN[table.name], *(column.source for column in table.columns)}
+        kept = {name: value for name, value in item.told.items() if name in known}
+        return json.dumps(kept, separators=(",", ":"))
+
+    def _each_once(self, table: Table) -> str:
+        key = identifier(table.key[0])
+        return (
+            f"select * from {_rows(table)}"
+            f" qualify 1 = row_number() over (partition by {key} order by _nth desc)"
+        )
+
+    def _insert(self, into: str, rows: pa.Table) -> None:
+        self._database.register("more", rows)
+        self._database.execute(f"insert into {into} by name from more")
+        self._database.unregister("more")
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        row = self._database.execute(query).fetchone()
+        assert row is not None
+        return tuple(row)
+
+    def _file(self, name: str, count: int) -> File:
+        digest = hashlib.sha256()
+        with (self._folder / name).open("rb") as file:
+            for piece in pieces(file):
+                digest.update(piece)
+        size = (self._folder / name).stat().st_size
+        return File(name, size, digest.hexdigest(), count)
+
+
+def as_document(file: File) -> dict[str, Any]:
+    """A file as the manifest tells it."""
+    return asdict(file)
+
+
+def _rows(table: Table) -> str:
+    return identifier(f"{table.path[-1]}_rows")
+
+
+def _lines(table: Table) -> str:
+    return identifier(f"{table.path[-1]}_told")
+
+
+def _name(table: Table, item: Item) -> str:
+    """What names an item: its key, or where it was told."""
+    if item.row is not None:
+        return str(item.row[table.key[0]])
+    assert item.bad is not None
+    return f"{item.place}#{item.bad.page}#{item.bad.position}"

@@ -1,0 +1,34 @@
+"""From when on the marts' checks warn; each is a variable of the dbt project, by the same name."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from novade_pipeline.settings import DomainSettings
+
+
+class MartsSettings(DomainSettings):
+    """`NOVADE_MARTS_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="NOVADE_MARTS_")
+
+    matched_users: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of users at companies that have an account, before a check warns.",
+    )
+    matched_conversations: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of chats with an address that have an account, before a check warns.",
+    )
+    accounts_with_usage: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of accounts that use the product, before a check warns.",
+    )
+
+
+SETTINGS = MartsSettings

@@ -1,0 +1,223 @@
+"""Salesforce in the graph: one step that reads its objects, each into a table."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from novade_pipeline.access import lake_probes, require
+from novade_pipeline.defs.api_assets import (
+    Told,
+    materialized,
+    on_schedule,
+    passed_over,
+    warning,
+    why_passed_over,
+)
+from novade_pipeline.defs.salesforce.settings import SalesforceSettings
+from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE, READ, TABLES
+from novade_pipeline.defs.table_assets import (
+    check_columns,
+    check_fresh,
+    check_specs,
+    column_schema,
+    key_of,
+    table_metadata,
+    table_spec,
+    told_to_dagster,
+)
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
+from novade_pipeline.lake.delta import WriteReceipt
+from novade_pipeline.lake.read import stream
+from novade_pipeline.lake.table import Table
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
+
+if TYPE_CHECKING:
+    from novade_pipeline.defs.salesforce.load import Loaded
+    from novade_pipeline.defs.salesforce.session import Usage
+
+POOL = "salesforce_api"
+LEFT_OUT = "NOVADE_SALESFORCE_WITHOUT names this object: it is not read."
+VISIBLE_CHECK = "fields_are_visible"
+BEFORE_CHECK = "fields_as_before"
+QUARANTINE_CHECK = "nothing_in_quarantine"
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """The assets of the organisation."""
+    salesforce = settings.of(SalesforceSettings)
+    automation = on_schedule(salesforce.schedule, salesforce.missing)
+
+    @dg.multi_asset(
+        name="salesforce",
+        specs=[
+            *(table_spec(t, kinds={"salesforce"}, automation_condition=automation) for t in READ),
+            table_spec(QUARANTINE, deps=READ, automation_condition=automation),
+        ],
+        check_specs=_check_specs(),
+        can_subset=True,
+        pool=POOL,
+    )
+    def salesforce_objects(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Read what is selected, and write what changed."""
+        selected = [t for t in TABLES if key_of(t) in context.selected_asset_keys]
+        why = why_passed_over(context, "Salesforce", salesforce.missing)
+        told = passed_over(lake, selected, why) if why else _read(context, settings, lake, selected)
+        for table, metadata in told:
+            yield materialized(
+                context, table, metadata, _check_results(settings, lake, table, metadata)
+            )
+
+    return dg.Definitions(assets=[salesforce_objects])
+
+
+def _read(
+    context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: list[Table]
+) -> Iterator[Told]:
+    """Read object by object, the metadata of each; what one lacks keeps no other from being read.
+
+    Raises:
+        dg.Failure: at the end, where an object could not be read, with a sentence for each.
+        dg.RetryRequested: the same, where one failed in a way that passes.
+    """
+    # simple_salesforce takes a second to import, which every step's process would pay.
+    from novade_pipeline.defs.salesforce.load import load
+    from novade_pipeline.defs.salesforce.organisation import Organisation
+
+    salesforce = settings.of(SalesforceSettings)
+    names = {table.name: name for name, table in OBJECTS.items()}
+    left_out = [table for table in tables if names.get(table.name) in salesforce.left_out]
+    yield from passed_over(lake, left_out, LEFT_OUT)
+    quarantined: list[WriteReceipt] = []
+    failures: list[Exception] = []
+    with told_to_dagster():
+        require(*lake_probes(lake))
+    with Organisation(salesforce) as org:
+        for table in (table for table in tables if table not in left_out):
+            if table is QUARANTINE:
+                yield table, table_metadata(lake, table, quarantined)
+                continue
+            before = org.session.usage
+            try:
+                done = load(
+                    org,
+                    lake,
+                    names[table.name],
+                    settings.personal_data_policy,
+                    context.log.info,
+                )
+            except (UserError, TransientFailure) as failure:
+                context.log.warning(f"{table.name}: {failure}")
+                failures.append(failure)
+                continue
+            quarantined += done.quarantine
+            yield table, _metadata(lake, table, done, before, org.session.usage)
+    with told_to_dagster():
+        _raise_all(failures)
+
+
+def _raise_all(failures: list[Exception]) -> None:
+    """One failure that tells all, each sentence once; it passes if one of them does."""
+    told = " ".join(dict.fromkeys(map(str, failures)))
+    if any(isinstance(failure, TransientFailure) for failure in failures):
+        raise TransientFailure(told)
+    if failures:
+        raise PermanentFailure(told)
+
+
+def _metadata(
+    lake: Store, table: Table, done: "Loaded", before: "Usage", after: "Usage"
+) -> dict[str, Any]:
+    fields, swept = done.fields, done.swept
+    receipts = [*done.receipts, *([swept.receipt] if swept is not None else [])]
+    changed = any(receipt.rows for receipt in receipts)
+    metadata = table_metadata(lake, table, receipts, changed=changed) | {
+        "dagster/column_schema": column_schema(fields.table),
+        "rows_read": done.rows,
+        "rows_quarantined": done.bad,
+        "read_whole": done.whole,
+        "read_by": ", ".join(done.how) or "nothing to read",
+        "slices": done.slices,
+        "requests": after.requests - before.requests,
+        "retries": after.retries - before.retries,
+        "log_ins": after.log_ins - before.log_ins,
+        "fields_read": len(fields.read),
+        "fields_skipped": dg.MetadataValue.json(dict(fields.skipped)),
+        "fields_invisible": dg.MetadataValue.json(list(fields.invisible)),
+        "fields_dropped": dg.MetadataValue.json(list(fields.dropped)),
+        "fields_retyped": dg.MetadataValue.json(dict(fields.retyped)),
+        "fields_calculated": dg.MetadataValue.json(list(fields.calculated)),
+    }
+    if done.watermark is not None:
+        metadata["watermark"] = done.watermark.isoformat()
+    if after.left is not None and after.total is not None:
+        metadata |= {"api_calls_left": after.left, "api_calls_a_day": after.total}
+    if swept is not None:
+        metadata |= {
+            "swept_ids": swept.ids,
+            "rows_vanished": swept.vanished,
+            "rows_returned": swept.returned,
+        }
+    return metadata
+
+
+def _check_specs() -> list[dg.AssetCheckSpec]:
+    told = {
+        VISIBLE_CHECK: "Warns where the user may not see a field that the code declares; it is "
+        "null.",
+        BEFORE_CHECK: "Warns where a field was dropped, or has another type than its column.",
+    }
+    return [
+        *(spec for table in READ for spec in check_specs(table)),
+        *check_specs(QUARANTINE),
+        *(
+            dg.AssetCheckSpec(name, asset=key_of(table), description=description)
+            for table in READ
+            for name, description in told.items()
+        ),
+        dg.AssetCheckSpec(
+            QUARANTINE_CHECK,
+            asset=key_of(QUARANTINE),
+            description="Warns where records break the types of their fields.",
+        ),
+    ]
+
+
+def _check_results(
+    settings: Settings, lake: Store, table: Table, metadata: dict[str, Any]
+) -> Iterator[dg.AssetCheckResult]:
+    yield check_columns(lake, table)
+    if "note" in metadata:
+        return
+    if table is QUARANTINE:
+        rows = metadata["dagster/row_count"]
+        yield warning(table, QUARANTINE_CHECK, not rows, {"rows": rows})
+        return
+    invisible, dropped, retyped = (
+        metadata[f"fields_{what}"] for what in ("invisible", "dropped", "retyped")
+    )
+    yield warning(
+        table,
+        VISIBLE_CHECK,
+        not invisible.value,
+        {
+            "invisible": invisible,
+            "what_to_do": "Let the user see these fields (field-level security, in its permission "
+            "set), or do without them where the organisation has none of these names.",
+        },
+    )
+    changed = bool(dropped.value or retyped.value)
+    yield warning(table, BEFORE_CHECK, not changed, {"dropped": dropped, "retyped": retyped})
+    yield check_fresh(table, _newest(lake, table), settings.freshness_hours)
+
+
+def _newest(lake: Store, table: Table) -> datetime | None:
+    import pyarrow.compute as pc
+
+    batches = stream(lake, table, columns=["system_modstamp"])
+    times = [pc.max(batch.column("system_modstamp")).as_py() for batch in batches]
+    return max(filter(None, times), default=None)

@@ -1,0 +1,111 @@
+"""What is checked of the organisation's records: rules of the business, which only warn."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import dagster as dg
+import duckdb
+
+from novade_pipeline.defs.api_assets import warning
+from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY, READ
+from novade_pipeline.defs.table_assets import key_of
+from novade_pipeline.lake.delta import open_table
+from novade_pipeline.lake.query import connect, identifier, scan
+from novade_pipeline.lake.table import Table
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
+
+LONGEST_PICKLIST_VALUE = 255
+"""Source: Salesforce's 'Custom Field Limits'; an API client may write longer ones."""
+IDS_SHOWN = 20
+
+PICKLISTS = frozenset(
+    {
+        *("type", "industry", "account_source", "lead_source", "status", "stage_name"),
+        *("forecast_category", "forecast_category_name", "priority", "task_subtype", "family"),
+    }
+)
+"""Columns that hold one value of a list, in whichever object they are."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the business that a record may break.
+
+    Attributes:
+        broken: SQL that is true of a row that breaks it.
+    """
+
+    name: str
+    table: Table
+    told: str
+    broken: str
+
+
+def _too_long(table: Table) -> str:
+    columns = [column.name for column in table.columns if column.name in PICKLISTS]
+    return " or ".join(f"length({identifier(c)}) > {LONGEST_PICKLIST_VALUE}" for c in columns)
+
+
+RULES = (
+    Rule(
+        "closes_after_it_opens",
+        OPPORTUNITY,
+        "Warns where an opportunity closed before it was made: its days to close are negative.",
+        "is_closed and close_date < cast(created_date as date)",
+    ),
+    Rule(
+        "account_has_a_domain",
+        ACCOUNT,
+        "Warns where an account has no website: nobody is matched to it by e-mail domain.",
+        "coalesce(trim(website), '') = ''",
+    ),
+    *(
+        Rule(
+            "picklist_values_are_short",
+            table,
+            f"Warns where a picklist's value is longer than {LONGEST_PICKLIST_VALUE} characters; "
+            "it is loaded as it is.",
+            broken,
+        )
+        for table in READ
+        if (broken := _too_long(table))
+    ),
+)
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """The checks of what the records say; what a load finds of fields is checked with it."""
+
+    @dg.multi_asset_check(
+        name="salesforce_records",
+        specs=[
+            dg.AssetCheckSpec(rule.name, asset=key_of(rule.table), description=rule.told)
+            for rule in RULES
+        ],
+        can_subset=True,
+    )
+    def salesforce_records(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Store]
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Count the records that break a rule; they are loaded all the same."""
+        asked = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+        with closing(connect(lake=lake)) as connection:
+            for rule in RULES:
+                if (key_of(rule.table), rule.name) in asked:
+                    yield _result(connection, lake, rule)
+
+    return dg.Definitions(asset_checks=[salesforce_records])
+
+
+def _result(connection: duckdb.DuckDBPyConnection, lake: Store, rule: Rule) -> dg.AssetCheckResult:
+    if open_table(lake, rule.table) is None:
+        return warning(rule.table, rule.name, True, {"rows": 0})
+    found = connection.execute(
+        f"select count(*), array_slice(array_agg(id order by id), 1, {IDS_SHOWN}) "
+        f"from {scan(lake, rule.table)} where not is_deleted and ({rule.broken})"
+    ).fetchall()
+    count, ids = found[0]
+    told = {"rows": count, "first_ids": dg.MetadataValue.json(ids or [])}
+    return warning(rule.table, rule.name, not count, told)

@@ -1,0 +1,197 @@
+"""Which fields of an object are read, and into which columns: what its describe says, typed.
+
+Source: https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/field_types.htm
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from pydantic import Field, create_model
+
+from novade_pipeline.lake.table import TIMESTAMP, Table
+from novade_pipeline.personal_data import Personal
+
+Kind = Literal["text", "boolean", "integer", "number", "date", "time"]
+
+KINDS: Mapping[str, Kind] = {
+    "boolean": "boolean",
+    "int": "integer",
+    "long": "integer",
+    "double": "number",
+    "currency": "number",
+    "percent": "number",
+    "date": "date",
+    "datetime": "time",
+}
+"""Salesforce's type of a field -> what its column holds; every other type is text."""
+
+ARROW: Mapping[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "date": pa.date32(),
+    "time": TIMESTAMP,
+}
+_PYTHON: Mapping[Kind, type] = {
+    "text": str,
+    "boolean": bool,
+    "integer": int,
+    "number": float,
+    "date": date,
+    "time": datetime,
+}
+_KIND_OF = {arrow: kind for kind, arrow in ARROW.items()}
+
+SKIPPED = {
+    "address": "compound, its parts are read",
+    "location": "compound, its parts are read",
+    "complexvalue": "compound",
+    "base64": "a file's content, which no query tells",
+}
+PERSONAL = frozenset({"email", "phone", "encryptedstring"})
+NEVER_THERE: Mapping[str, frozenset[str]] = {
+    "User": frozenset({"IsDeleted"}),
+    "UserRole": frozenset({"IsDeleted", "CreatedDate"}),
+}
+"""Fields of every record that these objects have in no organisation."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A field that is read into a column."""
+
+    column: str
+    field: str
+    kind: Kind
+    told: Kind
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What is read of an object.
+
+    Attributes:
+        table: the object's table, with a column for each field that is read.
+        read: the fields, by their columns.
+        invisible: declared fields that the describe does not name: their columns are null.
+        skipped: field -> why it is not read.
+        dropped: columns of the lake that no field is read into any more.
+        retyped: field -> what became of its values since it has another type than its column.
+        calculated: fields that change without any sign that their record did.
+    """
+
+    table: Table
+    read: tuple[Read, ...]
+    invisible: tuple[str, ...]
+    skipped: Mapping[str, str]
+    dropped: tuple[str, ...]
+    retyped: Mapping[str, str]
+    calculated: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The fields as a query asks for them."""
+        return [one.field for one in self.read]
+
+
+def fields_of(
+    name: str, table: Table, described: Sequence[Mapping[str, Any]], there: pa.Schema | None
+) -> Fields:
+    """What is read of an object that is described so.
+
+    Args:
+        name: the object.
+        table: as it is declared.
+        described: the fields of its describe that the user may see.
+        there: the columns that the lake has; None where there is no table yet.
+    """
+    declared = {c.source: c for c in table.columns if c.source != c.name}
+    columns = _columns(table, [field["name"] for field in described])
+    there = pa.schema([]) if there is None else there
+    read: list[Read] = []
+    more: dict[str, Any] = {}
+    skipped, retyped = {}, {}
+    for field in described:
+        source, type_ = field["name"], field["type"]
+        if type_ in SKIPPED:
+            skipped[source] = SKIPPED[type_]
+            continue
+        told = KINDS.get(type_, "text")
+        held = _held(there, table, columns[source]) or told
+        one = _placed(columns[source], source, told, held)
+        if told != held and (source not in declared or one.column != columns[source]):
+            retyped[source] = f"was {held}, is {told}: " + (
+                f"read into {one.column}" if one.column != columns[source] else f"told as {held}"
+            )
+        if one.column not in table.schema.names:
+            more[one.column] = _annotation(one, field)
+        read.append(one)
+    row = create_model(table.row.__name__, __base__=table.row, __doc__=table.row.__doc__, **more)
+    written = {one.column for one in read} | set(table.schema.names)
+    seen = {field["name"] for field in described}
+    return Fields(
+        table=replace(table, row=row),
+        read=tuple(read),
+        invisible=tuple(
+            source
+            for source in declared
+            if source not in seen and source not in NEVER_THERE.get(name, ())
+        ),
+        skipped=skipped,
+        dropped=tuple(column for column in there.names if column not in written),
+        retyped=retyped,
+        calculated=tuple(field["name"] for field in described if field.get("calculated")),
+    )
+
+
+def snake_case(name: str) -> str:
+    """A field's name as a column's: `Product2Id` is `product2_id`, `Score__c` is `score__c`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return words.lower()
+
+
+def kind_of(arrow: pa.DataType) -> Kind:
+    """What a column of the lake holds."""
+    text = pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow)
+    return "text" if text else _KIND_OF[arrow]
+
+
+def _columns(table: Table, names: Iterable[str]) -> dict[str, str]:
+    """Field -> column. Names that differ in more than their words' ends get one of their own."""
+    declared = {column.source: column.name for column in table.columns}
+    taken = Counter([*table.schema.names, *(snake_case(n) for n in names if n not in declared)])
+    return {
+        name: declared.get(name)
+        or (snake_case(name) if taken[snake_case(name)] == 1 else f"{name.lower()}__as_spelled")
+        for name in names
+    }
+
+
+def _held(there: pa.Schema, table: Table, column: str) -> Kind | None:
+    """What a column holds in the lake, or will by its declaration."""
+    for schema in (there, table.schema):
+        if column in schema.names:
+            return kind_of(schema.field(column).type)
+    return None
+
+
+def _placed(column: str, field: str, told: Kind, held: Kind) -> Read:
+    """Where values go: into their column if it can hold them without loss, else beside it."""
+    holds = held in (told, "text") or (held == "number" and told == "integer")
+    return (
+        Read(column, field, held, told) if holds else Read(f"{column}__{told}", field, told, told)
+    )
+
+
+def _annotation(one: Read, field: Mapping[str, Any]) -> Any:
+    kind: Any = _PYTHON[one.kind] | None
+    if field["type"] in PERSONAL:
+        kind = Annotated[kind, Personal()]
+    told = f"{field.get('label') or one.field} ({one.field}, {field['type']})."
+    return (kind, Field(None, alias=one.field, description=told))

@@ -1,0 +1,126 @@
+"""Which organisation is read, as whom, and how much of its quota may be taken."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from novade_pipeline.settings import DomainSettings
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SalesforceSettings(DomainSettings):
+    """`NOVADE_SALESFORCE_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="NOVADE_SALESFORCE_")
+
+    url: str | None = Field(
+        None,
+        description="The organisation's My Domain, https://novade.my.salesforce.com; without it "
+        "nothing is read.",
+    )
+    client_id: str | None = Field(None, description="Consumer key of the connected app.")
+    client_secret: SecretStr | None = Field(
+        None, description="Its consumer secret, for the client credentials flow."
+    )
+    username: str | None = Field(
+        None, description="The user that is logged in, for the JWT bearer flow."
+    )
+    private_key: SecretStr | None = Field(
+        None, description="The private key of the app's certificate, PEM, for the JWT bearer flow."
+    )
+    private_key_file: Path | None = Field(None, description="A file that holds that private key.")
+    api_version: str = Field(
+        "59.0", pattern=r"^\d\d\.0$", description="The version of Salesforce's API."
+    )
+    api_floor: int = Field(
+        1000, ge=0, description="API calls of the day that are left to the people in the office."
+    )
+    timeout_seconds: float = Field(
+        120.0, gt=0, description="How long Salesforce may say nothing, seconds."
+    )
+    overlap_seconds: int = Field(
+        600,
+        ge=0,
+        description="How far before the watermark is read again: long transactions, seconds.",
+    )
+    sweep_hours: float = Field(
+        24.0, ge=0, description="How often all ids are read to find hard deletes, hours."
+    )
+    accept_vanished: bool = Field(
+        False, description="Believe a sweep that finds more than half of an object's records gone."
+    )
+    bulk_from_rows: int = Field(
+        10_000, ge=0, description="More rows than that are read by the Bulk API 2.0."
+    )
+    slice_rows: int = Field(
+        250_000, ge=1, description="A long history is read in slices of about so many rows."
+    )
+    without: str = Field(
+        "", description="Objects that the organisation does not have, between commas: Order,Event."
+    )
+    schedule: str = Field(
+        "45 * * * *", description="When the web page's daemon reads Salesforce, cron, UTC."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_my_domain(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        parts = urlsplit(url)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        bare = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
+        if not (secure and parts.hostname and bare):
+            raise ValueError(
+                "expected the organisation's My Domain as https://novade.my.salesforce.com"
+            )
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("without")
+    @classmethod
+    def _are_objects(cls, names: str) -> str:
+        from novade_pipeline.defs.salesforce.tables import OBJECTS
+
+        if unknown := sorted(_names(names) - set(OBJECTS)):
+            raise ValueError(f"expected some of {', '.join(OBJECTS)}, found {', '.join(unknown)}")
+        return names
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Salesforce's names of the objects that are not read."""
+        return _names(self.without)
+
+    @property
+    def missing(self) -> str | None:
+        """What is to be set before Salesforce can be read, in one sentence; None: nothing."""
+        if self.url is None:
+            return "NOVADE_SALESFORCE_URL is not set: Salesforce is not read."
+        if not self.client_id:
+            return "NOVADE_SALESFORCE_CLIENT_ID is not set: Salesforce is not read."
+        if self._has(self.client_secret):
+            return None
+        if not (self._has(self.private_key) or self.private_key_file):
+            return (
+                "Neither NOVADE_SALESFORCE_CLIENT_SECRET nor NOVADE_SALESFORCE_PRIVATE_KEY_FILE "
+                "(or NOVADE_SALESFORCE_PRIVATE_KEY) is set: Salesforce is not read."
+            )
+        if not self.username:
+            return (
+                "NOVADE_SALESFORCE_USERNAME is not set, which a log-in by private key needs: "
+                "Salesforce is not read."
+            )
+        return None
+
+    @staticmethod
+    def _has(secret: SecretStr | None) -> bool:
+        return bool(secret and secret.get_secret_value())
+
+
+def _names(told: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in told.split(",") if name.strip())
+
+
+SETTINGS = SalesforceSettings

@@ -1,0 +1,173 @@
+"""Hard deletes: what the organisation has for good no more, no query of changes ever tells.
+
+So all ids are read now and then and compared with the lake's. A record that is gone is marked; one
+that is back is read again, as is one that the lake has missed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from novade_pipeline.defs.salesforce.fields import Fields
+from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation
+from novade_pipeline.defs.salesforce.watermark import SWEEP, micros, moment
+from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.lake.conform import conform
+from novade_pipeline.lake.delta import WriteReceipt, transaction_version
+from novade_pipeline.lake.merge import merge
+from novade_pipeline.lake.read import stream
+from novade_pipeline.lake.table import Table
+from novade_pipeline.personal_data import PersonalDataPolicy, protect
+from novade_pipeline.storage import Store
+
+IDS_A_QUERY = 200
+"""So that the query fits into a URL, its fields as well."""
+MOST_READ_AGAIN = 20_000
+"""What more is missing is read by a later sweep."""
+FEW = 100
+"""An object with fewer rows may lose all of them without a question."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep found.
+
+    Attributes:
+        ids: the organisation has, those in the recycle bin among them.
+        vanished: rows that were marked as gone for good.
+        returned: rows that were read again, since the lake had none of them that lives.
+        receipt: of the commit.
+    """
+
+    ids: int
+    vanished: int
+    returned: int
+    receipt: WriteReceipt
+
+
+def sweep_is_due(lake: Store, table: Table, hours: float, now: datetime) -> bool:
+    """The last sweep is longer ago than that, by the organisation's clock."""
+    last = transaction_version(lake, table, SWEEP)
+    return last is None or now - moment(last) >= timedelta(hours=hours)
+
+
+def sweep(
+    org: Organisation,
+    lake: Store,
+    name: str,
+    fields: Fields,
+    policy: PersonalDataPolicy,
+    now: datetime,
+    tell: Callable[[str], None],
+) -> Swept:
+    """Compare all ids and merge what differs, in one commit that also says when.
+
+    Raises:
+        PermanentFailure: more than half of the rows seem to be gone, which is rather a right that
+            was lost.
+        TransientFailure: it cannot be read now; nothing is written.
+    """
+    table = fields.table
+    theirs = _ids_there(org, name, fields, tell)
+    ours = _ids_here(lake, table)
+    gone = pc.filter(ours, pc.invert(pc.is_in(ours, value_set=theirs)))
+    gone = pa.array(_confirmed(org, name, gone.to_pylist()), pa.string())
+    _refuse_a_lost_right(org, name, len(ours), len(gone))
+    missing = pc.filter(theirs, pc.invert(pc.is_in(theirs, value_set=ours)))
+    batches = list(_marked(lake, table, gone, now)) if len(gone) else []
+    returned = 0
+    for batch in _read_again(org, name, fields, missing.to_pylist()[:MOST_READ_AGAIN]):
+        rows = protect(pa.Table.from_batches([batch]), table.personal, policy)
+        batches += [conform(table, one) for one in rows.to_batches()]
+        returned += batch.num_rows
+    tell(f"{name}: swept {len(theirs):,} ids, {len(gone):,} vanished, {returned:,} came back")
+    receipt = merge(
+        lake,
+        table,
+        pa.Table.from_batches(batches, table.schema),
+        ties=True,
+        transactions={SWEEP: micros(now)},
+    )
+    return Swept(len(theirs), len(gone), returned, receipt)
+
+
+def _ids_there(
+    org: Organisation, name: str, fields: Fields, tell: Callable[[str], None]
+) -> pa.Array:
+    soql = f"SELECT Id FROM {name}"
+    page = org.first_page(soql)
+    only_ids = _only(fields, "id")
+    if page.total <= org.settings.bulk_from_rows:
+        pages = org.query_pages(only_ids, page)
+    else:
+        pages = org.bulk_pages(only_ids, soql, tell)
+    chunks = [batch.column("id") for batch, _ in pages]
+    return pa.chunked_array(chunks, pa.string()).combine_chunks()
+
+
+def _ids_here(lake: Store, table: Table) -> pa.Array:
+    """The ids of rows that are not marked as gone."""
+    chunks = [
+        batch.filter(pc.is_null(batch.column("vanished_at"))).column("id")
+        for batch in stream(lake, table, columns=["id", "vanished_at"])
+    ]
+    return pa.chunked_array(chunks, pa.string()).combine_chunks()
+
+
+def _confirmed(org: Organisation, name: str, gone: list[str]) -> list[str]:
+    """Those that are not there when they are asked for by name either."""
+    there = {
+        record["Id"]
+        for ids in _quoted(gone)
+        for record in org.first_page(f"SELECT Id FROM {name} WHERE Id IN ({ids})").records
+    }
+    return [one for one in gone if one not in there]
+
+
+def _refuse_a_lost_right(org: Organisation, name: str, rows: int, gone: int) -> None:
+    if gone * 2 > rows > FEW and not org.settings.accept_vanished:
+        raise PermanentFailure(
+            f"Salesforce: expected most of the {rows:,} records of {name} that the lake has, found "
+            f"{gone:,} of them gone; the user may rather see less than before ('View All Data', or "
+            f"the object permission 'View All Records' on {name}). Nothing is marked; where it is "
+            "right, set NOVADE_SALESFORCE_ACCEPT_VANISHED=true."
+        )
+
+
+def _marked(lake: Store, table: Table, gone: pa.Array, now: datetime) -> Iterator[pa.RecordBatch]:
+    """The rows with these ids as they are in the lake, marked."""
+    for batch in stream(lake, table):
+        rows = batch.filter(pc.is_in(batch.column("id"), value_set=gone))
+        if rows.num_rows:
+            deleted = pa.array([True] * rows.num_rows)
+            when = pa.array([now] * rows.num_rows, table.schema.field("vanished_at").type)
+            yield rows.set_column(
+                rows.schema.get_field_index("is_deleted"), table.schema.field("is_deleted"), deleted
+            ).set_column(
+                rows.schema.get_field_index("vanished_at"), table.schema.field("vanished_at"), when
+            )
+
+
+def _read_again(
+    org: Organisation, name: str, fields: Fields, ids: list[str]
+) -> Iterator[pa.RecordBatch]:
+    what = ", ".join(fields.names)
+    for quoted in _quoted(ids):
+        soql = f"SELECT {what} FROM {name} WHERE Id IN ({quoted})"
+        if len(what) <= LONGEST_IN_URL:
+            pages = org.query_pages(fields, org.first_page(soql))
+        else:
+            pages = org.bulk_pages(fields, soql)
+        yield from (batch for batch, _ in pages)
+
+
+def _quoted(ids: list[str]) -> Iterator[str]:
+    for at in range(0, len(ids), IDS_A_QUERY):
+        yield ", ".join(f"'{one}'" for one in ids[at : at + IDS_A_QUERY])
+
+
+def _only(fields: Fields, column: str) -> Fields:
+    return replace(fields, read=tuple(one for one in fields.read if one.column == column))

@@ -1,0 +1,108 @@
+"""Upkeep of the files of a table that is written by `merge`: disjoint ranges of keys, even sizes.
+
+Merges leave small files behind, and files whose ranges overlap where keys do not come in their
+order. Those are written anew, in the order of the key; the others stay as they are. Rows do not
+change. Memory holds a slice of rows, and the first key column where there are more than that.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from novade_pipeline.lake.commits import LostRace
+from novade_pipeline.lake.keyed_files import Draft, KeyedFile, in_threads, rows_a_file
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+SLICE_ROWS = 200_000
+
+
+def put_in_order(store: Store, table: Table, target: DeltaTable) -> bool:
+    """Write anew what is too small or overlaps; False where a load was faster.
+
+    Raises:
+        TransientFailure: the storage failed.
+        UserError: the lake cannot be written.
+    """
+    draft = Draft(store, table, target)
+    each = rows_a_file(draft.rows)
+    for files in due(list(draft.files.values()), each):
+        written: list[KeyedFile] = []
+        for low, high in _slices(draft, files):
+            written += draft.write(_sorted(draft, files, low, high), each)
+        draft.replace(files, written)
+    if not draft.added:
+        return True
+    try:
+        draft.commit(changes=False)
+    except LostRace:
+        return False
+    return True
+
+
+def due(files: Sequence[KeyedFile], each: int) -> list[list[KeyedFile]]:
+    """The files that are to be written anew, in groups that do not overlap.
+
+    Args:
+        each: how many rows a file should have; half of them are enough.
+    """
+    if any(file.low is None or file.high is None for file in files):
+        return [list(files)]
+    groups: list[list[KeyedFile]] = []
+    rows, high = 0, None
+    for file in sorted(files, key=lambda file: (file.low, file.high)):
+        is_small = 2 * min(rows, file.rows) < each
+        if groups and (is_small or file.low < high):
+            groups[-1].append(file)
+            rows, high = rows + file.rows, max(high, file.high)
+        else:
+            groups.append([file])
+            rows, high = file.rows, file.high
+    return [group for group in groups if len(group) > 1 or group[0].rows > 2 * each]
+
+
+def _slices(draft: Draft, files: Sequence[KeyedFile]) -> Iterator[tuple[Any, Any]]:
+    """Ranges of the first key column, from and below, with so many rows that memory holds them."""
+    if sum(file.rows for file in files) <= SLICE_ROWS:
+        yield None, None
+        return
+    column = draft.table.key[0]
+
+    def values(file: KeyedFile) -> list[pa.ChunkedArray]:
+        return [rows[column] for rows in draft.read(file, [column])]
+
+    chunks = [chunk for part in in_threads(values, files) for one in part for chunk in one.chunks]
+    keys = pa.chunked_array(chunks)
+    order = pc.sort_indices(keys)
+    ends = [keys[order[at].as_py()].as_py() for at in range(SLICE_ROWS, len(keys), SLICE_ROWS)]
+    ends = list(dict.fromkeys(ends))
+    yield from zip([None, *ends], [*ends, None], strict=True)
+
+
+def _sorted(draft: Draft, files: Sequence[KeyedFile], low: Any, high: Any) -> pa.Table:
+    """The rows of a range of keys, in the order of the key."""
+    column = draft.table.key[0]
+
+    def rows(file: KeyedFile) -> list[pa.Table]:
+        found = []
+        for part in draft.read(file):
+            if low is not None:
+                part = part.filter(pc.greater_equal(part[column], low))
+            if high is not None:
+                part = part.filter(pc.less(part[column], high))
+            found.append(part)
+        return found
+
+    wanted = [
+        file
+        for file in files
+        if file.low is None
+        or file.high is None
+        or ((low is None or file.high >= low) and (high is None or file.low < high))
+    ]
+    parts = [part for found in in_threads(rows, wanted) for part in found]
+    order = [(name, "ascending") for name in draft.table.key]
+    return pa.concat_tables(parts).combine_chunks().sort_by(order)

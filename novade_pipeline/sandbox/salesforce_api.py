@@ -1,0 +1,273 @@
+"""The HTTP interface of the made-up Salesforce organisation, with as much trouble as is asked for.
+
+Log-in, describe, `query`, `queryAll`, query jobs of the Bulk API 2.0 and limits, answered as the
+real one does; errors are its JSON arrays of `{message, errorCode}`.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from email.utils import format_datetime
+from itertools import islice
+from secrets import token_urlsafe
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from novade_pipeline.sandbox import salesforce_log_in as log_in
+from novade_pipeline.sandbox.business import Person, companies_for, person
+from novade_pipeline.sandbox.music_users import World
+from novade_pipeline.sandbox.salesforce_bulk import JobError
+from novade_pipeline.sandbox.salesforce_jobs import JobAnswers
+from novade_pipeline.sandbox.salesforce_log_in import Access, LogInRefused
+from novade_pipeline.sandbox.salesforce_mischief import Mischief, Trouble
+from novade_pipeline.sandbox.salesforce_org import Organisation
+from novade_pipeline.sandbox.salesforce_responses import QuietAboutCutBodies, error, no_such_path
+from novade_pipeline.sandbox.salesforce_rest import VERSIONS, RestAnswers
+from novade_pipeline.sandbox.salesforce_rows import Setting
+
+__all__ = ["Access", "SalesforceApi", "Trouble"]
+
+AS_OF = date(2026, 3, 2)
+_DAILY_JOBS = 10_000
+_MY_DOMAIN = "novade.my.salesforce.com"
+_DATA = "/services/data/v{version}"
+_JOBS = f"{_DATA}/jobs/query"
+
+_Answer = Callable[[Request, bytes], Response]
+
+
+class SalesforceApi:
+    """The organisation and its server.
+
+    Attributes:
+        org: the state; it may be changed at any time.
+        access: who may log in.
+        asked: requests that were answered, of any status, log-ins left out.
+        asked_for: the same by what they were for, such as `job_results`; and `log_in`.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        companies: int = 12,
+        people: int = 120,
+        events_per_hour: int | None = None,
+        as_of: date = AS_OF,
+        trouble: Trouble | None = None,
+        access: Access | None = None,
+        batch_size: int = 2_000,
+        results_rows: int = 50_000,
+        live: bool = False,
+    ) -> None:
+        """Make the organisation.
+
+        Args:
+            seed: the same seed, the same organisation.
+            companies: how many accounts, at least 12.
+            people: how many people it may know; two thirds work for a company.
+            events_per_hour: those of the product's exports that tell of the same people, instead
+                of `companies`; nothing: twice the companies.
+            as_of: all of it happened before this day, and its clock begins here.
+            trouble: what goes wrong.
+            access: who may log in.
+            batch_size: records in an answer to a query.
+            results_rows: records in a page of a job's results where `maxRecords` says nothing.
+            live: its clock is never behind this machine's.
+
+        Raises:
+            ValueError: there are too few companies.
+        """
+        if companies < companies_for(1):
+            raise ValueError(f"companies must be at least {companies_for(1)}, not {companies}")
+        world = World(seed, events_per_hour or 2 * companies)
+        companies = companies_for(world.events_per_hour)
+        self.org = Organisation(
+            Setting(seed, companies, _people(world, companies, people, as_of), as_of), live=live
+        )
+        self.access = access or Access()
+        self.asked = 0
+        self.asked_for: Counter[str] = Counter()
+        self._counted = 0
+        self._sessions: dict[str, int] = {}
+        self._mischief = Mischief(trouble or Trouble(), self.org, seed)
+        self._rest = RestAnswers(self.org, self._mischief, batch_size)
+        self._jobs = JobAnswers(self.org, self._mischief, results_rows)
+
+    @property
+    def trouble(self) -> Trouble:
+        """What goes wrong; it may be exchanged at any time."""
+        return self._mischief.trouble
+
+    @trouble.setter
+    def trouble(self, trouble: Trouble) -> None:
+        self._mischief.trouble = trouble
+
+    def app(self) -> Starlette:
+        """The server as an ASGI app."""
+        rest, jobs = self._rest, self._jobs
+        app = Starlette(
+            routes=[
+                Route("/services/oauth2/token", self._token, methods=["POST"]),
+                Route("/services/Soap/u/{version}", self._soap, methods=["POST"]),
+                Route("/services/data", self._versions),
+                Route("/services/data/", self._versions),
+                *self._routes(f"{_DATA}/limits", self._limits),
+                *self._routes(f"{_DATA}/sobjects", rest.sobjects),
+                *self._routes(f"{_DATA}/sobjects/{{name}}/describe", rest.describe),
+                *self._routes(f"{_DATA}/sobjects/{{name}}/{{id}}/{{field}}", rest.blob),
+                *self._routes(f"{_DATA}/query", rest.query),
+                *self._routes(f"{_DATA}/queryAll", rest.query_all),
+                *self._routes(f"{_DATA}/query/{{cursor}}", rest.query_more),
+                *self._routes(f"{_DATA}/queryAll/{{cursor}}", rest.query_more),
+                *self._routes(_JOBS, jobs.job_list),
+                *self._routes(_JOBS, jobs.job_create, "POST"),
+                *self._routes(f"{_JOBS}/{{id}}", jobs.job),
+                *self._routes(f"{_JOBS}/{{id}}", jobs.job_abort, "PATCH"),
+                *self._routes(f"{_JOBS}/{{id}}", jobs.job_delete, "DELETE"),
+                *self._routes(f"{_JOBS}/{{id}}/results", jobs.job_results),
+            ],
+            exception_handlers={404: no_such_path, 405: no_such_path},
+        )
+        # SystemModstamp and the header Date are told by one clock.
+        app.state.tells_date = True
+        logging.getLogger("uvicorn.error").addFilter(QuietAboutCutBodies())
+        return app
+
+    def expire_sessions(self) -> None:
+        """All sessions end now."""
+        self._sessions.clear()
+
+    async def _token(self, request: Request) -> Response:
+        self.asked_for["log_in"] += 1
+        form = dict(parse_qsl((await request.body()).decode()))
+        host = request.headers.get("Host", "")
+        instance = _instance(host)
+        try:
+            log_in.check(
+                self.access,
+                form,
+                request.headers.get("Authorization", ""),
+                host,
+                instance,
+                another_domain=self.trouble.another_domain,
+                revoked=self._is_revoked(),
+            )
+        except LogInRefused as refused:
+            told = {"error": refused.error, "error_description": refused.description}
+            return self._dated(JSONResponse(told, 400))
+        told = {
+            "access_token": self._new_session(),
+            "signature": token_urlsafe(32),
+            "scope": "api",
+            "instance_url": instance,
+            "id": f"{instance}/id/{log_in.ORGANISATION}/005",
+            "token_type": "Bearer",
+            "issued_at": f"{self.org.now().timestamp() * 1000:.0f}",
+        }
+        return self._dated(JSONResponse(told))
+
+    async def _soap(self, request: Request) -> Response:
+        self.asked_for["log_in"] += 1
+        body = (await request.body()).decode()
+        if self._is_revoked() or not log_in.is_right_password(self.access, body):
+            return self._dated(Response(log_in.soap_refusal(), 500, media_type="text/xml"))
+        instance = _instance(request.headers.get("Host", ""))
+        place = f"{instance}/services/Soap/u/{request.path_params['version']}"
+        answer = log_in.soap_answer(self._new_session(), place)
+        return self._dated(Response(answer, media_type="text/xml"))
+
+    async def _versions(self, request: Request) -> Response:
+        """The versions of the API; anybody may ask."""
+        return self._dated(
+            JSONResponse(
+                [
+                    {"label": version, "url": f"/services/data/v{version}", "version": version}
+                    for version in VERSIONS
+                ]
+            )
+        )
+
+    def _limits(self, request: Request, body: bytes) -> Response:
+        most, left = self.trouble.daily_limit, self.trouble.daily_limit - self._used()
+        jobs = _DAILY_JOBS - self._jobs.made
+        return JSONResponse(
+            {
+                "DailyApiRequests": {"Max": most, "Remaining": max(0, left)},
+                "DailyBulkV2QueryJobs": {"Max": _DAILY_JOBS, "Remaining": jobs},
+                "DailyBulkV2QueryFileStorageMB": {"Max": 976_562, "Remaining": 976_562},
+            }
+        )
+
+    def _routes(self, path: str, answer: _Answer, method: str = "GET") -> list[Route]:
+        """A path with and without a slash at its end, as Salesforce takes both."""
+        what = answer.__name__.strip("_")
+
+        async def endpoint(request: Request) -> Response:
+            body = await request.body()
+            self.asked += 1
+            self.asked_for[what] += 1
+            response = self._refusal(request) or self._mischief.instead_of(self.asked)
+            if response is None:
+                try:
+                    response = await run_in_threadpool(answer, request, body)
+                except JobError as refused:
+                    response = error(refused.status, refused.code, str(refused))
+            usage = f"api-usage={self._used()}/{self.trouble.daily_limit}"
+            response.headers["Sforce-Limit-Info"] = usage
+            return self._dated(response)
+
+        return [Route(each, endpoint, methods=[method]) for each in (path, f"{path}/")]
+
+    def _refusal(self, request: Request) -> Response | None:
+        """The answer to one whose session has ended, or whose day has no requests left."""
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind not in ("Bearer", "OAuth") or self._has_ended(token):
+            return error(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        if self._used() >= self.trouble.daily_limit:
+            return error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        self._counted += 1
+        return None
+
+    def _used(self) -> int:
+        return self.trouble.used + self._counted
+
+    def _is_revoked(self) -> bool:
+        return 0 < self.trouble.revoked_after <= self._counted
+
+    def _has_ended(self, token: str) -> bool:
+        if self._is_revoked() or token not in self._sessions:
+            return True
+        self._sessions[token] += 1
+        return 0 < self.trouble.session_requests < self._sessions[token]
+
+    def _new_session(self) -> str:
+        token = f"{log_in.ORGANISATION[:15]}!{token_urlsafe(48)}"
+        self._sessions[token] = 0
+        return token
+
+    def _dated(self, response: Response) -> Response:
+        response.headers["Date"] = format_datetime(self.org.now(), usegmt=True)
+        return response
+
+
+def _people(world: World, companies: int, people: int, as_of: date) -> tuple[Person, ...]:
+    """Those whom the CRM may know: the product's users who came last, and a few others."""
+    day_before = (as_of - date(1970, 1, 1)).days - 1
+    others = people // 5
+    users = islice(world.known_until(day_before), people - others)
+    strangers = (person(world.seed, companies, -number) for number in range(1, others + 1))
+    return (*(user.person for user in users), *strangers)
+
+
+def _instance(host: str) -> str:
+    """The organisation's URL, as one who asked for that host is told."""
+    if host in log_in.LOGIN_HOSTS:
+        return f"https://{_MY_DOMAIN}"
+    return f"{'https' if host.endswith('.salesforce.com') else 'http'}://{host}"

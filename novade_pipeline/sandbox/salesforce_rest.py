@@ -1,0 +1,123 @@
+"""What the made-up organisation answers to REST: describes, and queries with their pages."""
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from novade_pipeline.sandbox.salesforce_mischief import Mischief
+from novade_pipeline.sandbox.salesforce_org import Organisation
+from novade_pipeline.sandbox.salesforce_responses import error, not_found
+from novade_pipeline.sandbox.salesforce_soql import Query, aggregated, find
+from novade_pipeline.sandbox.salesforce_soql_parser import SoqlError, parsed
+from novade_pipeline.sandbox.salesforce_tables import Found
+from novade_pipeline.sandbox.salesforce_wire import json_record, json_value
+
+VERSIONS = tuple(f"{number}.0" for number in range(47, 65))
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    """A query whose pages are still to be read.
+
+    What it found is fixed, each record is told as it is when its page is read.
+    """
+
+    name: str
+    query: Query
+    found: Found
+    bin_too: bool
+
+
+class RestAnswers:
+    """The answers, one method for each kind of request."""
+
+    def __init__(self, org: Organisation, mischief: Mischief, batch_size: int) -> None:
+        self._org = org
+        self._mischief = mischief
+        self._batch_size = batch_size
+        self._cursors: dict[str, _Cursor] = {}
+        self._numbers = count(1)
+
+    def sobjects(self, request: Request, body: bytes) -> Response:
+        """All objects that the user may see."""
+        version = request.path_params["version"]
+        seen = [one.summary(version) for one in self._org.seen_objects()]
+        return JSONResponse({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": seen})
+
+    def describe(self, request: Request, body: bytes) -> Response:
+        """The fields of an object that the user may see."""
+        found = self._org.seen_object(request.path_params["name"])
+        if found is None:
+            return not_found()
+        hidden = self._org.hidden_fields(found.name)
+        return JSONResponse(found.described(request.path_params["version"], hidden))
+
+    def blob(self, request: Request, body: bytes) -> Response:
+        """The bytes of a base64 field, of which a query tells the place only."""
+        of = self._org.seen_object(request.path_params["name"])
+        field = self._org.seen_field(of.name, request.path_params["field"]) if of else None
+        if of is None or field is None or field.type != "base64":
+            return not_found()
+        try:
+            value = self._org.record(of.name, request.path_params["id"])[field.name]
+        except KeyError:
+            return not_found()
+        return Response(value or b"", media_type="application/octet-stream")
+
+    def query(self, request: Request, body: bytes) -> Response:
+        """The first page of what a query finds outside the recycle bin."""
+        return self._queried(request, bin_too=False)
+
+    def query_all(self, request: Request, body: bytes) -> Response:
+        """The first page of what a query finds, the recycle bin included."""
+        return self._queried(request, bin_too=True)
+
+    def query_more(self, request: Request, body: bytes) -> Response:
+        """A later page, at the place that the page before told."""
+        name, _, place = request.path_params["cursor"].rpartition("-")
+        cursor = self._cursors.get(name)
+        if cursor is None or not place.isdecimal():
+            return error(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+        return self._page(request, cursor, int(place))
+
+    def _queried(self, request: Request, *, bin_too: bool) -> Response:
+        try:
+            query = parsed(self._org, request.query_params.get("q", ""))
+        except SoqlError as refused:
+            return error(400, refused.code, str(refused))
+        found = find(self._org, query, bin_too=bin_too)
+        if query.counts_only:
+            return JSONResponse({"totalSize": len(found), "done": True, "records": []})
+        if query.aggregates:
+            values = {name: json_value(value) for name, value in aggregated(query, found).items()}
+            told = {"attributes": {"type": "AggregateResult"}, **values}
+            return JSONResponse({"totalSize": 1, "done": True, "records": [told]})
+        cursor = _Cursor(f"01g5g00000{next(self._numbers):08}", query, found, bin_too)
+        if len(found) > self._batch_size:
+            self._cursors[cursor.name] = cursor
+        return self._page(request, cursor, 0)
+
+    def _page(self, request: Request, cursor: _Cursor, begin: int) -> Response:
+        """Records as they are now; those that are gone by now are left out."""
+        version = request.path_params["version"]
+        end, of = begin + self._batch_size, cursor.query.of
+        told = []
+        with self._org.lock:
+            for field in cursor.query.fields:
+                if self._org.seen_field(of.name, field.name) is None:
+                    return error(400, "INVALID_FIELD", f"No such column '{field.name}'")
+            table = self._org.table(of.name)
+            for row in cursor.found.rows(begin, end):
+                now = table.find(row["Id"])
+                if now is not None and (cursor.bin_too or not now.get("IsDeleted")):
+                    told.append(json_record(now, of, cursor.query.fields, version))
+        done = end >= len(cursor.found)
+        answer: dict[str, Any] = {"totalSize": len(cursor.found), "done": done}
+        if not done:
+            kind = "queryAll" if cursor.bin_too else "query"
+            answer["nextRecordsUrl"] = f"/services/data/v{version}/{kind}/{cursor.name}-{end}"
+        self._mischief.after_a_page_of(of.name)
+        return JSONResponse({**answer, "records": told})

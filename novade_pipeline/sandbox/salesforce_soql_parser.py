@@ -1,0 +1,241 @@
+"""The part of SOQL that the made-up organisation answers.
+
+    SELECT f, g | COUNT() | COUNT(f), MAX(f), MIN(f) FROM X
+    [WHERE a op literal AND …] [ORDER BY f [ASC|DESC] [NULLS FIRST|LAST], …] [LIMIT n]
+
+Operators are `=`, `!=`, `<`, `<=`, `>`, `>=` and `[NOT] IN (…)`; literals are text in single
+quotes, numbers, dates, times with a zone, `true`, `false` and `null`.
+Source: https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/.
+"""
+
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from novade_pipeline.sandbox.salesforce_fields import NUMBERS, Field, SObject
+from novade_pipeline.sandbox.salesforce_schema import Schema
+from novade_pipeline.sandbox.salesforce_soql import COMPARISONS, Condition, Ordering, Query
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))|(?P<date>\d{4}-\d\d-\d\d)
+    |(?P<number>[+-]?\d+(?:\.\d+)?)|(?P<text>'(?:[^'\\]|\\.)*')|(?P<name>[A-Za-z_][\w.]*)
+    |(?P<sign><=|>=|!=|<>|[=<>(),]))""",
+    re.VERBOSE,
+)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_AGGREGATES = ("COUNT", "MAX", "MIN")
+
+
+class SoqlError(Exception):
+    """A query that cannot be answered.
+
+    Attributes:
+        code: Salesforce's code of the error.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+def parsed(schema: Schema, soql: str) -> Query:
+    """Understand a query.
+
+    Raises:
+        SoqlError: it is malformed, or asks for what the user does not see.
+    """
+    return _Parser(schema, soql).query()
+
+
+class _Parser:
+    def __init__(self, schema: Schema, soql: str) -> None:
+        self._schema = schema
+        self._soql = soql
+        self._tokens: list[tuple[str, str, int]] = []
+        at, end = 0, len(soql.rstrip())
+        while at < end:
+            match = _TOKEN.match(soql, at)
+            if match is None or match.lastgroup is None:
+                raise self._malformed(f"unexpected token: '{soql[at:].strip()[:1]}'", at)
+            kind = match.lastgroup
+            self._tokens.append((kind, match[kind], match.start(kind)))
+            at = match.end()
+        self._next = 0
+
+    def query(self) -> Query:
+        self._word("SELECT")
+        asked = self._asked()
+        self._word("FROM")
+        of = self._object()
+        fields = tuple(self._field(of, name, at) for f, name, at in asked if not f)
+        aggregates = tuple(
+            (f, self._field(of, name, at) if name else None) for f, name, at in asked if f
+        )
+        if fields and aggregates:
+            raise self._malformed(
+                f"Field must be grouped or aggregated: {fields[0].name}", asked[0][2]
+            )
+        query = Query(of, fields, aggregates)
+        if self._maybe("WHERE"):
+            conditions = [self._condition(of)]
+            while self._maybe("AND"):
+                conditions.append(self._condition(of))
+            query = replace(query, conditions=tuple(conditions))
+        if self._maybe("ORDER"):
+            self._word("BY")
+            order = [self._ordering(of)]
+            while self._maybe(","):
+                order.append(self._ordering(of))
+            query = replace(query, order=tuple(order))
+        if self._maybe("LIMIT"):
+            at, limit = self._at(), self._take("number")
+            if not limit.isdecimal():
+                raise self._malformed(f"unexpected token: '{limit}'", at)
+            query = replace(query, limit=int(limit))
+        if self._next < len(self._tokens):
+            _, text, at = self._tokens[self._next]
+            raise self._malformed(f"unexpected token: '{text}'", at)
+        return query
+
+    def _asked(self) -> list[tuple[str, str, int]]:
+        """Function, field and place of all that stands between SELECT and FROM."""
+        asked = [self._one_asked()]
+        while self._maybe(","):
+            asked.append(self._one_asked())
+        return asked
+
+    def _one_asked(self) -> tuple[str, str, int]:
+        at = self._at()
+        name = self._take("name")
+        if not self._maybe("("):
+            return "", name, at
+        if name.upper() not in _AGGREGATES:
+            raise self._malformed(f"unexpected token: '{name}'", at)
+        if name.upper() == "COUNT" and self._maybe(")"):
+            return "COUNT", "", at
+        at = self._at()
+        field = self._take("name")
+        self._word(")")
+        return name.upper(), field, at
+
+    def _object(self) -> SObject:
+        at, name = self._at(), self._take("name")
+        found = self._schema.seen_object(name)
+        if found is None:
+            raise SoqlError(
+                "INVALID_TYPE",
+                f"{self._pointed(at)}\nsObject type '{name}' is not supported. If you are "
+                "attempting to use a custom object, be sure to append the '__c' after the entity "
+                "name. Please reference your WSDL or the describe call for the appropriate names.",
+            )
+        return found
+
+    def _field(self, of: SObject, name: str, at: int) -> Field:
+        found = self._schema.seen_field(of.name, name)
+        if found is None:
+            raise SoqlError(
+                "INVALID_FIELD",
+                f"{self._pointed(at)}\nNo such column '{name}' on entity '{of.name}'. If you are "
+                "attempting to use a custom field, be sure to append the '__c' after the custom "
+                "field name. Please reference your WSDL or the describe call for the appropriate "
+                "names.",
+            )
+        return found
+
+    def _condition(self, of: SObject) -> Condition:
+        at = self._at()
+        name = self._take("name")
+        field = self._field(of, name, at)
+        if not field.described()["filterable"]:
+            raise SoqlError(
+                "INVALID_FIELD",
+                f"{self._pointed(at)}\nfield '{name}' can not be filtered in a query call",
+            )
+        negated = self._maybe("NOT")
+        if negated or self._peek() == "IN":
+            self._word("IN")
+            self._word("(")
+            several = {self._literal(field)}
+            while self._maybe(","):
+                several.add(self._literal(field))
+            self._word(")")
+            return Condition(field, "NOT IN" if negated else "IN", frozenset(several))
+        at, sign = self._at(), self._take("sign")
+        if sign not in COMPARISONS:
+            raise self._malformed(f"unexpected token: '{sign}'", at)
+        return Condition(field, sign, self._literal(field))
+
+    def _literal(self, field: Field) -> Any:
+        """A literal, of the field's type; texts without their case, as they are compared."""
+        kind, text, at = self._token()
+        if kind == "name" and text.lower() == "null":
+            return None
+        wanted = {"datetime": "time", "date": "date", "boolean": "name", "int": "number"}.get(
+            field.type, "number" if field.type in NUMBERS else "text"
+        )
+        if kind != wanted or (kind == "name" and text.lower() not in ("true", "false")):
+            raise SoqlError(
+                "INVALID_FIELD",
+                f"{self._pointed(at)}\nvalue of filter criterion for field '{field.name}' must be "
+                f"of type {field.type} and should "
+                f"{'' if wanted == 'text' else 'not '}be enclosed in quotes",
+            )
+        if kind == "text":
+            plain = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), text[1:-1])
+            return field.comparable(plain)
+        if kind == "number":
+            return float(text)
+        try:
+            if kind == "time":
+                return datetime.fromisoformat(text).astimezone(UTC)
+            return date.fromisoformat(text) if kind == "date" else text.lower() == "true"
+        except ValueError:
+            raise self._malformed(f"Invalid {field.type}: {text}", at) from None
+
+    def _ordering(self, of: SObject) -> Ordering:
+        at = self._at()
+        field = self._field(of, self._take("name"), at)
+        descending = not self._maybe("ASC") and self._maybe("DESC")
+        last = descending
+        if self._maybe("NULLS"):
+            last = not self._maybe("FIRST")
+            if last:
+                self._word("LAST")
+        return Ordering(field, descending, last)
+
+    def _token(self) -> tuple[str, str, int]:
+        if self._next == len(self._tokens):
+            raise self._malformed("unexpected token: '<EOF>'", len(self._soql))
+        self._next += 1
+        return self._tokens[self._next - 1]
+
+    def _take(self, wanted: str) -> str:
+        kind, text, at = self._token()
+        if kind != wanted:
+            raise self._malformed(f"unexpected token: '{text}'", at)
+        return text
+
+    def _word(self, word: str) -> None:
+        if not self._maybe(word):
+            _, text, at = self._token()
+            raise self._malformed(f"unexpected token: '{text}'", at)
+
+    def _maybe(self, word: str) -> bool:
+        found = self._peek() == word
+        self._next += found
+        return found
+
+    def _peek(self) -> str:
+        return self._tokens[self._next][1].upper() if self._next < len(self._tokens) else ""
+
+    def _at(self) -> int:
+        return self._tokens[self._next][2] if self._next < len(self._tokens) else len(self._soql)
+
+    def _malformed(self, message: str, at: int) -> SoqlError:
+        return SoqlError("MALFORMED_QUERY", f"{self._pointed(at)}\n{message}")
+
+    def _pointed(self, at: int) -> str:
+        """The query with a mark at the place, as Salesforce shows it."""
+        shown = self._soql[max(0, at - 40) : at + 40].replace("\n", " ")
+        return f"\n{shown}\n{' ' * min(at, 40)}^\nERROR at Row:1:Column:{at + 1}"

@@ -1,0 +1,66 @@
+"""`novade drift`: the final export as people make it, and look at it again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from novade_pipeline.cli import app
+from novade_pipeline.errors import UserError
+from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi
+
+World = Any
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def at_home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A folder of one's own, with a landing zone in which nothing has landed."""
+    (world.root / "landing").mkdir()
+    service = DriftApi(conversations=4)
+    world.serve(service)
+    monkeypatch.chdir(world.root)
+    told = {
+        "NOVADE_LAKE_URL": world.lake.url,
+        "NOVADE_LANDING_URL": str(world.root / "landing"),
+        "NOVADE_WAREHOUSE_PATH": str(world.root / "warehouse.duckdb"),
+        "NOVADE_DAGSTER_HOME": str(world.root / "dagster"),
+        "NOVADE_DRIFT_API_URL": world.url,
+        "NOVADE_DRIFT_TOKEN": TOKEN,
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    return world
+
+
+def test_an_export_is_made_once_and_again_only_when_told_so(at_home: World) -> None:
+    made = RUNNER.invoke(app, ["drift", "final-export"])
+    assert made.exit_code == 0, made.output
+    assert "conversations.parquet" in made.output
+    assert "Every file is as the manifest says." in made.output
+    refused = RUNNER.invoke(app, ["drift", "final-export"])
+    assert refused.exit_code == 1
+    assert "Failed: drift_final_export: Drift is frozen since" in refused.output
+    assert RUNNER.invoke(app, ["drift", "final-export", "--again"]).exit_code == 0
+
+
+def test_a_copy_that_was_changed_is_told_of(
+    exported: tuple[World, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, told = exported
+    monkeypatch.setenv("NOVADE_LAKE_URL", world.lake.url)
+    assert RUNNER.invoke(app, ["drift", "verify"]).exit_code == 0
+    path = Path(world.lake.path(told["folder"], "messages.parquet"))
+    kept = path.read_bytes()
+    path.write_bytes(kept[:-1])
+    found = RUNNER.invoke(app, ["drift", "verify"])
+    path.write_bytes(kept)
+    assert found.exit_code == 1
+    assert "messages.parquet: expected" in found.output
+
+
+def test_without_a_copy_there_is_nothing_to_verify(at_home: World) -> None:
+    failed = RUNNER.invoke(app, ["drift", "verify"])
+    assert isinstance(failed.exception, UserError)
+    assert "make one with `novade drift final-export`" in str(failed.exception)

@@ -1,0 +1,128 @@
+"""A lake of handmade CRM, chat and product rows, and the marts that are made of them."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from novade_pipeline.defs.amplitude.tables import EVENTS
+from novade_pipeline.defs.marts.project import Project
+from novade_pipeline.defs.marts.refresh import Refreshed, refresh
+from novade_pipeline.lake import delta
+from novade_pipeline.lake.query import connect, literal, open_database
+from novade_pipeline.lake.table import Table
+from novade_pipeline.personal_data import PersonalDataPolicy, protect
+from novade_pipeline.storage import Store, store
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+KEEP = PersonalDataPolicy("keep")
+HISTORIES = ("account_history", "opportunity_history")
+SALES = ("opportunity_enhanced", "owner_performance", "sales_snapshot")
+CHATS = ("conversation_enhanced",)
+JOINED = ("customer_matches", "customer_360", "match_rates", "daily_activity")
+PRODUCT = ("event_enhanced", "user_enhanced")
+ALL = (*PRODUCT, *HISTORIES, *SALES, *CHATS, *JOINED)
+Row = dict[str, Any]
+
+
+class Crm:
+    """A lake, what becomes of personal data in it, and a warehouse."""
+
+    def __init__(self, root: Path, project: Project, policy: PersonalDataPolicy = KEEP) -> None:
+        self.lake: Store = store(str(root / "lake"))
+        self.warehouse = root / "warehouse.duckdb"
+        self.project = project
+        self.policy = policy
+
+    def write(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Merge rows as a load would; what a row does not say is what most rows have."""
+        usual: Row = {
+            "is_deleted": False,
+            "system_modstamp": NOW,
+            "created_date": NOW,
+            "created_at": NOW,
+            "updated_at": NOW,
+            "read_at": NOW,
+            "participants": [],
+        }
+        there = {column.name for column in table.columns}
+        usual = {name: value for name, value in usual.items() if name in there}
+        full = pa.Table.from_pylist([{**usual, **row} for row in rows], schema=table.schema)
+        delta.merge(self.lake, table, protect(full, table.personal, self.policy))
+
+    def use(self, *events: Mapping[str, Any]) -> None:
+        """Let the product have these events, and no others; each says who, and when."""
+        rows = []
+        for line, event in enumerate(events, 1):
+            moment: datetime = event["event_time"]
+            rows.append(
+                {
+                    "upload_date": moment.date(),
+                    "upload_hour": moment.replace(minute=0, second=0, microsecond=0),
+                    "file": "a",
+                    "line": line,
+                    "uuid": f"e{line}",
+                    "event_type": "Home",
+                    "session_id": int(moment.timestamp() * 1000),
+                    "user_properties": "{}",
+                    "groups": "{}",
+                    **event,
+                }
+            )
+        rows.sort(key=lambda row: row["upload_date"])
+        full = pa.Table.from_pylist(rows, schema=EVENTS.schema)
+        delta.replace(
+            self.lake,
+            EVENTS,
+            pa.RecordBatchReader.from_batches(
+                EVENTS.schema, protect(full, EVENTS.personal, self.policy).to_batches()
+            ),
+        )
+
+    def refresh(
+        self, *models: str, checks: bool = False, rebuild: bool = False, **variables: Any
+    ) -> Refreshed:
+        """Refresh these marts, all where none is named."""
+        chosen = models or ALL
+        return refresh(
+            self.project,
+            self.lake,
+            self.warehouse,
+            models=chosen,
+            checks=[c.name for c in self.project.checks if checks and c.model in chosen],
+            rebuild=rebuild,
+            variables=variables,
+        )
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the warehouse says."""
+        with closing(open_database(self.warehouse)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def rows(self, mart: str) -> list[Row]:
+        """The rows of a mart."""
+        with closing(open_database(self.warehouse)) as connection:
+            found = connection.execute(f"select * from marts.{mart} order by all")
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def published(self, mart: str) -> list[Row]:
+        """The same from the lake."""
+        with closing(connect(lake=self.lake)) as connection:
+            place = literal(self.lake.duckdb_path("marts", mart))
+            found = connection.execute(f"select * from delta_scan({place}) order by all")
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def ago(days: float) -> datetime:
+    """So many days before the newest moment."""
+    return NOW - timedelta(days=days)
+
+
+def day(days: int) -> date:
+    """The day of that."""
+    return ago(days).date()

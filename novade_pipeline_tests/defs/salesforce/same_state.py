@@ -1,0 +1,31 @@
+"""Whether a table of the lake is what the organisation itself has."""
+
+from typing import Any
+
+from novade_pipeline.defs.salesforce.fields import SKIPPED, snake_case
+from novade_pipeline.defs.salesforce.tables import OBJECTS
+
+
+def differences(world: Any, name: str) -> list[str]:
+    """What differs between an object's records and its rows; records that are gone are marked."""
+    ours, theirs = world.rows(name), world.theirs(name)
+    columns = {column.source: column.name for column in OBJECTS[name].columns}
+    fields = [
+        field.name
+        for field in world.org.object(name).fields
+        if field.type not in SKIPPED and field.name not in world.org.hidden_fields(name)
+    ]
+    told = [f"{one} is missing" for one in sorted(theirs.keys() - ours.keys())]
+    for key, row in sorted(ours.items()):
+        record = theirs.get(key)
+        if record is None:
+            told += [] if row["is_deleted"] and row["vanished_at"] else [f"{key} is not marked"]
+            continue
+        told += [f"{key} is marked"] if row["vanished_at"] else []
+        for field in fields:
+            column = columns.get(field, snake_case(field))
+            if row.get(column) != record[field]:
+                told.append(f"{key}.{field}: {record[field]!r}, in the lake {row.get(column)!r}")
+        if "IsDeleted" not in record and row["is_deleted"]:
+            told.append(f"{key} is deleted")
+    return told

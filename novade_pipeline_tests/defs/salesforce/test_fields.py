@@ -1,0 +1,150 @@
+"""Which fields are read, into which columns: what a describe says, in plain data."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from novade_pipeline.defs.salesforce.fields import ARROW, Fields, fields_of, snake_case
+from novade_pipeline.defs.salesforce.tables import ACCOUNT, OBJECTS, READ
+from novade_pipeline.lake.table import TIMESTAMP
+
+STANDARD = [
+    {"name": "Id", "type": "id"},
+    {"name": "IsDeleted", "type": "boolean"},
+    {"name": "Name", "type": "string"},
+    {"name": "NumberOfEmployees", "type": "int"},
+    {"name": "SystemModstamp", "type": "datetime"},
+]
+
+
+def _fields(*more: dict[str, Any], there: pa.Schema | None = None) -> Fields:
+    return fields_of("Account", ACCOUNT, [*STANDARD, *more], there)
+
+
+def _custom(name: str, type_: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "type": type_, "label": name, **more}
+
+
+@pytest.mark.parametrize("table", READ, ids=lambda table: table.path[-1])
+def test_a_declared_column_is_named_after_its_field(table: Any) -> None:
+    aliased = {c.name: c.source for c in table.columns if c.source != c.name}
+    assert {snake_case(source) for source in aliased.values()} == set(aliased)
+    assert {c.name for c in table.columns} - set(aliased) == {"vanished_at"}
+
+
+@pytest.mark.parametrize(
+    ("field", "column"),
+    [
+        ("Score__c", "score__c"),
+        ("Health_Score__c", "health_score__c"),
+        ("ERP_ID__c", "erp_id__c"),
+        ("npsp__LastGift__c", "npsp__last_gift__c"),
+        ("Headquarters__Latitude__s", "headquarters__latitude__s"),
+        ("SLAExpirationDate__c", "sla_expiration_date__c"),
+    ],
+)
+def test_a_custom_field_becomes_a_column(field: str, column: str) -> None:
+    assert snake_case(field) == column
+
+
+TYPES = {
+    "string": pa.string(),
+    "textarea": pa.string(),
+    "picklist": pa.string(),
+    "multipicklist": pa.string(),
+    "reference": pa.string(),
+    "url": pa.string(),
+    "time": pa.string(),
+    "anything new": pa.string(),
+    "boolean": pa.bool_(),
+    "int": pa.int64(),
+    "double": pa.float64(),
+    "currency": pa.float64(),
+    "percent": pa.float64(),
+    "date": pa.date32(),
+    "datetime": TIMESTAMP,
+}
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_a_custom_field_has_the_type_of_its_describe(type_: str) -> None:
+    fields = _fields(_custom("New__c", type_))
+    assert fields.table.schema.field("new__c").type == TYPES[type_]
+    assert fields.table.schema.names[: len(ACCOUNT.columns)] == ACCOUNT.schema.names
+
+
+@pytest.mark.parametrize("type_", ["email", "phone", "encryptedstring"])
+def test_what_says_of_a_person_is_marked(type_: str) -> None:
+    assert set(_fields(_custom("New__c", type_)).table.personal) == {"new__c"}
+    assert set(_fields(_custom("New__c", "string")).table.personal) == set()
+
+
+@pytest.mark.parametrize("type_", ["address", "location", "base64", "complexvalue"])
+def test_what_no_bulk_query_tells_is_skipped_and_reported(type_: str) -> None:
+    fields = _fields(_custom("New__c", type_))
+    assert list(fields.skipped) == ["New__c"]
+    assert "New__c" not in fields.names
+
+
+def test_a_declared_field_that_is_not_described_is_invisible_and_null() -> None:
+    fields = _fields()
+    assert "Industry" in fields.invisible
+    assert "Name" not in fields.invisible
+    assert "industry" in fields.table.schema.names
+    user_role = fields_of("UserRole", OBJECTS["UserRole"], [], None)
+    assert not {"IsDeleted", "CreatedDate"} & set(user_role.invisible)
+
+
+def test_names_that_would_be_one_column_have_one_each_whichever_came_first() -> None:
+    one, other = _custom("MyField__c", "string"), _custom("My_Field__c", "double")
+    for fields in (_fields(one, other), _fields(other, one)):
+        columns = {read.field: read.column for read in fields.read}
+        assert columns["MyField__c"] == "myfield__c__as_spelled"
+        assert columns["My_Field__c"] == "my_field__c__as_spelled"
+
+
+def test_a_column_that_nothing_is_read_into_any_more_is_told() -> None:
+    there = pa.schema([*ACCOUNT.schema, pa.field("gone__c", pa.string())])
+    assert _fields(there=there).dropped == ("gone__c",)
+    assert _fields(_custom("Gone__c", "string"), there=there).dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("held", "type_", "column", "is_told"),
+    [
+        ("number", "int", "score__c", True),
+        ("number", "string", "score__c__text", True),
+        ("number", "datetime", "score__c__time", True),
+        ("integer", "double", "score__c__number", True),
+        ("date", "datetime", "score__c__time", True),
+        ("text", "double", "score__c", True),
+        ("text", "boolean", "score__c", True),
+        ("text", "picklist", "score__c", False),
+        ("number", "currency", "score__c", False),
+    ],
+)
+def test_a_type_that_changes_is_told_and_no_value_is_bent(
+    held: Any, type_: str, column: str, is_told: bool
+) -> None:
+    there = pa.schema([*ACCOUNT.schema, pa.field("score__c", ARROW[held])])
+    fields = _fields(_custom("Score__c", type_), there=there)
+    (read,) = [one for one in fields.read if one.field == "Score__c"]
+    assert read.column == column
+    if column == "score__c":
+        assert read.kind == held
+    assert fields.table.schema.field(column).type == ARROW[read.kind]
+    assert bool(fields.retyped) == is_told
+
+
+def test_a_declared_field_of_another_type_has_a_column_beside_it() -> None:
+    fields = _fields(_custom("AnnualRevenue", "string"))
+    assert [one.column for one in fields.read if one.field == "AnnualRevenue"] == [
+        "annual_revenue__text"
+    ]
+    assert fields.table.schema.field("annual_revenue").type == pa.float64()
+    assert "AnnualRevenue" in fields.retyped
+
+
+def test_formula_fields_are_named() -> None:
+    assert _fields(_custom("Sum__c", "double", calculated=True)).calculated == ("Sum__c",)

@@ -1,0 +1,92 @@
+"""Asks a Salesforce sandbox what a client asks, without a client's library."""
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from novade_pipeline.sandbox.salesforce_api import SalesforceApi
+from novade_pipeline.sandbox.serving import serving
+
+DATA = "/services/data/v60.0"
+
+
+@dataclass
+class Client:
+    """One who has logged in."""
+
+    api: SalesforceApi
+    http: httpx.Client
+
+    def log_in(self, **form: str) -> httpx.Response:
+        """Log in with what is right, or with what is told instead; the session is then used."""
+        right = {
+            "grant_type": "client_credentials",
+            "client_id": self.api.access.client_id,
+            "client_secret": self.api.access.client_secret,
+        }
+        answer = self.http.post("/services/oauth2/token", data={**right, **form})
+        if answer.status_code == 200:
+            self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return answer
+
+    def get(self, path: str, **params: Any) -> httpx.Response:
+        """What stands at a path below the data's."""
+        return self.http.get(f"{DATA}{path}", params=params)
+
+    def query(self, soql: str, kind: str = "query") -> list[dict[str, Any]]:
+        """All records that a query finds, over all pages."""
+        answer = self.get(f"/{kind}", q=soql).raise_for_status().json()
+        records = answer["records"]
+        while not answer["done"]:
+            answer = self.http.get(answer["nextRecordsUrl"]).raise_for_status().json()
+            records += answer["records"]
+        return [{k: v for k, v in one.items() if k != "attributes"} for one in records]
+
+    def new_job(self, soql: str, operation: str = "query", **more: str) -> httpx.Response:
+        """A new query job."""
+        asked = {"operation": operation, "query": soql, **more}
+        return self.http.post(f"{DATA}/jobs/query", json=asked)
+
+    def job(self, soql: str, operation: str = "query", **more: str) -> str:
+        """A query job that has completed."""
+        job = str(self.new_job(soql, operation, **more).raise_for_status().json()["id"])
+        while (state := self.get(f"/jobs/query/{job}").json()["state"]) != "JobComplete":
+            assert state in ("UploadComplete", "InProgress")
+        return job
+
+    def results(self, job: str, locator: str = "", rows: int = 1_000) -> httpx.Response:
+        """One page of a job's results."""
+        asked = {"maxRecords": rows, **({"locator": locator} if locator else {})}
+        return self.get(f"/jobs/query/{job}/results", **asked)
+
+    def bulk(self, soql: str, operation: str = "query", rows: int = 1_000) -> list[dict[str, str]]:
+        """All records that a query job finds, over all pages."""
+        job, locator, records = self.job(soql, operation), "", []
+        while locator != "null":
+            answer = self.results(job, locator, rows).raise_for_status()
+            page = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+            assert len(page) == int(answer.headers["Sforce-NumberOfRecords"])
+            records += page
+            locator = answer.headers["Sforce-Locator"]
+        return records
+
+
+@contextmanager
+def client_of(api: SalesforceApi) -> Iterator[Client]:
+    """Serve a sandbox, and log in to it."""
+    with serving(api.app()) as url, httpx.Client(base_url=url) as http:
+        client = Client(api, http)
+        client.log_in()
+        yield client
+
+
+def error_of(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of an error."""
+    (told,) = answer.json()
+    assert set(told) == {"message", "errorCode"}
+    return answer.status_code, told["errorCode"]

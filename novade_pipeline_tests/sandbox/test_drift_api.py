@@ -1,0 +1,189 @@
+"""The Drift workspace of the sandbox keeps to the documented contract, and to its people."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, Literal
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from novade_pipeline.sandbox.business import FREE_MAILBOX, OWN_DOMAIN, companies_for, company
+from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Trouble
+from novade_pipeline.sandbox.music_users import World
+
+ASKING = {"Authorization": f"Bearer {TOKEN}"}
+Paging = Literal["links", "pagination"]
+
+
+def _client(service: DriftApi) -> TestClient:
+    return TestClient(service.app(), headers=ASKING)
+
+
+@pytest.fixture(scope="module")
+def service() -> DriftApi:
+    return DriftApi(conversations=130)
+
+
+def _pages(client: TestClient, query: str, paging: Paging) -> Iterator[Any]:
+    url: str | None = f"/conversations/list?{query}"
+    while url is not None:
+        body = client.get(url).json()
+        yield body
+        if paging == "links":
+            assert "pagination" not in body
+            url = body["links"].get("next")
+        else:
+            assert "links" not in body
+            told = body.get("pagination")
+            assert told is None or told["more"] is True
+            url = None if told is None else f"/conversations/list?{query}&next={told['next']}"
+
+
+@pytest.mark.parametrize("paging", ["links", "pagination"])
+@pytest.mark.parametrize(
+    "query", ["limit=50", "limit=50&statusId=1", "limit=7&statusId=1&statusId=2"]
+)
+def test_pages_hold_every_conversation_once_newest_first(paging: Paging, query: str) -> None:
+    service = DriftApi(conversations=130, paging=paging)
+    with _client(service) as client:
+        found = [row for body in _pages(client, query, paging) for row in body["data"]]
+    statuses = {"open", "closed"} if "=2" in query else {"open"}
+    wanted = [
+        row
+        for row in service.newest_first()
+        if "statusId" not in query or row["status"] in statuses
+    ]
+    assert [row["id"] for row in found] == [row["id"] for row in wanted]
+    times = [row["updatedAt"] for row in found]
+    assert times == sorted(times, reverse=True)
+    assert set(found[0]) == {"status", "contactId", "createdAt", "id", "inboxId", "updatedAt"}
+
+
+def test_messages_are_paged_by_a_cursor(service: DriftApi) -> None:
+    chat = DriftApi(conversations=1)
+    (number,) = chat.has.conversations
+    for _ in range(25):
+        chat.write(number)
+    found: list[Any] = []
+    with _client(chat) as client:
+        body: Any = {"pagination": {"next": 0}}
+        while "pagination" in body:
+            cursor = body["pagination"]["next"]
+            body = client.get(f"/conversations/{number}/messages?next={cursor}").json()
+            found += body["data"]["messages"]
+    assert found == chat.has.messages[number]
+
+
+def test_accounts_are_paged_by_an_index(service: DriftApi) -> None:
+    found: list[Any] = []
+    url: str | None = "/accounts/?index=0&size=25"
+    with _client(service) as client:
+        while url is not None:
+            data = client.get(url).json()["data"]
+            found += data["accounts"]
+            url = data.get("next")
+    assert found == service.has.accounts
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "error"),
+    [
+        ("/conversations/list?limit=51", 400, "validation_error"),
+        ("/conversations/list?limit=0", 400, "validation_error"),
+        ("/conversations/list?next=x", 400, "validation_error"),
+        ("/accounts/?index=-1", 400, "validation_error"),
+        ("/conversations/1", 404, "not_found"),
+        ("/conversations/1/messages", 404, "not_found"),
+        ("/contacts/1", 404, "not_found"),
+        ("/nowhere", 404, "not_found"),
+    ],
+)
+def test_errors_have_the_form_of_the_service(
+    service: DriftApi, path: str, status: int, error: str
+) -> None:
+    with _client(service) as client:
+        answer = client.get(path)
+    assert answer.status_code == status
+    (told,) = answer.json()["errors"]
+    assert told["type"] == error
+    assert set(told) == {"type", "message"} | ({"param"} if status == 400 else set())
+
+
+def test_nobody_is_let_in_without_the_token(service: DriftApi) -> None:
+    with TestClient(service.app()) as client:
+        for headers in ({}, {"Authorization": "Bearer wrong"}):
+            assert client.get("/users/list", headers=headers).status_code == 401
+
+
+def test_too_many_requests_say_when_to_come_back_now_and_then() -> None:
+    service = DriftApi(conversations=1, trouble=Trouble(limited_every=2))
+    with _client(service) as client:
+        answers = [client.get("/users/list") for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200, 429] * 3
+    asked = [answer.headers.get("Retry-After", "") for answer in answers[1::2]]
+    assert [text.isdecimal() for text in asked] == [True, False, False]
+    assert [bool(text) for text in asked] == [True, True, False]
+
+
+def test_the_same_seed_and_day_are_the_same_workspace() -> None:
+    one, same, other = (DriftApi(conversations=20, seed=seed).has for seed in (4, 4, 5))
+    assert one == same
+    assert one.messages != other.messages
+    assert DriftApi(conversations=20, seed=4, as_of=date(2026, 11, 20)).has != one
+
+
+def test_who_chats_uses_the_product_or_is_a_stranger(service: DriftApi) -> None:
+    people = service.has.people.values()
+    day = (date(2026, 11, 24) - date(1970, 1, 1)).days
+    seen = {u.index: u.user_id for ago in range(1, 14) for u in World(1, 120).users_on(day - ago)}
+    using = [person for person in people if person.index >= 0]
+    assert 0 < len(using) < len(people)
+    assert {seen[person.index] for person in using} == {person.email for person in using}
+    for number, person in service.has.people.items():
+        assert service.has.contacts[number]["attributes"]["email"].lower() == person.email.lower()
+
+
+def test_accounts_are_the_companies_and_users_are_our_staff(service: DriftApi) -> None:
+    domains = {company(1, number).domain for number in range(companies_for(120))}
+    assert {row["domain"] for row in service.has.accounts} == domains
+    assert FREE_MAILBOX not in domains
+    bots = [row for row in service.has.users if row["bot"]]
+    assert len(bots) == 1
+    assert all(r["email"].endswith(f"@{OWN_DOMAIN}") for r in service.has.users if not r["bot"])
+
+
+def test_chats_change_as_people_change_them() -> None:
+    service = DriftApi(conversations=60)
+    oldest = service.newest_first()[-1]["id"]
+    service.write(oldest)
+    assert service.newest_first()[0]["id"] == oldest
+    begun = service.chat()
+    assert service.newest_first()[0]["id"] == begun
+    service.close(oldest)
+    assert service.newest_first()[0] | {"participants": []} == service.has.conversations[oldest] | {
+        "participants": []
+    }
+    assert service.has.conversations[oldest]["status"] == "closed"
+    assert service.has.now == service.newest_first()[0]["updatedAt"]
+
+
+def test_chats_go_on_while_the_list_is_read() -> None:
+    service = DriftApi(conversations=60, trouble=Trouble(changes=1))
+    before = [row["id"] for row in service.newest_first()]
+    with _client(service) as client:
+        client.get("/conversations/list?limit=50")
+        moved = service.newest_first()[0]["id"]
+        assert moved in before[50:]
+        client.get("/conversations/list?limit=50")
+    assert service.newest_first()[0]["id"] == moved
+
+
+def test_a_token_in_a_link_is_all_that_the_next_page_needs() -> None:
+    service = DriftApi(conversations=60, links_to="https://api.drift.example")
+    with _client(service) as client:
+        link = httpx.URL(client.get("/conversations/list?limit=50").json()["links"]["next"])
+        assert (link.host, link.path) == ("api.drift.example", "/conversations/list")
+        token = link.params["page_token"]
+        rest = client.get("/conversations/list", params={"page_token": token}).json()
+    assert len(rest["data"]) == 10
