@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -236,7 +237,10 @@ def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetK
         text = " or ".join(f'key:"{name}"' for name in names)
     graph = definitions.resolve_asset_graph()
     try:
-        keys = (dg.AssetSelection.from_string(text) & LOADED).resolve(graph)
+        with warnings.catch_warnings():
+            # Of a parameter of Dagster's own, that it sets itself.
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            keys = (dg.AssetSelection.from_string(text) & LOADED).resolve(graph)
     except (dg.DagsterError, ValueError) as error:
         raise UserError(
             f"--select: expected asset names between commas or Dagster's selection syntax, found "

@@ -86,6 +86,7 @@ def test_a_run_loads_what_landed_and_a_second_one_says_that_nothing_is_to_do(lan
     assert "Nothing to do" in second.stdout
     rebuilt = novade(landed, "rebuild", "marts")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+    assert "Warning" not in rebuilt.stderr
     assert "unchanged" not in rebuilt.stdout
 
 

@@ -24,13 +24,12 @@ from novade_pipeline.defs.drift.manifest import (
     FOLDER,
     Manifest,
     faults,
-    pieces,
     sweep,
     violations,
     write_manifest,
 )
 from novade_pipeline.defs.drift.settings import DriftSettings
-from novade_pipeline.defs.drift.spool import Spool, as_document
+from novade_pipeline.defs.drift.spool import Spool, as_document, upload
 from novade_pipeline.defs.drift.tables import CONVERSATIONS, READ
 from novade_pipeline.defs.drift.writing import Writer
 from novade_pipeline.errors import PermanentFailure, TransientFailure
@@ -127,23 +126,24 @@ def _copied(
     lake: Store, parts: tuple[str, ...], spool: Spool, table: Table, written: list[str]
 ) -> dict[str, Any]:
     """Write both files of a table; what the manifest says of it."""
-    told, rows = spool.counts(table)
+    counts = spool.counts(table)
     as_rows = spool.write_rows(table)
     beside = spool.compared(lake, table, as_rows)
     if beside.unlike:
         raise PermanentFailure(
             f"drift/final_export: expected {table.name} to hold what was read, found "
-            f"{beside.unlike:,} of {rows:,} rows that it has not, or otherwise; nothing is frozen. "
-            "Make the export again."
+            f"{beside.unlike:,} of {counts.rows:,} rows that it has not, or otherwise; nothing is "
+            "frozen. Make the export again."
         )
     files = {"as_rows": as_rows, "as_told": spool.write_told(table)}
     for file in files.values():
         written.append(file.name)
-        _upload(lake, spool.path(file), *parts, file.name)
+        upload(lake, spool.path(file), *parts, file.name)
     return {
-        "told": told,
-        "rows": rows,
-        "quarantined": told - rows,
+        "told": counts.told,
+        "rows": counts.rows,
+        "quarantined": counts.quarantined,
+        "erased": counts.erased,
         "in_table": beside.in_table,
         "only_in_table": beside.only_in_table,
         **{name: as_document(file) for name, file in files.items()},
@@ -154,7 +154,8 @@ def _unsound(told: Manifest, listed: Listing) -> list[str]:
     """Where counts do not agree, a sentence each."""
     found = [f"manifest: {broken}" for broken in violations(told)]
     for name, table in told["tables"].items():
-        lines = table["told"] if told["personal_data"]["mode"] == "keep" else table["rows"]
+        is_kept = told["personal_data"]["mode"] == "keep"
+        lines = table["rows"] + (table["quarantined"] if is_kept else 0)
         for part, expected in (("as_rows", table["rows"]), ("as_told", lines)):
             if table[part]["count"] != expected:
                 found.append(
@@ -186,12 +187,3 @@ def _unless_done(lake: Store, parts: tuple[str, ...]) -> Iterator[list[str]]:
         for name in written:
             lake.delete(*parts, name)
         raise
-
-
-def _upload(lake: Store, path: Path, *parts: str) -> None:
-    filesystem, target = lake.filesystem(), lake.path(*parts)
-    if not lake.is_azure:
-        filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
-    with path.open("rb") as source, filesystem.open(target, "wb") as file:
-        for piece in pieces(source):
-            file.write(piece)

@@ -60,9 +60,15 @@ def frozen_since(lake: Store) -> datetime | None:
 def write_manifest(lake: Store, told: Manifest) -> None:
     """Put the manifest beside its files, then in its place: from now on the tables are frozen."""
     assert not violations(told), violations(told)
+    rewrite_manifest(lake, told, is_current=True)
+
+
+def rewrite_manifest(lake: Store, told: Manifest, *, is_current: bool) -> None:
+    """Put the manifest of a copy that was written anew in the place of the one before."""
     text = json.dumps(told, ensure_ascii=False, indent=1).encode()
     lake.write(text, told["folder"], BESIDE)
-    lake.write(text, *MANIFEST)
+    if is_current:
+        lake.write(text, *MANIFEST)
 
 
 def sweep(lake: Store) -> None:

@@ -7,7 +7,7 @@ policy lets them be. What is read again takes the place of what was read of the 
 import gzip
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ import pyarrow as pa
 from novade_pipeline.defs.drift.manifest import pieces
 from novade_pipeline.defs.drift.reading import Item, Told
 from novade_pipeline.defs.drift.tables import READ
+from novade_pipeline.defs.drift.writing import PLACE
 from novade_pipeline.lake.query import identifier, literal, prepare, scan
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy, protect
@@ -66,6 +67,20 @@ class Compared:
     only_in_table: int
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Items of a table: rows, those that are none, and those of erased persons."""
+
+    rows: int
+    quarantined: int
+    erased: int
+
+    @property
+    def told(self) -> int:
+        """All of them."""
+        return self.rows + self.quarantined + self.erased
+
+
 class Spool:
     """A database in a folder; to be used as a context."""
 
@@ -78,13 +93,13 @@ class Spool:
         self._database.execute("SET TimeZone = 'UTC'")
         self._database.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
         for table in READ:
-            empty = self._placed(table.schema.empty_table(), [])
-            self._database.register("empty", empty)
+            empty = table.schema.empty_table().append_column(PLACE, pa.array([], pa.string()))
+            self._database.register("empty", self._numbered(empty))
             self._database.execute(f"create table {_rows(table)} as from empty")
             self._database.unregister("empty")
             self._database.execute(
                 f"create table {_lines(table)} (place varchar, nth bigint, name varchar, "
-                "line varchar, is_row boolean)"
+                "line varchar, kind varchar)"
             )
 
     def __enter__(self) -> Self:
@@ -102,21 +117,25 @@ class Spool:
         """Keep what was read of these places, in the place of what was read of them before."""
         asked = pa.table({"place": pa.array(sorted(places), pa.string())})
         self._database.register("asked", asked)
-        for name, column in ((_rows(table), "_place"), (_lines(table), "place")):
+        for name, column in ((_rows(table), PLACE), (_lines(table), "place")):
             self._database.execute(
                 f"delete from {name} where {column} in (select place from asked)"
             )
-        good = [item for item in told.items if item.row is not None]
-        self._insert(_rows(table), self._placed(rows, [item.place for item in good]))
-        self._insert(_lines(table), self._told(table, told))
+        self._insert(_rows(table), self._numbered(rows))
+        kept = set(map(str, rows[table.key[0]].to_pylist()))
+        self._insert(_lines(table), self._told(table, told, kept))
 
-    def counts(self, table: Table) -> tuple[int, int]:
-        """(items that were told, those of them that are rows), each once."""
-        told, rows = self._one(
-            f"select count(distinct name), count(distinct name) filter (is_row)"
-            f" from {_lines(table)}"
+    def counts(self, table: Table) -> Counts:
+        """What was told, each item once."""
+        row = self._one(
+            "select "
+            + ", ".join(
+                f"count(distinct name) filter (kind = {literal(kind)})"
+                for kind in ("row", "bad", "erased")
+            )
+            + f" from {_lines(table)}"
         )
-        return told, rows
+        return Counts(*row)
 
     def compared(self, lake: Store, table: Table, file: File) -> Compared:
         """A table's Parquet file beside the table; when rows were read does not count."""
@@ -170,26 +189,34 @@ class Spool:
         """Where a file is."""
         return self._folder / file.name
 
-    def _placed(self, rows: pa.Table, places: Sequence[str]) -> pa.Table:
-        """Rows with where they were told, and how many came before them."""
+    def _numbered(self, rows: pa.Table) -> pa.Table:
+        """Rows with how many came before them."""
         begin = self._nth
         self._nth += len(rows)
-        placed = rows.append_column("_place", pa.array(places, pa.string()))
-        return placed.append_column("_nth", pa.array(range(begin, self._nth), pa.int64()))
+        return rows.append_column("_nth", pa.array(range(begin, self._nth), pa.int64()))
 
-    def _told(self, table: Table, told: Told) -> pa.Table:
-        lines = pa.array([self._line(table, item) for item in told.items], pa.string())
+    def _told(self, table: Table, told: Told, kept: Collection[str]) -> pa.Table:
+        """The items as lines; of erased persons only that there was one."""
+        names = [_name(table, item) for item in told.items]
+        kinds = [
+            "bad" if item.row is None else "row" if name in kept else "erased"
+            for name, item in zip(names, told.items, strict=True)
+        ]
+        lines = [
+            None if kind == "erased" else self._line(table, item)
+            for kind, item in zip(kinds, told.items, strict=True)
+        ]
         marks = {"line": _MARKS[table.name]} if table.name in _MARKS else {}
-        protected = protect(pa.table({"line": lines}), marks, self._policy)
+        protected = protect(pa.table({"line": pa.array(lines, pa.string())}), marks, self._policy)
         begin = self._nth
         self._nth += len(told.items)
         return pa.table(
             {
                 "place": pa.array([item.place for item in told.items], pa.string()),
                 "nth": pa.array(range(begin, self._nth), pa.int64()),
-                "name": pa.array([_name(table, item) for item in told.items], pa.string()),
+                "name": pa.array(names, pa.string()),
                 "line": protected["line"],
-                "is_row": pa.array([item.row is not None for item in told.items], pa.bool_()),
+                "kind": pa.array(kinds, pa.string()),
             }
         )
 
@@ -221,12 +248,26 @@ class Spool:
         return tuple(row)
 
     def _file(self, name: str, count: int) -> File:
-        digest = hashlib.sha256()
-        with (self._folder / name).open("rb") as file:
-            for piece in pieces(file):
-                digest.update(piece)
-        size = (self._folder / name).stat().st_size
-        return File(name, size, digest.hexdigest(), count)
+        return file_of(self._folder / name, count)
+
+
+def file_of(path: Path, count: int) -> File:
+    """A file of the local disk, as the manifest tells it."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for piece in pieces(file):
+            digest.update(piece)
+    return File(path.name, path.stat().st_size, digest.hexdigest(), count)
+
+
+def upload(lake: Store, path: Path, *parts: str) -> None:
+    """Put a file of the local disk into the lake, piece by piece."""
+    filesystem, target = lake.filesystem(), lake.path(*parts)
+    if not lake.is_azure:
+        filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
+    with path.open("rb") as source, filesystem.open(target, "wb") as file:
+        for piece in pieces(source):
+            file.write(piece)
 
 
 def as_document(file: File) -> dict[str, Any]:

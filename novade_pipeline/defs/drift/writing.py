@@ -20,7 +20,12 @@ from novade_pipeline.personal_data import PersonalDataPolicy, protect
 from novade_pipeline.storage import Store
 
 Copy = Callable[[Table, Told, pa.Table, Collection[str]], None]
-"""Takes what was told of a table, its rows as the policy lets them be, and what was asked for."""
+"""Takes what was told of a table, its rows as the policy lets them be, and what was asked for.
+
+The rows have a further column, `PLACE`: where each was told. Those of erased persons are missing.
+"""
+
+PLACE = "_place"
 
 
 @dataclass
@@ -93,14 +98,16 @@ class Writer:
             keys: of all that the service has, where it told all; the others have vanished.
             transactions: recorded with the commit.
         """
+        told_at = [item.place for item in told.items if item.row is not None]
         rows = pa.Table.from_pylist(told.rows, table.schema)
+        rows = rows.append_column(PLACE, pa.array(told_at, pa.string()))
         protected = protect(rows, table.personal, self.policy)
         self.copy(table, told, protected, places)
         self.reject(table, told.bad, places)
         tally = self.tally(table)
         tally.told += len(told.items)
         tally.quarantined += len(told.bad)
-        self.merge(table, protected, keys=keys, transactions=transactions)
+        self.merge(table, protected.drop_columns([PLACE]), keys=keys, transactions=transactions)
 
     def reject(self, table: Table, bad: Sequence[Bad], places: Collection[str]) -> None:
         """Put what is no row into the quarantine, in the place of what stood there for these."""

@@ -35,7 +35,7 @@ def restore(
         selected: names of the models that may be built.
 
     Returns:
-        History -> how many rows were added, or ended, for those where any were.
+        History -> how many rows were added or ended; of those that the lake has otherwise.
     """
     restored = {}
     for model in project.models:
@@ -47,8 +47,7 @@ def restore(
         if found is None or _is_ours(connection, store, table, found):
             continue
         query.prepare(connection, store)
-        if rows := _take_in(connection, store, table, node, found):
-            restored[model.name] = rows
+        restored[model.name] = _take_in(connection, store, table, node, found)
     return restored
 
 

@@ -117,7 +117,8 @@ def refresh(
         elif due:
             query.prepare(connection, store)
     for name, rows in restored.items():
-        on_progress(f"marts/{name}: {rows} rows that only the lake had are back")
+        if rows:
+            on_progress(f"marts/{name}: {rows} rows that only the lake had are back")
     for name, reason in reasons.items():
         on_progress(f"marts/{name} is pending: {reason}")
     outcomes = {}

@@ -1,6 +1,7 @@
 """A Salesforce organisation: its objects as tables, with the fields that its describe names.
 
-Belongs here: what each object's table must have (`tables`), the fields that the organisation adds
-(`fields`), how it is logged in to and asked (`session`, `reading`), what a load does (`load`,
-`sweep`), and their wiring.
+Belongs here: what a table must have of each object (`records`, `tables`), the fields that the
+organisation has (`fields`) and its answers as rows (`rows`), how it is logged in to and asked
+(`log_in`, `session`, `organisation`), what a load does (`slices`, `load`, `sweep`, `watermark`),
+and their wiring.
 """

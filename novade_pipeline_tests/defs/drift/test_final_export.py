@@ -215,14 +215,14 @@ def test_a_copy_that_is_not_what_was_read_freezes_nothing_and_leaves_nothing(
 ) -> None:
     service = DriftApi(conversations=8)
     world.serve(service)
-    upload = final_export._upload
+    upload = final_export.upload
 
     def half(lake: Any, path: Path, *parts: str) -> None:
         upload(lake, path, *parts)
         if parts[-1] == "messages.parquet":
             Path(lake.path(*parts)).write_bytes(path.read_bytes()[:-9])
 
-    monkeypatch.setattr(final_export, "_upload", half)
+    monkeypatch.setattr(final_export, "upload", half)
     with pytest.raises(PermanentFailure, match=r"found 1 faults, .*it was changed. Nothing is fro"):
         world.export()
     assert frozen_since(world.lake) is None

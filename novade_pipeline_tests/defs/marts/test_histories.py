@@ -242,6 +242,13 @@ def test_two_warehouses_on_one_lake_know_what_both_have_seen(moved: Crm, tmp_pat
     assert stages == [("Proposal", _at(21)), ("Negotiation", _at(22)), ("Review", None)]
 
 
+def test_what_others_deleted_in_the_lake_is_published_again(moved: Crm) -> None:
+    before = moved.rows("opportunity_history")
+    DeltaTable(moved.lake.table_url("marts", "opportunity_history")).delete("stage_name = 'Won'")
+    assert not moved.refresh("opportunity_history").failures
+    assert moved.published("opportunity_history") == moved.rows("opportunity_history") == before
+
+
 def test_a_source_that_is_gone_for_a_while_ends_nothing(moved: Crm) -> None:
     before = moved.rows("opportunity_history")
     kept = DeltaTable(moved.lake.table_url(*OPPORTUNITY.path)).to_pyarrow_table()
