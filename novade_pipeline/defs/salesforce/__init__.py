@@ -1,8 +1,8 @@
 """A Salesforce organisation: its objects as tables, with the fields that its describe names.
 
-Belongs here: what each object's table must have (`records`, `tables`), the fields that the organisation
-adds (`fields`) and what it tells as rows of them (`rows`); how it is logged in to (`log_in`), asked over
-HTTP (`session`) and by simple-salesforce (`organisation`); what a load does (`load`: a `watermark`
-kept with the table, `slices` of a long history, a `spool` on the disk, `quarantine`, `sweep` for
-hard deletes); and their wiring.
+Belongs here: what a table must have of each object (`records`, `tables`), the fields that the
+organisation has (`fields`) and its answers as rows (`rows`); how it is logged in to (`log_in`),
+asked over HTTP (`session`) and by simple-salesforce (`organisation`); what a load does (`load`: a
+`watermark` kept with the table, `slices` of a long history, a `spool` on the disk, `quarantine`,
+`sweep` for hard deletes); and their wiring.
 """
