@@ -160,7 +160,7 @@ class SalesforceSession(requests.Session):
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if answer.content and kind not in _DATA:
             raise PermanentFailure(
-                f"Salesforce: expected JSON or CSV from {where}, found {kind or 'unnamed content'}; "
+                f"Salesforce: expected JSON or CSV from {where}, found {kind or 'something else'}; "
                 "NOVADE_SALESFORCE_URL must be the organisation's My Domain."
             )
         return answer
