@@ -117,7 +117,7 @@ def serve(rows: int) -> None:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from novade_pipeline.sandbox.salesforce_api import SalesforceApi
+    from novade_pipeline.sandbox.salesforce.api import SalesforceApi
     from novade_pipeline.sandbox.serving import listen, serve_for_ever
 
     api = SalesforceApi()
@@ -140,7 +140,7 @@ def serve(rows: int) -> None:
 
 
 def _id(number: int) -> str:
-    from novade_pipeline.sandbox.salesforce_ids import record_id
+    from novade_pipeline.sandbox.salesforce.ids import record_id
 
     return record_id("00T", number)
 
@@ -148,7 +148,7 @@ def _id(number: int) -> str:
 def _organisation(url: str) -> Any:
     from novade_pipeline.defs.salesforce.organisation import Organisation
     from novade_pipeline.defs.salesforce.settings import SalesforceSettings
-    from novade_pipeline.sandbox.salesforce_api import Access
+    from novade_pipeline.sandbox.salesforce.api import Access
 
     access = Access()
     settings = SalesforceSettings(  # type: ignore[call-arg]

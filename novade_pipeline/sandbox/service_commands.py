@@ -71,7 +71,7 @@ def salesforce(
     daily_limit: Annotated[int, typer.Option(min=1, help="So many requests a day.")] = 100_000,
 ) -> None:
     """Serve a made-up Salesforce organisation, until it is interrupted."""
-    from novade_pipeline.sandbox.salesforce_api import SalesforceApi, Trouble
+    from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
 
     trouble = Trouble(
         session_requests=session_requests,

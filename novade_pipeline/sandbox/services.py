@@ -6,7 +6,7 @@ from datetime import date
 
 from novade_pipeline.sandbox.drift_api import DriftApi
 from novade_pipeline.sandbox.music_api import MusicApi
-from novade_pipeline.sandbox.salesforce_api import SalesforceApi
+from novade_pipeline.sandbox.salesforce.api import SalesforceApi
 from novade_pipeline.sandbox.serving import serving
 
 PEOPLE = 800

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from novade_pipeline.sandbox.salesforce_api import SalesforceApi
+from novade_pipeline.sandbox.salesforce.api import SalesforceApi
 from novade_pipeline.sandbox.serving import serving
 
 DATA = "/services/data/v60.0"

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from novade_pipeline.sandbox.salesforce_api import SalesforceApi, Trouble
-from novade_pipeline.sandbox.salesforce_fields import Field
+from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.sandbox.salesforce_client import DATA, Client, client_of, error_of
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from novade_pipeline.sandbox.salesforce_api import Access, SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Access, SalesforceApi, Trouble
 from novade_pipeline_tests.sandbox.salesforce_client import Client, client_of, error_of
 
 

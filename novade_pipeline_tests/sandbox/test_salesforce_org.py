@@ -11,18 +11,18 @@ from isal import igzip
 from novade_pipeline.defs.salesforce import tables
 from novade_pipeline.sandbox.amplitude_exports import land
 from novade_pipeline.sandbox.business import FREE_MAILBOX, company, staff
-from novade_pipeline.sandbox.salesforce_api import AS_OF, SalesforceApi
-from novade_pipeline.sandbox.salesforce_fields import Field
-from novade_pipeline.sandbox.salesforce_ids import (
+from novade_pipeline.sandbox.salesforce.api import AS_OF, SalesforceApi
+from novade_pipeline.sandbox.salesforce.fields import Field
+from novade_pipeline.sandbox.salesforce.ids import (
     BLOCK,
     block_of_ids,
     case_safe,
     number_of,
     record_id,
 )
-from novade_pipeline.sandbox.salesforce_objects import OBJECTS
-from novade_pipeline.sandbox.salesforce_org import Organisation
-from novade_pipeline.sandbox.salesforce_rows import Record
+from novade_pipeline.sandbox.salesforce.objects import OBJECTS
+from novade_pipeline.sandbox.salesforce.org import Organisation
+from novade_pipeline.sandbox.salesforce.rows import Record
 
 NAMES = [one.name for one in OBJECTS]
 WITHOUT = {"User": {"IsDeleted"}, "UserRole": {"IsDeleted", "CreatedDate"}}

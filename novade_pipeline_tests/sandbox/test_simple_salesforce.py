@@ -26,8 +26,8 @@ from simple_salesforce.exceptions import (
     SalesforceResourceNotFound,
 )
 
-from novade_pipeline.sandbox.salesforce_api import Access, SalesforceApi, Trouble
-from novade_pipeline.sandbox.salesforce_session import sandbox_session
+from novade_pipeline.sandbox.salesforce.api import Access, SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.session import sandbox_session
 from novade_pipeline.sandbox.serving import serving
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -17,7 +17,7 @@ from novade_pipeline.lake.delta import current_version, open_table
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.sandbox.salesforce_api import SalesforceApi
+from novade_pipeline.sandbox.salesforce.api import SalesforceApi
 from novade_pipeline.sandbox.serving import serving
 from novade_pipeline.storage import Store, store
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from novade_pipeline.defs.salesforce import load as loading
 from novade_pipeline.defs.salesforce import sweep as sweeping
-from novade_pipeline.sandbox.salesforce_fields import Field
+from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.defs.salesforce.conftest import new_world
 from novade_pipeline_tests.defs.salesforce.same_state import differences
 

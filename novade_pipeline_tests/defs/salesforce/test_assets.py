@@ -10,7 +10,7 @@ from novade_pipeline.defs.runs import SENSOR_TAG
 from novade_pipeline.defs.salesforce import assets, checks
 from novade_pipeline.defs.salesforce.tables import OBJECTS, TABLES
 from novade_pipeline.errors import UserError
-from novade_pipeline.sandbox.salesforce_api import Trouble
+from novade_pipeline.sandbox.salesforce.api import Trouble
 from novade_pipeline.settings import Settings, load_settings
 
 World = Any

@@ -11,8 +11,8 @@ from novade_pipeline.defs.salesforce.watermark import SWEEP, moment
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import transaction_version
 from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.sandbox.salesforce_api import Trouble
-from novade_pipeline.sandbox.salesforce_fields import Field
+from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.defs.salesforce.same_state import differences
 
 World = Any

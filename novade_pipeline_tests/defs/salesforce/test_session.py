@@ -24,7 +24,7 @@ from novade_pipeline.defs.salesforce.organisation import Organisation
 from novade_pipeline.defs.salesforce.session import SalesforceSession
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.sandbox.salesforce_api import Access, SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Access, SalesforceApi, Trouble
 from novade_pipeline.sandbox.serving import serving
 
 World = Any

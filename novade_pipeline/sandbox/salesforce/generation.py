@@ -1,10 +1,10 @@
 """All that the made-up organisation holds at first."""
 
-from novade_pipeline.sandbox.salesforce_activity_rows import events, tasks, tell_last_activity
-from novade_pipeline.sandbox.salesforce_company_rows import accounts, roles, users
-from novade_pipeline.sandbox.salesforce_people_rows import contacts, leads
-from novade_pipeline.sandbox.salesforce_rows import Record, Setting
-from novade_pipeline.sandbox.salesforce_sales_rows import opportunities, orders, products
+from novade_pipeline.sandbox.salesforce.activity_rows import events, tasks, tell_last_activity
+from novade_pipeline.sandbox.salesforce.company_rows import accounts, roles, users
+from novade_pipeline.sandbox.salesforce.people_rows import contacts, leads
+from novade_pipeline.sandbox.salesforce.rows import Record, Setting
+from novade_pipeline.sandbox.salesforce.sales_rows import opportunities, orders, products
 
 
 def generate(setting: Setting) -> dict[str, list[Record]]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from random import Random
 
-from novade_pipeline.sandbox import salesforce_objects as objects
-from novade_pipeline.sandbox.salesforce_ids import record_id
-from novade_pipeline.sandbox.salesforce_rows import Record, Setting, moment, record
+from novade_pipeline.sandbox.salesforce import objects
+from novade_pipeline.sandbox.salesforce.ids import record_id
+from novade_pipeline.sandbox.salesforce.rows import Record, Setting, moment, record
 
 _PRODUCTS = (
     ("Lantern Team", "LT-10", "Subscription", 1_200.0),

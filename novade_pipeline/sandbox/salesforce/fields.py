@@ -7,7 +7,7 @@ Source: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from novade_pipeline.sandbox.salesforce_ids import case_safe
+from novade_pipeline.sandbox.salesforce.ids import case_safe
 
 Deletes = Literal["bin", "gone", "never"]
 

@@ -19,17 +19,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from novade_pipeline.sandbox import salesforce_log_in as log_in
 from novade_pipeline.sandbox.business import Person, companies_for, person
 from novade_pipeline.sandbox.music_users import World
-from novade_pipeline.sandbox.salesforce_bulk import JobError
-from novade_pipeline.sandbox.salesforce_jobs import JobAnswers
-from novade_pipeline.sandbox.salesforce_log_in import Access, LogInRefused
-from novade_pipeline.sandbox.salesforce_mischief import Mischief, Trouble
-from novade_pipeline.sandbox.salesforce_org import Organisation
-from novade_pipeline.sandbox.salesforce_responses import QuietAboutCutBodies, error, no_such_path
-from novade_pipeline.sandbox.salesforce_rest import VERSIONS, RestAnswers
-from novade_pipeline.sandbox.salesforce_rows import Setting
+from novade_pipeline.sandbox.salesforce import log_in
+from novade_pipeline.sandbox.salesforce.bulk import JobError
+from novade_pipeline.sandbox.salesforce.jobs import JobAnswers
+from novade_pipeline.sandbox.salesforce.log_in import Access, LogInRefused
+from novade_pipeline.sandbox.salesforce.mischief import Mischief, Trouble
+from novade_pipeline.sandbox.salesforce.org import Organisation
+from novade_pipeline.sandbox.salesforce.responses import QuietAboutCutBodies, error, no_such_path
+from novade_pipeline.sandbox.salesforce.rest import VERSIONS, RestAnswers
+from novade_pipeline.sandbox.salesforce.rows import Setting
 
 __all__ = ["Access", "SalesforceApi", "Trouble"]
 

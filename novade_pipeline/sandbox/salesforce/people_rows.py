@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import count
 
-from novade_pipeline.sandbox import salesforce_objects as objects
 from novade_pipeline.sandbox.business import Person, company
-from novade_pipeline.sandbox.salesforce_rows import (
+from novade_pipeline.sandbox.salesforce import objects
+from novade_pipeline.sandbox.salesforce.rows import (
     Record,
     Setting,
     account_id,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from novade_pipeline.sandbox.salesforce_fields import Field, SObject
-from novade_pipeline.sandbox.salesforce_rows import Record
+from novade_pipeline.sandbox.salesforce.fields import Field, SObject
+from novade_pipeline.sandbox.salesforce.rows import Record
 
 DELIMITERS = {
     "COMMA": ",",

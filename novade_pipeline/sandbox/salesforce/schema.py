@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from novade_pipeline.sandbox.salesforce_fields import NUMBERS, SYSTEM_FIELDS, Field, SObject
+from novade_pipeline.sandbox.salesforce.fields import NUMBERS, SYSTEM_FIELDS, Field, SObject
 
 
 class Schema:

@@ -5,7 +5,7 @@ at once) and `UserRole` has no `CreatedDate`. Real base64 fields stand on object
 `Attachment` only; here `Order` has one, so that the objects that are loaded hold every type.
 """
 
-from novade_pipeline.sandbox.salesforce_fields import Field, SObject
+from novade_pipeline.sandbox.salesforce.fields import Field, SObject
 
 STAGES = {
     "Prospecting": (10.0, "Pipeline"),

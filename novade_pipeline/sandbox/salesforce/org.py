@@ -12,14 +12,14 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from threading import RLock
 
-from novade_pipeline.sandbox.salesforce_fields import SYSTEM_FIELDS, Field, SObject
-from novade_pipeline.sandbox.salesforce_generation import generate
-from novade_pipeline.sandbox.salesforce_ids import record_id
-from novade_pipeline.sandbox.salesforce_many import ManyRecords
-from novade_pipeline.sandbox.salesforce_objects import OBJECTS
-from novade_pipeline.sandbox.salesforce_rows import Record, Setting, blank, user_id
-from novade_pipeline.sandbox.salesforce_schema import Schema, converted, held_value
-from novade_pipeline.sandbox.salesforce_tables import Records
+from novade_pipeline.sandbox.salesforce.fields import SYSTEM_FIELDS, Field, SObject
+from novade_pipeline.sandbox.salesforce.generation import generate
+from novade_pipeline.sandbox.salesforce.ids import record_id
+from novade_pipeline.sandbox.salesforce.many import ManyRecords
+from novade_pipeline.sandbox.salesforce.objects import OBJECTS
+from novade_pipeline.sandbox.salesforce.rows import Record, Setting, blank, user_id
+from novade_pipeline.sandbox.salesforce.schema import Schema, converted, held_value
+from novade_pipeline.sandbox.salesforce.tables import Records
 
 TICK = timedelta(milliseconds=400)
 """What each change takes."""

@@ -9,9 +9,9 @@ from datetime import datetime
 from random import Random
 from typing import Protocol
 
-from novade_pipeline.sandbox.salesforce_fields import Field
-from novade_pipeline.sandbox.salesforce_rows import Record
-from novade_pipeline.sandbox.salesforce_wire import Csv, csv_line
+from novade_pipeline.sandbox.salesforce.fields import Field
+from novade_pipeline.sandbox.salesforce.rows import Record
+from novade_pipeline.sandbox.salesforce.wire import Csv, csv_line
 
 
 @dataclass(frozen=True)

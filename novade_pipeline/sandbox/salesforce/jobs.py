@@ -6,10 +6,10 @@ from itertools import count
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from novade_pipeline.sandbox.salesforce_bulk import Job, JobError, new_job
-from novade_pipeline.sandbox.salesforce_mischief import Mischief
-from novade_pipeline.sandbox.salesforce_org import Organisation
-from novade_pipeline.sandbox.salesforce_responses import CutShort, error, unavailable
+from novade_pipeline.sandbox.salesforce.bulk import Job, JobError, new_job
+from novade_pipeline.sandbox.salesforce.mischief import Mischief
+from novade_pipeline.sandbox.salesforce.org import Organisation
+from novade_pipeline.sandbox.salesforce.responses import CutShort, error, unavailable
 
 _CSV = "text/csv; charset=UTF-8"
 

@@ -10,10 +10,10 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from novade_pipeline.sandbox import salesforce_objects as objects
 from novade_pipeline.sandbox.business import Colleague, Person, staff
-from novade_pipeline.sandbox.salesforce_fields import SObject
-from novade_pipeline.sandbox.salesforce_ids import record_id
+from novade_pipeline.sandbox.salesforce import objects
+from novade_pipeline.sandbox.salesforce.fields import SObject
+from novade_pipeline.sandbox.salesforce.ids import record_id
 
 Record = dict[str, Any]
 """A record by the API names of its fields: text, bool, int, float, date, datetime (UTC), bytes."""

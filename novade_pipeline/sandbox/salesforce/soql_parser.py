@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from novade_pipeline.sandbox.salesforce_fields import NUMBERS, Field, SObject
-from novade_pipeline.sandbox.salesforce_schema import Schema
-from novade_pipeline.sandbox.salesforce_soql import COMPARISONS, Condition, Ordering, Query
+from novade_pipeline.sandbox.salesforce.fields import NUMBERS, Field, SObject
+from novade_pipeline.sandbox.salesforce.schema import Schema
+from novade_pipeline.sandbox.salesforce.soql import COMPARISONS, Condition, Ordering, Query
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))|(?P<date>\d{4}-\d\d-\d\d)

@@ -7,13 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from novade_pipeline.sandbox.salesforce_mischief import Mischief
-from novade_pipeline.sandbox.salesforce_org import Organisation
-from novade_pipeline.sandbox.salesforce_responses import error, not_found
-from novade_pipeline.sandbox.salesforce_soql import Query, aggregated, find
-from novade_pipeline.sandbox.salesforce_soql_parser import SoqlError, parsed
-from novade_pipeline.sandbox.salesforce_tables import Found
-from novade_pipeline.sandbox.salesforce_wire import json_record, json_value
+from novade_pipeline.sandbox.salesforce.mischief import Mischief
+from novade_pipeline.sandbox.salesforce.org import Organisation
+from novade_pipeline.sandbox.salesforce.responses import error, not_found
+from novade_pipeline.sandbox.salesforce.soql import Query, aggregated, find
+from novade_pipeline.sandbox.salesforce.soql_parser import SoqlError, parsed
+from novade_pipeline.sandbox.salesforce.tables import Found
+from novade_pipeline.sandbox.salesforce.wire import json_record, json_value
 
 VERSIONS = tuple(f"{number}.0" for number in range(47, 65))
 

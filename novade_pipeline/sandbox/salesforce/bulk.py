@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from novade_pipeline.sandbox.salesforce_fields import COMPOUND
-from novade_pipeline.sandbox.salesforce_ids import record_id
-from novade_pipeline.sandbox.salesforce_org import Organisation
-from novade_pipeline.sandbox.salesforce_soql import Query, find
-from novade_pipeline.sandbox.salesforce_soql_parser import SoqlError, parsed
-from novade_pipeline.sandbox.salesforce_tables import Found
-from novade_pipeline.sandbox.salesforce_wire import (
+from novade_pipeline.sandbox.salesforce.fields import COMPOUND
+from novade_pipeline.sandbox.salesforce.ids import record_id
+from novade_pipeline.sandbox.salesforce.org import Organisation
+from novade_pipeline.sandbox.salesforce.soql import Query, find
+from novade_pipeline.sandbox.salesforce.soql_parser import SoqlError, parsed
+from novade_pipeline.sandbox.salesforce.tables import Found
+from novade_pipeline.sandbox.salesforce.wire import (
     DELIMITERS,
     LINE_ENDINGS,
     Csv,

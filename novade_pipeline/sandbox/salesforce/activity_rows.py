@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from itertools import count
 from random import Random
 
-from novade_pipeline.sandbox import salesforce_objects as objects
-from novade_pipeline.sandbox.salesforce_rows import Record, Setting, moment, record
+from novade_pipeline.sandbox.salesforce import objects
+from novade_pipeline.sandbox.salesforce.rows import Record, Setting, moment, record
 
 _TALKS = ("Kick-off", "Quarterly review", "Pricing", "Onboarding", "Renewal", "Question on invoice")
 _CHANNELS = ("Call", "Call", "Email", "Email", "Email", "Other")

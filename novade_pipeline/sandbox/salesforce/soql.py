@@ -7,10 +7,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from novade_pipeline.sandbox.salesforce_fields import Field, SObject
-from novade_pipeline.sandbox.salesforce_org import Organisation
-from novade_pipeline.sandbox.salesforce_rows import Record
-from novade_pipeline.sandbox.salesforce_tables import Bounds, Found, FoundRows
+from novade_pipeline.sandbox.salesforce.fields import Field, SObject
+from novade_pipeline.sandbox.salesforce.org import Organisation
+from novade_pipeline.sandbox.salesforce.rows import Record
+from novade_pipeline.sandbox.salesforce.tables import Bounds, Found, FoundRows
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,

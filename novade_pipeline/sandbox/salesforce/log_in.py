@@ -15,7 +15,7 @@ from html import escape, unescape
 
 import jwt
 
-from novade_pipeline.sandbox.salesforce_ids import record_id
+from novade_pipeline.sandbox.salesforce.ids import record_id
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LOGIN_HOSTS = ("login.salesforce.com", "test.salesforce.com")

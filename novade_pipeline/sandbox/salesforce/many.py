@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from itertools import cycle, islice, repeat
 from random import Random
 
-from novade_pipeline.sandbox.salesforce_fields import Field, SObject
-from novade_pipeline.sandbox.salesforce_ids import BLOCK, block_of_ids, number_of, record_id
-from novade_pipeline.sandbox.salesforce_rows import Record
-from novade_pipeline.sandbox.salesforce_tables import Bounds, Found, Records
-from novade_pipeline.sandbox.salesforce_wire import Csv, csv_line, csv_text
+from novade_pipeline.sandbox.salesforce.fields import Field, SObject
+from novade_pipeline.sandbox.salesforce.ids import BLOCK, block_of_ids, number_of, record_id
+from novade_pipeline.sandbox.salesforce.rows import Record
+from novade_pipeline.sandbox.salesforce.tables import Bounds, Found, Records
+from novade_pipeline.sandbox.salesforce.wire import Csv, csv_line, csv_text
 
 _TIMES = ("CreatedDate", "LastModifiedDate", "SystemModstamp")
 

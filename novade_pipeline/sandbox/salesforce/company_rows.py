@@ -3,10 +3,10 @@
 from datetime import timedelta
 from random import Random
 
-from novade_pipeline.sandbox import salesforce_objects as objects
 from novade_pipeline.sandbox.business import company, staff
-from novade_pipeline.sandbox.salesforce_ids import record_id
-from novade_pipeline.sandbox.salesforce_rows import (
+from novade_pipeline.sandbox.salesforce import objects
+from novade_pipeline.sandbox.salesforce.ids import record_id
+from novade_pipeline.sandbox.salesforce.rows import (
     Record,
     Setting,
     account_id,

@@ -7,9 +7,9 @@ from typing import Literal
 
 from starlette.responses import Response
 
-from novade_pipeline.sandbox.salesforce_bulk import Job
-from novade_pipeline.sandbox.salesforce_org import Organisation
-from novade_pipeline.sandbox.salesforce_responses import error, unavailable
+from novade_pipeline.sandbox.salesforce.bulk import Job
+from novade_pipeline.sandbox.salesforce.org import Organisation
+from novade_pipeline.sandbox.salesforce.responses import error, unavailable
 
 
 @dataclass(frozen=True)
