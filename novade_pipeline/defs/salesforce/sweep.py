@@ -76,8 +76,9 @@ def sweep(
     table = fields.table
     theirs = _ids_there(org, name, fields, tell)
     ours = _ids_here(lake, table)
-    gone = pa.array(_confirmed(org, name, _not_among(ours, theirs)), pa.string())
-    _refuse_a_lost_right(org, name, len(ours), len(gone))
+    absent = _not_among(ours, theirs)
+    _refuse_a_lost_right(org, name, len(ours), len(absent))
+    gone = pa.array(_confirmed(org, name, absent), pa.string())
     missing = _not_among(theirs, ours)
     batches = list(_marked(lake, table, gone, now)) if len(gone) else []
     returned = 0
