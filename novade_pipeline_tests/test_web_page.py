@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from novade_pipeline.running import run_graph
@@ -30,6 +31,8 @@ mutation ($params: LaunchBackfillParams!) {
     ... on PythonError { message }
   }
 }"""
+STATUS = """query ($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""
 RUNS = """{ runsOrError { ... on Runs {
   results { status tags { key value } assetSelection { path } } } } }"""
 FIRST, LAST = date(2018, 11, 1), date(2018, 12, 6)
@@ -122,8 +125,8 @@ def backfilled(page: Page) -> Page:
     def is_done() -> bool:
         runs = page.runs()
         assert not [run for run in runs if run["status"] == "FAILURE"], runs
-        made = {"/".join(asset["path"]) for run in runs for asset in run["assetSelection"] or ()}
-        return "marts/weekly_retention" in made and all(run["status"] == "SUCCESS" for run in runs)
+        told = page.ask(STATUS, id=launched["launchPartitionBackfill"]["backfillId"])
+        return told["partitionBackfillOrError"]["status"] == "COMPLETED_SUCCESS"
 
     until("the backfill is done", is_done)
     return page
@@ -146,8 +149,20 @@ def test_the_backfill_gives_what_novade_run_gives(
 ) -> None:
     other = settings_in(tmp_path, shared / "landing")
     assert run_graph(other).success
-    assert tables_of(backfilled.settings) == tables_of(other)
-    assert marts_of(backfilled.settings) == marts_of(other)
+    tables, marts = tables_of(other), marts_of(other)
+
+    def is_the_same() -> bool:
+        """What follows the backfill is done by the sensors, in runs of their own."""
+        if any(run["status"] != "SUCCESS" for run in backfilled.runs()):
+            return False
+        try:
+            found = tables_of(backfilled.settings), marts_of(backfilled.settings)
+        except duckdb.IOException:
+            # A run that has begun since holds the warehouse.
+            return False
+        return found == (tables, marts)
+
+    until("the same tables and marts", is_the_same)
 
 
 @pytest.fixture(scope="module")

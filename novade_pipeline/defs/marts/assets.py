@@ -139,7 +139,7 @@ def _specs(
     for name in names:
         node = project.nodes[name]
         spec = translator.get_asset_spec(project.manifest, node["unique_id"], None)
-        spec = spec.replace_attributes(automation_condition=follows_its_sources())
+        spec = spec.replace_attributes(automation_condition=_follows_its_sources())
         specs.append(spec)
         for check in project.checks:
             if check.model == name:
@@ -149,6 +149,12 @@ def _specs(
                 assert check_spec is not None, f"dagster_dbt has no check for {check.name}"
                 check_specs.append(check_spec)
     return specs, check_specs
+
+
+def _follows_its_sources() -> dg.AutomationCondition[Any]:
+    """As tables do, once each mart that it reads has been built."""
+    missing = dg.AutomationCondition.any_deps_missing()
+    return follows_its_sources() & ~missing.allow(dg.AssetSelection.groups(GROUP))
 
 
 def _domain(node: Mapping[str, Any]) -> str:

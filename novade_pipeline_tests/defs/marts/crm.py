@@ -11,7 +11,8 @@ import pyarrow as pa
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
-from novade_pipeline.lake import delta
+from novade_pipeline.lake.delta import replace
+from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import connect, literal, open_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
@@ -51,7 +52,7 @@ class Crm:
         there = {column.name for column in table.columns}
         usual = {name: value for name, value in usual.items() if name in there}
         full = pa.Table.from_pylist([{**usual, **row} for row in rows], schema=table.schema)
-        delta.merge(self.lake, table, protect(full, table.personal, self.policy))
+        merge(self.lake, table, protect(full, table.personal, self.policy))
 
     def use(self, *events: Mapping[str, Any]) -> None:
         """Let the product have these events, and no others; each says who, and when."""
@@ -74,7 +75,7 @@ class Crm:
             )
         rows.sort(key=lambda row: row["upload_date"])
         full = pa.Table.from_pylist(rows, schema=EVENTS.schema)
-        delta.replace(
+        replace(
             self.lake,
             EVENTS,
             pa.RecordBatchReader.from_batches(
