@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-PATIENCE = 240.0
+PATIENCE = 600.0
 
 
 def until(told: str, is_so: Callable[[], bool]) -> None:
