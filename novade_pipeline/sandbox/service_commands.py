@@ -45,7 +45,7 @@ def music(
         changes=changes,
     )
     api = MusicApi(tracks=tracks, users=users, histories=histories, seed=seed, trouble=trouble)
-    _serve(port, api.app(), "NOVADE_MUSIC_API_URL", {})
+    _serve("music", port, api.app(), {"NOVADE_MUSIC_API_URL": ""})
 
 
 def salesforce(
@@ -92,11 +92,12 @@ def salesforce(
         trouble=trouble,
         live=as_of is None,
     )
-    access = {
+    told = {
+        "NOVADE_SALESFORCE_URL": "",
         "NOVADE_SALESFORCE_CLIENT_ID": api.access.client_id,
         "NOVADE_SALESFORCE_CLIENT_SECRET": api.access.client_secret,
     }
-    _serve(port, api.app(), "NOVADE_SALESFORCE_URL", access)
+    _serve("salesforce", port, api.app(), told)
 
 
 def drift(
@@ -137,18 +138,23 @@ def drift(
         paging="pagination" if old_paging else "links",
         trouble=trouble,
     )
-    _serve(port, api.app(), "NOVADE_DRIFT_API_URL", {"NOVADE_DRIFT_TOKEN": api.token})
+    told = {"NOVADE_DRIFT_API_URL": "", "NOVADE_DRIFT_TOKEN": api.token}
+    _serve("drift", port, api.app(), told)
 
 
-def _serve(port: int, app: "Starlette", variable: str, access: Mapping[str, str]) -> None:
-    """Print the settings that lead to an app, and serve it until the process is interrupted."""
+def _serve(service: str, port: int, app: "Starlette", told: Mapping[str, str]) -> None:
+    """Serve an app until the process is interrupted.
+
+    Args:
+        told: the settings that lead to it, printed first; an empty one is the app's address.
+    """
     from novade_pipeline.sandbox import serving
 
     try:
         listening = serving.listen(port)
     except OSError as error:
-        raise UserError(f"novade sandbox: port {port}: {error.strerror}.") from None
+        raise UserError(f"novade sandbox {service}: port {port}: {error.strerror}.") from None
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    for name, value in ({variable: url} | dict(access)).items():
-        console.print(f"{name}={value}", soft_wrap=True, highlight=False)
+    for name, value in told.items():
+        console.print(f"{name}={value or url}", soft_wrap=True, highlight=False)
     serving.serve_for_ever(app, listening)
