@@ -111,13 +111,12 @@ def test_what_upkeep_did_is_shown_of_every_table_that_is_there(
 def test_upkeep_makes_no_run_of_the_graph_do_anything(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    last = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
-    for hours, select in ((2, "group:amplitude"), (3, GRAPH)):
+    for hours, select in ((2, "group:amplitude"), (4, GRAPH)):
         amplitude_exports.land(
             settings.landing.path(),
-            first_hour=last - timedelta(hours=30),
+            first_hour=HOUR,
             hours=hours,
-            events_per_hour=20,
+            events_per_hour=100,
             seed=1,
             faults=False,
         )
