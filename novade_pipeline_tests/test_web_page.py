@@ -128,8 +128,7 @@ def backfilled(page: Page) -> Page:
         runs = page.runs()
         assert not [run for run in runs if run["status"] == "FAILURE"], runs
         told = page.ask(STATUS, id=launched["launchPartitionBackfill"]["backfillId"])
-        # What is passed over, as a final export is, counts as failed although its run succeeds.
-        return str(told["partitionBackfillOrError"]["status"]).startswith("COMPLETED")
+        return bool(told["partitionBackfillOrError"]["status"] == "COMPLETED_SUCCESS")
 
     until("the backfill is done", is_done)
     return page

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 POOL = "drift_api"
 NOT_CONFIGURED = "NOVADE_DRIFT_TOKEN is not set: Drift is not read."
 FINAL_EXPORT = dg.AssetKey(["drift", "final_export"])
+ONLY_ALONE = "A final export is made only where it alone is asked for: novade drift final-export."
 QUARANTINE_CHECK = "nothing_in_quarantine"
 KNOWN_CHECK = "conversations_and_contacts_are_known"
 WHOLE_CHECK = "copy_is_as_its_manifest_says"
@@ -226,7 +227,6 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
                 owners=["team:data-platform"],
                 tags={"written": "once", "personal_data": ""},
                 deps=[key_of(table) for table in READ],
-                skippable=True,
                 freshness_policy=NEVER,
                 metadata={
                     "dagster/column_schema": dg.TableSchema(
@@ -254,7 +254,11 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
         """Make the copy where it alone is asked for; look at the one that is there else."""
         with told_to_dagster():
             there = manifest(lake)
-        if context.run.asset_selection != {FINAL_EXPORT}:
+        is_alone = context.run.asset_selection == {FINAL_EXPORT}
+        if not (is_alone and is_asked_for(context)):
+            told = {} if there is None else _copy_metadata(lake, there)
+            told |= {"unchanged": True, "passed_over": ONLY_ALONE}
+            yield dg.MaterializeResult(asset_key=FINAL_EXPORT, metadata=told)
             yield _whole([] if there is None else faults(lake, there), there)
             return
         if there is not None and not (config.unfreeze or drift.unfreeze):
@@ -262,9 +266,9 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
             raise dg.Failure(frozen(since), allow_retries=False)
         if not drift.is_set:
             raise dg.Failure(NOT_CONFIGURED, allow_retries=False)
-        told, metadata = _exported(context, settings, lake)
+        made, metadata = _exported(context, settings, lake)
         yield dg.MaterializeResult(asset_key=FINAL_EXPORT, metadata=metadata)
-        yield _whole([], told)
+        yield _whole([], made)
 
     return drift_final_export
 
@@ -283,13 +287,17 @@ def _exported(
             told = final_export(client, lake, policy, drift, context.log.info).manifest
             requests = asdict(client.receipt)
     since = datetime.fromisoformat(told["finished_at"])
+    note = f"Drift is frozen since {since:%Y-%m-%d %H:%M} UTC; its copy is in "
+    note += f"{lake.child(told['folder'])}."
+    return told, requests | _copy_metadata(lake, told) | {"note": note}
+
+
+def _copy_metadata(lake: Store, told: Manifest) -> dict[str, Any]:
     tables = [
         [name, *(table[column] for column in list(COPY_COLUMNS)[1:-1]), table["as_rows"]["sha256"]]
         for name, table in told["tables"].items()
     ]
-    return told, requests | {
-        "note": f"Drift is frozen since {since:%Y-%m-%d %H:%M} UTC; its copy is in "
-        f"{lake.child(told['folder'])}.",
+    return {
         "dagster/uri": lake.child(told["folder"]),
         "dagster/row_count": sum(table["rows"] for table in told["tables"].values()),
         "bytes": sum(

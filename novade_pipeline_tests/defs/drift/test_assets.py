@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from novade_pipeline.defs.drift.assets import NOT_CONFIGURED, definitions
+from novade_pipeline.defs.drift.assets import NOT_CONFIGURED, ONLY_ALONE, definitions
 from novade_pipeline.defs.drift.manifest import frozen_since, manifest
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, READ, TABLES
 from novade_pipeline.defs.runs import BACKFILL_TAG, SENSOR_TAG
@@ -68,6 +68,7 @@ def test_without_a_token_a_run_of_everything_passes_it_over_and_says_why(world: 
     result = _run(world, drift_token=None)
     assert result.success
     told = _metadata(result)
+    assert told.pop(EXPORT) == {"unchanged": True, "passed_over": ONLY_ALONE}
     assert set(told) == {table.path[-1] for table in TABLES}
     assert {metadata["note"] for metadata in told.values()} == {NOT_CONFIGURED}
     assert _failed(result) == []
@@ -87,7 +88,9 @@ def test_a_landing_does_not_make_it_read(world: World) -> None:
     service = DriftApi(conversations=3)
     world.serve(service)
     result = _run(world, tags={SENSOR_TAG: "amplitude_landing"})
-    assert {metadata["note"] for metadata in _metadata(result).values()} == {
+    told = _metadata(result)
+    assert told.pop(EXPORT)["passed_over"] == ONLY_ALONE
+    assert {metadata["note"] for metadata in told.values()} == {
         "The Drift API is read on its schedule, not after each landing."
     }
     assert service.asked == {}
@@ -100,7 +103,6 @@ def test_a_materialization_tells_requests_and_what_became_of_each_item(world: Wo
     result = _run(world)
     assert result.success
     told = _metadata(result)
-    assert EXPORT not in told
     of_chats = told["conversations"]
     assert of_chats["requests"] == sum(
         number for path, number in service.asked.items() if path[:5] in ("/conv", "/cont")
@@ -152,10 +154,10 @@ def test_it_is_read_on_a_schedule_where_there_is_a_token(world: World, token: st
 
 def test_the_export_is_made_only_where_it_alone_is_asked_for(world: World) -> None:
     world.serve(DriftApi(conversations=3))
-    for names in ([], [EXPORT, "users"]):
-        result = _run(world, *names)
+    for names, tags in (([], {}), ([EXPORT, "users"], {}), ([EXPORT], {BACKFILL_TAG: "b"})):
+        result = _run(world, *names, tags=tags)
         assert result.success
-        assert EXPORT not in _metadata(result)
+        assert _metadata(result)[EXPORT] == {"unchanged": True, "passed_over": ONLY_ALONE}
     assert frozen_since(world.lake) is None
     told = _metadata(_run(world, EXPORT))[EXPORT]
     found = manifest(world.lake)
@@ -194,7 +196,11 @@ def test_frozen_tables_are_passed_over_and_are_still_checked(
     world.url = url
     assert result.success
     assert world.versions() == before
-    notes = {metadata["note"] for metadata in _metadata(result).values()}
+    found = _metadata(result)
+    copy = found.pop(EXPORT)
+    assert copy["dagster/uri"] == world.lake.child(told["folder"])
+    assert copy["passed_over"] == ONLY_ALONE
+    notes = {metadata["note"] for metadata in found.values()}
     assert {note.startswith(_sentence(told)) for note in notes} == {True}
     assert {check.check_name for check in result.get_asset_check_evaluations()} == {
         *("columns_as_declared", "nothing_in_quarantine"),
