@@ -1,8 +1,9 @@
 """Running the graph in this process, through Dagster, so that the run shows in the web page."""
 
+import json
 import logging
+import os
 import re
-import shutil
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -122,17 +123,22 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def prepare_home(settings: Settings) -> Path:
-    """DAGSTER_HOME, with the settings that pools need.
+    """DAGSTER_HOME, with the settings of this version, unless somebody made them their own.
 
     Raises:
         UserError: it cannot be made.
     """
     home = settings.dagster_home.absolute()
     config = home / "dagster.yaml"
+    ours = Path(__file__).with_name("dagster.yaml").read_text()
+    ours = ours.replace("$EVENTS", json.dumps(str(home / "history" / "runs")))
     try:
-        if not config.exists():
+        there = config.read_text() if config.exists() else None
+        if there is None or (there != ours and there.startswith(ours.split("\n")[0])):
             home.mkdir(parents=True, exist_ok=True)
-            shutil.copy(Path(__file__).with_name("dagster.yaml"), config)
+            new = home / f"dagster.yaml.{os.getpid()}"
+            new.write_text(ours)
+            new.replace(config)
     except OSError as error:
         raise UserError(
             f"Dagster's home: expected to write {home}, found: {error.strerror or error}; set "
