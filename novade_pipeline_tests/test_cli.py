@@ -36,7 +36,10 @@ def novade(
 @pytest.fixture
 def landed(tmp_path: Path) -> Path:
     """A project folder whose landing zone holds two sample hours."""
-    done = novade(tmp_path, "sandbox", "land", "--hours", "2", "--events-per-hour", "20")
+    # Not the last two hours: at night there may be none with events.
+    begin = ("--first-hour", "2026-03-01T05")
+    sample = ("--hours", "2", "--events-per-hour", "20")
+    done = novade(tmp_path, "sandbox", "land", *begin, *sample)
     assert done.returncode == 0, done.stderr
     return tmp_path
 
