@@ -27,11 +27,13 @@ test: setup-dev ## All tests.
 bench: setup-dev ## Figures, each beside its peer in the same run.
 	@$(BIN)/python benchmarks/ingest.py
 	@$(BIN)/python benchmarks/load_time.py
+	@$(BIN)/python benchmarks/event_log.py
 	@$(BIN)/python benchmarks/api.py
 	@$(BIN)/python benchmarks/mentions.py
 	@$(BIN)/python benchmarks/discovery.py
 	@$(BIN)/python benchmarks/upkeep.py
 	@$(BIN)/python benchmarks/merge.py
+	@$(BIN)/python benchmarks/salesforce.py
 
 bench-azure: setup-dev ## The load on Azurite, beside the local disk and copying alone.
 	@$(BIN)/python benchmarks/on_azure.py

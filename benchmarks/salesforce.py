@@ -7,9 +7,8 @@ The sandbox serves the organisation from a process of its own. First the whole o
 bulk jobs into Delta, beside simple-salesforce's own download of the same result into files, which
 neither types nor writes anything. Then a hundred records change in a large table: the load beside
 the time that the server needs for the same requests, and beside plain delta-rs, which merges the
-same rows into a copy of the table. Each works in a process of its own. Ends with 1 where the load
-takes more than 1 GiB, the change more than 3 s beside the API's own time, or more than 5 % of the
-table's bytes are written for it.
+same rows into a copy of the table. Each works in a process of its own. It is a benchmark, not a
+test: a missed goal ends with 0 too.
 """
 
 import argparse
@@ -34,7 +33,7 @@ COLUMNS = 20
 """What the organisation shows of the object; other fields are hidden."""
 
 
-def main() -> int:
+def main() -> None:
     """Print a line a piece of work, and the figures as JSON."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=5_000_000)
@@ -43,13 +42,12 @@ def main() -> int:
     asked = options.parse_args()
     figures: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="novade-bench-") as folder:
-        failed = _whole(asked.rows, Path(folder), figures)
-        failed |= _change(asked.table_rows, asked.changed, Path(folder), figures)
+        _whole(asked.rows, Path(folder), figures)
+        _change(asked.table_rows, asked.changed, Path(folder), figures)
     print(json.dumps(figures))
-    return 1 if failed else 0
 
 
-def _whole(rows: int, folder: Path, figures: dict[str, object]) -> bool:
+def _whole(rows: int, folder: Path, figures: dict[str, object]) -> None:
     with server(rows) as url:
         for worker in ("download", "load"):
             sample = _work(worker, url, folder / worker)
@@ -57,10 +55,10 @@ def _whole(rows: int, folder: Path, figures: dict[str, object]) -> bool:
             figures[worker] = vars(sample)
             print(_told(worker, sample), flush=True)
             shutil.rmtree(folder / worker, ignore_errors=True)
-    return sample.peak_mib > MOST_MIB
+    print(f"peak memory wanted <= {MOST_MIB:,} MiB   {_verdict(sample.peak_mib <= MOST_MIB)}")
 
 
-def _change(rows: int, changed: int, folder: Path, figures: dict[str, object]) -> bool:
+def _change(rows: int, changed: int, folder: Path, figures: dict[str, object]) -> None:
     with server(rows) as url:
         _work("load", url, folder / "lake")
         shutil.copytree(folder / "lake", folder / "copy")
@@ -80,7 +78,12 @@ def _change(rows: int, changed: int, folder: Path, figures: dict[str, object]) -
         f"load {load.seconds:.2f} s, so {more:.2f} s beside it, {share:.2%} of the bytes written; "
         f"plain delta-rs merges them in {peer.seconds:.2f} s and writes {peer_share:.2%}"
     )
-    return more > MOST_SECONDS or share > MOST_SHARE
+    is_met = more <= MOST_SECONDS and share <= MOST_SHARE
+    print(f"wanted <= {MOST_SECONDS} s and <= {MOST_SHARE:.0%}   {_verdict(is_met)}")
+
+
+def _verdict(is_met: bool) -> str:
+    return "ok" if is_met else "missed"
 
 
 def _told(worker: str, sample: Sample) -> str:
@@ -233,4 +236,4 @@ if __name__ == "__main__":
 
             report(timed(lambda: WORK[worker](url, Path(folder))))
         case _:
-            sys.exit(main())
+            main()
