@@ -1,0 +1,110 @@
+"""A person is erased from what the made-up services tell, which go on telling of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from novade_pipeline.defs.amplitude.tables import EVENTS
+from novade_pipeline.defs.drift import tables as drift
+from novade_pipeline.defs.erasure.commands import graph_of
+from novade_pipeline.defs.erasure.erase import Erasure, erase
+from novade_pipeline.defs.salesforce import tables as salesforce
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.running import run_graph
+from novade_pipeline.sandbox import amplitude_exports
+from novade_pipeline.sandbox.services import services
+from novade_pipeline.settings import Settings, load_settings
+from novade_pipeline_tests.byte_search import files_below_with, files_with, tables_with
+from novade_pipeline_tests.worlds import settings_in
+
+AS_OF = date(2026, 3, 4)
+HOURS = 48
+EVENTS_PER_HOUR = 30
+BEGIN = datetime.combine(AS_OF, time(), UTC) - timedelta(hours=HOURS)
+
+
+@dataclass(frozen=True)
+class World:
+    """A loaded world, the addresses that each system told, and one who was erased since.
+
+    Attributes:
+        held: what held the address before.
+    """
+
+    settings: Settings
+    told: dict[str, list[str]]
+    address: str
+    held: list[str]
+    done: Erasure
+
+
+def _addresses(settings: Settings, table: Table, column: str) -> list[str]:
+    return [str(told).lower() for told in read(settings.lake, table)[column].to_pylist() if told]
+
+
+def _told(settings: Settings) -> dict[str, list[str]]:
+    of = {EVENTS: "user_id", salesforce.CONTACT: "email", drift.CONTACTS: "email"}
+    return {table.name: _addresses(settings, table, column) for table, column in of.items()}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    root = tmp_path_factory.mktemp("world")
+    amplitude_exports.land(
+        root / "landing", first_hour=BEGIN, hours=HOURS, events_per_hour=EVENTS_PER_HOUR, seed=1
+    )
+    with services(1, EVENTS_PER_HOUR, AS_OF) as served:
+        places = settings_in(root, root / "landing").model_dump(include=PLACES)
+        apis: dict[str, Any] = {k.removeprefix("NOVADE_").lower(): v for k, v in served.items()}
+        settings = load_settings(**places, **apis)
+        outcome = run_graph(settings)
+        assert outcome.success, outcome.failures
+        told = _told(settings)
+        known = set.intersection(*map(set, told.values()))
+        address = max(sorted(known), key=told[EVENTS.name].count)
+        held = _holding(settings, address)
+        done = erase(settings, graph_of(settings), address)
+        yield World(settings, told, address, held, done)
+
+
+PLACES = {"lake_url", "landing_url", "warehouse_path", "dagster_home", "landing_grace_hours"}
+
+
+def _holding(settings: Settings, address: str) -> list[str]:
+    around = files_below_with(settings.warehouse_path.parent, address)
+    return [
+        *files_with(settings.lake, address),
+        *tables_with(settings.warehouse_path, address),
+        *(file for file in around if "/landing/" not in file),
+    ]
+
+
+def test_the_person_was_known_to_product_crm_and_chat_and_no_byte_is_left(world: World) -> None:
+    erased_from = {table.table for table in world.done.tables if table.rows}
+    assert erased_from >= {*world.told, "marts/event_enhanced", "marts/user_enhanced"}
+    assert world.done.failures == []
+    assert {file.rpartition("/")[0] for file in world.held} >= {
+        "salesforce/contact",
+        "drift/contacts",
+    }
+    assert "marts.user_enhanced" in world.held
+    assert _holding(world.settings, world.address) == []
+
+
+def test_the_others_are_all_there(world: World) -> None:
+    left = {name: [a for a in told if a != world.address] for name, told in world.told.items()}
+    found = _told(world.settings)
+    assert {name: sorted(told) for name, told in found.items()} == {
+        name: sorted(told) for name, told in left.items()
+    }
+
+
+def test_services_that_still_tell_of_them_bring_nobody_back(world: World) -> None:
+    for select, full_refresh in ((None, False), ("group:marts", True)):
+        outcome = run_graph(world.settings, select=select, full_refresh=full_refresh)
+        assert outcome.success, outcome.failures
+        assert _holding(world.settings, world.address) == []
