@@ -13,11 +13,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
 
+INDEX = "index"
+"""The database of all runs, as Dagster's own names it."""
 KEPT = 8
 """Databases that are kept open: that of all runs, and those of the latest runs."""
 BUSY_SECONDS = 60
@@ -45,7 +46,7 @@ class EventLog(SqliteEventLogStorage):
 
     def index_connection(self) -> AbstractContextManager[Connection]:
         """A transaction in the database that holds the events of assets of all runs."""
-        return self._transaction(INDEX_SHARD_NAME)
+        return self._transaction(INDEX)
 
     def wipe(self) -> None:
         """Delete everything."""
@@ -70,7 +71,7 @@ class EventLog(SqliteEventLogStorage):
             self._kept[name] = _engine(self.conn_string_for_shard(name))
         self._kept.move_to_end(name)
         if len(self._kept) > KEPT:
-            oldest = next(kept for kept in self._kept if kept != INDEX_SHARD_NAME)
+            oldest = next(kept for kept in self._kept if kept != INDEX)
             self._kept.pop(oldest).dispose()
         return self._kept[name]
 

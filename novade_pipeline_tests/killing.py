@@ -10,14 +10,14 @@ from pathlib import Path
 RUN = [sys.executable, "-c", "from novade_pipeline.cli import main; main()", "run"]
 
 
-def run_and_kill(folder: Path, after: float) -> int | None:
+def run_and_kill(folder: Path, after: float, *options: str) -> int | None:
     """Start `novade run` in a folder and kill it after so many seconds.
 
     Returns:
         None if it was killed; its exit code if it had ended by itself.
     """
     process = subprocess.Popen(
-        RUN, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*RUN, *options], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         return process.wait(timeout=after)
@@ -27,14 +27,14 @@ def run_and_kill(folder: Path, after: float) -> int | None:
         return None
 
 
-def run(folder: Path) -> float:
+def run(folder: Path, *options: str) -> float:
     """`novade run` to its end; seconds that it took.
 
     Raises:
         AssertionError: it ended with another code than 0.
     """
     started = time.monotonic()
-    done = subprocess.run(RUN, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run([*RUN, *options], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return time.monotonic() - started
 

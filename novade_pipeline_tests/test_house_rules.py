@@ -34,7 +34,10 @@ def test_domains_meet_through_tables_only(domain: str) -> None:
 
 def test_nothing_reaches_into_dagsters_insides() -> None:
     files = [*PACKAGE.rglob("*.py"), *Path(__file__).parent.rglob("*.py")]
-    assert [f for f in files for name in _imports(f) if name.startswith("dagster._")] == []
+    reached = [(f.name, i) for f in files for i in _imports(f) if i.startswith("dagster._")]
+    # What `dagster.yaml` may name has no other address.
+    allowed = "dagster._core.storage.event_log.SqliteEventLogStorage"
+    assert reached == [("event_log.py", allowed)]
 
 
 def test_only_the_settings_and_the_command_line_read_the_environment() -> None:

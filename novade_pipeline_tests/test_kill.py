@@ -7,7 +7,7 @@ from typing import Any
 
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline_tests.killing import moments, run, run_and_kill
-from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
+from novade_pipeline_tests.worlds import PRODUCT, marts_of, settings_in, tables_of
 
 POINTS = 3
 FIRST = datetime(2026, 11, 2, tzinfo=UTC)
@@ -21,14 +21,15 @@ def test_a_run_that_is_killed_and_started_again_leaves_exactly_the_right_rows(
         amplitude_exports.land(
             folder / "data" / "landing", first_hour=FIRST, hours=30, events_per_hour=40
         )
-    seconds = run(undisturbed)
+    product = ("--select", PRODUCT)
+    seconds = run(undisturbed, *product)
     expected = _all(undisturbed)
     ended = []
     for after in moments(POINTS, seconds):
         shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
         (killed / "data" / "warehouse.duckdb").unlink(missing_ok=True)
-        ended.append(run_and_kill(killed, after))
-        run(killed)
+        ended.append(run_and_kill(killed, after, *product))
+        run(killed, *product)
         assert _all(killed) == expected, f"killed after {after:.2f} of {seconds:.2f} s"
     assert None in ended, "no run was killed before its end"
 

@@ -17,6 +17,10 @@ MARTS = (
     *("event_enhanced", "sessions", "user_enhanced"),
     *("daily_performance", "weekly_retention", "tracking_plan_coverage"),
 )
+PRODUCT = " or ".join(
+    ["group:amplitude", "group:tracking_plan", *(f'key:"marts/{mart}"' for mart in MARTS)]
+)
+"""All that is made of Amplitude's exports: half of the graph."""
 TABLES = (EVENTS, MERGED_IDS, IDENTITIES, QUARANTINE, PLAN, EVENT_VERDICTS)
 
 
