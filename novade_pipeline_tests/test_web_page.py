@@ -100,7 +100,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=15)
+            process.wait(timeout=60)
         # What does not end by itself while the machine is busy is ended.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
