@@ -5,6 +5,7 @@ it can put right. Dagster is imported only by commands that need it.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -98,6 +99,9 @@ def ui(
     environment = os.environ | {"DAGSTER_HOME": str(prepare_home(settings))}
     module = ("-m", "novade_pipeline.definitions")
     arguments = ("dev", *module, "--host", host, "--port", str(port))
+    # A shell lets what it starts in the background ignore SIGINT, and Dagster would do with SIGTERM
+    # as with SIGINT: it could not be ended.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     console.print(f"The web page opens at http://{host}:{port} in a few seconds.")
     os.execve(  # noqa: S606
         sys.executable, [sys.executable, "-m", "dagster", *arguments], environment

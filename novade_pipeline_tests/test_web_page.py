@@ -59,6 +59,10 @@ class Page:
         return found
 
 
+BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""As a script starts something in the background: it ignores SIGINT."""
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Page]:
     """The page, opened over an empty landing zone, into which the real data lands."""
@@ -82,7 +86,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
     ui = "import sys; from novade_pipeline.cli import main; sys.argv[0] = 'novade'; main()"
     with (root / "page.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", ui, "ui", "--port", str(port)],
+            [*BACKGROUND, sys.executable, "-c", ui, "ui", "--port", str(port)],
             cwd=root,
             env=environment,
             stdout=log,
@@ -98,13 +102,12 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
             shutil.copytree(shared / "landing" / name, Path(settings.landing.path(), name))
         yield opened
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(timeout=60)
-        # What does not end by itself while the machine is busy is ended.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _has_ticked(page: Page) -> bool:
