@@ -5,9 +5,13 @@ composed and decomposed text. What is no letter, digit or ASCII sign becomes a s
 folding every byte above 127 is part of a word.
 """
 
-import re
 import unicodedata
 from collections.abc import Sequence
+
+import numpy as np
+
+FEW = 64
+"""So many different characters are replaced one after the other sooner than each is looked up."""
 
 
 class _Folds(dict[int, str]):
@@ -36,9 +40,7 @@ def _fold(character: str) -> str:
     return "".join(c if c.isascii() or c.isalnum() else " " for c in kept)
 
 
-_FOLDS = _Folds()
-# Most characters of most texts are printable ASCII; only the others are looked at one by one.
-_OTHERS = re.compile(r"[^\x20-\x7e\n]+")
+_FOLDS = _Folds({ord("\n"): "\n"})
 
 
 def fold(text: str) -> str:
@@ -53,7 +55,19 @@ def fold_all(texts: Sequence[str]) -> list[str]:
     joined = "\n".join(texts)
     if joined.count("\n") != len(texts) - 1:
         joined = "\n".join(text.replace("\n", " ") for text in texts)
-    folded = _OTHERS.sub(lambda others: others[0].translate(_FOLDS), joined.lower())
+    folded = _fold_each(joined.lower())
     while "  " in folded:
         folded = folded.replace("  ", " ")
     return folded.replace("\n ", "\n").replace(" \n", "\n").strip(" ").split("\n")
+
+
+def _fold_each(text: str) -> str:
+    """Every character folded; what is folded stays as it is when it is folded again."""
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    # Most characters of most texts are printable ASCII, which lower() has folded.
+    others = np.unique(points[(points < 0x20) | (points > 0x7E)]).tolist()
+    if len(others) > FEW:
+        return text.translate(_FOLDS)
+    for point in others:
+        text = text.replace(chr(point), _FOLDS[point])
+    return text

@@ -91,6 +91,11 @@ def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
+def test_texts_of_many_different_characters_are_folded_as_those_of_few() -> None:
+    every = [chr(point) for point in range(0x3000)]
+    assert fold_all(every) == [fold(character) for character in every]
+
+
 def test_memory_is_bounded_by_the_batch() -> None:
     matcher = DrugMatcher([Names(f"drug{i}", None, (f"drug{i}",)) for i in range(1000)])
 
