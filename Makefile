@@ -1,8 +1,10 @@
 # Two commands for people: `make run` and `make test`. What either needs, it sets up first.
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && \
-	{ echo $$p; break; }; done)
+# The newest Python that is declared; pyenv keeps several, and runs the one that it is told.
+PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do for kept in $$v ""; do \
+	PYENV_VERSION=$$kept python$$v -c 'import ensurepip, sys; \
+	sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) or print(sys.executable))' \
+	2>/dev/null && exit; done; done)
 BIN := .venv/bin
 PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 HOURS ?= 336
