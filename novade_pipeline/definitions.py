@@ -1,5 +1,6 @@
 """The code location: every domain's folder is found by itself, nothing is listed here."""
 
+import gc
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,9 @@ from novade_pipeline.domains import modules
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings, load_settings
+
+# What is imported by now stays: no collection looks through it again while the domains load.
+gc.freeze()
 
 WIRING = ("assets", "checks", "sensors", "automation", "dbt")
 

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -21,6 +21,7 @@ from novade_pipeline.lake import query
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.storage import Store
 
+OUTCOMES = {"pass": True, "warn": False, "fail": False}
 MEMORY_LIMIT = "512MB"
 """What DuckDB may use to publish; `dbt/profiles.yml` says the same for the models."""
 
@@ -155,7 +156,9 @@ def _report(
         check.model
         for check in project.checks
         if check.blocking
-        and noted.get(check.name, ("",))[:2] == (_inputs(check, books, variables), False)
+        and check.name in noted
+        and noted[check.name].inputs == _inputs(check, books, variables)
+        and not noted[check.name].passed
     }
     marts = {}
     for model in project.models:
@@ -166,11 +169,11 @@ def _report(
         )
     warehouse.prune(connection, project.models)
     reports = [
-        CheckReport(check, noted[check.name][1], noted[check.name][2], check.name in due)
+        CheckReport(check, bool(found.passed), found.told, check.name in due)
         for check in project.checks
         if check.name in checks
-        and check.name in noted
-        and noted[check.name][0] == _inputs(check, books, variables)
+        and (found := noted.get(check.name)) is not None
+        and found.inputs == _inputs(check, books, variables)
     ]
     return Refreshed(marts, reports, failures)
 
@@ -212,9 +215,17 @@ def _inputs(check: Check, books: Books, variables: Mapping[str, Any]) -> str:
     return json.dumps([check.code, generations, *([told] if told else [])])
 
 
-def _noted(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, bool, str]]:
+class _Noted(NamedTuple):
+    """What a check found last, and in what; `passed` is None where it could not be run."""
+
+    inputs: str
+    passed: bool | None
+    told: str
+
+
+def _noted(connection: duckdb.DuckDBPyConnection) -> dict[str, _Noted]:
     rows = connection.execute("select check_name, inputs, passed, told from novade.checked")
-    return {row[0]: (row[1], row[2], row[3]) for row in rows.fetchall()}
+    return {name: _Noted(*found) for name, *found in rows.fetchall()}
 
 
 def _due(
@@ -225,18 +236,24 @@ def _due(
     reasons: Mapping[str, str],
     variables: Mapping[str, Any],
 ) -> list[str]:
-    """The selected tests whose last outcome is of another state, or was bad."""
+    """The selected tests whose outcome on what the marts are now is not known.
+
+    One that keeps other marts waiting is run again with them, so that dbt passes them over.
+    """
     noted = _noted(connection)
+
+    def is_known(check: Check) -> bool:
+        found = noted.get(check.name)
+        if found is None or found.passed is None or found.inputs != _inputs(check, books, variables):
+            return False
+        return found.passed or not check.blocking
+
     return [
         check.name
         for check in project.checks
         if check.name in checks
         and all(name in reasons or books.is_built(name) for name in check.models)
-        and (
-            not reasons.keys().isdisjoint(check.models)
-            or noted.get(check.name, ("", False, ""))[:2]
-            != (_inputs(check, books, variables), True)
-        )
+        and (not reasons.keys().isdisjoint(check.models) or not is_known(check))
     ]
 
 
@@ -252,7 +269,7 @@ def _note_checks(
         outcome = outcomes.get(check.name)
         if outcome is None or outcome.status == "skipped":
             continue
-        passed = outcome.status == "pass"
+        passed = OUTCOMES.get(outcome.status)
         told = "" if passed else outcome.message or f"{outcome.failures} rows fail"
         rows.append([check.name, _inputs(check, books, variables), passed, told])
     if not rows:

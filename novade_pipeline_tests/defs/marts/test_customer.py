@@ -214,6 +214,9 @@ def test_a_rate_below_its_setting_is_a_warning_and_the_setting_is_heard_at_once(
     assert told()["match_rate_of_users"] == (True, False)
     strict = told(matched_users=0.99, matched_conversations=0.1)
     assert strict["match_rate_of_users"] == (False, True)
+    # It stands, and is told without being run again.
+    again = told(matched_users=0.99, matched_conversations=0.1)
+    assert again["match_rate_of_users"] == (False, False)
     assert strict["match_rate_of_conversations"] == (True, True)
     assert not {c.name for c in crm.project.checks if c.blocking and "rate_of" in c.name}
     assert told() == dict.fromkeys(strict, (True, True)) | {"match_rate_of_accounts": (True, False)}
