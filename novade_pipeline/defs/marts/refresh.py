@@ -244,9 +244,9 @@ def _due(
 
     def is_known(check: Check) -> bool:
         found = noted.get(check.name)
-        if found is None or found.passed is None or found.inputs != _inputs(check, books, variables):
+        if found is None or found.inputs != _inputs(check, books, variables):
             return False
-        return found.passed or not check.blocking
+        return found.passed or (found.passed is False and not check.blocking)
 
     return [
         check.name
