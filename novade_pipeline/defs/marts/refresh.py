@@ -21,9 +21,10 @@ from novade_pipeline.lake import query
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.storage import Store
 
-OUTCOMES = {"pass": True, "warn": False, "fail": False}
 MEMORY_LIMIT = "512MB"
 """What DuckDB may use to publish; `dbt/profiles.yml` says the same for the models."""
+_PASSED = {"pass": True, "warn": False, "fail": False}
+"""dbt's status of a test -> whether it passed; under any other it could not be run."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _report(
 ) -> Refreshed:
     books = warehouse.read_books(connection, project.models)
     _note_checks(connection, project, books, outcomes, variables)
-    noted = _noted(connection)
+    known = _known(connection, project, books, variables)
     failures = {
         name: outcomes[name].message or "something that it depends on failed"
         for name in reasons
@@ -155,10 +156,7 @@ def _report(
     kept_back = {
         check.model
         for check in project.checks
-        if check.blocking
-        and check.name in noted
-        and noted[check.name].inputs == _inputs(check, books, variables)
-        and not noted[check.name].passed
+        if check.blocking and check.name in known and not known[check.name].passed
     }
     marts = {}
     for model in project.models:
@@ -171,9 +169,7 @@ def _report(
     reports = [
         CheckReport(check, bool(found.passed), found.told, check.name in due)
         for check in project.checks
-        if check.name in checks
-        and (found := noted.get(check.name)) is not None
-        and found.inputs == _inputs(check, books, variables)
+        if check.name in checks and (found := known.get(check.name)) is not None
     ]
     return Refreshed(marts, reports, failures)
 
@@ -215,17 +211,27 @@ def _inputs(check: Check, books: Books, variables: Mapping[str, Any]) -> str:
     return json.dumps([check.code, generations, *([told] if told else [])])
 
 
-class _Noted(NamedTuple):
-    """What a check found last, and in what; `passed` is None where it could not be run."""
+class _Known(NamedTuple):
+    """What a check found; `passed` is None where it could not be run."""
 
-    inputs: str
     passed: bool | None
     told: str
 
 
-def _noted(connection: duckdb.DuckDBPyConnection) -> dict[str, _Noted]:
+def _known(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    books: Books,
+    variables: Mapping[str, Any],
+) -> dict[str, _Known]:
+    """What the checks found last, of those that looked at the marts as they are now."""
     rows = connection.execute("select check_name, inputs, passed, told from novade.checked")
-    return {name: _Noted(*found) for name, *found in rows.fetchall()}
+    noted = {name: (inputs, _Known(*found)) for name, inputs, *found in rows.fetchall()}
+    return {
+        check.name: noted[check.name][1]
+        for check in project.checks
+        if check.name in noted and noted[check.name][0] == _inputs(check, books, variables)
+    }
 
 
 def _due(
@@ -236,24 +242,22 @@ def _due(
     reasons: Mapping[str, str],
     variables: Mapping[str, Any],
 ) -> list[str]:
-    """The selected tests whose outcome on what the marts are now is not known.
+    """The selected tests whose outcome on what the marts will be is not known.
 
-    One that keeps other marts waiting is run again with them, so that dbt passes them over.
+    One that keeps marts waiting is run again with them, so that dbt passes them over.
     """
-    noted = _noted(connection)
+    known = _known(connection, project, books, variables)
 
-    def is_known(check: Check) -> bool:
-        found = noted.get(check.name)
-        if found is None or found.inputs != _inputs(check, books, variables):
-            return False
-        return found.passed or (found.passed is False and not check.blocking)
+    def is_settled(check: Check) -> bool:
+        passed = known[check.name].passed if check.name in known else None
+        return passed is True or (passed is False and not check.blocking)
 
     return [
         check.name
         for check in project.checks
         if check.name in checks
         and all(name in reasons or books.is_built(name) for name in check.models)
-        and (not reasons.keys().isdisjoint(check.models) or not is_known(check))
+        and (not reasons.keys().isdisjoint(check.models) or not is_settled(check))
     ]
 
 
@@ -269,7 +273,7 @@ def _note_checks(
         outcome = outcomes.get(check.name)
         if outcome is None or outcome.status == "skipped":
             continue
-        passed = OUTCOMES.get(outcome.status)
+        passed = _PASSED.get(outcome.status)
         told = "" if passed else outcome.message or f"{outcome.failures} rows fail"
         rows.append([check.name, _inputs(check, books, variables), passed, told])
     if not rows:

@@ -222,6 +222,14 @@ def test_a_rate_below_its_setting_is_a_warning_and_the_setting_is_heard_at_once(
     assert told() == dict.fromkeys(strict, (True, True)) | {"match_rate_of_accounts": (True, False)}
 
 
+def test_a_check_that_could_not_be_run_does_not_pass_and_is_run_again(crm: Crm) -> None:
+    for _ in range(2):
+        done = crm.refresh("match_rates", checks=True, matched_users="no_such_column")
+        (report,) = (r for r in done.checks if r.check.name == "match_rate_of_users")
+        assert (report.passed, report.fresh) == (False, True)
+        assert "no_such_column" in report.told
+
+
 def test_the_marts_are_the_same_when_personal_data_is_hashed(crm: Crm, tmp_path: Path) -> None:
     other = Crm(tmp_path, crm.project, PersonalDataPolicy("hash", b"a key"))
     write_world(other)

@@ -69,16 +69,6 @@ def test_checks_that_hold_are_told_again_without_dbt(
     assert all(report.passed and not report.fresh for report in again.checks)
 
 
-@on_disk
-def test_a_check_that_could_not_be_run_is_run_again(built: World, project: Project) -> None:
-    built.refresh(project, checks=True)
-    name = "unique_event_enhanced_uuid"
-    _books(built, f"update novade.checked set passed = null where check_name = '{name}'")
-    reports = built.refresh(project, checks=True).checks
-    assert {report.check.name for report in reports if report.fresh} == {name}
-    assert all(report.passed for report in reports)
-
-
 def test_an_empty_lake_makes_empty_marts(world: World, project: Project) -> None:
     done = world.refresh(project, checks=True)
     assert not done.failures
