@@ -15,7 +15,6 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from novade_pipeline import azure_storage, cli
-from novade_pipeline_tests.worlds import PRODUCT
 
 SECRET = "correct-horse-battery"
 
@@ -85,7 +84,7 @@ def test_a_run_loads_what_landed_and_a_second_one_says_that_nothing_is_to_do(lan
     first = novade(landed, "run")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "marts/event_enhanced" in first.stdout
-    second = novade(landed, "run", "--select", PRODUCT)
+    second = novade(landed, "run")
     assert second.returncode == 0, second.stdout + second.stderr
     assert "Nothing to do" in second.stdout
     rebuilt = novade(landed, "rebuild", "marts")
