@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-FEW = 64
+FEW = 256
 """So many different characters are replaced one after the other sooner than each is looked up."""
 
 
