@@ -3,7 +3,7 @@
 # The newest Python that is declared; pyenv keeps several, and runs the one that it is told.
 PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do for kept in $$v ""; do \
 	PYENV_VERSION=$$kept python$$v -c 'import ensurepip, sys; \
-	sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) or print(sys.executable))' \
+	assert (3, 11) <= sys.version_info[:2] < (3, 14); print(sys.executable)' \
 	2>/dev/null && exit; done; done)
 BIN := .venv/bin
 PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
@@ -51,7 +51,7 @@ setup-dev: .venv/ready-dev azurite-setup
 azurite-setup: dev/azurite/node_modules/.package-lock.json
 
 .venv/bin/uv: requirements/build.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with its module venv (Debian: python3-venv) is needed; none was found."; exit 1; }
 	@echo "Setting up .venv with $(PYTHON) …"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
