@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 from novade_pipeline.lake.changes import EVERYTHING, changed_partitions, has_changed
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
-from novade_pipeline_tests.places import NewStore
 
 
 class Row(BaseModel):
@@ -22,11 +21,6 @@ class Row(BaseModel):
 
 
 TABLE = Table(name="some/rows", row=Row, key=("n",), written="replace", partition_by=("day",))
-
-
-@pytest.fixture
-def lake(new_store: NewStore) -> Store:
-    return new_store("lake")
 
 
 def _write(lake: Store, days: dict[int | None, int], **how: Any) -> int:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pytest
 from pydantic import BaseModel
 
 from novade_pipeline.lake.changes import changed_partitions, has_changed
@@ -20,7 +19,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import LocalStore, Store
 from novade_pipeline_tests.byte_search import files_with
-from novade_pipeline_tests.places import NewStore, on_disk
+from novade_pipeline_tests.places import on_disk
 
 ADA = "ada@example.com"
 
@@ -42,11 +41,6 @@ class Wider(Row):
 
 TABLE = Table("x/rows", Row, key=("id",), written="replace", partition_by=("part",))
 WIDER = Table("x/rows", Wider, key=("id",), written="replace", partition_by=("part",))
-
-
-@pytest.fixture
-def lake(new_store: NewStore) -> Store:
-    return new_store("lake")
 
 
 def rows(*told: tuple[str, int, str]) -> pa.Table:

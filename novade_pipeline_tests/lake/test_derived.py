@@ -1,14 +1,12 @@
 """What a derived table has taken in of its sources."""
 
 import pyarrow as pa
-import pytest
 from pydantic import BaseModel
 
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.derived import is_current, taken_in, version_of
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
-from novade_pipeline_tests.places import NewStore
 
 
 class Row(BaseModel):
@@ -20,11 +18,6 @@ class Row(BaseModel):
 SOURCE = Table(name="some/source", row=Row, key=("n",), written="replace")
 DERIVED = Table(name="some/derived", row=Row, key=("n",), written="replace")
 ROWS = pa.table({"n": [1]})
-
-
-@pytest.fixture
-def lake(new_store: NewStore) -> Store:
-    return new_store("lake")
 
 
 def test_a_table_that_was_never_written_has_taken_in_nothing(lake: Store) -> None:

@@ -18,7 +18,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy
 from novade_pipeline.storage import Store
-from novade_pipeline_tests.places import NewStore, on_disk
+from novade_pipeline_tests.places import on_disk
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = dg.DailyPartitionsDefinition("2026-03-01", end_date="2026-03-06")
@@ -60,11 +60,6 @@ TABLES = {
         Table(name="shop/log", row=Row, key=("n",), written="append_once"),
     )
 }
-
-
-@pytest.fixture
-def lake(new_store: NewStore) -> Store:
-    return new_store("lake")
 
 
 def _rows(*days: int, who: str | None = None) -> pa.Table:

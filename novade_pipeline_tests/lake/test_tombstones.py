@@ -16,7 +16,7 @@ from novade_pipeline.persons.marks import Identity
 from novade_pipeline.persons.names import EMAIL, Name
 from novade_pipeline.storage import Store
 from novade_pipeline_tests.byte_search import files_with
-from novade_pipeline_tests.places import NewStore, on_disk
+from novade_pipeline_tests.places import on_disk
 
 ADA = "ada@example.com"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -34,11 +34,6 @@ PERSONS = Table("x/persons", Person, key=("id",), written="replace")
 ROWS = pa.Table.from_pylist(
     [{"id": "17", "email": ADA}, {"id": "18", "email": "b@example.com"}], schema=PERSONS.schema
 )
-
-
-@pytest.fixture
-def lake(new_store: NewStore) -> Store:
-    return new_store("lake")
 
 
 def kept(lake: Store, policy: PersonalDataPolicy) -> list[str]:

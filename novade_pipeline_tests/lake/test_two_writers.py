@@ -9,18 +9,11 @@ from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
 from novade_pipeline.storage import Store
 from novade_pipeline_tests.backfill import PLAYS, ROWS, START, Backfill, at_once
-from novade_pipeline_tests.places import NewStore
 
 # In three files, unless they are joined.
 OLD = [Backfill("old", first, first + 4) for first in (0, 4, 8)]
 
 pytestmark = pytest.mark.parametrize("new_store", ["azurite"], indirect=True)
-
-
-@pytest.fixture
-def lake(new_store: NewStore) -> Store:
-    """An empty lake."""
-    return new_store("lake")
 
 
 def _fill(lake: Store, *, in_one_file: bool) -> None:

@@ -1,0 +1,161 @@
+"""Who is told of checks and of assets that are late."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from novade_pipeline.defs.operations import problems
+from novade_pipeline_tests.defs.operations.alert_world import (
+    ERROR,
+    WARN,
+    World,
+    failing_with,
+)
+from novade_pipeline_tests.defs.operations.conftest import Receiver
+
+
+@pytest.fixture
+def world(tmp_path: Path, receiver: Receiver) -> Iterator[World]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield World(tmp_path, instance, receiver.url)
+
+
+@pytest.mark.parametrize(
+    ("severity", "told", "title"),
+    [
+        (ERROR, "error", "orders: is_whole failed"),
+        (WARN, "warning", "orders: is_whole warns"),
+    ],
+)
+def test_a_check_that_does_not_pass_is_told_and_so_is_when_it_does(
+    world: World, receiver: Receiver, severity: dg.AssetCheckSeverity, told: str, title: str
+) -> None:
+    world.not_passing["is_whole"] = severity
+    run_id = world.run()
+    for _ in range(2):
+        world.tick()
+    (body,) = receiver.taken
+    assert (body["title"], body["severity"], body["run_id"]) == (title, told, run_id)
+    assert body["text"] == "Expected: Every order is there. Found: rows 1,200."
+    world.run()
+    world.not_passing.clear()
+    world.run()
+    world.tick()
+    assert receiver.told() == [("failing", title), ("well", f"Well again: {title}")]
+
+
+def test_a_blocking_check_is_told_as_one_cause(world: World, receiver: Receiver) -> None:
+    world.not_passing["is_blocking"] = ERROR
+    world.run()
+    world.tick()
+    assert receiver.told() == [("failing", "orders: is_blocking failed")]
+
+
+def test_a_check_that_gets_worse_is_told_again(world: World, receiver: Receiver) -> None:
+    for severity in (WARN, ERROR, WARN):
+        world.not_passing["is_whole"] = severity
+        world.run()
+        world.tick()
+    assert [title for _, title in receiver.told()] == [
+        "orders: is_whole warns",
+        "orders: is_whole failed",
+    ]
+
+
+def test_a_check_that_no_run_could_look_at_stays_as_it_was(
+    world: World, receiver: Receiver
+) -> None:
+    world.not_passing["is_whole"] = ERROR
+    world.run()
+    world.errors["orders"] = failing_with("Lake: no space.")
+    world.run()
+    world.tick()
+    assert sorted(receiver.told()) == [
+        ("failing", "orders failed"),
+        ("failing", "orders: is_whole failed"),
+    ]
+    world.run()
+    world.tick()
+    assert receiver.told() == []
+
+
+def test_warnings_are_told_only_where_they_are_asked_for(world: World, receiver: Receiver) -> None:
+    world.set(alert_severity="error")
+    world.not_passing["is_whole"] = WARN
+    world.run()
+    world.tick()
+    assert receiver.asked == []
+
+
+def test_a_late_asset_is_told_with_what_follows_from_it(world: World, receiver: Receiver) -> None:
+    run_id = world.run()
+    world.passed_hours = 23.9
+    world.tick()
+    world.passed_hours = 24.1
+    world.tick()
+    assert receiver.asked == []
+    world.passed_hours += 0.2
+    for _ in range(2):
+        world.tick()
+    (body,) = receiver.taken
+    assert (body["title"], body["kind"], body["assets"]) == ("orders is late", "freshness", 2)
+    assert "Expected it made within 24 hours" in body["text"]
+    assert body["run_id"] == run_id
+
+
+def test_a_late_asset_that_is_made_is_told_well(world: World, receiver: Receiver) -> None:
+    world.run()
+    for world.passed_hours in (25, 26):
+        world.tick()
+    world.passed_hours = 0
+    world.run(asset_selection=[dg.AssetKey("orders")])
+    world.tick()
+    assert receiver.told() == [
+        ("failing", "orders is late"),
+        ("well", "Well again: orders is late"),
+    ]
+
+
+def test_what_only_just_waits_for_its_source_is_not_told(world: World, receiver: Receiver) -> None:
+    world.run(asset_selection=[dg.AssetKey("revenue")])
+    world.passed_hours = 25
+    world.tick()
+    world.passed_hours = 0
+    world.run()
+    world.tick()
+    world.passed_hours = 23
+    world.tick()
+    assert receiver.asked == []
+
+
+def test_what_was_never_made_is_not_late(world: World, receiver: Receiver) -> None:
+    world.passed_hours = 1000
+    for _ in range(2):
+        world.tick()
+        world.passed_hours += 1
+    assert receiver.asked == []
+
+
+@pytest.mark.parametrize(
+    ("made", "now", "late"),
+    [
+        ((2, 1), (2, 6), True),
+        ((2, 3), (2, 6), False),
+        ((2, 5), (2, 6), False),
+        ((1, 3), (2, 4), False),
+        ((1, 1), (2, 4), True),
+    ],
+)
+def test_what_is_due_by_a_cron_is_late_after_its_deadline(
+    made: tuple[int, int], now: tuple[int, int], late: bool
+) -> None:
+    """Due daily at five, made at two or later; days and hours of one month."""
+    policy = dg.FreshnessPolicy.cron(
+        deadline_cron="0 5 * * *", lower_bound_delta=timedelta(hours=3), timezone="UTC"
+    )
+    at = [datetime(2026, 3, day, hour, tzinfo=UTC) for day, hour in (made, now)]
+    told = problems.lateness(policy, *at)
+    assert told == (("error", "by 0 5 * * * (UTC)") if late else None)

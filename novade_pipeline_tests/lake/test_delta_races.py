@@ -1,0 +1,91 @@
+"""Two writers of a table, and rows that fail while they are written."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pytest
+
+from novade_pipeline.errors import TransientFailure
+from novade_pipeline.lake.delta import (
+    append_once,
+    create,
+    replace_window,
+)
+from novade_pipeline.lake.read import read
+from novade_pipeline.storage import Store
+from novade_pipeline_tests.lake.delta_tables import (
+    PLAYS,
+    USERS,
+    log_of,
+    plays,
+    songs_in,
+    users,
+    window_of,
+)
+
+
+class _Race:
+    """Rows that are not made before another writer has committed."""
+
+    def __init__(self, other: Callable[[], object], rows: pa.Table) -> None:
+        self.other = other
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        done = threading.Thread(target=self.other)
+        done.start()
+        done.join()
+        yield from self.rows.to_batches()
+
+    def reader(self) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(self.rows.schema, iter(self))
+
+
+def test_two_writers_of_the_same_window_leave_one_of_them_to_try_again(lake: Store) -> None:
+    replace_window(lake, PLAYS, plays((0, "old")), [window_of(0, 1)])
+    race = _Race(
+        lambda: replace_window(lake, PLAYS, plays((0, "fast")), [window_of(0, 1)]),
+        plays((0, "slow")),
+    )
+    with pytest.raises(TransientFailure, match="another writer changed the same rows"):
+        replace_window(lake, PLAYS, race.reader(), [window_of(0, 1)])
+    assert songs_in(lake) == ["fast"]
+
+
+def test_two_writers_of_different_days_both_commit_and_tell_of_their_own(lake: Store) -> None:
+    replace_window(lake, PLAYS, plays((0, "a"), (24, "b")), [window_of(0, 48)])
+    receipts = []
+    race = _Race(
+        lambda: receipts.append(
+            replace_window(lake, PLAYS, plays((24, "b1"), (25, "b2")), [window_of(24, 48)])
+        ),
+        plays((0, "a1")),
+    )
+    receipts.append(replace_window(lake, PLAYS, race.reader(), [window_of(0, 24)]))
+    assert songs_in(lake) == ["a1", "b1", "b2"]
+    for receipt, rows in zip(receipts, (2, 1), strict=True):
+        added = [a["add"] for a in log_of(lake, PLAYS, receipt.table_version) if "add" in a]
+        assert receipt.rows == rows
+        assert sum(json.loads(a["stats"])["numRecords"] for a in added) == rows
+
+
+def test_two_replays_at_once_are_appended_once(lake: Store) -> None:
+    rows = users(("a", 1, None, False))
+    create(lake, USERS)
+    race = _Race(lambda: append_once(lake, USERS, rows, app_id="stream", version=1), rows)
+    with pytest.raises(TransientFailure):
+        append_once(lake, USERS, race.reader(), app_id="stream", version=1)
+    assert len(read(lake, USERS)) == 1
+
+
+def test_what_the_rows_raise_is_what_the_write_raises(lake: Store) -> None:
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from plays((0, "a")).to_batches()
+        raise KeyError("the source")
+
+    rows = pa.RecordBatchReader.from_batches(PLAYS.schema, broken())
+    with pytest.raises(KeyError, match="the source"):
+        replace_window(lake, PLAYS, rows, [window_of(0, 1)])
+    assert songs_in(lake) == []
