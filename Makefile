@@ -6,7 +6,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do for kept in $$v ""; do \
 	assert (3, 11) <= sys.version_info[:2] < (3, 14); print(sys.executable)' \
 	2>/dev/null && exit; done; done)
 BIN := .venv/bin
-PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+PIP := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 HOURS ?= 336
 EVENTS_PER_HOUR ?= 120
 BESIDE = $(BIN)/novade sandbox with --events-per-hour $(EVENTS_PER_HOUR) --
