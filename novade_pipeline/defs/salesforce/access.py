@@ -54,17 +54,19 @@ def probes(settings: Settings) -> Iterator[Probe]:
             f"{name} is read, with the fields that the marts rely on.",
             where,
             mend,
-            _reading(organisation, name),
+            _reading(organisation, name, salesforce.personal_of(name)),
         )
     yield Probe("salesforce", "quota", "API calls are left for loads.", where, mend, quota)
 
 
-def _reading(organisation: Callable[[], "Organisation"], name: str) -> Callable[[], str]:
+def _reading(
+    organisation: Callable[[], "Organisation"], name: str, personal: frozenset[str]
+) -> Callable[[], str]:
     def read() -> str:
         from novade_pipeline.defs.salesforce.fields import fields_of
 
         described = organisation().describe(name)["fields"]
-        found = fields_of(name, OBJECTS[name], described, None)
+        found = fields_of(name, OBJECTS[name], described, None, personal)
         if found.invisible:
             fields = ", ".join(f"{name}.{field}" for field in found.invisible)
             raise PermanentFailure(

@@ -133,7 +133,7 @@ def _metadata(
     lake: Store, table: Table, done: "Loaded", before: "Usage", after: "Usage"
 ) -> dict[str, Any]:
     fields, swept = done.fields, done.swept
-    receipts = [*done.receipts, *([swept.receipt] if swept is not None else [])]
+    receipts = [*done.receipts, *(swept.receipts if swept is not None else ())]
     changed = any(receipt.rows for receipt in receipts)
     metadata = table_metadata(lake, table, receipts, changed=changed) | {
         "dagster/column_schema": column_schema(fields.table),
@@ -161,14 +161,15 @@ def _metadata(
             "swept_ids": swept.ids,
             "rows_vanished": swept.vanished,
             "rows_returned": swept.returned,
+            "rows_recalculated": swept.recalculated,
         }
     return metadata
 
 
 def _check_specs() -> list[dg.AssetCheckSpec]:
     told = {
-        VISIBLE_CHECK: "Warns where the user may not see a field that the code declares; it is "
-        "null.",
+        VISIBLE_CHECK: "Warns where the user may not see a field that the code declares, which is "
+        "null, or that NOVADE_SALESFORCE_PERSONAL_FIELDS names.",
         BEFORE_CHECK: "Warns where a field was dropped, or has another type than its column.",
     }
     return [

@@ -5,7 +5,7 @@ Source: https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -64,12 +64,13 @@ NEVER_THERE: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Read:
-    """A field that is read into a column."""
+    """A field that is read into a column; marked: the settings say that it is personal."""
 
     column: str
     field: str
     kind: Kind
     told: Kind
+    marked: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,11 @@ class Fields:
     Attributes:
         table: the object's table, with a column for each field that is read.
         read: the fields, by their columns.
-        invisible: declared fields that the describe does not name: their columns are null.
+        invisible: fields that the code or the settings name and the describe does not.
         skipped: field -> why it is not read.
         dropped: columns of the lake that no field is read into any more.
         retyped: field -> what became of its values since it has another type than its column.
-        calculated: fields that change without any sign that their record did.
+        calculated: columns of formulas, which change without any sign that their record did.
     """
 
     table: Table
@@ -101,7 +102,11 @@ class Fields:
 
 
 def fields_of(
-    name: str, table: Table, described: Sequence[Mapping[str, Any]], there: pa.Schema | None
+    name: str,
+    table: Table,
+    described: Sequence[Mapping[str, Any]],
+    there: pa.Schema | None,
+    personal: Collection[str] = (),
 ) -> Fields:
     """What is read of an object that is described so.
 
@@ -110,6 +115,7 @@ def fields_of(
         table: as it is declared.
         described: the fields of its describe that the user may see.
         there: the columns that the lake has; None where there is no table yet.
+        personal: further fields that are about a person, whatever their type.
     """
     declared = {c.source: c for c in table.columns if c.source != c.name}
     columns = _columns(table, [field["name"] for field in described])
@@ -124,7 +130,7 @@ def fields_of(
             continue
         told = KINDS.get(type_, "text")
         held = _held(there, table, columns[source]) or told
-        one = _placed(columns[source], source, told, held)
+        one = _placed(columns[source], source, told, held, source in personal)
         if told != held and (source not in declared or one.column != columns[source]):
             retyped[source] = f"was {held}, is {told}: " + (
                 f"read into {one.column}" if one.column != columns[source] else f"told as {held}"
@@ -135,18 +141,19 @@ def fields_of(
     row = create_model(table.row.__name__, __base__=table.row, __doc__=table.row.__doc__, **more)
     written = {one.column for one in read} | set(table.schema.names)
     seen = {field["name"] for field in described}
+    formulas = {field["name"] for field in described if field.get("calculated")}
     return Fields(
         table=replace(table, row=row),
         read=tuple(read),
         invisible=tuple(
             source
-            for source in declared
+            for source in (*declared, *sorted(personal))
             if source not in seen and source not in NEVER_THERE.get(name, ())
         ),
         skipped=skipped,
         dropped=tuple(column for column in there.names if column not in written),
         retyped=retyped,
-        calculated=tuple(field["name"] for field in described if field.get("calculated")),
+        calculated=tuple(one.column for one in read if one.field in formulas),
     )
 
 
@@ -181,17 +188,16 @@ def _held(there: pa.Schema, table: Table, column: str) -> Kind | None:
     return None
 
 
-def _placed(column: str, field: str, told: Kind, held: Kind) -> Read:
+def _placed(column: str, field: str, told: Kind, held: Kind, marked: bool) -> Read:
     """Where values go: into their column if it can hold them without loss, else beside it."""
-    holds = held in (told, "text") or (held == "number" and told == "integer")
-    return (
-        Read(column, field, held, told) if holds else Read(f"{column}__{told}", field, told, told)
-    )
+    if held in (told, "text") or (held == "number" and told == "integer"):
+        return Read(column, field, held, told, marked)
+    return Read(f"{column}__{told}", field, told, told, marked)
 
 
 def _annotation(one: Read, field: Mapping[str, Any]) -> Any:
     kind: Any = _PYTHON[one.kind] | None
-    if field["type"] in PERSONAL:
+    if one.marked or field["type"] in PERSONAL:
         kind = Annotated[kind, Personal()]
     told = f"{field.get('label') or one.field} ({one.field}, {field['type']})."
     return (kind, Field(None, alias=one.field, description=told))

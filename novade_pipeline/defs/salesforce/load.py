@@ -86,7 +86,7 @@ def load(
     now = org.now
     found = open_table(lake, table)
     there = None if found is None else pa.schema(found.schema().to_arrow())
-    fields = fields_of(name, table, described, there)
+    fields = fields_of(name, table, described, there, settings.personal_of(name))
     _refuse_without_key(name, fields)
     done = watermark(found, fields, policy)
     since = None if done is None else moment(done) - timedelta(seconds=settings.overlap_seconds)

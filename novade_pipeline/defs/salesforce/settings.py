@@ -47,7 +47,9 @@ class SalesforceSettings(DomainSettings):
         description="How far before the watermark is read again: long transactions, seconds.",
     )
     sweep_hours: float = Field(
-        24.0, ge=0, description="How often all ids are read to find hard deletes, hours."
+        24.0,
+        ge=0,
+        description="How often all ids are read to find hard deletes and formulas' values, hours.",
     )
     accept_vanished: bool = Field(
         False, description="Believe a sweep that finds more than half of an object's records gone."
@@ -60,6 +62,11 @@ class SalesforceSettings(DomainSettings):
     )
     without: str = Field(
         "", description="Objects that the organisation does not have, between commas: Order,Event."
+    )
+    personal_fields: str = Field(
+        "",
+        description="Custom fields about a person, between commas: Contact.Nickname__c,"
+        "Lead.Notes__c. E-mail addresses, telephones and encrypted texts need no mention.",
     )
     schedule: str = Field(
         "45 * * * *", description="When the web page's daemon reads Salesforce, cron, UTC."
@@ -87,6 +94,33 @@ class SalesforceSettings(DomainSettings):
         if unknown := sorted(_names(names) - set(OBJECTS)):
             raise ValueError(f"expected some of {', '.join(OBJECTS)}, found {', '.join(unknown)}")
         return names
+
+    @field_validator("personal_fields")
+    @classmethod
+    def _are_fields(cls, told: str) -> str:
+        from novade_pipeline.defs.salesforce.tables import OBJECTS
+
+        for one in sorted(_names(told)):
+            name, dot, field = one.partition(".")
+            if name not in OBJECTS or not dot or not field:
+                raise ValueError(
+                    f"expected fields as Contact.Nickname__c, of {', '.join(OBJECTS)}, found {one}"
+                )
+            if field in {column.source for column in OBJECTS[name].columns}:
+                raise ValueError(
+                    f"expected fields that an organisation has made, found {one}, whose mark is "
+                    "in the code (salesforce/records.py)"
+                )
+        return told
+
+    def personal_of(self, name: str) -> frozenset[str]:
+        """Fields of an object that are about a person, beside those that the code knows."""
+        return frozenset(
+            field
+            for told in _names(self.personal_fields)
+            for of, _, field in [told.partition(".")]
+            if of == name
+        )
 
     @property
     def left_out(self) -> frozenset[str]:

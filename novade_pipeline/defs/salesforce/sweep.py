@@ -1,11 +1,13 @@
-"""Hard deletes: what the organisation has for good no more, no query of changes ever tells.
+"""What no query of changes ever tells: hard deletes, and formulas that have another value.
 
-So all ids are read now and then and compared with the lake's. A record that is gone is marked; one
-that is back is read again, as is one that the lake has missed.
+So all ids are read now and then, with what formula fields tell, and compared with the lake's. A
+record that is gone is marked; one that is back is read again, as is one that the lake has missed.
+Where a formula tells something else the row takes it in, and stays what it was otherwise.
 """
 
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,11 +16,13 @@ import pyarrow.compute as pc
 
 from novade_pipeline.defs.salesforce.fields import Fields
 from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation
+from novade_pipeline.defs.salesforce.spool import Spool
 from novade_pipeline.defs.salesforce.watermark import SWEEP, micros, moment
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.delta import WriteReceipt, transaction_version
 from novade_pipeline.lake.merge import merge
+from novade_pipeline.lake.query import identifier, open_database
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
@@ -42,13 +46,15 @@ class Swept:
         ids: the organisation has, those in the recycle bin among them.
         vanished: rows that were marked as gone for good.
         returned: rows that were read again, since the lake had none of them that lives.
-        receipt: of the commit.
+        recalculated: rows whose formula fields had another value.
+        receipts: of the commits.
     """
 
     ids: int
     vanished: int
     returned: int
-    receipt: WriteReceipt
+    recalculated: int
+    receipts: tuple[WriteReceipt, ...]
 
 
 def sweep_is_due(lake: Store, table: Table, hours: float, now: datetime) -> bool:
@@ -66,18 +72,20 @@ def sweep(
     now: datetime,
     tell: Callable[[str], None],
 ) -> Swept:
-    """Compare all ids and merge what differs, in one commit that also says when.
+    """Compare all ids and formulas, and merge what differs; the last commit also says when.
 
     Raises:
         PermanentFailure: more than half of the rows seem to be gone, which is rather a right that
             was lost.
-        TransientFailure: it cannot be read now; nothing is written.
+        TransientFailure: it cannot be read now; the next load sweeps again.
     """
     table = fields.table
-    theirs = _ids_there(org, name, fields, tell)
-    ours = _ids_here(lake, table)
-    absent = _not_among(ours, theirs)
-    _refuse_a_lost_right(org, name, len(ours), len(absent))
+    with Spool(pa.schema([table.schema.field(one) for one in ("id", *fields.calculated)])) as told:
+        theirs = _ids_there(org, name, fields, policy, told, tell)
+        ours = _ids_here(lake, table)
+        absent = _not_among(ours, theirs)
+        _refuse_a_lost_right(org, name, len(ours), len(absent))
+        receipts = _recalculate(lake, fields, told, org.settings.slice_rows)
     gone = pa.array(_confirmed(org, name, absent), pa.string())
     missing = _not_among(theirs, ours)
     batches = list(_marked(lake, table, gone, now)) if len(gone) else []
@@ -86,7 +94,11 @@ def sweep(
         rows = protect(pa.Table.from_batches([batch]), table.personal, policy)
         batches += [conform(table, one) for one in rows.to_batches()]
         returned += batch.num_rows
-    tell(f"{name}: swept {len(theirs):,} ids, {len(gone):,} vanished, {returned:,} came back")
+    recalculated = sum(receipt.rows for receipt in receipts)
+    tell(
+        f"{name}: swept {len(theirs):,} ids, {len(gone):,} vanished, {returned:,} came back, "
+        f"{recalculated:,} with another value of a formula"
+    )
     receipt = merge(
         lake,
         table,
@@ -94,21 +106,53 @@ def sweep(
         ties=True,
         transactions={SWEEP: micros(now)},
     )
-    return Swept(len(theirs), len(gone), returned, receipt)
+    return Swept(len(theirs), len(gone), returned, recalculated, (*receipts, receipt))
 
 
 def _ids_there(
-    org: Organisation, name: str, fields: Fields, tell: Callable[[str], None]
+    org: Organisation,
+    name: str,
+    fields: Fields,
+    policy: PersonalDataPolicy,
+    told: Spool,
+    tell: Callable[[str], None],
 ) -> pa.ChunkedArray:
-    soql = f"SELECT Id FROM {name}"
-    page = org.first_page(soql)
-    only_ids = _only(fields, "id")
-    if page.total <= org.settings.bulk_from_rows:
-        pages = org.query_pages(only_ids, page)
+    """The ids of all records; where there are formula fields, what they tell goes to `told`."""
+    swept = _only(fields, told.schema.names)
+    soql = f"SELECT {', '.join(swept.names)} FROM {name}"
+    page = org.first_page(soql) if len(soql) <= LONGEST_IN_URL else None
+    if page is not None and page.total <= org.settings.bulk_from_rows:
+        pages = org.query_pages(swept, page)
     else:
-        pages = org.bulk_pages(only_ids, soql, tell)
-    chunks = [batch.column("id") for batch, _ in pages]
+        pages = org.bulk_pages(swept, soql, tell)
+    chunks: list[pa.Array] = []
+    for batch, bad in pages:
+        chunks += [batch.column("id"), pa.array([one.key for one in bad if one.key], pa.string())]
+        if fields.calculated:
+            rows = protect(pa.Table.from_batches([batch]), fields.table.personal, policy)
+            for one in rows.select(told.schema.names).to_batches():
+                told.add(pa.record_batch(one.columns, schema=told.schema))
     return pa.chunked_array(chunks, pa.string())
+
+
+def _recalculate(lake: Store, fields: Fields, told: Spool, slice_rows: int) -> list[WriteReceipt]:
+    """Let rows tell what their formula fields tell now, where that differs."""
+    table, formulas = fields.table, [identifier(one) for one in fields.calculated]
+    if not formulas:
+        return []
+    now = ", ".join(f"told.{one} as {one}" for one in formulas)
+    differs = " or ".join(f"told.{one} is distinct from ours.{one}" for one in formulas)
+    with closing(open_database(":memory:")) as connection:
+        connection.register("told", told.reader())
+        connection.register("ours", stream(lake, table))
+        found = connection.execute(
+            f"select ours.* replace ({now}) from ours join told using (id) where {differs}"
+        ).to_arrow_reader(slice_rows)
+        return [
+            merge(lake, table, pa.Table.from_batches([conform(table, batch)]), ties=True)
+            for batch in found
+            if batch.num_rows
+        ]
 
 
 def _ids_here(lake: Store, table: Table) -> pa.ChunkedArray:
@@ -190,5 +234,5 @@ def _quoted(ids: list[str]) -> Iterator[str]:
         yield ", ".join(f"'{one}'" for one in ids[at : at + IDS_A_QUERY])
 
 
-def _only(fields: Fields, column: str) -> Fields:
-    return replace(fields, read=tuple(one for one in fields.read if one.column == column))
+def _only(fields: Fields, columns: Collection[str]) -> Fields:
+    return replace(fields, read=tuple(one for one in fields.read if one.column in columns))

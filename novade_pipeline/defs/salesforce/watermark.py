@@ -1,9 +1,9 @@
 """Up to when an object was read: kept with its table, in the commit that holds the rows.
 
-The watermark is a Delta transaction of the table. Its name holds which fields were read and under
-which policy for personal data: a read of other fields has its own watermark, none at first, and so
-everything is read once more. The version is a time in microseconds since 1970, by the
-organisation's clock.
+The watermark is a Delta transaction of the table. Its name holds which fields were read, which of
+them the settings mark, and under which policy for personal data: a read of other fields has its own
+watermark, none at first, and so everything is read once more. The version is a time in microseconds
+since 1970, by the organisation's clock.
 """
 
 import hashlib
@@ -67,7 +67,10 @@ def moment(version: int) -> datetime:
 
 
 def _described(fields: Fields) -> set[str]:
-    return {f"{one.column}:{one.kind}:{one.told}" for one in fields.read}
+    return {
+        f"{one.column}:{one.kind}:{one.told}" + (":marked" if one.marked else "")
+        for one in fields.read
+    }
 
 
 def _app_id(read: Iterable[str], policy: PersonalDataPolicy) -> str:

@@ -46,6 +46,7 @@ class Field:
         compound: the compound field that it is a part of.
         values: of a picklist; a record may hold others.
         refers_to: the objects whose ids it holds.
+        calculated: by a formula; nobody can write it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Field:
     compound: str = ""
     values: tuple[str, ...] = ()
     refers_to: tuple[str, ...] = ()
+    calculated: bool = False
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
@@ -80,15 +82,16 @@ class Field:
     def described(self) -> dict[str, Any]:
         """The field in its object's describe."""
         number, system = self.type in NUMBERS, self.name in SYSTEM_FIELDS
+        written = not system and not self.calculated
         plain = self.type not in (*COMPOUND, "base64")
         return {
             "aggregatable": plain and self.type not in ("boolean", "textarea"),
             "byteLength": self.length * 3,
-            "calculated": False,
+            "calculated": self.calculated,
             "cascadeDelete": False,
             "caseSensitive": False,
             "compoundFieldName": self.compound or None,
-            "createable": not system and plain,
+            "createable": written and plain,
             "custom": self.is_custom,
             "defaultValue": False if self.type == "boolean" else None,
             "digits": 9 if self.type == "int" else 0,
@@ -113,7 +116,7 @@ class Field:
             "sortable": plain and self.type not in ("textarea", "multipicklist"),
             "type": self.type,
             "unique": self.type == "id",
-            "updateable": not system and plain,
+            "updateable": written and plain,
         }
 
 

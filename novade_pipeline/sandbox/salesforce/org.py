@@ -5,12 +5,13 @@ for good. Its clock moves with each change, by less than the second in which `Sy
 is told: several changes may share one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from threading import RLock
+from typing import Any
 
 from novade_pipeline.sandbox.salesforce.fields import SYSTEM_FIELDS, Field, SObject
 from novade_pipeline.sandbox.salesforce.generation import generate
@@ -232,6 +233,20 @@ class Organisation(Schema):
             self.set_fields(of, fields)
             self.table(of).rewrite(lambda row: {**row, known.name: converted(row[known.name], to)})
 
+    def recalculate(self, of: str, name: str, formula: Callable[[Record], Any]) -> None:
+        """Let a formula tell something of each record; no record counts as changed by that.
+
+        Raises:
+            ValueError: there is no such formula field.
+        """
+        with self.lock:
+            field = self.object(of).field(name)
+            if field is None or not field.calculated:
+                raise ValueError(f"{of} has no formula field {name}")
+            self.table(of).rewrite(
+                lambda row: {**row, field.name: held_value(formula(row), field.type)}
+            )
+
     def _living(self, of: str, record: str) -> Record:
         row = self.table(of).get(record)
         if row.get("IsDeleted"):
@@ -245,7 +260,7 @@ class Organisation(Schema):
             field = described.field(name)
             if field is None or field.name != name or not field.is_stored:
                 raise ValueError(f"{described.name} has no field {name} that holds a value")
-            if name in SYSTEM_FIELDS:
+            if name in SYSTEM_FIELDS or field.calculated:
                 raise ValueError(f"{described.name}.{name} is the system's own field")
             held[name] = held_value(value, field.type)
         return held

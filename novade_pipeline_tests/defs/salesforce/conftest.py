@@ -87,13 +87,13 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 class new_world(ExitStack):  # noqa: N801
-    """A world in a folder, as a context; the organisation is made as the arguments say."""
+    """A world, as a context, with a lake of its own; the organisation is as the arguments say."""
 
-    def __init__(self, root: Path, **how: Any) -> None:
+    def __init__(self, lake: Path | Store, **how: Any) -> None:
         super().__init__()
-        self._root, self._how = root, how
+        self._lake, self._how = store(str(lake / "lake")) if isinstance(lake, Path) else lake, how
 
     def __enter__(self) -> World:  # type: ignore[override]
         super().__enter__()
         api = SalesforceApi(**self._how)
-        return World(api, self.enter_context(serving(api.app())), store(str(self._root / "lake")))
+        return World(api, self.enter_context(serving(api.app())), self._lake)

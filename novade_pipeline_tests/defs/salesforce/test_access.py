@@ -47,6 +47,12 @@ def test_what_the_user_may_not_see_is_named(world: World) -> None:
     assert found["read_account"].passed
 
 
+def test_a_field_that_is_to_be_protected_and_is_not_there_is_named(world: World) -> None:
+    found = _findings(world, salesforce_personal_fields="Contact.Nikname__c")
+    assert not found["read_contact"].passed
+    assert "expected to see Contact.Nikname__c" in found["read_contact"].told
+
+
 def test_a_wrong_secret_and_a_missing_one_are_told(world: World) -> None:
     wrong = _findings(world, salesforce_client_secret="wr0ng")
     assert not any(finding.passed for finding in wrong.values())

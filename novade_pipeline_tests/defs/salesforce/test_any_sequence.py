@@ -18,6 +18,8 @@ from novade_pipeline_tests.defs.salesforce.same_state import differences
 OBJECTS = ("Account", "UserRole")
 TEXTS = st.sampled_from(("", 'Ärger, "quoted"\nand more', "0", "false", "x" * 300))
 
+FORMULA = Field("Score__c", "double", calculated=True)
+
 
 class Killed(BaseException):
     """As if the process had ended."""
@@ -31,6 +33,7 @@ class Sequence(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.context = new_world(Path(self.folder.name), people=4)
         self.world = self.context.__enter__()
+        self.world.org.add_field("Account", FORMULA)
         self.is_loaded = False
         self.fields = 0
 
@@ -67,6 +70,14 @@ class Sequence(RuleBasedStateMachine):
         if (record := self._one(name, at, deleted=None)) is not None:
             self._changed()
             self.world.org.purge(name, record)
+
+    @rule(at=st.integers(0, 20), number=st.none() | st.integers(0, 9))
+    def recalculate(self, at: int, number: int | None) -> None:
+        if (record := self._one("Account", at, deleted=None)) is not None:
+            self._changed()
+            self.world.org.recalculate(
+                "Account", FORMULA.name, lambda r: number if r["Id"] == record else r[FORMULA.name]
+            )
 
     @precondition(lambda self: self.fields < 3)
     @rule(type_=st.sampled_from(("string", "double", "date", "boolean")), at=st.integers(0, 20))

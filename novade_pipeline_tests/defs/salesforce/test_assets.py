@@ -150,6 +150,29 @@ def test_an_object_that_the_organisation_does_not_have_can_be_left_out(world: Wo
         _settings(world, salesforce_without="Orders")
 
 
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("Nickname__c", "expected fields as Contact.Nickname__c, of Account, .*found Nickname__c"),
+        ("Person.Nickname__c", "found Person.Nickname__c"),
+        ("Contact.", "found Contact."),
+        ("Contact.Email", r"found Contact.Email, whose mark is in the code"),
+    ],
+)
+def test_a_field_that_cannot_be_marked_is_refused(world: World, told: str, found: str) -> None:
+    with pytest.raises(UserError, match=f"NOVADE_SALESFORCE_PERSONAL_FIELDS: .*{found}"):
+        _settings(world, salesforce_personal_fields=f"Account.Notes__c, {told}")
+
+
+def test_a_field_that_is_to_be_protected_and_is_not_there_is_told(world: World) -> None:
+    result = _run(world, "account", salesforce_personal_fields="Account.Notes__c,Account.Nots__c")
+    assert result.success
+    visible = _checks(result)["account", assets.VISIBLE_CHECK]
+    assert (visible.passed, visible.metadata["invisible"].value) == (False, ["Nots__c"])
+    columns = _metadata(result)["account"]["dagster/column_schema"].columns
+    assert [c.name for c in columns if c.name == "notes__c" and "personal" in c.tags]
+
+
 def test_a_field_that_changes_is_told_in_its_check_and_breaks_no_load(world: World) -> None:
     parts = ("account", "contact", "opportunity")
     _run(world, *parts)

@@ -18,8 +18,10 @@ STANDARD = [
 ]
 
 
-def _fields(*more: dict[str, Any], there: pa.Schema | None = None) -> Fields:
-    return fields_of("Account", ACCOUNT, [*STANDARD, *more], there)
+def _fields(
+    *more: dict[str, Any], there: pa.Schema | None = None, personal: frozenset[str] = frozenset()
+) -> Fields:
+    return fields_of("Account", ACCOUNT, [*STANDARD, *more], there, personal)
 
 
 def _custom(name: str, type_: str, **more: Any) -> dict[str, Any]:
@@ -78,6 +80,17 @@ def test_a_custom_field_has_the_type_of_its_describe(type_: str) -> None:
 def test_what_says_of_a_person_is_marked(type_: str) -> None:
     assert set(_fields(_custom("New__c", type_)).table.personal) == {"new__c"}
     assert set(_fields(_custom("New__c", "string")).table.personal) == set()
+
+
+def test_what_the_settings_call_personal_is_marked_whatever_its_type() -> None:
+    described = [_custom("Nickname__c", "string"), _custom("Age__c", "double")]
+    fields = _fields(*described, personal=frozenset({"Nickname__c", "Age__c"}))
+    assert set(fields.table.personal) == {"nickname__c", "age__c"}
+    assert fields.invisible == _fields(*described).invisible
+
+
+def test_what_the_settings_call_personal_and_nobody_sees_is_told() -> None:
+    assert "Nikname__c" in _fields(personal=frozenset({"Nikname__c"})).invisible
 
 
 @pytest.mark.parametrize("type_", ["address", "location", "base64", "complexvalue"])
@@ -146,5 +159,9 @@ def test_a_declared_field_of_another_type_has_a_column_beside_it() -> None:
     assert "AnnualRevenue" in fields.retyped
 
 
-def test_formula_fields_are_named() -> None:
-    assert _fields(_custom("Sum__c", "double", calculated=True)).calculated == ("Sum__c",)
+def test_the_columns_of_formulas_are_named() -> None:
+    held = pa.schema([*ACCOUNT.schema, pa.field("sum__c", pa.string())])
+    formula = _custom("Sum__c", "double", calculated=True)
+    assert _fields(formula).calculated == ("sum__c",)
+    assert _fields(formula, there=held).calculated == ("sum__c",)
+    assert _fields({**formula, "type": "location"}).calculated == ()

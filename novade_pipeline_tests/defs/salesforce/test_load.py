@@ -7,9 +7,7 @@ import pytest
 
 from novade_pipeline.defs.salesforce import load as loading
 from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE
-from novade_pipeline.defs.salesforce.watermark import SWEEP, moment
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.delta import transaction_version
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.sandbox.salesforce.api import Trouble
 from novade_pipeline.sandbox.salesforce.fields import Field
@@ -265,72 +263,23 @@ def test_personal_data_obeys_the_policy_in_every_table(world: World, mode: Any) 
     assert (kept["raw"] is None) == (mode != "keep")
 
 
+def test_a_field_that_the_settings_mark_is_read_once_more_under_the_policy(world: World) -> None:
+    hashed = PersonalDataPolicy("hash", b"key")
+    world.org.add_field("Contact", Field("Nickname__c", "string", 80))
+    contact = world.org.insert("Contact", {"LastName": "Lovelace", "Nickname__c": "the Countess"})
+    world.load("Contact", hashed)
+    assert world.rows("Contact")[contact]["nickname__c"] == "the Countess"
+    marked = {"personal_fields": "Contact.Nickname__c, Lead.Nickname__c"}
+    assert world.load("Contact", hashed, **marked).whole
+    assert world.rows("Contact")[contact]["nickname__c"] == hashed.hash("the Countess")
+    assert not world.load("Contact", hashed, **marked).whole
+
+
 def test_another_policy_reads_everything_once_more(world: World) -> None:
     world.load("Contact")
     assert world.load("Contact", policy=PersonalDataPolicy("drop")).whole
     assert {row["email"] for row in world.rows("Contact").values()} == {None}
     assert not world.load("Contact", policy=PersonalDataPolicy("drop")).whole
-
-
-# hard deletes
-
-
-def test_a_sweep_marks_what_is_gone_for_good_and_nothing_else(world: World) -> None:
-    world.load("Account")
-    gone, binned, *_ = (record["Id"] for record in world.org.records("Account"))
-    world.org.purge("Account", gone)
-    world.org.delete("Account", binned)
-    assert world.load("Account").swept is None
-    swept = world.load("Account", sweep_hours=0).swept
-    assert (swept.vanished, swept.returned, swept.ids) == (1, 0, 11)
-    row = world.rows("Account")[gone]
-    assert (row["is_deleted"], row["vanished_at"]) == (True, world.org.clock.replace(microsecond=0))
-    assert world.rows("Account")[binned]["vanished_at"] is None
-    before = world.rows("Account")
-    assert world.load("Account", sweep_hours=0).swept.vanished == 0
-    assert world.rows("Account") == before
-
-
-@pytest.mark.parametrize("bulk_from_rows", [0, 10_000], ids=["bulk", "rest"])
-def test_a_sweep_reads_again_what_is_back_and_what_was_missed(
-    world: World, bulk_from_rows: int
-) -> None:
-    first, second, *_ = world.org.records("Account")
-    world.org.table("Account").remove(first["Id"])
-    world.load("Account")
-    world.org.table("Account").remove(second["Id"])
-    world.load("Account", sweep_hours=0)
-    assert world.rows("Account")[second["Id"]]["vanished_at"]
-    world.org.table("Account").put(first)
-    world.org.table("Account").put(second)
-    swept = world.load("Account", sweep_hours=0, bulk_from_rows=bulk_from_rows).swept
-    assert (swept.vanished, swept.returned) == (0, 2)
-    assert differences(world, "Account") == []
-
-
-def test_a_sweep_is_due_by_the_organisations_clock(world: World) -> None:
-    world.load("Account")
-    world.org.clock += timedelta(hours=23)
-    assert world.load("Account").swept is None
-    world.org.clock += timedelta(hours=2)
-    assert world.load("Account").swept is not None
-    told = transaction_version(world.lake, OBJECTS["Account"], SWEEP)
-    assert moment(told) == world.org.clock.replace(microsecond=0)
-    assert world.load("Account").swept is None
-
-
-def test_a_sweep_that_sees_much_less_than_before_marks_nothing_without_being_told_to(
-    world: World,
-) -> None:
-    world.load("Task")
-    for record in world.org.records("Task")[:100]:
-        world.org.purge("Task", record["Id"])
-    with pytest.raises(PermanentFailure, match="View All Records' on Task"):
-        world.load("Task", sweep_hours=0)
-    assert not any(row["vanished_at"] for row in world.rows("Task").values())
-    swept = world.load("Task", sweep_hours=0, accept_vanished=True).swept
-    assert swept.vanished == 100
-    assert differences(world, "Task") == []
 
 
 def test_an_object_without_records_is_an_empty_table(world: World) -> None:

@@ -1,0 +1,176 @@
+"""What no query of changes tells: hard deletes, and formulas that have another value."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from novade_pipeline.defs.salesforce import sweep as sweeping
+from novade_pipeline.defs.salesforce.tables import OBJECTS
+from novade_pipeline.defs.salesforce.watermark import SWEEP, moment
+from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.lake.delta import transaction_version
+from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.sandbox.salesforce.fields import Field
+from novade_pipeline_tests.defs.salesforce.same_state import differences
+
+World = Any
+
+
+def test_a_sweep_marks_what_is_gone_for_good_and_nothing_else(world: World) -> None:
+    world.load("Account")
+    gone, binned, *_ = (record["Id"] for record in world.org.records("Account"))
+    world.org.purge("Account", gone)
+    world.org.delete("Account", binned)
+    assert world.load("Account").swept is None
+    swept = world.load("Account", sweep_hours=0).swept
+    assert (swept.vanished, swept.returned, swept.ids) == (1, 0, 11)
+    row = world.rows("Account")[gone]
+    assert (row["is_deleted"], row["vanished_at"]) == (True, world.org.clock.replace(microsecond=0))
+    assert world.rows("Account")[binned]["vanished_at"] is None
+    before = world.rows("Account")
+    assert world.load("Account", sweep_hours=0).swept.vanished == 0
+    assert world.rows("Account") == before
+
+
+@pytest.mark.parametrize("bulk_from_rows", [0, 10_000], ids=["bulk", "rest"])
+def test_a_sweep_reads_again_what_is_back_and_what_was_missed(
+    world: World, bulk_from_rows: int
+) -> None:
+    first, second, *_ = world.org.records("Account")
+    world.org.table("Account").remove(first["Id"])
+    world.load("Account")
+    world.org.table("Account").remove(second["Id"])
+    world.load("Account", sweep_hours=0)
+    assert world.rows("Account")[second["Id"]]["vanished_at"]
+    world.org.table("Account").put(first)
+    world.org.table("Account").put(second)
+    swept = world.load("Account", sweep_hours=0, bulk_from_rows=bulk_from_rows).swept
+    assert (swept.vanished, swept.returned) == (0, 2)
+    assert differences(world, "Account") == []
+
+
+def test_a_sweep_is_due_by_the_organisations_clock(world: World) -> None:
+    world.load("Account")
+    world.org.clock += timedelta(hours=23)
+    assert world.load("Account").swept is None
+    world.org.clock += timedelta(hours=2)
+    assert world.load("Account").swept is not None
+    told = transaction_version(world.lake, OBJECTS["Account"], SWEEP)
+    assert moment(told) == world.org.clock.replace(microsecond=0)
+    assert world.load("Account").swept is None
+
+
+def test_a_sweep_that_sees_much_less_than_before_marks_nothing_without_being_told_to(
+    world: World,
+) -> None:
+    world.load("Task")
+    for record in world.org.records("Task")[:100]:
+        world.org.purge("Task", record["Id"])
+    with pytest.raises(PermanentFailure, match="View All Records' on Task"):
+        world.load("Task", sweep_hours=0)
+    assert not any(row["vanished_at"] for row in world.rows("Task").values())
+    swept = world.load("Task", sweep_hours=0, accept_vanished=True).swept
+    assert swept.vanished == 100
+    assert differences(world, "Task") == []
+
+
+# formulas
+
+
+@pytest.fixture
+def scored(world: World) -> World:
+    """An organisation whose accounts have two formula fields, loaded once."""
+    world.org.add_field("Account", Field("Score__c", "double", calculated=True))
+    world.org.add_field("Account", Field("Rank__c", "string", 80, calculated=True))
+    world.org.recalculate("Account", "Score__c", lambda row: len(row["Name"]))
+    world.load("Account")
+    return world
+
+
+def _modified(world: World) -> dict[str, Any]:
+    return {key: row["system_modstamp"] for key, row in world.rows("Account").items()}
+
+
+@pytest.mark.parametrize("bulk_from_rows", [0, 10_000], ids=["bulk", "rest"])
+def test_a_formula_that_tells_something_else_is_taken_in_by_a_sweep(
+    scored: World, bulk_from_rows: int
+) -> None:
+    before, (one, other, *_) = _modified(scored), scored.org.records("Account")
+    told = {one["Id"]: 7.5, other["Id"]: None}
+    scored.org.recalculate("Account", "Score__c", lambda r: told.get(r["Id"], r["Score__c"]))
+    scored.load("Account")
+    assert differences(scored, "Account") != []
+    swept = scored.load("Account", sweep_hours=0, bulk_from_rows=bulk_from_rows).swept
+    assert (swept.recalculated, swept.vanished, swept.returned) == (2, 0, 0)
+    assert differences(scored, "Account") == []
+    assert _modified(scored) == before
+    version = scored.version("Account")
+    assert scored.load("Account", sweep_hours=10_000).swept is None
+    assert scored.version("Account") == version
+
+
+def test_a_sweep_that_finds_every_formula_as_it_was_writes_no_row(scored: World) -> None:
+    swept = scored.load("Account", sweep_hours=0).swept
+    assert swept.recalculated == 0
+    assert [receipt.rows for receipt in swept.receipts] == [0]
+
+
+def test_formulas_of_many_rows_are_written_slice_by_slice(scored: World) -> None:
+    scored.org.recalculate("Account", "Rank__c", lambda row: f"{row['Name']}, first")
+    swept = scored.load("Account", sweep_hours=0, slice_rows=5).swept
+    assert swept.recalculated == len(scored.org.records("Account")) == 12
+    assert [receipt.rows for receipt in swept.receipts] == [5, 5, 2, 0]
+    assert differences(scored, "Account") == []
+
+
+def test_a_sweep_that_is_cut_off_between_its_slices_is_done_again(
+    scored: World, monkeypatch: Any
+) -> None:
+    scored.org.recalculate("Account", "Rank__c", lambda row: "first")
+    swept_at = transaction_version(scored.lake, OBJECTS["Account"], SWEEP)
+    merge, left = sweeping.merge, [2]
+
+    def cut_off(*args: Any, **options: Any) -> Any:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return merge(*args, **options)
+
+    monkeypatch.setattr(sweeping, "merge", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        scored.load("Account", sweep_hours=0, slice_rows=4)
+    assert transaction_version(scored.lake, OBJECTS["Account"], SWEEP) == swept_at
+    monkeypatch.undo()
+    assert scored.load("Account", sweep_hours=0).swept.recalculated == 4
+    assert differences(scored, "Account") == []
+
+
+def test_a_formula_of_what_is_gone_for_good_stays_as_it_was(scored: World) -> None:
+    gone = scored.org.records("Account")[0]
+    scored.org.purge("Account", gone["Id"])
+    scored.org.recalculate("Account", "Score__c", lambda row: 1.0)
+    scored.load("Account", sweep_hours=0)
+    row = scored.rows("Account")[gone["Id"]]
+    assert (row["score__c"], row["is_deleted"]) == (gone["Score__c"], True)
+    assert differences(scored, "Account") == []
+
+
+def test_a_formula_about_a_person_obeys_the_policy(scored: World) -> None:
+    policy = PersonalDataPolicy("hash", b"key")
+    marked = {"personal_fields": "Account.Rank__c"}
+    scored.load("Account", policy, **marked)
+    scored.org.recalculate("Account", "Rank__c", lambda row: "Ada Lovelace")
+    swept = scored.load("Account", policy, sweep_hours=0, **marked).swept
+    assert swept.recalculated == 12
+    assert {row["rank__c"] for row in scored.rows("Account").values()} == {
+        policy.hash("Ada Lovelace")
+    }
+    assert scored.load("Account", policy, sweep_hours=0, **marked).swept.recalculated == 0
+
+
+def test_a_formula_that_breaks_its_type_marks_no_record_as_gone(scored: World) -> None:
+    odd = scored.org.records("Account")[0]
+    scored.org.table("Account").put({**odd, "Score__c": "none"})
+    swept = scored.load("Account", sweep_hours=0).swept
+    assert (swept.ids, swept.vanished, swept.recalculated) == (12, 0, 0)
