@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import AssetKeyTable, SqliteEventLogStorage
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
@@ -30,6 +30,8 @@ class EventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._kept: OrderedDict[str, Engine] = OrderedDict()
+        # Tables and columns that are there.
+        self._known: set[str] = set()
         # An engine has one connection: threads take it in turns, as they do in Dagster's own.
         self._turn = threading.Lock()
         super().__init__(base_dir, inst_data)
@@ -47,6 +49,19 @@ class EventLog(SqliteEventLogStorage):
     def index_connection(self) -> AbstractContextManager[Connection]:
         """A transaction in the database that holds the events of assets of all runs."""
         return self._transaction(INDEX)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the database of all runs has a table: asked at each event, and looked up once."""
+        if table_name not in self._known and super().has_table(table_name):
+            self._known.add(table_name)
+        return table_name in self._known
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        """The same of a column of its table of assets."""
+        name = f"{AssetKeyTable.name}.{column_name}"
+        if name not in self._known and super()._has_asset_key_col_on_connection(conn, column_name):
+            self._known.add(name)
+        return name in self._known
 
     def wipe(self) -> None:
         """Delete everything."""
@@ -79,6 +94,7 @@ class EventLog(SqliteEventLogStorage):
         with self._turn:
             while self._kept:
                 self._kept.popitem()[1].dispose()
+            self._known.clear()
 
 
 def _engine(url: str) -> Engine:

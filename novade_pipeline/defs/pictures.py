@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 _COLOURS = ("#4f43dd", "#f29e4c", "#d1495b", "#2a9d8f", "#8d99ae")
@@ -21,25 +20,38 @@ def stacked_bars(
     """
 
     def draw(axes: Any) -> None:
-        bottom = [0.0] * len(at)
-        width = _width(at)
+        import numpy as np
+        from matplotlib.collections import PolyCollection
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+
+        named = bool(at) and isinstance(at[0], str)
+        places = np.arange(len(at)) if named else date2num(at)
+        width = 0.8 if named or len(at) < 2 else np.diff(places).min() * 0.9
+        left, right, bottom = places - width / 2, places + width / 2, np.zeros(len(at))
         for (name, values), colour in zip(series.items(), _COLOURS * 3, strict=False):
-            axes.bar(at, values, width, bottom=bottom, label=name, color=colour)
-            bottom = [below + value for below, value in zip(bottom, values, strict=True)]
+            top = bottom + values
+            corners = [(left, bottom), (left, top), (right, top), (right, bottom)]
+            # One thing to draw: `axes.bar` makes one of each bar, and takes seven times as long.
+            bars = np.array(corners).transpose(2, 0, 1)
+            axes.add_collection(PolyCollection(bars, facecolors=colour, label=name))
+            bottom = top
+        axes.autoscale_view()
+        axes.set_ylim(bottom=0)
         axes.set_ylabel(ylabel)
         axes.spines[["top", "right"]].set_visible(False)
-        if at and isinstance(at[0], str):
-            axes.set_xticks(range(len(at)), at, rotation=40, ha="right", rotation_mode="anchor")
+        if named:
+            axes.set_xticks(places, at, rotation=40, ha="right", rotation_mode="anchor")
+        else:
+            days = AutoDateLocator()
+            axes.xaxis.set_major_locator(days)
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(days))
         if len(series) > 1:
-            axes.legend(frameon=False)
+            # Beside the title: to look for a free place among the bars takes a second.
+            axes.legend(
+                frameon=False, ncols=len(series), loc="lower right", bbox_to_anchor=(1, 0.98)
+            )
 
     return picture(title, draw)
-
-
-def _width(at: Sequence[Any]) -> Any:
-    if len(at) < 2 or isinstance(at[0], str):
-        return 0.8
-    return min(b - a for a, b in pairwise(at)) * 0.9
 
 
 def picture(title: str, draw: Callable[[Any], None], height: float = 3) -> str:

@@ -6,11 +6,12 @@ copies 80 MB into the home directory, before it loads; its `secrets:` would have
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
-from novade_pipeline.lake.query import prepare
+from novade_pipeline.lake.query import literal, prepare
 from novade_pipeline.settings import load_settings
 from novade_pipeline.storage import Store
 
@@ -30,6 +31,12 @@ def reading(lake: Store) -> Iterator[None]:
 class Plugin(BasePlugin):
     """Makes each database that dbt opens read the lake; the one of the settings by default."""
 
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Called by dbt-duckdb with what `dbt/profiles.yml` says."""
+        self._settings = plugin_config
+
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Called by dbt-duckdb, once for a database."""
         prepare(conn, _lakes[-1] if _lakes else load_settings().lake)
+        for name, value in self._settings.items():
+            conn.execute(f"SET GLOBAL {name} = {literal(str(value))}")

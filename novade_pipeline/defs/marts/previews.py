@@ -63,24 +63,17 @@ def retention_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 
 def performance_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """Events a day as bars, new users a day as a line; the newest year."""
-    rows: list[tuple[date, int, int]] = connection.execute(
-        "select event_date, sum(events)::bigint, sum(new_users)::bigint"
-        " from marts.daily_performance"
+    """Events a day; the newest year."""
+    rows: list[tuple[date, int]] = connection.execute(
+        "select event_date, sum(events)::bigint from marts.daily_performance"
         " where event_date > (select max(event_date) from marts.daily_performance) - $1::int"
         " group by event_date order by event_date",
         [_DAYS],
     ).fetchall()
     if not rows:
         return None
-    days = [row[0] for row in rows]
-
-    def draw(axes: Any) -> None:
-        axes.bar(days, [row[1] for row in rows], color="#4c78a8", width=1.0, label="events")
-        axes.set_ylabel("events a day")
-        axes.tick_params(axis="x", rotation=30)
-
-    return picture("Events a day, UTC", draw, height=3.2)
+    days, events = zip(*rows, strict=True)
+    return stacked_bars("Events a day, UTC", days, {"events": events}, "events a day")
 
 
 def pipeline_picture(connection: duckdb.DuckDBPyConnection) -> str | None:

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
@@ -96,6 +96,13 @@ class Project:
         return loaded
 
     @cached_property
+    def _parsed(self) -> Any:
+        """The manifest as dbt itself takes it, for one invocation after the other."""
+        from dbt.contracts.graph.manifest import Manifest
+
+        return Manifest.from_msgpack((self.target / "partial_parse.msgpack").read_bytes())
+
+    @cached_property
     def nodes(self) -> Mapping[str, Mapping[str, Any]]:
         """Model or snapshot -> its node of the manifest, each after those that it reads."""
         found = {
@@ -172,11 +179,8 @@ class Project:
         Raises:
             PermanentFailure: dbt itself failed, not one of its models or tests.
         """
-        from dbt.contracts.graph.manifest import Manifest
-
         from novade_pipeline.defs.marts import dbt_plugin
 
-        manifest = Manifest.from_msgpack((self.target / "partial_parse.msgpack").read_bytes())
         with (
             tempfile.TemporaryDirectory(prefix="novade-dbt-") as target,
             dbt_plugin.reading(lake),
@@ -186,7 +190,7 @@ class Project:
                 "--no-write-json",
                 target=target,
                 warehouse_path=warehouse_path.absolute(),
-                manifest=manifest,
+                manifest=self._parsed,
                 on_progress=on_progress,
                 variables=variables,
             )
@@ -211,6 +215,12 @@ def prepared_project(warehouse_path: Path) -> Project:
     target = DBT_DIR / "target" / _digest(warehouse_path.stem, *_states())
     if not (target / "manifest.json").is_file():
         _parse(target, warehouse_path)
+    return _project(target)
+
+
+@cache
+def _project(target: Path) -> Project:
+    """One for each state of the files: a process that loads the graph again reads nothing anew."""
     return Project(target)
 
 

@@ -110,24 +110,24 @@ def refresh(
         books = warehouse.read_books(connection, project.models)
         if restored := histories.restore(connection, store, project, models):
             books = warehouse.read_books(connection, project.models)
+        for name, rows in restored.items():
+            if rows:
+                on_progress(f"marts/{name}: {rows} rows that only the lake had are back")
         reasons = warehouse.pending(books, project.models, versions, models, rebuild=rebuild)
+        for name, reason in reasons.items():
+            on_progress(f"marts/{name} is pending: {reason}")
         due = _due(connection, project, books, checks, reasons, variables)
-        if reasons:
+        outcomes = {}
+        if reasons or due:
             query.prepare(connection, store)
+        if reasons:
             pin(connection, store, sources, versions)
             prepare(connection, store, books, project.models, reasons, versions, rebuild=rebuild)
-        elif due:
-            query.prepare(connection, store)
-    for name, rows in restored.items():
-        if rows:
-            on_progress(f"marts/{name}: {rows} rows that only the lake had are back")
-    for name, reason in reasons.items():
-        on_progress(f"marts/{name} is pending: {reason}")
-    outcomes = {}
-    if reasons or due:
-        built = project.build(warehouse_path, store, [*reasons, *due], on_progress, variables)
-        outcomes = {outcome.name: outcome for outcome in built}
-    with closing(query.open_database(warehouse_path)) as connection:
+        if reasons or due:
+            # dbt shares the database that is open: to open another, with the extension that reads
+            # the lake, would take it half a second.
+            built = project.build(warehouse_path, store, [*reasons, *due], on_progress, variables)
+            outcomes = {outcome.name: outcome for outcome in built}
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         return _report(
             connection, project, store, models, checks, reasons, due, outcomes, variables
@@ -278,9 +278,12 @@ def _note_checks(
         rows.append([check.name, _inputs(check, books, variables), passed, told])
     if not rows:
         return
+    columns = [list(column) for column in zip(*rows, strict=True)]
     connection.execute("begin")
-    connection.executemany(
-        "delete from novade.checked where check_name = $1", [[row[0]] for row in rows]
+    connection.execute(
+        "delete from novade.checked where check_name in (from unnest($1))", columns[:1]
     )
-    connection.executemany("insert into novade.checked values ($1, $2, $3, $4)", rows)
+    connection.execute(
+        "insert into novade.checked select unnest($1), unnest($2), unnest($3), unnest($4)", columns
+    )
     connection.execute("commit")

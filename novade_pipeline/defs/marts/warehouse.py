@@ -128,12 +128,13 @@ def _version(store: Store, table: Table) -> Version:
 
 def read_books(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> Books:
     """Create the books where they are missing, and read them."""
-    connection.execute(_SCHEMA)
-    connection.executemany(
-        "insert into novade.model select $1, 0, 0, null, null, null, true "
-        "where not exists (from novade.model where model = $1)",
-        [[model.name] for model in models],
+    connection.execute(f"begin; {_SCHEMA}")
+    connection.execute(
+        "insert into novade.model select name, 0, 0, null, null, null, true "
+        "from unnest($1) as names(name) where name not in (select model from novade.model)",
+        [[model.name for model in models]],
     )
+    connection.execute("commit")
     rows = connection.execute(
         "select model, generation, code, since, rebuild from novade.model"
     ).fetchall()
