@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from dagster._core.storage.event_log import AssetKeyTable, SqliteEventLogStorage
+from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
@@ -58,7 +58,7 @@ class EventLog(SqliteEventLogStorage):
 
     def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
         """The same of a column of its table of assets."""
-        name = f"{AssetKeyTable.name}.{column_name}"
+        name = f"assets.{column_name}"
         if name not in self._known and super()._has_asset_key_col_on_connection(conn, column_name):
             self._known.add(name)
         return name in self._known

@@ -23,6 +23,7 @@ from novade_pipeline.defs.landing_checks import (
 )
 from novade_pipeline.defs.table_assets import (
     key_of,
+    picture_before,
     table_metadata,
     table_spec,
     told_to_dagster,
@@ -162,7 +163,7 @@ def landing_assets(
             changed = changed or report.changed
             yield dg.MaterializeResult(
                 asset_key=key_of(source.table),
-                metadata=_source_metadata(lake, source, report, days),
+                metadata=_source_metadata(context, lake, source, report, days),
             )
         for table in (ledger, quarantine):
             if key_of(table) in selected:
@@ -178,9 +179,13 @@ def landing_assets(
 
 
 def _source_metadata(
-    lake: Store, source: Source, report: LoadReport, within: Window
+    context: dg.AssetExecutionContext,
+    lake: Store,
+    source: Source,
+    report: LoadReport,
+    within: Window,
 ) -> dict[str, Any]:
-    """What a load says of itself; with a picture of rows an hour where it wrote any."""
+    """What a load says of itself; with a picture of rows an hour where there are any."""
     metadata = table_metadata(lake, source.table, report.receipts)
     lines = report.lines
     metadata |= {
@@ -196,7 +201,9 @@ def _source_metadata(
         metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
     # Every partition of a run keeps its metadata: a picture for each day of years is too much.
     if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
-        metadata["rows_by_hour"] = dg.MetadataValue.md(_rows_by_hour(lake, source))
+        key, version = key_of(source.table), metadata["table_version"]
+        drawn = picture_before(context, key, "rows_by_hour", table_version=version)
+        metadata["rows_by_hour"] = dg.MetadataValue.md(drawn or _rows_by_hour(lake, source))
     return metadata
 
 

@@ -21,11 +21,14 @@ def stacked_bars(
 
     def draw(axes: Any) -> None:
         import numpy as np
-        from matplotlib.collections import PolyCollection
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+        from matplotlib import collections, dates
+
+        # Of matplotlib's types some are missing, and some say less than it takes.
+        bars_of: Any = collections.PolyCollection
+        calendar: Any = dates
 
         named = bool(at) and isinstance(at[0], str)
-        places = np.arange(len(at)) if named else date2num(at)
+        places = np.arange(len(at)) if named else calendar.date2num(at)
         width = 0.8 if named or len(at) < 2 else np.diff(places).min() * 0.9
         left, right, bottom = places - width / 2, places + width / 2, np.zeros(len(at))
         for (name, values), colour in zip(series.items(), _COLOURS * 3, strict=False):
@@ -33,7 +36,7 @@ def stacked_bars(
             corners = [(left, bottom), (left, top), (right, top), (right, bottom)]
             # One thing to draw: `axes.bar` makes one of each bar, and takes seven times as long.
             bars = np.array(corners).transpose(2, 0, 1)
-            axes.add_collection(PolyCollection(bars, facecolors=colour, label=name))
+            axes.add_collection(bars_of(bars, facecolors=colour, label=name))
             bottom = top
         axes.autoscale_view()
         axes.set_ylim(bottom=0)
@@ -42,9 +45,9 @@ def stacked_bars(
         if named:
             axes.set_xticks(places, at, rotation=40, ha="right", rotation_mode="anchor")
         else:
-            days = AutoDateLocator()
+            days = calendar.AutoDateLocator()
             axes.xaxis.set_major_locator(days)
-            axes.xaxis.set_major_formatter(ConciseDateFormatter(days))
+            axes.xaxis.set_major_formatter(calendar.ConciseDateFormatter(days))
         if len(series) > 1:
             # Beside the title: to look for a free place among the bars takes a second.
             axes.legend(

@@ -176,6 +176,25 @@ def preview(lake: Store, table: Table) -> str:
     return markdown_table(columns, [[row[name] for name in columns] for row in rows])
 
 
+def picture_before(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, name: str, **state: int
+) -> str | None:
+    """The picture of the newest materialization, where that was of the same state.
+
+    To draw takes longer than all else that a run does which finds nothing to do.
+
+    Args:
+        name: of the picture in the metadata.
+        state: the entry of the metadata that says what is shown, as it is now: `table_version=7`.
+    """
+    event = context.instance.get_latest_materialization_event(key)
+    told = event.asset_materialization if event is not None else None
+    if told is None or name not in told.metadata:
+        return None
+    found = {entry: told.metadata[entry].value for entry in state if entry in told.metadata}
+    return str(told.metadata[name].value) if found == state else None
+
+
 def follows_its_sources() -> dg.AutomationCondition[Any]:
     """Materialize after a source was, once, and not while a run is at work on either.
 

@@ -1,14 +1,16 @@
-"""Pictures in metadata: what is drawn is in the image that the Markdown holds."""
+"""Pictures in metadata: what is drawn is in the image, and what is the same is not drawn again."""
 
 import base64
 import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
 from novade_pipeline.defs.pictures import stacked_bars
+from novade_pipeline.defs.table_assets import picture_before
 
 HOURS = [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(48)]
 FIRST, SECOND = (0x4F, 0x43, 0xDD), (0xF2, 0x9E, 0x4C)
@@ -54,3 +56,34 @@ def test_what_did_not_happen_leaves_a_gap() -> None:
 def test_no_bar_and_one_bar_are_pictures_too(at: list[datetime]) -> None:
     drawn = _pixels(stacked_bars("Title", at, {"rows": [7] * len(at)}, "rows"))
     assert bool(_columns(drawn, FIRST)) == bool(at)
+
+
+def test_a_picture_of_the_same_state_is_that_of_the_run_before() -> None:
+    found: list[str | None] = []
+
+    @dg.asset
+    def drawn(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        version = int(context.run.tags["version"])
+        before = picture_before(context, context.asset_key, "picture", table_version=version)
+        found.append(before)
+        new = dg.MetadataValue.md(before or f"drawn at {version}")
+        return dg.MaterializeResult(metadata={"picture": new, "table_version": version})
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for version in (1, 1, 1, 2, 1):
+            dg.materialize([drawn], instance=instance, tags={"version": str(version)})
+    assert found == [None, "drawn at 1", "drawn at 1", None, None]
+
+
+def test_a_run_that_told_no_picture_has_none_to_show_again() -> None:
+    found: list[str | None] = []
+
+    @dg.asset
+    def drawn(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        found.append(picture_before(context, context.asset_key, "picture", table_version=1))
+        return dg.MaterializeResult(metadata={"table_version": 1})
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            dg.materialize([drawn], instance=instance)
+    assert found == [None, None]

@@ -17,7 +17,11 @@ from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
 from novade_pipeline.defs.marts.settings import MartsSettings
-from novade_pipeline.defs.table_assets import follows_its_sources, told_to_dagster
+from novade_pipeline.defs.table_assets import (
+    follows_its_sources,
+    picture_before,
+    told_to_dagster,
+)
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
@@ -117,6 +121,9 @@ def _step(
             rebuild=config.full_refresh,
             variables=settings.of(MartsSettings).model_dump(),
             on_progress=context.log.info,
+            picture_of=lambda name, generation: picture_before(
+                context, dg.AssetKey([GROUP, name]), "picture", generation=generation
+            ),
         )
         for name, mart in done.marts.items():
             yield dg.MaterializeResult(asset_key=[GROUP, name], metadata=_metadata(mart))

@@ -23,6 +23,7 @@ from novade_pipeline.storage import Store
 
 MEMORY_LIMIT = "512MB"
 """What DuckDB may use to publish; `dbt/profiles.yml` says the same for the models."""
+PictureOf = Callable[[str, int], str | None]
 _PASSED = {"pass": True, "warn": False, "fail": False}
 """dbt's status of a test -> whether it passed; under any other it could not be run."""
 
@@ -76,6 +77,15 @@ class Refreshed:
     failures: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _Done:
+    """Model -> why it was pending, the tests that were due, and what became of either."""
+
+    reasons: Mapping[str, str]
+    due: Collection[str]
+    outcomes: Mapping[str, Outcome]
+
+
 def refresh(
     project: Project,
     store: Store,
@@ -86,6 +96,7 @@ def refresh(
     rebuild: bool = False,
     variables: Mapping[str, Any] = MappingProxyType({}),
     on_progress: Callable[[str], None] = lambda told: None,
+    picture_of: PictureOf = lambda model, generation: None,
 ) -> Refreshed:
     """Bring the selected marts to what the lake holds now. Where nothing is pending, dbt rests.
 
@@ -98,6 +109,7 @@ def refresh(
         rebuild: build them whole; histories only add to what they have.
         variables: of the dbt project, in the place of its own.
         on_progress: called with one line whenever something is done.
+        picture_of: a picture of a generation of a mart, if one was drawn before.
 
     Raises:
         UserError: another process holds the warehouse, or a model that is needed was never built.
@@ -129,9 +141,8 @@ def refresh(
             built = project.build(warehouse_path, store, [*reasons, *due], on_progress, variables)
             outcomes = {outcome.name: outcome for outcome in built}
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-        return _report(
-            connection, project, store, models, checks, reasons, due, outcomes, variables
-        )
+        done = _Done(reasons, due, outcomes)
+        return _report(connection, project, store, models, checks, done, variables, picture_of)
 
 
 def _report(
@@ -140,18 +151,17 @@ def _report(
     store: Store,
     models: Collection[str],
     checks: Collection[str],
-    reasons: Mapping[str, str],
-    due: Collection[str],
-    outcomes: Mapping[str, Outcome],
+    done: _Done,
     variables: Mapping[str, Any],
+    picture_of: PictureOf,
 ) -> Refreshed:
     books = warehouse.read_books(connection, project.models)
-    _note_checks(connection, project, books, outcomes, variables)
+    _note_checks(connection, project, books, done.outcomes, variables)
     known = _known(connection, project, books, variables)
     failures = {
-        name: outcomes[name].message or "something that it depends on failed"
-        for name in reasons
-        if name not in outcomes or outcomes[name].status != "success"
+        name: done.outcomes[name].message or "something that it depends on failed"
+        for name in done.reasons
+        if name not in done.outcomes or done.outcomes[name].status != "success"
     }
     kept_back = {
         check.model
@@ -163,11 +173,11 @@ def _report(
         if model.name not in models or model.name in failures:
             continue
         marts[model.name] = _mart(
-            connection, project, store, books, model.name, reasons, outcomes, kept_back
+            connection, project, store, books, model.name, done, kept_back, picture_of
         )
     warehouse.prune(connection, project.models)
     reports = [
-        CheckReport(check, bool(found.passed), found.told, check.name in due)
+        CheckReport(check, bool(found.passed), found.told, check.name in done.due)
         for check in project.checks
         if check.name in checks and (found := known.get(check.name)) is not None
     ]
@@ -180,27 +190,27 @@ def _mart(
     store: Store,
     books: Books,
     name: str,
-    reasons: Mapping[str, str],
-    outcomes: Mapping[str, Outcome],
+    done: _Done,
     kept_back: Collection[str],
+    picture_of: PictureOf,
 ) -> Mart:
     table = mart_table(project.nodes[name])
     counted = connection.execute(f"select count(*) from marts.{identifier(name)}").fetchone()
     assert counted is not None
-    draw = previews.PICTURES.get(name)
+    draw, generation = previews.PICTURES.get(name), books.generations[name]
     return Mart(
-        reason=reasons.get(name),
+        reason=done.reasons.get(name),
         rows=counted[0],
-        generation=books.generations[name],
+        generation=generation,
         taken_in={
             source: version.number
             for (model, source), version in books.taken_in.items()
             if model == name
         },
         published=None if name in kept_back else publish(connection, store, table),
-        seconds=outcomes[name].seconds if name in outcomes else 0.0,
+        seconds=done.outcomes[name].seconds if name in done.outcomes else 0.0,
         preview=previews.preview(connection, table),
-        picture=draw(connection) if draw is not None else None,
+        picture=draw and (picture_of(name, generation) or draw(connection)),
     )
 
 

@@ -1,6 +1,6 @@
 """The tracking plan in the graph: what it says, and how each event stands to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -14,6 +14,7 @@ from novade_pipeline.defs.table_assets import (
     check_specs,
     follows_its_sources,
     key_of,
+    picture_before,
     table_metadata,
     table_spec,
     told_to_dagster,
@@ -92,13 +93,13 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
         counts = count_by_type(lake)
         metadata = table_metadata(lake, EVENT_VERDICTS, receipts)
         if counts:
-            drawn = pictures.stacked_bars(
-                "Events by type and verdict",
-                list(counts),
-                {v: [of.get(v, 0) for of in counts.values()] for v in VERDICTS},
-                "events",
+            drawn = picture_before(
+                context,
+                key_of(EVENT_VERDICTS),
+                "verdicts_by_type",
+                table_version=metadata["table_version"],
             )
-            metadata["verdicts_by_type"] = dg.MetadataValue.md(drawn)
+            metadata["verdicts_by_type"] = dg.MetadataValue.md(drawn or _by_type(counts))
         total = sum(sum(of.values()) for of in counts.values())
         allowed = {
             "violating": settings.violating_share,
@@ -120,6 +121,15 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return event_verdicts
+
+
+def _by_type(counts: Mapping[str, Mapping[str, int]]) -> str:
+    return pictures.stacked_bars(
+        "Events by type and verdict",
+        list(counts),
+        {v: [of.get(v, 0) for of in counts.values()] for v in VERDICTS},
+        "events",
+    )
 
 
 def _check_share(verdict: str, found: int, total: int, allowed: float) -> dg.AssetCheckResult:
