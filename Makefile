@@ -24,7 +24,7 @@ ui: setup ## Dagster's web page, with the sensors running.
 	@$(BESIDE) $(BIN)/novade ui
 
 test: setup-dev ## All tests.
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 bench: setup-dev ## Figures, each beside its peer in the same run.
 	@$(BIN)/python benchmarks/ingest.py

@@ -2,13 +2,17 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 from typing import TypeAlias
 
+import duckdb
 import pytest
 
 from novade_pipeline.azure_storage import AzureStore
+from novade_pipeline.lake.query import connect
 from novade_pipeline.storage import LocalStore, Store
 
 NewStore: TypeAlias = Callable[[str], Store]
@@ -45,6 +49,21 @@ def clear(root: Store, *folder: str) -> None:
     """Take away all files below a folder."""
     for entry in root.entries("/".join((*folder, ""))):
         root.delete(entry.file)
+
+
+@contextmanager
+def reading(lake: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that reads the lake; for all on the disk the same, which takes 0.3 s to make."""
+    if isinstance(lake, LocalStore):
+        yield _reading_disks()
+        return
+    with connect(lake=lake) as connection:
+        yield connection
+
+
+@cache
+def _reading_disks() -> duckdb.DuckDBPyConnection:
+    return connect()
 
 
 def credentials(root: Store) -> dict[str, str]:

@@ -7,11 +7,11 @@ import duckdb
 
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES, MERGED_IDS, QUARANTINE
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
-from novade_pipeline.lake.query import connect, literal
+from novade_pipeline.lake.query import literal
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline.storage import Store, store
-from novade_pipeline_tests.places import credentials
+from novade_pipeline_tests.places import credentials, reading
 
 MARTS = (
     *("event_enhanced", "sessions", "user_enhanced"),
@@ -52,7 +52,7 @@ def marts_of(settings: Settings) -> dict[str, list[Any]]:
 
 def published_of(settings: Settings) -> dict[str, list[Any]]:
     """Every mart's rows as the lake has them, in one order."""
-    with connect(lake=settings.lake) as connection:
+    with reading(settings.lake) as connection:
         return {
             mart: sorted(
                 map(repr, connection.execute(f"FROM delta_scan({literal(place)})").fetchall())

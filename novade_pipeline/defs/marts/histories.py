@@ -14,7 +14,6 @@ from deltalake import DeltaTable
 from novade_pipeline.defs.marts.pinning import as_declared
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.marts.publish import warehouse_state
-from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline.lake import query
 from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.delta import open_table
@@ -42,7 +41,7 @@ def restore(
         if not model.is_history or model.name not in selected:
             continue
         node = project.nodes[model.name]
-        table = mart_table(node)
+        table = project.tables[model.name]
         found = open_table(store, table)
         if found is None or _is_ours(connection, store, table, found):
             continue

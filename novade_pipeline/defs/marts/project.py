@@ -19,8 +19,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline.defs.marts.warehouse import Model
 from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
 DBT_DIR = Path(__file__).parents[3] / "dbt"
@@ -96,7 +98,7 @@ class Project:
         return loaded
 
     @cached_property
-    def _parsed(self) -> Any:
+    def parsed(self) -> Any:
         """The manifest as dbt itself takes it, for one invocation after the other."""
         from dbt.contracts.graph.manifest import Manifest
 
@@ -120,6 +122,11 @@ class Project:
         for name in sorted(found):
             visit(name)
         return ordered
+
+    @cached_property
+    def tables(self) -> Mapping[str, Table]:
+        """The same models and snapshots as tables of the lake."""
+        return {name: mart_table(node) for name, node in self.nodes.items()}
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
@@ -190,7 +197,7 @@ class Project:
                 "--no-write-json",
                 target=target,
                 warehouse_path=warehouse_path.absolute(),
-                manifest=self._parsed,
+                manifest=self.parsed,
                 on_progress=on_progress,
                 variables=variables,
             )

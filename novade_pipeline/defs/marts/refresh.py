@@ -15,7 +15,6 @@ from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.pinning import pin, prepare
 from novade_pipeline.defs.marts.project import Check, Outcome, Project
 from novade_pipeline.defs.marts.publish import Published, publish
-from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline.defs.marts.warehouse import Books
 from novade_pipeline.lake import query
 from novade_pipeline.lake.query import identifier
@@ -194,7 +193,7 @@ def _mart(
     kept_back: Collection[str],
     picture_of: PictureOf,
 ) -> Mart:
-    table = mart_table(project.nodes[name])
+    table = project.tables[name]
     counted = connection.execute(f"select count(*) from marts.{identifier(name)}").fetchone()
     assert counted is not None
     draw, generation = previews.PICTURES.get(name), books.generations[name]

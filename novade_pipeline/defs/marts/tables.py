@@ -55,7 +55,7 @@ def mart_tables(warehouse_path: Path) -> list[Table]:
     # The project knows the sources, and so every domain's tables: this module is one of them.
     from novade_pipeline.defs.marts.project import prepared_project
 
-    return [mart_table(node) for node in prepared_project(warehouse_path).nodes.values()]
+    return list(prepared_project(warehouse_path).tables.values())
 
 
 def _field(column: Mapping[str, Any], required: bool) -> Any:

@@ -9,13 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
 from novade_pipeline.defs.marts import previews, warehouse
-from novade_pipeline.defs.marts.dbt_sources import SOURCES
+from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.pinning import pin
 from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
@@ -23,10 +24,11 @@ from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.query import connect, literal, open_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store, store
-from novade_pipeline_tests.places import NewStore, copy
+from novade_pipeline_tests.places import NewStore, copy, reading
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 Row = dict[str, Any]
+Rows = dict[str, list[tuple[Any, ...]]]
 MARTS = (
     *("event_enhanced", "sessions", "user_enhanced"),
     *("daily_performance", "weekly_retention", "tracking_plan_coverage"),
@@ -107,18 +109,15 @@ class World:
             rebuild=rebuild,
         )
 
-    def marts(self, path: Path | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    def marts(self) -> Rows:
         """All rows of all marts, in an order of their own."""
-        with closing(open_database(path or self.warehouse)) as connection:
-            return {
-                name: connection.execute(f"select * from marts.{name} order by all").fetchall()
-                for name in MARTS
-            }
+        with closing(open_database(self.warehouse)) as connection:
+            return _rows(connection)
 
-    def published(self) -> dict[str, list[tuple[Any, ...]]]:
+    def published(self) -> Rows:
         """The same from the lake."""
         places = {name: literal(self.lake.duckdb_path("marts", name)) for name in MARTS}
-        with closing(connect(lake=self.lake)) as connection:
+        with reading(self.lake) as connection:
             return {
                 name: connection.execute(
                     f"select * from delta_scan({place}) order by all"
@@ -126,18 +125,23 @@ class World:
                 for name, place in places.items()
             }
 
-    def whole(self, project: Project) -> dict[str, list[tuple[Any, ...]]]:
+    def whole(self, project: Project) -> Rows:
         """What the marts are when they are made from nothing, by the very SQL of a whole build."""
-        other = self.root / "whole" / "warehouse.duckdb"
-        other.unlink(missing_ok=True)
-        with closing(connect(other, lake=self.lake)) as connection:
-            warehouse.read_books(connection, project.models)
-            versions = warehouse.source_versions(self.lake, SOURCES)
-            pin(connection, self.lake, SOURCES, versions)
-            connection.execute("create schema marts")
-            for name, sql in _sql_of_whole_builds(project).items():
-                connection.execute(f"create table marts.{name} as {sql}")
-        return self.marts(other)
+        read = {source for m in project.models if m.name in MARTS for source in m.sources}
+        sources = [table for table in SOURCES if source_name(table) in read]
+        with reading(self.lake) as connection:
+            connection.execute("attach ':memory:' as warehouse")
+            try:
+                connection.execute("use warehouse")
+                warehouse.read_books(connection, project.models)
+                versions = warehouse.source_versions(self.lake, sources)
+                pin(connection, self.lake, sources, versions)
+                connection.execute("create schema marts")
+                for name, sql in _sql_of_whole_builds(project).items():
+                    connection.execute(f"create table marts.{name} as {sql}")
+                return _rows(connection)
+            finally:
+                connection.execute("use memory; detach warehouse")
 
     @staticmethod
     def event(uuid: str, hour: float, **fields: Any) -> Row:
@@ -164,6 +168,13 @@ class World:
         ]
 
 
+def _rows(connection: duckdb.DuckDBPyConnection) -> Rows:
+    return {
+        name: connection.execute(f"select * from marts.{name} order by all").fetchall()
+        for name in MARTS
+    }
+
+
 @cache
 def _sql_of_whole_builds(project: Project) -> dict[str, str]:
     from dbt.cli.main import dbtRunner
@@ -174,7 +185,9 @@ def _sql_of_whole_builds(project: Project) -> dict[str, str]:
             warehouse.read_books(connection, project.models)
         place = ("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--quiet")
         where = ("--vars", json.dumps({"warehouse_path": str(path)}), "--target-path", folder)
-        done = dbtRunner().invoke(["compile", *place, *where, "--log-path", folder])
+        done = dbtRunner(manifest=project.parsed).invoke(
+            ["compile", *place, *where, "--log-path", folder]
+        )
     compiled = {node.node.name: node.node.compiled_code for node in done.result.results}
     return {model.name: compiled[model.name] for model in project.models if model.name in MARTS}
 

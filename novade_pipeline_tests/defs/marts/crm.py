@@ -13,10 +13,11 @@ from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.merge import merge
-from novade_pipeline.lake.query import connect, literal, open_database
+from novade_pipeline.lake.query import literal, open_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
 from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.places import reading
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 KEEP = PersonalDataPolicy("keep")
@@ -112,7 +113,7 @@ class Crm:
 
     def published(self, mart: str) -> list[Row]:
         """The same from the lake."""
-        with closing(connect(lake=self.lake)) as connection:
+        with reading(self.lake) as connection:
             place = literal(self.lake.duckdb_path("marts", mart))
             found = connection.execute(f"select * from delta_scan({place}) order by all")
             names = [column[0] for column in found.description or ()]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.marts.project import Project
-from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline.defs.salesforce import tables as salesforce
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline_tests.defs.marts.crm import ALL, Crm, Row, ago, day
@@ -235,7 +234,7 @@ def test_the_marts_are_the_same_when_personal_data_is_hashed(crm: Crm, tmp_path:
     write_world(other)
     assert not other.refresh(checks=True).failures
     for name in ALL:
-        table = mart_table(crm.project.nodes[name])
+        table = crm.project.tables[name]
         kept = [c.name for c in table.columns if c.personal is None]
         assert _shown(other, name, kept) == _shown(crm, name, kept), name
     everything = str([other.rows(name) for name in ALL])
@@ -288,7 +287,7 @@ def test_what_names_a_person_is_marked(project: Project) -> None:
         (name, column.name)
         for name in ALL
         if name not in ("event_enhanced", "user_enhanced")
-        for column in mart_table(project.nodes[name]).columns
+        for column in project.tables[name].columns
         if column.personal is not None
     }
     assert marked == {

@@ -15,7 +15,6 @@ from deltalake import DeltaTable
 from novade_pipeline.defs.marts import previews
 from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
-from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY
 from novade_pipeline.lake.query import open_database, sql_type
 from novade_pipeline_tests.defs.marts.crm import Crm, Row
@@ -166,7 +165,7 @@ def test_a_history_has_the_columns_and_types_that_its_yaml_says(project: Project
     # dbt enforces contracts of models only.
     crm = Crm(Path("unused"), project)
     for name, source in (("opportunity_history", OPPORTUNITY), ("account_history", ACCOUNT)):
-        table = mart_table(crm.project.nodes[name])
+        table = crm.project.tables[name]
         types = {column.name: sql_type(column.type) for column in source.columns}
         for column in table.columns:
             if column.name in types:
@@ -181,7 +180,7 @@ def test_the_lake_holds_the_histories(lived: Crm) -> None:
         "select column_name, data_type from duckdb_columns()"
         " where table_name = 'opportunity_history' order by 1"
     )
-    declared = mart_table(lived.project.nodes["opportunity_history"]).columns
+    declared = lived.project.tables["opportunity_history"].columns
     assert columns == sorted((column.name, sql_type(column.type)) for column in declared)
 
 

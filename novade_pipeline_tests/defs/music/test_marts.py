@@ -9,7 +9,6 @@ import pytest
 
 from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
-from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline.defs.music.tables import USERS
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.sandbox.music_api import MusicApi
@@ -139,11 +138,11 @@ def test_the_shares_of_a_taste_make_a_whole_and_the_favourite_is_marked(
 
 
 def test_what_is_personal_in_the_tables_is_personal_in_the_marts(project: Project) -> None:
-    columns = {c.name: c for c in mart_table(project.nodes["dim_users"]).columns}
+    columns = {c.name: c for c in project.tables["dim_users"].columns}
     assert {n for n, c in columns.items() if c.personal is not None} == set(USERS.personal)
     for name in MARTS:
         if name != "dim_users":
-            assert not mart_table(project.nodes[name]).personal
+            assert not project.tables[name].personal
 
 
 def test_a_history_that_vanished_counts_no_more_and_what_is_unchanged_rests(
