@@ -23,6 +23,7 @@ run: setup ## Sample exports to marts; at the end a table of what was done.
 ui: setup ## Dagster's web page, with the sensors running.
 	@$(BESIDE) $(BIN)/novade ui
 
+# Three at a time, on two cores as well: of three, one waits for a server or a process.
 test: setup-dev ## All tests.
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
