@@ -1,6 +1,6 @@
 """Kill `novade run` at 50 moments, marts included; each time the next run must make all right.
 
-    .venv/bin/python benchmarks/kill.py [--points 50] [--hours 48]
+    .venv/bin/python benchmarks/kill.py [--points 50] [--hours 48] [--seed 1]
 
 Unlike the figures this can fail: it ends with 1 where a table or a mart differs from that of a
 load that nobody disturbed, or where a run that succeeded ends with another code than 0.
@@ -26,6 +26,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--points", type=int, default=50)
     options.add_argument("--hours", type=int, default=48)
+    options.add_argument("--seed", type=int, default=1, help="of the moments")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="novade-kill-") as folder:
         undisturbed, killed = Path(folder, "undisturbed"), Path(folder, "killed")
@@ -40,7 +41,7 @@ def main() -> int:
         expected = _all(undisturbed)
         print(f"undisturbed: {seconds:.1f} s")
         wrong = 0
-        for number, after in enumerate(moments(asked.points, seconds), 1):
+        for number, after in enumerate(moments(asked.points, seconds, asked.seed), 1):
             # Every other time the next kill meets what the last one left.
             if number % 2:
                 shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
