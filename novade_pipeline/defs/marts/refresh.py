@@ -197,6 +197,8 @@ def _mart(
     counted = connection.execute(f"select count(*) from marts.{identifier(name)}").fetchone()
     assert counted is not None
     draw, generation = previews.PICTURES.get(name), books.generations[name]
+    # A warehouse that was made anew counts its generations from 1 again.
+    before = picture_of(name, generation) if draw and name not in done.reasons else None
     return Mart(
         reason=done.reasons.get(name),
         rows=counted[0],
@@ -209,7 +211,7 @@ def _mart(
         published=None if name in kept_back else publish(connection, store, table),
         seconds=done.outcomes[name].seconds if name in done.outcomes else 0.0,
         preview=previews.preview(connection, table),
-        picture=draw and (picture_of(name, generation) or draw(connection)),
+        picture=draw and (before or draw(connection)),
     )
 
 

@@ -136,6 +136,29 @@ def test_what_the_books_cannot_follow_is_built_whole(
 
 
 @on_disk
+@pytest.mark.usefixtures("pictures")
+def test_a_mart_that_was_built_is_drawn_whatever_was_drawn_of_that_generation_before(
+    built: World, project: Project
+) -> None:
+    def picture() -> str | None:
+        done = refresh_module.refresh(
+            project,
+            built.lake,
+            built.warehouse,
+            models=("event_enhanced", "daily_performance"),
+            checks=(),
+            picture_of=lambda model, generation: f"{model} {generation}",
+        )
+        return done.marts["daily_performance"].picture
+
+    assert picture() == "daily_performance 1"
+    built.warehouse.unlink()
+    drawn = picture()
+    assert drawn is not None
+    assert drawn.startswith("![Events a day, UTC](data:image/png;base64,")
+
+
+@on_disk
 def test_a_model_whose_code_changed_is_built_whole(built: World, project: Project) -> None:
     _books(built, "update novade.model set code = 'older' where model = 'event_enhanced'")
     _books(built, "update marts.event_enhanced set country = 'wrong'")
