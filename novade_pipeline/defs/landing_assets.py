@@ -201,8 +201,7 @@ def _source_metadata(
         metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
     # Every partition of a run keeps its metadata: a picture for each day of years is too much.
     if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
-        key, version = key_of(source.table), metadata["table_version"]
-        drawn = picture_before(context, key, "rows_by_hour", table_version=version)
+        drawn = picture_before(context, key_of(source.table), "rows_by_hour", metadata)
         metadata["rows_by_hour"] = dg.MetadataValue.md(drawn or _rows_by_hour(lake, source))
     return metadata
 

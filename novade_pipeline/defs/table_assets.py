@@ -177,22 +177,28 @@ def preview(lake: Store, table: Table) -> str:
 
 
 def picture_before(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, name: str, **state: int
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    name: str,
+    metadata: Mapping[str, Any],
+    by: str = "table_version",
 ) -> str | None:
-    """The picture of the newest materialization, where that was of the same state.
+    """The picture of the newest materialization, where nothing has changed since.
 
-    To draw takes longer than all else that a run does which finds nothing to do.
+    To draw takes longer than all else that a run does which finds nothing to do. What has changed
+    is drawn, whatever its version: a table that was deleted and made again counts from 0 again.
 
     Args:
         name: of the picture in the metadata.
-        state: the entry of the metadata that says what is shown, as it is now: `table_version=7`.
+        metadata: of this materialization: whether it is `unchanged`, and `by` which version.
+        by: the entry that must be the same.
     """
     event = context.instance.get_latest_materialization_event(key)
     told = event.asset_materialization if event is not None else None
-    if told is None or name not in told.metadata:
+    if told is None or not metadata["unchanged"] or not {name, by} <= told.metadata.keys():
         return None
-    found = {entry: told.metadata[entry].value for entry in state if entry in told.metadata}
-    return str(told.metadata[name].value) if found == state else None
+    same = told.metadata[by].value == metadata[by]
+    return str(told.metadata[name].value) if same else None
 
 
 def follows_its_sources() -> dg.AutomationCondition[Any]:

@@ -63,15 +63,23 @@ def test_a_picture_of_the_same_state_is_that_of_the_run_before() -> None:
 
     @dg.asset
     def drawn(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        version = int(context.run.tags["version"])
-        before = picture_before(context, context.asset_key, "picture", table_version=version)
+        version, unchanged = context.run.tags["version"], "unchanged" in context.run.tags
+        told = {"unchanged": unchanged, "table_version": version}
+        before = picture_before(context, context.asset_key, "picture", told)
         found.append(before)
         new = dg.MetadataValue.md(before or f"drawn at {version}")
-        return dg.MaterializeResult(metadata={"picture": new, "table_version": version})
+        return dg.MaterializeResult(metadata={"picture": new, **told})
+
+    def run(version: int, **more: str) -> None:
+        dg.materialize([drawn], instance=instance, tags={"version": str(version), **more})
 
     with dg.DagsterInstance.ephemeral() as instance:
-        for version in (1, 1, 1, 2, 1):
-            dg.materialize([drawn], instance=instance, tags={"version": str(version)})
+        run(1)
+        run(1, unchanged="")
+        run(1, unchanged="")
+        run(2, unchanged="")
+        # A table that was deleted and made again has the same version, and other rows.
+        run(2)
     assert found == [None, "drawn at 1", "drawn at 1", None, None]
 
 
@@ -80,8 +88,9 @@ def test_a_run_that_told_no_picture_has_none_to_show_again() -> None:
 
     @dg.asset
     def drawn(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        found.append(picture_before(context, context.asset_key, "picture", table_version=1))
-        return dg.MaterializeResult(metadata={"table_version": 1})
+        told = {"unchanged": True, "table_version": 1}
+        found.append(picture_before(context, context.asset_key, "picture", told))
+        return dg.MaterializeResult(metadata=told)
 
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(2):

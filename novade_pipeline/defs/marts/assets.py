@@ -122,7 +122,11 @@ def _step(
             variables=settings.of(MartsSettings).model_dump(),
             on_progress=context.log.info,
             picture_of=lambda name, generation: picture_before(
-                context, dg.AssetKey([GROUP, name]), "picture", generation=generation
+                context,
+                dg.AssetKey([GROUP, name]),
+                "picture",
+                {"unchanged": True, "generation": generation},
+                by="generation",
             ),
         )
         for name, mart in done.marts.items():

@@ -93,12 +93,8 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
         counts = count_by_type(lake)
         metadata = table_metadata(lake, EVENT_VERDICTS, receipts)
         if counts:
-            drawn = picture_before(
-                context,
-                key_of(EVENT_VERDICTS),
-                "verdicts_by_type",
-                table_version=metadata["table_version"],
-            )
+            key = key_of(EVENT_VERDICTS)
+            drawn = picture_before(context, key, "verdicts_by_type", metadata)
             metadata["verdicts_by_type"] = dg.MetadataValue.md(drawn or _by_type(counts))
         total = sum(sum(of.values()) for of in counts.values())
         allowed = {
