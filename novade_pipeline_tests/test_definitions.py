@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -76,6 +77,14 @@ def test_every_asset_says_what_it_is(definitions: dg.Definitions) -> None:
         columns = spec.metadata["dagster/column_schema"].columns
         assert columns, name
         assert [c.name for c in columns if not c.description] == [], name
+
+
+def test_every_freshness_policy_can_be_shown(definitions: dg.Definitions) -> None:
+    for spec in _specs(definitions):
+        policy: Any = spec.freshness_policy
+        assert policy is not None, spec.key
+        # GraphQL's whole numbers have 32 bits; one that is greater fails the page of all assets.
+        assert policy.fail_window.to_timedelta().total_seconds() < 2**31, spec.key
 
 
 def test_every_declared_table_is_an_asset(definitions: dg.Definitions) -> None:

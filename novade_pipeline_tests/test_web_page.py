@@ -210,6 +210,7 @@ def _text(browser: Any, url: str, awaited: str) -> str:
         return awaited in seen[0]
 
     until(f"{url} shows {awaited!r}", is_there)
+    assert "GraphQL error" not in seen[0]
     return seen[0]
 
 
