@@ -23,7 +23,7 @@ SHOTS: dict[str, tuple[str, tuple[int, int], list[str]]] = {
     "graph": ("/assets/marts/event_enhanced?view=lineage", (1900, 1000), []),
     "asset": ("/assets/marts/sessions", (1500, 1250), []),
     "picture": ("/assets/tracking_plan/event_verdicts", (1500, 1000), [_PICTURE]),
-    "checks": ("/assets/amplitude/quarantine?view=checks", (1500, 900), []),
+    "checks": ("/assets/amplitude/quarantine?view=checks&checkDetail=nothing_in_quarantine", (1500, 900), []),
     "runs": ("/runs", (1500, 620), []),
 }
 
