@@ -17,13 +17,14 @@ PICTURES = Path(__file__).with_name("pictures")
 WAIT_SECONDS = 6
 # Right of it is the page; left of it are menus, which name the same things.
 PAGE_LEFT = 560
+_WARNING = "quarantine?view=checks&checkDetail=nothing_in_quarantine"
 _PICTURE = "(//*[contains(text(), 'Show Markdown')])[2]"
 # Name -> path, window size, what is clicked first.
 SHOTS: dict[str, tuple[str, tuple[int, int], list[str]]] = {
     "graph": ("/assets/marts/event_enhanced?view=lineage", (1900, 1000), []),
     "asset": ("/assets/marts/sessions", (1500, 1250), []),
     "picture": ("/assets/tracking_plan/event_verdicts", (1500, 1000), [_PICTURE]),
-    "checks": ("/assets/amplitude/quarantine?view=checks&checkDetail=nothing_in_quarantine", (1500, 900), []),
+    "checks": (f"/assets/amplitude/{_WARNING}", (1500, 900), []),
     "runs": ("/runs", (1500, 620), []),
 }
 
