@@ -30,7 +30,7 @@ class EventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._kept: OrderedDict[str, Engine] = OrderedDict()
-        # Tables and columns that are there.
+        # Tables and columns that are there; wiping empties them, and takes none away.
         self._known: set[str] = set()
         # An engine has one connection: threads take it in turns, as they do in Dagster's own.
         self._turn = threading.Lock()
@@ -94,7 +94,6 @@ class EventLog(SqliteEventLogStorage):
         with self._turn:
             while self._kept:
                 self._kept.popitem()[1].dispose()
-            self._known.clear()
 
 
 def _engine(url: str) -> Engine:

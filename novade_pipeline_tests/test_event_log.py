@@ -140,6 +140,18 @@ def test_threads_and_processes_write_at_the_same_time_and_nothing_is_lost(
         assert told == sorted(wanted)
 
 
+def test_a_table_or_a_column_is_known_only_from_when_it_is_there(settings: Settings) -> None:
+    with dagster_instance(settings) as instance:
+        log = instance.event_log_storage
+        assert isinstance(log, EventLog)
+        assert [log.has_table("asset_keys"), log.has_table("later")] == [True, False]
+        with log.index_connection() as connection:
+            connection.exec_driver_sql("create table later (id integer)")
+        assert [log.has_table("later"), log.has_table("later")] == [True, True]
+        assert log.has_asset_key_col("cached_status_data")
+        assert not log.has_asset_key_col("no_such_column")
+
+
 def test_what_is_wiped_is_gone_and_the_next_run_is_held(settings: Settings) -> None:
     with dagster_instance(settings) as instance:
         gone = _run(instance)

@@ -1,15 +1,18 @@
-"""A webhook's other end: a real HTTP server that keeps what it is sent."""
+"""A webhook's other end, a real HTTP server that keeps what it is sent, and who tells it."""
 
 import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from novade_pipeline.defs.operations import webhook
+from novade_pipeline_tests.defs.operations.alert_world import World
 
 SECRET = "T0KEN-in-the-address"
 
@@ -78,3 +81,10 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def world(tmp_path: Path, receiver: Receiver) -> Iterator[World]:
+    """Runs and checks whose alerts go to the receiver."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield World(tmp_path, instance, receiver.url)

@@ -1,22 +1,14 @@
 """Who is told of runs, tick by tick: a real instance, real runs, a webhook that listens."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from novade_pipeline_tests.defs.operations.alert_world import (
     World,
     failing_with,
 )
 from novade_pipeline_tests.defs.operations.conftest import Receiver
-
-
-@pytest.fixture
-def world(tmp_path: Path, receiver: Receiver) -> Iterator[World]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield World(tmp_path, instance, receiver.url)
 
 
 def test_where_nobody_is_to_be_told_the_variable_is_named(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Who is told of checks and of assets that are late."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -15,12 +13,6 @@ from novade_pipeline_tests.defs.operations.alert_world import (
     failing_with,
 )
 from novade_pipeline_tests.defs.operations.conftest import Receiver
-
-
-@pytest.fixture
-def world(tmp_path: Path, receiver: Receiver) -> Iterator[World]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield World(tmp_path, instance, receiver.url)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,7 @@
 """Nothing is lost and nothing told twice, whatever the webhook does."""
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from novade_pipeline.defs.operations import alerts, problems
@@ -14,12 +11,6 @@ from novade_pipeline_tests.defs.operations.alert_world import (
     failing_with,
 )
 from novade_pipeline_tests.defs.operations.conftest import SECRET, Receiver
-
-
-@pytest.fixture
-def world(tmp_path: Path, receiver: Receiver) -> Iterator[World]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield World(tmp_path, instance, receiver.url)
 
 
 def test_while_the_webhook_is_down_nothing_is_lost_and_nothing_told_twice(
