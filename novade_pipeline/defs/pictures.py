@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _COLOURS = ("#4f43dd", "#f29e4c", "#d1495b", "#2a9d8f", "#8d99ae")
+# What numbers and dates need is known; to find it out takes longer than to draw.
+_MARGINS = {"left": 0.1, "right": 0.98, "top": 0.88, "bottom": 0.19}
 
 
 def stacked_bars(
@@ -18,6 +20,7 @@ def stacked_bars(
         series: name -> one value a moment.
         ylabel: what the values count.
     """
+    named = bool(at) and isinstance(at[0], str)
 
     def draw(axes: Any) -> None:
         import numpy as np
@@ -27,7 +30,6 @@ def stacked_bars(
         bars_of: Any = collections.PolyCollection
         calendar: Any = dates
 
-        named = bool(at) and isinstance(at[0], str)
         places = np.arange(len(at)) if named else calendar.date2num(at)
         width = 0.8 if named or len(at) < 2 else np.diff(places).min() * 0.9
         left, right, bottom = places - width / 2, places + width / 2, np.zeros(len(at))
@@ -54,19 +56,28 @@ def stacked_bars(
                 frameon=False, ncols=len(series), loc="lower right", bbox_to_anchor=(1, 0.98)
             )
 
-    return picture(title, draw)
+    return picture(title, draw, margins=None if named else _MARGINS)
 
 
-def picture(title: str, draw: Callable[[Any], None], height: float = 3) -> str:
+def picture(
+    title: str,
+    draw: Callable[[Any], None],
+    *,
+    height: float = 3,
+    margins: Mapping[str, float] | None = None,
+) -> str:
     """What `draw` puts on matplotlib's axes, as Markdown that holds the image itself.
 
     Args:
         height: inches at 80 dots; the width is 8.
+        margins: where the axes begin and end, as shares; None: as their labels need it.
     """
     # matplotlib takes a second to import; its `pyplot` would look for a display.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, height), layout="constrained", dpi=80)
+    figure = Figure(figsize=(8, height), layout=None if margins else "constrained", dpi=80)
+    if margins:
+        figure.subplots_adjust(**margins)
     axes = figure.subplots()
     axes.set_title(title, loc="left")
     draw(axes)

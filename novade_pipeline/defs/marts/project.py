@@ -266,11 +266,7 @@ def _invoke(
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    def heard(event: Any) -> None:
-        told = event.info.name in ("LogModelResult", "LogTestResult", "LogNodeResult")
-        # A test that passed is told at the end, with all others.
-        if told and "PASS" not in event.info.msg:
-            on_progress(re.sub(r" \.{2,}", "", event.info.msg))
+    from novade_pipeline.defs.marts.dbt_events import heard
 
     place = (
         *("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)),
@@ -278,7 +274,9 @@ def _invoke(
         *("--vars", json.dumps({"warehouse_path": str(warehouse_path), **variables})),
     )
     try:
-        result = dbtRunner(manifest=manifest, callbacks=[heard]).invoke([*args, *place, *_QUIET])
+        with heard(on_progress) as callback:
+            runner = dbtRunner(manifest=manifest, callbacks=[callback])
+            result = runner.invoke([*args, *place, *_QUIET])
     finally:
         # dbt-duckdb keeps the file, and so its lock, until the process ends.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
