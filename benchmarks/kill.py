@@ -17,7 +17,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from novade_pipeline.sandbox import amplitude_exports
-from novade_pipeline_tests.killing import moments, run, run_and_kill
+from novade_pipeline_tests.commands import novade_killed
+from novade_pipeline_tests.killing import moments, run
 from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
 
 
@@ -46,7 +47,7 @@ def main() -> int:
             if number % 2:
                 shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
                 (killed / "data" / "warehouse.duckdb").unlink(missing_ok=True)
-            code = run_and_kill(killed, after)
+            code = novade_killed(killed, "run", after=after)
             run(killed)
             right = _all(killed) == expected
             wrong += not right

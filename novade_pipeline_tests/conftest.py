@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from novade_pipeline.running import run_graph
+from novade_pipeline.settings import Settings
 from novade_pipeline.storage import store
 from novade_pipeline_tests.azurite import Azurite, running_azurite
 from novade_pipeline_tests.faulty_proxy import FaultyProxy, faulty_proxy
 from novade_pipeline_tests.places import NewStore
+from novade_pipeline_tests.worlds import settings_in
 
 settings.register_profile(
     "novade",
@@ -44,6 +48,21 @@ def shared() -> Path:
             pytest.fail(told)
         pytest.skip(told)
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Settings:
+    """The shared data, loaded in one run by the process of tests that asks first; to be read."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    loaded = settings_in(folder / "real_data", shared / "landing")
+    with (folder / "real_data.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not loaded.dagster_home.exists():
+            outcome = run_graph(loaded)
+            assert outcome.success, outcome.failures
+    return loaded
 
 
 @pytest.fixture(scope="session")

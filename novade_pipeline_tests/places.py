@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from typing import TypeAlias
 
 import duckdb
@@ -53,17 +52,9 @@ def clear(root: Store, *folder: str) -> None:
 
 @contextmanager
 def reading(lake: Store) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that reads the lake; for all on the disk the same, which takes 0.3 s to make."""
-    if isinstance(lake, LocalStore):
-        yield _reading_disks()
-        return
+    """A connection that reads the lake."""
     with connect(lake=lake) as connection:
         yield connection
-
-
-@cache
-def _reading_disks() -> duckdb.DuckDBPyConnection:
-    return connect()
 
 
 def credentials(root: Store) -> dict[str, str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from novade_pipeline.sandbox import amplitude_exports
-from novade_pipeline_tests.killing import moments, run, run_and_kill
+from novade_pipeline_tests.commands import novade_killed
+from novade_pipeline_tests.killing import moments, run
 from novade_pipeline_tests.worlds import PRODUCT, marts_of, settings_in, tables_of
 
 POINTS = 3
@@ -28,7 +29,7 @@ def test_a_run_that_is_killed_and_started_again_leaves_exactly_the_right_rows(
     for after in moments(POINTS, seconds):
         shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
         (killed / "data" / "warehouse.duckdb").unlink(missing_ok=True)
-        ended.append(run_and_kill(killed, after, *product))
+        ended.append(novade_killed(killed, "run", *product, after=after))
         run(killed, *product)
         assert _all(killed) == expected, f"killed after {after:.2f} of {seconds:.2f} s"
     assert None in ended, "no run was killed before its end"

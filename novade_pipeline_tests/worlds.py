@@ -41,6 +41,17 @@ def settings_of(root: Path, lake: Store, landing: Store) -> Settings:
     )
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """What makes a process of its own work on the same lake, warehouse and runs."""
+    return {
+        "NOVADE_LAKE_URL": settings.lake_url,
+        "NOVADE_LANDING_URL": settings.landing_url,
+        "NOVADE_WAREHOUSE_PATH": str(settings.warehouse_path),
+        "NOVADE_DAGSTER_HOME": str(settings.dagster_home),
+        "NOVADE_LANDING_GRACE_HOURS": str(settings.landing_grace_hours),
+    }
+
+
 def marts_of(settings: Settings) -> dict[str, list[Any]]:
     """Every mart's rows, in one order."""
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:

@@ -16,7 +16,10 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
-CONFIG = {"allow_unsigned_extensions": "true", "autoinstall_known_extensions": "false"}
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "allow_unsigned_extensions": "true",
+    "autoinstall_known_extensions": "false",
+}
 """Of each database; `dbt/profiles.yml` says the same, for DuckDB shares no database otherwise."""
 _HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 _TYPES: dict[pa.DataType, str] = {
