@@ -6,10 +6,20 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do for kept in $$v ""; do \
 	assert (3, 11) <= sys.version_info[:2] < (3, 14); print(sys.executable)' \
 	2>/dev/null && exit; done; done)
 BIN := .venv/bin
-PIP := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
+PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 HOURS ?= 336
 EVENTS_PER_HOUR ?= 120
 BESIDE = $(BIN)/novade sandbox with --events-per-hour $(EVENTS_PER_HOUR) --
+
+# What a run imports is compiled, and the marts' project is parsed, by one process before others;
+# what is wrong with the settings is told by the command that comes next.
+define LOAD
+import dbt.cli.main, matplotlib.figure, pandas
+from novade_pipeline.settings import load_settings
+from novade_pipeline.definitions import build_definitions
+build_definitions(load_settings())
+endef
+export LOAD
 
 # Compiled modules are kept: without them each process that loads the graph takes 6 s longer.
 unexport PYTHONDONTWRITEBYTECODE
@@ -63,6 +73,8 @@ azurite-setup: dev/azurite/node_modules/.package-lock.json
 	@echo "Installing the pinned packages of requirements/$*.txt …"
 	@$(PIP) -r requirements/$*.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@echo "Loading the graph, for the first time …"
+	@$(BIN)/python -c "$$LOAD" 2>/dev/null || true
 	@touch $@
 
 dev/azurite/node_modules/.package-lock.json: dev/azurite/package-lock.json
