@@ -9,11 +9,11 @@ PATIENCE = 600.0
 
 
 def until(told: str, is_so: Callable[[], bool]) -> None:
-    """Look until it is so: the page has no other way to tell."""
+    """Look each second until it is so: the page has no other way to tell, and to ask it costs."""
     end = time.monotonic() + PATIENCE
     while not is_so():
         assert time.monotonic() < end, f"expected within {PATIENCE:.0f} s: {told}"
-        time.sleep(0.3)
+        time.sleep(1)
 
 
 def page_answers(url: str) -> bool:

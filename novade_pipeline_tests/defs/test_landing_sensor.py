@@ -15,7 +15,7 @@ from novade_pipeline.defs.table_assets import key_of
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Entry, LocalStore
-from novade_pipeline_tests.worlds import TABLES, marts_of, settings_in, tables_of
+from novade_pipeline_tests.worlds import MARTS, TABLES, marts_of, settings_in, tables_of
 
 FIRST = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -49,13 +49,15 @@ class World:
         return told
 
     def run(
-        self, request: dg.RunRequest, run_config: Any = None, *, whole: bool = False
+        self, request: dg.RunRequest, run_config: Any = None, *, marts: bool = False
     ) -> dg.ExecuteInProcessResult:
-        """What is asked for, as far as it lands or is made of that at once; or the whole graph."""
+        """What is asked for, as far as it lands or is made of that at once; or its marts too."""
         job = self.definitions.resolve_job_def(JOB)
+        keys = [key_of(table) for table in (*TABLES, FILES)]
+        keys += [dg.AssetKey(["marts", mart]) for mart in MARTS if marts]
         return job.execute_in_process(
             instance=self.instance,
-            asset_selection=None if whole else [key_of(table) for table in (*TABLES, FILES)],
+            asset_selection=keys,
             tags=dict(request.tags),
             run_config=run_config or request.run_config,
             raise_on_error=False,
@@ -168,7 +170,7 @@ def test_what_a_crash_cut_off_after_the_load_is_asked_for(world: World) -> None:
     world.land(3)
     (request,) = world.tick().run_requests
     Path(world.settings.warehouse_path).mkdir()
-    assert not world.run(request, whole=True).success
+    assert not world.run(request, marts=True).success
     Path(world.settings.warehouse_path).rmdir()
     (again,) = world.tick().run_requests
     assert again.tags[WANTED_TAG].startswith("after-")
@@ -190,11 +192,11 @@ def test_the_sensors_runs_give_what_one_load_gives(
     for hours in (2, 30):
         world.land(hours)
         (request,) = world.tick().run_requests
-        assert world.run(request, whole=True).success
+        assert world.run(request, marts=True).success
     with dg.DagsterInstance.ephemeral() as instance:
         other = World(tmp_path_factory.mktemp("other"), instance)
         other.land(30)
         (request,) = other.tick().run_requests
-        assert other.run(request, whole=True).success
+        assert other.run(request, marts=True).success
     assert tables_of(world.settings) == tables_of(other.settings)
     assert marts_of(world.settings) == marts_of(other.settings)

@@ -130,18 +130,14 @@ class World:
         read = {source for m in project.models if m.name in MARTS for source in m.sources}
         sources = [table for table in SOURCES if source_name(table) in read]
         with reading(self.lake) as connection:
-            connection.execute("attach ':memory:' as warehouse")
-            try:
-                connection.execute("use warehouse")
-                warehouse.read_books(connection, project.models)
-                versions = warehouse.source_versions(self.lake, sources)
-                pin(connection, self.lake, sources, versions)
-                connection.execute("create schema marts")
-                for name, sql in _sql_of_whole_builds(project).items():
-                    connection.execute(f"create table marts.{name} as {sql}")
-                return _rows(connection)
-            finally:
-                connection.execute("use memory; detach warehouse")
+            connection.execute("attach ':memory:' as warehouse; use warehouse")
+            warehouse.read_books(connection, project.models)
+            versions = warehouse.source_versions(self.lake, sources)
+            pin(connection, self.lake, sources, versions)
+            connection.execute("create schema marts")
+            for name, sql in _sql_of_whole_builds(project).items():
+                connection.execute(f"create table marts.{name} as {sql}")
+            return _rows(connection)
 
     @staticmethod
     def event(uuid: str, hour: float, **fields: Any) -> Row:
