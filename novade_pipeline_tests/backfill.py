@@ -1,17 +1,14 @@
 """A backfill of one window as a process of its own, which writes when it is told to.
 
-It says `reading` when the table is open and rows are asked for, waits for a line, and ends with
-how many failures that pass it met on the way. A step of the graph tries again as often.
+It says that it reads when the table is open and rows are asked for, waits, and ends with how many
+failures that pass it met on the way. A step of the graph tries again as often.
 """
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from multiprocessing.connection import Connection
 
 import pyarrow as pa
 from pydantic import BaseModel, Field
@@ -21,6 +18,7 @@ from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store, store
+from novade_pipeline_tests.forks import FORKS
 from novade_pipeline_tests.places import credentials
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -79,44 +77,32 @@ def at_once(lake: Store, backfills: Sequence[Backfill]) -> list[int]:
     Returns:
         how many failures each met.
     """
-    told = [json.dumps([lake.url, credentials(lake), b.writer, b.first, b.end]) for b in backfills]
     with ExitStack() as until_end:
-        processes = [
-            until_end.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-m", "novade_pipeline_tests.backfill", argument],
-                    cwd=Path(__file__).resolve().parents[1],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
+        connections = []
+        for backfill in backfills:
+            ours, theirs = FORKS.Pipe()
+            process = FORKS.Process(
+                target=_write_when_told, args=(lake.url, credentials(lake), backfill, theirs)
             )
-            for argument in told
-        ]
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "reading\n"
-        ended = []
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("write\n")
-            process.stdin.flush()
-        for process in processes:
-            output, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, output
-            ended.append(int(output))
-    return ended
+            process.start()
+            until_end.callback(process.join)
+            until_end.callback(process.kill)
+            theirs.close()
+            connections.append(ours)
+        assert [connection.recv() for connection in connections] == ["reading"] * len(connections)
+        for connection in connections:
+            connection.send("write")
+        return [connection.recv() for connection in connections]
 
 
-def main() -> None:
-    """Do one backfill, told as JSON in the first argument."""
-    url, access, *told = json.loads(sys.argv[1])
-    backfill, lake = Backfill(*told), store(url, access)
-    rows = backfill.rows()
+def _write_when_told(
+    url: str, access: Mapping[str, str], backfill: Backfill, told: Connection
+) -> None:
+    lake, rows = store(url, access), backfill.rows()
 
     def when_told() -> Iterator[pa.RecordBatch]:
-        print("reading", flush=True)
-        sys.stdin.readline()
+        told.send("reading")
+        told.recv()
         yield from rows.to_batches()
 
     source = pa.RecordBatchReader.from_batches(rows.schema, when_told())
@@ -126,9 +112,6 @@ def main() -> None:
         except TransientFailure:
             source = pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches())
         else:
-            sys.exit(print(failures))
-    sys.exit("the last run failed as well")
-
-
-if __name__ == "__main__":
-    main()
+            told.send(failures)
+            return
+    raise AssertionError("the last run failed as well")

@@ -1,10 +1,8 @@
-"""`novade` as a process of its own, forked from one that has imported what a run needs.
+"""`novade` as a process of its own, as if a person had typed it.
 
-A start costs what the command does, and not 5 s of imports first; all else is as if a person had
-typed it: folder, environment, output, exit code, and how it can be killed.
+Folder, environment, output, exit code, and how it can be killed are those of any command.
 """
 
-import multiprocessing
 import os
 import sys
 import tempfile
@@ -14,15 +12,9 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from novade_pipeline_tests.forks import FORKS
+
 _SECONDS = 300
-_FORKS = multiprocessing.get_context("forkserver")
-# Not the command itself: its console looks at the environment when it is imported.
-_FORKS.set_forkserver_preload(
-    [
-        *("novade_pipeline.running", "novade_pipeline.event_log", "novade_pipeline.defs.pictures"),
-        *("dagster_dbt", "dbt.cli.main", "pandas", "matplotlib.backends.backend_agg"),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ def _started(
     with tempfile.TemporaryDirectory(prefix="novade-command-") as outputs:
         told = Path(outputs, "stdout"), Path(outputs, "stderr")
         environment = {**os.environ, "COLUMNS": "200", **env}
-        process = _FORKS.Process(target=_command, args=(folder, arguments, environment, told))
+        process = FORKS.Process(target=_command, args=(folder, arguments, environment, told))
         process.start()
         try:
             yield process, told

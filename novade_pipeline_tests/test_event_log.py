@@ -1,7 +1,5 @@
 """Dagster's log of events over connections that stay open, beside Dagster's own."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 from novade_pipeline.event_log import KEPT, EventLog
 from novade_pipeline.running import dagster_instance, prepare_home
 from novade_pipeline.settings import Settings, load_settings
+from novade_pipeline_tests.forks import FORKS
 from novade_pipeline_tests.worlds import settings_in
 
 ASSETS = ("a", "b", "c")
@@ -100,12 +99,6 @@ def _is_log(file: Path, folder: Path) -> bool:
 
 
 EVENTS_OF_A_WRITER = 40
-WRITER = """
-import sys
-from pathlib import Path
-from novade_pipeline_tests.test_event_log import report
-report(Path(sys.argv[1]), "process")
-"""
 
 
 def report(home: Path, writer: str) -> None:
@@ -125,10 +118,12 @@ def test_threads_and_processes_write_at_the_same_time_and_nothing_is_lost(
 ) -> None:
     """As the steps of a run on the web page do."""
     with dagster_instance(settings) as instance:
-        other = subprocess.Popen([sys.executable, "-c", WRITER, str(settings.dagster_home)])
+        other = FORKS.Process(target=report, args=(settings.dagster_home, "process"))
+        other.start()
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda name: _report(instance, name), ["first", "second", "third"]))
-        assert other.wait() == 0
+        other.join()
+        assert other.exitcode == 0
         records = instance.fetch_materializations(dg.AssetKey("shared"), limit=1000).records
         told = sorted(
             str(record.asset_materialization.metadata["of"].value)

@@ -2,8 +2,6 @@
 
 import shutil
 import signal
-import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,10 +16,10 @@ from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY
 from novade_pipeline.lake.query import open_database, sql_type
 from novade_pipeline_tests.defs.marts.crm import Crm, Row
+from novade_pipeline_tests.defs.marts.dying import refresh_that_dies_in_the_snapshot
 from novade_pipeline_tests.places import clear
 
 MARTS = ("opportunity_history", "sales_snapshot")
-ROOT = Path(__file__).parents[3]
 
 
 def _at(day: int, hour: int = 12) -> datetime:
@@ -308,33 +306,13 @@ def test_a_refresh_that_is_cut_off_loses_no_state(
     assert moved.published("opportunity_history") == after
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from dbt.adapters.duckdb.impl import DuckDBAdapter as Adapter
-from novade_pipeline.defs.marts.project import prepared_project
-from novade_pipeline.defs.marts.refresh import refresh
-from novade_pipeline.storage import store
-commit = Adapter.commit_if_has_connection
-def die_in_the_snapshot(self):
-    if self.connections.get_thread_connection().name.startswith("snapshot."):
-        os.kill(os.getpid(), signal.SIGKILL)
-    commit(self)
-Adapter.commit_if_has_connection = die_in_the_snapshot
-root = Path(sys.argv[1])
-project = prepared_project(root / "warehouse.duckdb")
-refresh(project, store(str(root / "lake")), root / "warehouse.duckdb",
-    models=["opportunity_history"], checks=[])
-"""
-
-
 def test_a_snapshot_that_is_killed_before_its_commit_was_not_taken(moved: Crm) -> None:
     before = moved.rows("opportunity_history")
     books = "select generation from novade.model where model = 'opportunity_history'"
     generation = moved.query(books)
     moved.write(OPPORTUNITY, [_opportunity(20, id="o3")])
-    command = [sys.executable, "-c", KILLED, str(moved.warehouse.parent)]
-    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    ended = refresh_that_dies_in_the_snapshot(moved.warehouse.parent, ["opportunity_history"])
+    assert ended == -signal.SIGKILL
     assert (moved.rows("opportunity_history"), moved.query(books)) == (before, generation)
     assert not moved.refresh("opportunity_history").failures
     assert len(moved.rows("opportunity_history")) == len(before) + 1

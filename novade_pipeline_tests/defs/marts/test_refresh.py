@@ -2,12 +2,9 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,10 +15,10 @@ from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.errors import PermanentFailure, UserError
 from novade_pipeline.lake.query import open_database
+from novade_pipeline_tests.defs.marts.dying import killed_refresh
 from novade_pipeline_tests.places import clear, on_disk
 
 World = Any
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -307,21 +304,6 @@ def test_rows_and_books_are_committed_together_or_not_at_all(
     ]
 
 
-KILLED = """
-import sys
-from pathlib import Path
-from novade_pipeline.defs.marts.project import prepared_project
-from novade_pipeline.defs.marts.refresh import refresh
-from novade_pipeline.storage import store
-from dbt.cli.main import dbtRunner
-root = Path(sys.argv[1])
-project = prepared_project(root / "warehouse.duckdb")
-print("ready", flush=True)
-refresh(project, store(sys.argv[2]), root / "warehouse.duckdb",
-    models=[model.name for model in project.models], checks=[])
-"""
-
-
 @on_disk
 @pytest.mark.parametrize("seconds", [0.5, 1.0])
 def test_a_refresh_that_is_killed_is_finished_by_the_next(
@@ -331,16 +313,7 @@ def test_a_refresh_that_is_killed_is_finished_by_the_next(
     built.land(5, built.event("new", 5.0))
     built.identities = {1: 2, 3: 2}
     built.write()
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(built.root), built.lake.url],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    killed_refresh(built.root, [model.name for model in project.models], seconds)
     with closing(duckdb.connect(str(built.warehouse))) as connection:
         generations = dict(
             connection.execute("select model, generation from novade.model").fetchall()

@@ -1,0 +1,64 @@
+"""Refreshes of the marts in processes of their own, which are killed or kill themselves."""
+
+import os
+import signal
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from novade_pipeline.defs.marts.project import prepared_project
+from novade_pipeline.defs.marts.refresh import refresh
+from novade_pipeline.storage import store
+from novade_pipeline_tests.forks import FORKS
+
+
+def killed_refresh(root: Path, models: Sequence[str], seconds: float) -> int | None:
+    """Refresh the models of a world and kill the process after so many seconds.
+
+    Returns:
+        its exit code.
+    """
+    ours, theirs = FORKS.Pipe()
+    process = FORKS.Process(target=_refresh, args=(root, models, theirs))
+    process.start()
+    ours.recv()
+    process.join(seconds)
+    process.kill()
+    process.join()
+    return process.exitcode
+
+
+def refresh_that_dies_in_the_snapshot(root: Path, models: Sequence[str]) -> int | None:
+    """Refresh the models; as dbt would commit a snapshot, the process is killed.
+
+    Returns:
+        its exit code.
+    """
+    process = FORKS.Process(target=_refresh_and_die, args=(root, models))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def _refresh(root: Path, models: Sequence[str], ready: Connection | None) -> None:
+    warehouse = root / "warehouse.duckdb"
+    project = prepared_project(warehouse)
+    if ready:
+        ready.send("ready")
+    refresh(project, store(str(root / "lake")), warehouse, models=models, checks=[])
+
+
+def _refresh_and_die(root: Path, models: Sequence[str]) -> None:
+    from dbt.adapters.duckdb.impl import DuckDBAdapter
+
+    adapter: Any = DuckDBAdapter
+    commit = adapter.commit_if_has_connection
+
+    def die_in_the_snapshot(self: Any) -> None:
+        if self.connections.get_thread_connection().name.startswith("snapshot."):
+            os.kill(os.getpid(), signal.SIGKILL)
+        commit(self)
+
+    adapter.commit_if_has_connection = die_in_the_snapshot
+    _refresh(root, models, None)
