@@ -69,10 +69,16 @@ azurite-setup: dev/azurite/node_modules/.package-lock.json
 		-r requirements/build.txt
 	@touch .venv/bin/uv
 
-.venv/ready-%: .venv/bin/uv requirements/%.txt pyproject.toml
+.venv/installed-%: .venv/bin/uv requirements/%.txt pyproject.toml
 	@echo "Installing the pinned packages of requirements/$*.txt …"
 	@$(PIP) -r requirements/$*.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Make would take it for something in between, and delete it.
+.PRECIOUS: .venv/installed-%
+
+.venv/ready-%: .venv/installed-%
 	@echo "Loading the graph, for the first time …"
 	@$(BIN)/python -c "$$LOAD" 2>/dev/null || true
 	@touch $@
