@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
-from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.query import identifier, scratch
 from novade_pipeline.lake.table import Table
 
 _OURS = ("read_at",)
@@ -58,8 +57,9 @@ def changes(
     told = [identifier(name) for name in names if name not in (*table.key, *_OURS)]
     differs = f"({_struct('f', told)}) is distinct from ({_struct('t', told)})"
     kind = table.schema.field(table.key[0]).type
-    with closing(duckdb.connect()) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    if not len(found) and keys is None:
+        return Changes(table.schema.empty_table(), 0, 0, 0, 0, 0)
+    with closing(scratch()) as connection:
         numbered = found.append_column("_nth", pa.array(range(len(found)), pa.int64()))
         connection.register("there", there)
         connection.register("numbered", numbered)

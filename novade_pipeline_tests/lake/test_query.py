@@ -21,6 +21,7 @@ from novade_pipeline.lake.query import (
     literal,
     open_database,
     scan,
+    scratch,
     sql_type,
 )
 from novade_pipeline.lake.table import Table
@@ -123,6 +124,23 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
 def test_an_extension_that_is_not_installed_names_its_package() -> None:
     with pytest.raises(UserError, match="duckdb-extension-spatial"):
         extension_path("spatial")
+
+
+def test_a_database_installs_nothing_by_itself(tmp_path: Path) -> None:
+    with connect(tmp_path / "some.duckdb") as connection:
+        told = connection.execute("select current_setting('autoinstall_known_extensions')")
+        assert told.fetchone() == (False,)
+
+
+def test_scratch_work_is_seen_by_nobody_else_and_in_utc() -> None:
+    with scratch() as one, scratch() as other:
+        for connection, number in ((one, 1), (other, 2)):
+            connection.register("given", pa.table({"number": [number]}))
+            connection.execute("create temp table kept as from given")
+        assert [c.execute("from kept").fetchall() for c in (one, other)] == [[(1,)], [(2,)]]
+        assert one.execute("select current_setting('TimeZone')").fetchone() == ("UTC",)
+    with scratch() as later:
+        assert later.execute("select count(*) from duckdb_tables()").fetchone() == (0,)
 
 
 def test_limits_are_set(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.delta import WriteReceipt, transaction_version
 from novade_pipeline.lake.merge import merge
-from novade_pipeline.lake.query import identifier, open_database
+from novade_pipeline.lake.query import identifier, scratch
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
@@ -142,7 +142,7 @@ def _recalculate(lake: Store, fields: Fields, told: Spool, slice_rows: int) -> l
         return []
     now = ", ".join(f"told.{one} as {one}" for one in formulas)
     differs = " or ".join(f"told.{one} is distinct from ours.{one}" for one in formulas)
-    with closing(open_database(":memory:")) as connection:
+    with closing(scratch()) as connection:
         connection.register("told", told.reader())
         connection.register("ours", stream(lake, table))
         found = connection.execute(
