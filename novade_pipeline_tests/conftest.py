@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from novade_pipeline.running import run_graph
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import store
 from novade_pipeline_tests.azurite import Azurite, running_azurite
@@ -53,6 +52,9 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def real_data(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Settings:
     """The shared data, loaded in one run by the process of tests that asks first; to be read."""
+    # Here, as the process that only hands out tests needs no Dagster.
+    from novade_pipeline.running import run_graph
+
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent

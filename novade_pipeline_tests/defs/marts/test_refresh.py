@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from dbt_common.events.event_manager_client import get_event_manager
 from deltalake import DeltaTable
 
 from novade_pipeline.defs.marts import refresh as refresh_module
@@ -153,6 +154,28 @@ def test_a_mart_that_was_built_is_drawn_whatever_was_drawn_of_that_generation_be
     drawn = picture()
     assert drawn is not None
     assert drawn.startswith("![Events a day, UTC](data:image/png;base64,")
+
+
+@on_disk
+def test_what_is_built_is_told_a_line_each_and_what_passed_is_not(
+    world: World, project: Project
+) -> None:
+    told: list[str] = []
+    listening = get_event_manager()
+    done = refresh_module.refresh(
+        project,
+        world.lake,
+        world.warehouse,
+        models=("event_enhanced",),
+        checks=("unique_event_enhanced_uuid",),
+        on_progress=told.append,
+    )
+    assert [report.passed for report in done.checks] == [True]
+    pending, built = told
+    assert pending.startswith("marts/event_enhanced is pending: ")
+    assert "OK created" in built
+    assert "event_enhanced" in built
+    assert get_event_manager() is listening
 
 
 @on_disk
