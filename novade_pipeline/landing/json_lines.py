@@ -324,8 +324,8 @@ class JsonLines:
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    """One for all readers: each reads in the thread that asks, and to open another takes 14 ms."""
-    limits = {"threads": "1", "memory_limit": "1GB"}
+    """One for all readers, two at a time: each reads in its thread; to open another takes 14 ms."""
+    limits = {"threads": "1", "memory_limit": "2GB"}
     return duckdb.connect(config={"autoinstall_known_extensions": "false", **limits})
 
 
