@@ -141,7 +141,7 @@ def test_the_graph_on_azure_gives_the_same_tables_and_marts(
     landing = azurite.new_store("landing")
     copy(store(str(shared / "landing")), landing)
     settings = settings_of(tmp_path, azurite.new_store("lake"), landing)
-    outcome = run_graph(settings, select=PRODUCT)
+    outcome = run_graph(settings)
     assert outcome.success, outcome.failures
     assert tables_of(settings) == tables_of(loaded)
     assert marts_of(settings) == marts_of(loaded)

@@ -1,8 +1,7 @@
 """Of dbt's events only those are told that somebody hears.
 
 dbt makes a message of each event, several hundred a build, whether it has a log or not: that took
-a tenth of its time. For one of them it looks through the whole stack, source files and all, for
-who made a flag: that took another twentieth.
+a tenth of its time.
 """
 
 import re
@@ -10,11 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.event_manager_client import ctx_set_event_manager, get_event_manager
 
-BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")  # type: ignore[method-assign]
 _DONE = {"LogModelResult", "LogTestResult", "LogNodeResult", "LogSnapshotResult"}
 
 

@@ -14,7 +14,7 @@ import pytest
 from novade_pipeline.defs.amplitude.identities import Merge, survivors
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store, store
-from novade_pipeline_tests.places import drop
+from novade_pipeline_tests.places import NewStore, drop
 
 Lake = Any
 START = datetime(2018, 11, 1, tzinfo=UTC)
@@ -111,9 +111,12 @@ ORDERS = {
 
 
 def test_loads_that_overlap_make_no_difference(
-    at_once: Lake, tmp_path: Path, lake_of: Callable[..., Lake]
+    at_once: Lake,
+    new_store: NewStore,
+    copied: Callable[..., Store],
+    lake_of: Callable[..., Lake],
 ) -> None:
-    lake = lake_of(at_once.landing, store(str(tmp_path)))
+    lake = lake_of(copied("landing", new_store("landing")), new_store("lake"))
     lake.load(Window(SPANS[4].start, SPANS[-1].end))
     for _ in range(2):
         lake.load(Window(SPANS[0].start, SPANS[5].end))

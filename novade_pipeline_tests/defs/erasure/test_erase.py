@@ -31,7 +31,7 @@ from novade_pipeline.running import run_graph
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
 from novade_pipeline_tests.byte_search import files_below_with, files_with, tables_with
-from novade_pipeline_tests.worlds import PRODUCT, marts_of, published_of, settings_in
+from novade_pipeline_tests.worlds import marts_of, published_of, settings_in
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 FIRST_HOUR = datetime(2026, 3, 2, tzinfo=UTC)
@@ -284,7 +284,7 @@ def test_only_hashes_say_who_was_erased(world: World) -> None:
 def test_nobody_is_brought_back_by_a_reload_or_a_second_erasure(world: World) -> None:
     settings = world.settings
     before = read(settings.lake, EVENTS)["uuid"].to_pylist()
-    outcome = run_graph(settings, select=PRODUCT, config=LandingConfig(reload=True))
+    outcome = run_graph(settings, config=LandingConfig(reload=True))
     assert outcome.success, outcome.failures
     write_business(settings, world.address)
     assert files_with(settings.lake, world.address) == []

@@ -22,6 +22,8 @@ def killed_refresh(root: Path, models: Sequence[str], seconds: float) -> int | N
     ours, theirs = FORKS.Pipe()
     process = FORKS.Process(target=_refresh, args=(root, models, theirs))
     process.start()
+    # Else nobody would hear that the process ended before it was ready.
+    theirs.close()
     ours.recv()
     process.join(seconds)
     process.kill()

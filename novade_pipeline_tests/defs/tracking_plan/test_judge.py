@@ -416,7 +416,7 @@ SCHEMAS = st.recursive(st.booleans() | LEAVES, _compound, max_leaves=6).filter(
 )
 
 
-@settings(max_examples=250, derandomize=True, deadline=None)
+@settings(max_examples=500, derandomize=True, deadline=None)
 @given(SCHEMAS, LEAVES, st.lists(EVENTS, min_size=1, max_size=6))
 def test_the_verdict_is_always_the_references(
     schema: Schema, definition: Schema, events: list[dict[str, Any]]
@@ -448,7 +448,7 @@ TOKENS = st.sampled_from(
 )
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=1_000, derandomize=True, deadline=None)
 @given(st.lists(TOKENS, max_size=8).map("".join), st.booleans())
 def test_whatever_text_the_quick_parser_reads_json_loads_reads_the_same(
     text: str, in_object: bool
