@@ -24,11 +24,12 @@ def stacked_bars(
 
     def draw(axes: Any) -> None:
         import numpy as np
-        from matplotlib import collections, dates
+        from matplotlib import collections, dates, ticker
 
         # Of matplotlib's types some are missing, and some say less than it takes.
         bars_of: Any = collections.PolyCollection
         calendar: Any = dates
+        numbers: Any = ticker
 
         places = np.arange(len(at)) if named else calendar.date2num(at)
         width = 0.8 if named or len(at) < 2 else np.diff(places).min() * 0.9
@@ -43,6 +44,9 @@ def stacked_bars(
         axes.autoscale_view()
         axes.set_ylim(bottom=0)
         axes.set_ylabel(ylabel)
+        # 7 M: the digits of large numbers would not fit beside the axis.
+        axes.yaxis.set_major_locator(numbers.MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(numbers.EngFormatter())
         axes.spines[["top", "right"]].set_visible(False)
         if named:
             axes.set_xticks(places, at, rotation=40, ha="right", rotation_mode="anchor")

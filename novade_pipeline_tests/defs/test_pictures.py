@@ -45,6 +45,15 @@ def test_bars_stand_on_top_of_each_other_and_say_which_is_which() -> None:
     assert (lower < below_the_legend).any()
 
 
+@pytest.mark.parametrize(
+    "at", [HOURS, ["A rather long name of an event", "Another one"]], ids=["hours", "names"]
+)
+def test_no_label_is_cut_off_at_the_edge(at: list[Any]) -> None:
+    pixels = _pixels(stacked_bars("Title", at, {"rows": [7_654_321] * len(at)}, "rows"))
+    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert (edge == 255).all()
+
+
 def test_what_did_not_happen_leaves_a_gap() -> None:
     values = [1, 1, 0, 0, 1, 1]
     pixels = _pixels(stacked_bars("Title", HOURS[:6], {"rows": values}, "rows"))
