@@ -7,13 +7,13 @@ values, so what becomes of a line never depends on its neighbours.
 """
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -32,15 +32,18 @@ RAW_BYTES = 64 * 2**10
 OTHER_FIELDS = "other_fields"
 LANDED = ("upload_date", "upload_hour", "file", "line")
 
-# The first line of each spool file: DuckDB takes every field's type from it, and refuses fields
-# that it does not have. Null stands for "any JSON".
+# The line of the template: DuckDB takes every field's type from it, and refuses fields that it does
+# not have. Null stands for "any JSON". Times come as text: Arrow reads them faster.
 _EXAMPLES: dict[pa.DataType, Any] = {
     pa.string(): "a text",
     pa.int64(): 1,
     pa.float64(): 1.5,
     pa.bool_(): True,
-    pa.timestamp("us", tz="UTC"): "2019-11-12 14:43:52.137000",
+    pa.timestamp("us", tz="UTC"): "a text",
 }
+# As Amplitude writes them: with seconds, six digits of their fraction at most, and no zone.
+_TIME = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?$"
+_TIME_LENGTHS = (len("2019-11-12 14:43:52"), len("2019-11-12 14:43:52.137000"))
 # DuckDB reads by twice this many bytes, a thread each; longer lines are read slowly.
 _FAST_LINE_BYTES = 2**21
 _FEW_LINES = 64
@@ -111,6 +114,9 @@ class JsonLines:
         self._connection = _database().cursor()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._folder = tempfile.TemporaryDirectory(prefix="novade-spool-")
+        self._template = Path(self._folder.name, "template.json")
+        self._lines = Path(self._folder.name, "lines.json")
+        self._lines.touch()
 
     def close(self) -> None:
         """Give the spool and the connection back."""
@@ -133,28 +139,37 @@ class JsonLines:
         """The fields of all lines, or about where one needs a closer look."""
         template = {c.source: None if c.json else _EXAMPLES[c.type] for c in self._fields}
         template |= dict.fromkeys(self._extra)
-        path = os.path.join(self._folder.name, "lines.json")
-        with open(path, "wb", buffering=0) as spool:
-            spool.write(json.dumps(template).encode() + b"\n")
+        self._template.write_text(json.dumps(template))
+        # Written over and over: to empty it first takes twice as long.
+        with open(self._lines, "r+b", buffering=0) as spool:
+            # DuckDB skips a byte order mark at the beginning.
+            spool.write(b"\n")
             for part in parts:
                 spool.write(part)
+            spool.truncate()
         columns = [f"{identifier(c.source)} AS {identifier(c.name)}" for c in self._fields]
         if self._keeps_others:
             columns.append(f"{_object_of(self._extra)} AS {OTHER_FIELDS}")
         try:
             # `execute` would convert to Arrow in one thread, and hold the interpreter's lock.
+            # A sample has 2,048 lines at least: of the template it is one.
             found = self._connection.sql(
-                f"SELECT {', '.join(columns)} FROM read_json({literal(path)}, "
-                "format = 'newline_delimited', compression = 'uncompressed', sample_size = 1, "
-                f"maximum_depth = 2, maximum_object_size = {_FAST_LINE_BYTES})"
+                f"SELECT {', '.join(columns)} FROM read_json("
+                f"[{literal(str(self._template))}, {literal(str(self._lines))}], "
+                "format = 'newline_delimited', compression = 'uncompressed', "
+                "maximum_sample_files = 1, sample_size = 1, maximum_depth = 2, "
+                f"maximum_object_size = {_FAST_LINE_BYTES})"
             ).to_arrow_table()
         except (duckdb.InvalidInputException, UnicodeDecodeError) as error:
             # The message quotes the line, and may cut it in the middle of a character.
             told = _LINE.search(error.object if isinstance(error, UnicodeDecodeError) else b"")
             told = told or _LINE.search(str(error).encode())
-            # The template is a line too, and lines are counted from 1.
-            return _Refused(int(told[1]) - 2 if told else None)
-        rows = self._typed(found.slice(1))
+            return _Refused(int(told[1]) - 1 if told else None)
+        fields = found.slice(1)
+        try:
+            rows = self._typed(fields)
+        except pa.ArrowInvalid:
+            return _Refused(self._odd_time(fields))
         problems = self._problems(rows)
         return rows if problems is None else _Refused(problems[0][0])
 
@@ -297,11 +312,25 @@ class JsonLines:
         return Parsed(pieces, rows, index, tuple(bad_lines), tuple(int(n) for n in blank))
 
     def _typed(self, found: pa.Table) -> pa.Table:
-        """DuckDB's columns in the table's types."""
+        """DuckDB's columns in the table's types.
+
+        Raises:
+            pa.ArrowInvalid: a text does not tell a time as Amplitude does.
+        """
         names = [c.name for c in self._fields] + [OTHER_FIELDS] * self._keeps_others
         return pa.table(
-            [found[name].cast(self._table.schema.field(name).type) for name in names], names=names
+            [_cast(found[name], self._table.schema.field(name).type) for name in names],
+            names=names,
         )
+
+    def _odd_time(self, found: pa.Table) -> int | None:
+        """A row with a time of an unusual form."""
+        for column in self._fields:
+            if pa.types.is_timestamp(column.type):
+                usual = pc.match_substring_regex(found[column.name], _TIME)
+                if (row := pc.index(usual, False).as_py()) >= 0:
+                    return int(row)
+        return None
 
     def _problems(self, rows: pa.Table) -> list[tuple[int, str]] | None:
         """(row, reason) for what types alone do not tell; None where all is well."""
@@ -327,6 +356,15 @@ def _database() -> duckdb.DuckDBPyConnection:
     """One for all readers, two at a time: each reads in its thread; to open another takes 14 ms."""
     limits = {"threads": "1", "memory_limit": "2GB"}
     return duckdb.connect(config={"autoinstall_known_extensions": "false", **limits})
+
+
+def _cast(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    if not (pa.types.is_timestamp(wanted) and pa.types.is_string(values.type)):
+        return values.cast(wanted)
+    shortest, longest = pc.min_max(pc.binary_length(values)).as_py().values()
+    if shortest is not None and (shortest < _TIME_LENGTHS[0] or longest > _TIME_LENGTHS[1]):
+        raise pa.ArrowInvalid("a time of an unusual length")
+    return values.cast(pa.timestamp(wanted.unit)).cast(wanted)
 
 
 def _at(mask: pa.ChunkedArray, reason: str) -> list[tuple[int, str]]:
