@@ -174,6 +174,29 @@ def test_a_good_chunk_is_read_the_fast_way(parser: JsonLines, chunk_of: MakeChun
     assert parsed.blank == (1, 0)
 
 
+@pytest.mark.parametrize("rest", ["T22:00:00", " 22:00:00.1", " 22:00:00.123456"])
+def test_a_time_to_the_microsecond_is_read_the_fast_way(
+    rest: str, parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JsonLines, "_slow", None)
+        parsed = parser.parse(chunk_of([GOOD, f'{{"uuid":"a","at":"2026-03-01{rest}"}}'.encode()]))
+    assert parsed.rows["at"][1].as_py() == datetime.fromisoformat(f"2026-03-01{rest}Z")
+
+
+def test_odd_times_among_many_are_read_beside_them(parser: JsonLines, chunk_of: MakeChunk) -> None:
+    lines = [GOOD] * 3_000
+    odd = {7: "2026-03-01", 1_500: "2026-02-30 00:00:00.000000", 2_999: "2026-03-01T22:00:00Z"}
+    for at, time in odd.items():
+        lines[at] = f'{{"uuid":"{at}","at":"{time}"}}'.encode()
+    parsed = parser.parse(chunk_of(lines))
+    assert [(bad.line - 1, bad.reason) for bad in parsed.bad] == [
+        (1_500, "at: expected a time, found a text")
+    ]
+    assert parsed.rows["at"][7].as_py() == datetime(2026, 3, 1, tzinfo=UTC)
+    assert parsed.rows["at"][2_998].as_py() == FIRST
+
+
 def test_an_unknown_field_is_learned_and_read_the_fast_way(
     parser: JsonLines, chunk_of: MakeChunk
 ) -> None:
@@ -326,7 +349,7 @@ def test_a_few_bad_lines_among_many_are_found(parser: JsonLines, chunk_of: MakeC
 
 def test_the_spool_is_gone_after_closing(table: Table) -> None:
     parser = JsonLines(table)
-    folder = Path(parser._folder.name)
+    folder = Path(parser._reader.folder.name)
     assert folder.is_dir()
     parser.close()
     assert not folder.exists()
