@@ -3,20 +3,23 @@
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from novade_pipeline.lake.query import scratch
 from novade_pipeline.lake.table import Table
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 class Repeats:
     """Which rows are the first of their key within their window.
 
-    Rows come ordered by window, so only the keys of the newest window are kept in memory.
+    Rows come ordered by window, so only the newest window is remembered: 128 bits of each key, in
+    sorted runs of which each has at least twice the keys of the next. So a row takes about as long
+    in a window of millions as in one of a few.
     """
 
     def __init__(self, table: Table) -> None:
@@ -27,27 +30,49 @@ class Repeats:
         assert len(others) <= 1, f"{table.name}: repeats are told by one column, found {others}"
         self._window = str(table.window)
         self._hour: datetime | None = None
-        self._seen: list[pa.Array] = []
+        self._seen: list[Hashes] = []
+        self._connection = scratch()
 
     def first(self, rows: pa.Table) -> Mask | None:
         """True for each row that stands; None where all do."""
         if self._name is None or not len(rows):
             return None
-        keys = rows[self._name].combine_chunks()
         hours = rows[self._window].combine_chunks()
+        numbered = pa.table({"hour": hours, "key": rows[self._name], "row": np.arange(len(rows))})
         mask = np.ones(len(rows), bool)
-        if len(pc.unique(keys)) < len(keys):
-            numbered = pa.table({"hour": hours, "key": keys, "row": np.arange(len(rows))})
-            first = duckdb.sql("SELECT min(row) AS row FROM numbered GROUP BY hour, key")
+        if len(pc.unique(numbered["key"])) < len(rows):
+            first = self._ask("SELECT min(row) AS row FROM numbered GROUP BY hour, key", numbered)
             mask[:] = False
-            mask[first.to_arrow_table()["row"].to_numpy()] = True
-            del numbered
-        if self._seen and hours[0].as_py() == self._hour:
-            same = pc.equal(hours, pa.scalar(self._hour, hours.type))
-            known = pc.is_in(keys, pa.concat_arrays(self._seen))
-            mask &= ~pc.and_(same, known).to_numpy(zero_copy_only=False)
+            mask[first["row"].to_numpy()] = True
+        hashed = self._ask("SELECT hash(key) AS a, hash('.' || key) AS b FROM numbered", numbered)
+        hashes = np.stack([hashed["a"].to_numpy(), hashed["b"].to_numpy()])
+        if hours[0].as_py() == self._hour:
+            same = self._is_in_hour(hours)
+            for run in self._seen:
+                mask &= ~(same & _holds(run, hashes))
         last = hours[-1].as_py()
         if last != self._hour:
             self._hour, self._seen = last, []
-        self._seen.append(keys.filter(pc.equal(hours, pa.scalar(last, hours.type))))
+        self._remember(hashes[:, self._is_in_hour(hours)])
         return None if mask.all() else mask
+
+    def _ask(self, query: str, numbered: pa.Table) -> pa.Table:
+        self._connection.register("numbered", numbered)
+        return self._connection.sql(query).to_arrow_table()
+
+    def _is_in_hour(self, hours: pa.Array) -> Mask:
+        same: Mask = pc.equal(hours, pa.scalar(self._hour, hours.type)).to_numpy(
+            zero_copy_only=False
+        )
+        return same
+
+    def _remember(self, hashes: Hashes) -> None:
+        while self._seen and self._seen[-1].shape[1] < 2 * hashes.shape[1]:
+            hashes = np.concatenate([self._seen.pop(), hashes], axis=1)
+        self._seen.append(hashes[:, np.argsort(hashes[0])])
+
+
+def _holds(run: Hashes, hashes: Hashes) -> Mask:
+    at = np.minimum(np.searchsorted(run[0], hashes[0]), run.shape[1] - 1)
+    found: Mask = (run[:, at] == hashes).all(axis=0)
+    return found

@@ -71,12 +71,28 @@ def test_where_batches_are_cut_makes_no_difference(
     assert _first(table, hour, *batches) == _told_slowly(ordered)
 
 
+def test_an_hour_of_many_batches_is_told_as_one_of_few(table: Table, hour: HourOf) -> None:
+    chosen = np.random.default_rng(7).integers(0, 4_000, 6_000)
+    keys = [(int(at >= 5_000), str(key)) for at, key in enumerate(chosen)]
+    batches = [keys[at : at + 50] for at in range(0, len(keys), 50)]
+    assert _first(table, hour, *batches) == _told_slowly(keys)
+
+
+def test_what_is_remembered_is_in_few_runs(table: Table, hour: HourOf) -> None:
+    repeats = Repeats(table)
+    for number in range(200):
+        repeats.first(pa.table({"upload_hour": [hour(0)] * 5, "uuid": list(f"{number:05}")}))
+    sizes = [run.shape[1] for run in repeats._seen]
+    assert sum(sizes) == 1_000
+    assert all(longer >= 2 * shorter for longer, shorter in itertools.pairwise(sizes))
+
+
 def test_only_the_newest_hour_is_remembered(table: Table, hour: HourOf) -> None:
     repeats = Repeats(table)
     for number in range(5):
         rows = {"upload_hour": [hour(number)] * 3, "uuid": ["a", "b", "c"]}
         repeats.first(pa.table(rows))
-    assert sum(len(seen) for seen in repeats._seen) == 3
+    assert sum(run.shape[1] for run in repeats._seen) == 3
 
 
 def test_a_table_that_is_keyed_by_place_has_no_repeats(source: Source, hour: HourOf) -> None:
