@@ -131,6 +131,10 @@ class Shop:
         rows = read(lake or self.lake, PLAYS.table).to_pylist()
         return sorted(rows, key=lambda r: (r["upload_hour"], r["file"], r["line"]))
 
+    def uuids(self) -> list[str]:
+        """The rows' names, in the same order."""
+        return [row["uuid"] for row in self.rows()]
+
     def ledger(self, lake: Store | None = None) -> dict[str, dict[str, Any]]:
         """File name -> its row of the ledger."""
         rows = read(lake or self.lake, PLAYS.ledger).to_pylist()
