@@ -1,8 +1,9 @@
 """What reads the files of a source: by default gzipped NDJSON, two parsers side by side."""
 
+import ctypes
 from collections import deque
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from novade_pipeline.storage import Store
 
 # Two of one thread each are faster than one of two, and need smaller chunks.
 PARSERS = 2
+# With so many chunks between, it takes a hundredth of the time.
+_CHUNKS_TO_GIVE_BACK = 32
 
 
 class Reader(Protocol):
@@ -38,10 +41,15 @@ class NdjsonReader:
     def read(self, landing: Store, files: Sequence[LandedFile]) -> Generator[Parsed]:
         """As `Reader` says."""
         with ExitStack() as opened:
+            opened.callback(_give_back)
             parsers = [opened.enter_context(closing(JsonLines(self.table))) for _ in range(PARSERS)]
             chunks = opened.enter_context(closing(prefetch(read_chunks(landing, files))))
             parse = [parser.parse for parser in parsers]
-            yield from opened.enter_context(closing(map_ahead(parse, chunks)))
+            read = opened.enter_context(closing(map_ahead(parse, chunks)))
+            for number, parsed in enumerate(read, 1):
+                yield parsed
+                if not number % _CHUNKS_TO_GIVE_BACK:
+                    _give_back()
 
 
 def damaged_files(
@@ -61,3 +69,13 @@ def damaged_files(
         except DamagedFile as damage:
             found[file.file] = damage.reason
     return found
+
+
+def _give_back() -> None:
+    """Return memory that is free to the system.
+
+    glibc keeps what threads freed, and threads that come later find little of it: ten times the
+    files would take twice the memory. Other C libraries do not know the call.
+    """
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
