@@ -45,7 +45,7 @@ def stacked_bars(
         axes.set_ylim(bottom=0)
         axes.set_ylabel(ylabel)
         # 7 M: the digits of large numbers would not fit beside the axis.
-        axes.yaxis.set_major_locator(numbers.MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(numbers.MaxNLocator(nbins=5, integer=True))
         axes.yaxis.set_major_formatter(numbers.EngFormatter())
         axes.spines[["top", "right"]].set_visible(False)
         if named:
@@ -60,7 +60,10 @@ def stacked_bars(
                 frameon=False, ncols=len(series), loc="lower right", bbox_to_anchor=(1, 0.98)
             )
 
-    return picture(title, draw, margins=None if named else _MARGINS)
+    if named:
+        # The names take a third of it.
+        return picture(title, draw, height=4)
+    return picture(title, draw, margins=_MARGINS)
 
 
 def picture(

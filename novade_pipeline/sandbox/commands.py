@@ -1,7 +1,9 @@
 """`novade sandbox`: what makes up the outside world."""
 
 import os
+import signal
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -89,9 +91,20 @@ def beside(
         real = {name.split("_")[1] for name in told if settings[name][1] == "set"}
         made_up = {name: value for name, value in told.items() if name.split("_")[1] not in real}
         try:
-            ended = subprocess.run(command, env=os.environ | made_up, check=False)  # noqa: S603
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            process = subprocess.Popen(command, env=os.environ | made_up)  # noqa: S603
         except OSError as error:
             raise UserError(f"novade sandbox with: {command[0]}: {error.strerror}.") from None
-    raise typer.Exit(ended.returncode)
+        code = _ended(process)
+    raise typer.Exit(code if code >= 0 else 128 - code)
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of a command, which is told to end when this process is."""
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        while True:
+            # A terminal tells the command as well.
+            with suppress(KeyboardInterrupt):
+                return process.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
