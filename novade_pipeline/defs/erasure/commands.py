@@ -75,7 +75,9 @@ def _report(done: "Erasure", dry_run: bool) -> None:
     console.print(f"Names of the person: {known}.", soft_wrap=True)
     shown = Table(box=None, pad_edge=False)
     for heading in ("Table", "Rows", "Of others, address replaced", "Older files deleted"):
-        shown.add_column(heading, justify="left" if heading == "Table" else "right")
+        shown.add_column(
+            heading, justify="left" if heading == "Table" else "right", overflow="fold"
+        )
     for table in done.tables:
         past = "" if table.past is None else f"{table.past.files:,}"
         if table.rows or table.amended or table.past:
