@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline_tests.commands import novade_killed
-from novade_pipeline_tests.killing import moments, run
+from novade_pipeline_tests.killing import moments, run, undisturbed
 from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
 
 
@@ -30,24 +30,25 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1, help="of the moments")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="novade-kill-") as folder:
-        undisturbed, killed = Path(folder, "undisturbed"), Path(folder, "killed")
-        for place in (undisturbed, killed):
+        whole, killed = Path(folder, "whole"), Path(folder, "killed")
+        for place in (whole, killed):
             amplitude_exports.land(
                 place / "data" / "landing",
                 first_hour=datetime(2026, 11, 2, tzinfo=UTC),
                 hours=asked.hours,
                 events_per_hour=40,
             )
-        seconds = run(undisturbed)
-        expected = _all(undisturbed)
+        seconds = undisturbed(whole)
+        expected = _all(whole)
         print(f"undisturbed: {seconds:.1f} s")
         wrong = 0
         for number, after in enumerate(moments(asked.points, seconds, asked.seed), 1):
-            # Every other time the next kill meets what the last one left.
-            if number % 2:
-                shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
-                (killed / "data" / "warehouse.duckdb").unlink(missing_ok=True)
+            shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
+            (killed / "data" / "warehouse.duckdb").unlink(missing_ok=True)
             code = novade_killed(killed, "run", after=after)
+            # Every other time the run that follows meets its end too.
+            if not number % 2:
+                novade_killed(killed, "run", after=seconds - after)
             run(killed)
             right = _all(killed) == expected
             wrong += not right

@@ -7,7 +7,7 @@ from typing import Any
 
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline_tests.commands import novade_killed
-from novade_pipeline_tests.killing import moments, run
+from novade_pipeline_tests.killing import moments, run, undisturbed
 from novade_pipeline_tests.worlds import PRODUCT, marts_of, settings_in, tables_of
 
 POINTS = 3
@@ -17,14 +17,14 @@ FIRST = datetime(2026, 11, 2, tzinfo=UTC)
 def test_a_run_that_is_killed_and_started_again_leaves_exactly_the_right_rows(
     tmp_path: Path,
 ) -> None:
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    for folder in (undisturbed, killed):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
         amplitude_exports.land(
             folder / "data" / "landing", first_hour=FIRST, hours=30, events_per_hour=40
         )
     product = ("--select", PRODUCT)
-    seconds = run(undisturbed, *product)
-    expected = _all(undisturbed)
+    seconds = undisturbed(whole, *product)
+    expected = _all(whole)
     ended = []
     for after in moments(POINTS, seconds):
         shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
