@@ -14,6 +14,8 @@ from pathlib import Path
 
 from novade_pipeline_tests.forks import FORKS
 
+# The command with its imports, for what a fork cannot show.
+TYPED = (sys.executable, "-c", "from novade_pipeline.cli import main; main()")
 _SECONDS = 300
 
 

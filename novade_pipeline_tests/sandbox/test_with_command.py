@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMAND = (sys.executable, "-c", "from novade_pipeline.cli import main; main()")
+from novade_pipeline_tests.commands import TYPED
+
 # Says that it runs, and ends with 3 when it is told to end.
 WAITS = """
 import signal, sys
@@ -15,7 +16,7 @@ signal.pause()
 
 
 def test_the_command_ends_when_it_is_told_to_end(tmp_path: Path) -> None:
-    asked = (*COMMAND, "sandbox", "with", sys.executable, "-c", WAITS)
+    asked = (*TYPED, "sandbox", "with", sys.executable, "-c", WAITS)
     with subprocess.Popen(asked, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
