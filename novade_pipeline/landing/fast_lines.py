@@ -63,30 +63,29 @@ class FastLines:
         self._others = others
         self._known = {c.source for c in fields}
         self._extra: list[str] = []
-        self.folder = tempfile.TemporaryDirectory(prefix="novade-spool-")
-        self._template = Path(self.folder.name, "template.json")
-        self._lines = Path(self.folder.name, "lines.json")
+        self._folder = tempfile.TemporaryDirectory(prefix="novade-spool-")
+        self._template = Path(self._folder.name, "template.json")
+        self._lines = Path(self._folder.name, "lines.json")
         self._lines.touch()
         self._spooled = self._read_spool()
 
     def close(self) -> None:
         """Give the room back."""
-        self.folder.cleanup()
+        self._folder.cleanup()
 
     def learn(self, fields: Iterable[str]) -> None:
         """Know fields from now on; those that DuckDB cannot tell apart, by case alone, stay out."""
-        unknown = set(fields) - self._known - set(self._extra)
-        if not unknown:
-            return
+        known = len(self._extra)
         taken = {name.lower() for name in (*self._known, *self._extra)}
-        for name in sorted(unknown):
+        for name in sorted(set(fields) - self._known - set(self._extra)):
             # A name with a zero in it cannot be written in SQL.
             usable = name and "\0" not in name and name.lower() not in taken
             if usable and len(self._extra) < _MOST_EXTRA_FIELDS:
                 self._extra.append(name)
                 taken.add(name.lower())
-        self._extra.sort()
-        self._spooled = self._read_spool()
+        if len(self._extra) > known:
+            self._extra.sort()
+            self._spooled = self._read_spool()
 
     def read(self, parts: Sequence[bytes | memoryview]) -> pa.Table | Refused:
         """A row a line that has content, in DuckDB's types, or about where one is refused."""

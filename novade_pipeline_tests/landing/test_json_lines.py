@@ -349,7 +349,7 @@ def test_a_few_bad_lines_among_many_are_found(parser: JsonLines, chunk_of: MakeC
 
 def test_the_spool_is_gone_after_closing(table: Table) -> None:
     parser = JsonLines(table)
-    folder = Path(parser._reader.folder.name)
+    folder = Path(parser._reader._folder.name)
     assert folder.is_dir()
     parser.close()
     assert not folder.exists()

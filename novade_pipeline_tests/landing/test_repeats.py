@@ -78,6 +78,19 @@ def test_an_hour_of_many_batches_is_told_as_one_of_few(table: Table, hour: HourO
     assert _first(table, hour, *batches) == _told_slowly(keys)
 
 
+def test_a_batch_of_many_rows_keeps_their_order(table: Table, hour: HourOf) -> None:
+    rows = 300_000
+    keys = [str(number) for number in range(rows)]
+    again = rows - 7
+    repeats = Repeats(table)
+    first = repeats.first(pa.table({"upload_hour": [hour(0)] * rows, "uuid": keys}))
+    keys = [f"new {key}" for key in keys[:again]] + keys[:7]
+    mask = repeats.first(pa.table({"upload_hour": [hour(0)] * rows, "uuid": keys}))
+    assert first is None
+    assert mask is not None
+    assert np.flatnonzero(~mask).tolist() == list(range(again, rows))
+
+
 def test_what_is_remembered_is_in_few_runs(table: Table, hour: HourOf) -> None:
     repeats = Repeats(table)
     for number in range(200):

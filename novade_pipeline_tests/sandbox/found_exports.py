@@ -38,6 +38,7 @@ STRINGS = {
     "ip_address", "language", "library", "os_name", "os_version", "partner_id", "platform",
     "region", "sample_rate", "source_id", "start_version", "user_id", "uuid", "version_name",
 }  # fmt: skip
+DOCUMENTED = TIMES | INTEGERS | OBJECTS | FLOATS | BOOLEANS | STRINGS
 TYPES = (
     (INTEGERS, int),
     (OBJECTS, dict),

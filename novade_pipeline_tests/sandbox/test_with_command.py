@@ -1,27 +1,45 @@
 """`novade sandbox with` as something else starts and ends it."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from novade_pipeline_tests.commands import TYPED
 
-# Says that it runs, and ends with 3 when it is told to end.
+# Says that it runs, and ends with 3 when it is told by a signal that it listens to.
 WAITS = """
 import signal, sys
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+signal.signal(signal.{listens_to}, lambda *_: sys.exit(3))
 print("runs", flush=True)
 signal.pause()
 """
 
 
-def test_the_command_ends_when_it_is_told_to_end(tmp_path: Path) -> None:
-    asked = (*TYPED, "sandbox", "with", sys.executable, "-c", WAITS)
-    with subprocess.Popen(asked, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize(
+    ("listens_to", "told", "to_all", "code"),
+    [
+        ("SIGTERM", signal.SIGTERM, False, 3),
+        ("SIGUSR1", signal.SIGTERM, False, 143),
+        ("SIGINT", signal.SIGINT, True, 3),
+    ],
+    ids=["is told", "killed by it", "by the terminal"],
+)
+def test_the_command_ends_when_it_is_told_to_end(
+    listens_to: str, told: signal.Signals, to_all: bool, code: int, tmp_path: Path
+) -> None:
+    waits = WAITS.format(listens_to=listens_to)
+    asked = (*TYPED, "sandbox", "with", sys.executable, "-c", waits)
+    with subprocess.Popen(
+        asked, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "runs\n"
-            process.terminate()
-            assert process.wait(60) == 3
+            (os.killpg if to_all else os.kill)(process.pid, told)
+            assert process.wait(60) == code
         finally:
             process.kill()
