@@ -123,8 +123,13 @@ def lost_race(table: Table) -> LostRace:
 
 
 def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
-    """delta-rs's words may print rows: only its kind of error is told."""
-    if (failure := store.explained(error, "write")) is not None:
+    """What a failed write is told as; delta-rs's words may print rows, and only its kind is told.
+
+    Args:
+        error: from delta-rs, from the disk, or what the store has made of its own.
+    """
+    is_told = isinstance(error, TransientFailure | UserError)
+    if (failure := error if is_told else store.explained(error, "write")) is not None:
         return type(failure)(f"{table.name}: {failure}")
     # A folder that cannot be made is reported as a table that is not there.
     if isinstance(error, PermissionError | TableNotFoundError) or any(

@@ -19,8 +19,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.commits import added, cannot_write, new_mark, own_commit
+from novade_pipeline.lake.data_files import writer_properties
 from novade_pipeline.lake.delta import WriteReceipt, create, open_table
-from novade_pipeline.lake.stream import writer_properties
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Entry, Store
 

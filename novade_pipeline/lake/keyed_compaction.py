@@ -13,7 +13,10 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from novade_pipeline.lake.commits import LostRace
-from novade_pipeline.lake.keyed_files import Draft, KeyedFile, in_threads, rows_a_file
+from novade_pipeline.lake.data_files import DataFile
+from novade_pipeline.lake.draft import Draft
+from novade_pipeline.lake.keyed_files import keys_in, rows_a_file, write
+from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
@@ -29,49 +32,51 @@ def put_in_order(store: Store, table: Table, target: DeltaTable) -> bool:
     """
     draft = Draft(store, table, target)
     each = rows_a_file(draft.rows)
-    for files in due(list(draft.files.values()), each):
-        written: list[KeyedFile] = []
+    for files in due(table, list(draft.files.values()), each):
+        written: list[DataFile] = []
         for low, high in _slices(draft, files):
-            written += draft.write(_sorted(draft, files, low, high), each)
+            written += write(draft, _sorted(draft, files, low, high), each)
         draft.replace(files, written)
     if not draft.added:
         return True
     try:
-        draft.commit(changes=False)
+        draft.commit(changes=False, concerns=lambda _: False)
     except LostRace:
         return False
     return True
 
 
-def due(files: Sequence[KeyedFile], each: int) -> list[list[KeyedFile]]:
+def due(table: Table, files: Sequence[DataFile], each: int) -> list[list[DataFile]]:
     """The files that are to be written anew, in groups that do not overlap.
 
     Args:
         each: how many rows a file should have; half of them are enough.
     """
-    if any(file.low is None or file.high is None for file in files):
+    keys = {file.path: keys_in(table, file) for file in files}
+    if any(range_.low is None or range_.high is None for range_ in keys.values()):
         return [list(files)]
-    groups: list[list[KeyedFile]] = []
+    groups: list[list[DataFile]] = []
     rows, high = 0, None
-    for file in sorted(files, key=lambda file: (file.low, file.high)):
+    for file in sorted(files, key=lambda file: (keys[file.path].low, keys[file.path].high)):
         is_small = 2 * min(rows, file.rows) < each
-        if groups and (is_small or file.low < high):
+        of_file = keys[file.path]
+        if groups and (is_small or of_file.low < high):
             groups[-1].append(file)
-            rows, high = rows + file.rows, max(high, file.high)
+            rows, high = rows + file.rows, max(high, of_file.high)
         else:
             groups.append([file])
-            rows, high = file.rows, file.high
+            rows, high = file.rows, of_file.high
     return [group for group in groups if len(group) > 1 or group[0].rows > 2 * each]
 
 
-def _slices(draft: Draft, files: Sequence[KeyedFile]) -> Iterator[tuple[Any, Any]]:
+def _slices(draft: Draft, files: Sequence[DataFile]) -> Iterator[tuple[Any, Any]]:
     """Ranges of the first key column, from and below, with so many rows that memory holds them."""
     if sum(file.rows for file in files) <= SLICE_ROWS:
         yield None, None
         return
     column = draft.table.key[0]
 
-    def values(file: KeyedFile) -> list[pa.ChunkedArray]:
+    def values(file: DataFile) -> list[pa.ChunkedArray]:
         return [rows[column] for rows in draft.read(file, [column])]
 
     chunks = [chunk for part in in_threads(values, files) for one in part for chunk in one.chunks]
@@ -82,11 +87,11 @@ def _slices(draft: Draft, files: Sequence[KeyedFile]) -> Iterator[tuple[Any, Any
     yield from zip([None, *ends], [*ends, None], strict=True)
 
 
-def _sorted(draft: Draft, files: Sequence[KeyedFile], low: Any, high: Any) -> pa.Table:
+def _sorted(draft: Draft, files: Sequence[DataFile], low: Any, high: Any) -> pa.Table:
     """The rows of a range of keys, in the order of the key."""
     column = draft.table.key[0]
 
-    def rows(file: KeyedFile) -> list[pa.Table]:
+    def rows(file: DataFile) -> list[pa.Table]:
         found = []
         for part in draft.read(file):
             if low is not None:
@@ -96,13 +101,14 @@ def _sorted(draft: Draft, files: Sequence[KeyedFile], low: Any, high: Any) -> pa
             found.append(part)
         return found
 
-    wanted = [
-        file
-        for file in files
-        if file.low is None
-        or file.high is None
-        or ((low is None or file.high >= low) and (high is None or file.low < high))
-    ]
+    wanted = []
+    for file in files:
+        keys = keys_in(draft.table, file)
+        is_known = keys.low is not None and keys.high is not None
+        if not is_known or (
+            (low is None or keys.high >= low) and (high is None or keys.low < high)
+        ):
+            wanted.append(file)
     parts = [part for found in in_threads(rows, wanted) for part in found]
     order = [(name, "ascending") for name in draft.table.key]
     return pa.concat_tables(parts).combine_chunks().sort_by(order)

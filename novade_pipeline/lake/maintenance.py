@@ -19,10 +19,10 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.data_files import writer_properties
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.keyed_compaction import put_in_order
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
-from novade_pipeline.lake.stream import writer_properties
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Entry, Store
 

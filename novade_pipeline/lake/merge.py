@@ -14,20 +14,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, Schema
-from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.commits import LostRace, cannot_write, lost_race
-from novade_pipeline.lake.conform import conform, refuse_changed_types
-from novade_pipeline.lake.delta import WriteReceipt, create
-from novade_pipeline.lake.keyed_files import (
-    Draft,
-    KeyedFile,
-    in_threads,
-    known_transactions,
-    rows_a_file,
-)
+from novade_pipeline.lake.commits import LostRace
+from novade_pipeline.lake.conform import conform
+from novade_pipeline.lake.data_files import DataFile
+from novade_pipeline.lake.delta import WriteReceipt, create_with_columns
+from novade_pipeline.lake.draft import Draft, known_transactions
+from novade_pipeline.lake.keyed_files import keys_in, rows_a_file, write
+from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.stream import Rows, greatest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment
@@ -79,7 +74,7 @@ def merge(
     lost: LostRace | None = None
     known: dict[str, int | None] = {}
     for left in reversed(range(TRIES if isinstance(rows, pa.Table) else 1)):
-        target = _with_columns(store, table, create(store, table))
+        target = create_with_columns(store, table)
         found = known_transactions(target, transactions)
         if lost is not None and found != known:
             raise lost
@@ -175,7 +170,7 @@ def _put(draft: Draft, rows: pa.Table, ties: bool) -> int:
 
     is_there = pc.is_in(_numbers(len(rows)), value_set=places[_OURS].combine_chunks())
     fresh = rows.filter(pc.invert(is_there))
-    draft.replace([], draft.write(_widened(draft, fresh, None), each))
+    draft.replace([], write(draft, _widened(draft, fresh, None), each))
     return len(newer) + len(fresh)
 
 
@@ -212,19 +207,19 @@ def _places(draft: Draft, rows: pa.Table) -> pa.Table:
     return pa.concat_tables([schema.empty_table(), *(part.cast(schema) for part in found)])
 
 
-def _candidates(draft: Draft, keys: pa.Table) -> list[KeyedFile]:
+def _candidates(draft: Draft, keys: pa.Table) -> list[DataFile]:
     """The files whose range holds a key."""
     values = keys[draft.table.key[0]].to_pylist()
-    return [
-        file
-        for file in draft.files.values()
-        if file.low is None
-        or file.high is None
-        or bisect_left(values, file.low) < bisect_right(values, file.high)
-    ]
+    found = []
+    for file in draft.files.values():
+        there = keys_in(draft.table, file)
+        is_known = there.low is not None and there.high is not None
+        if not is_known or bisect_left(values, there.low) < bisect_right(values, there.high):
+            found.append(file)
+    return found
 
 
-def _keys(draft: Draft, columns: list[str], file: KeyedFile) -> pa.Table:
+def _keys(draft: Draft, columns: list[str], file: DataFile) -> pa.Table:
     """A file's rows in a few columns, with their place."""
     found = pa.concat_tables(draft.read(file, columns))
     return found.append_column(_FILE, pa.repeat(file.path, len(found))).append_column(
@@ -233,11 +228,11 @@ def _keys(draft: Draft, columns: list[str], file: KeyedFile) -> pa.Table:
 
 
 def _rewrite(
-    draft: Draft, rows: pa.Table, each: int, work: tuple[KeyedFile, list[tuple[int, int]]]
-) -> list[KeyedFile]:
+    draft: Draft, rows: pa.Table, each: int, work: tuple[DataFile, list[tuple[int, int]]]
+) -> list[DataFile]:
     """Write a file anew, with some of its rows replaced."""
     file, places = work
-    written: list[KeyedFile] = []
+    written: list[DataFile] = []
     before = 0
     for there in draft.read(file):
         here = [(t - before, o) for t, o in places if before <= t < before + len(there)]
@@ -247,7 +242,7 @@ def _rewrite(
         replaced = _widened(draft, rows.take(new), there.take(old))
         result = pa.concat_tables([there.filter(stays), replaced]).combine_chunks()
         order = [(name, "ascending") for name in draft.table.key]
-        written += draft.write(result.sort_by(order), each)
+        written += write(draft, result.sort_by(order), each)
     return written
 
 
@@ -257,22 +252,6 @@ def _widened(draft: Draft, rows: pa.Table, old: pa.Table | None) -> pa.Table:
     for field in list(draft.columns)[len(columns) :]:
         columns.append(pa.nulls(len(rows), field.type) if old is None else old[field.name])
     return pa.table(columns, schema=draft.columns)
-
-
-def _with_columns(store: Store, table: Table, target: DeltaTable) -> DeltaTable:
-    """The Delta table with all columns that the code declares."""
-    there = pa.schema(target.schema().to_arrow())
-    refuse_changed_types(table, there)
-    new = [field.with_nullable(True) for field in table.schema if field.name not in there.names]
-    if new:
-        try:
-            target.alter.add_columns(list(Schema.from_arrow(pa.schema(new)).fields))
-        except CommitFailedError:
-            raise lost_race(table) from None
-        except (OSError, DeltaError) as error:
-            raise cannot_write(store, table, error) from None
-        target.update_incremental()
-    return target
 
 
 def _later(newest: Moment | None, rows: pa.Table, table: Table) -> Moment | None:

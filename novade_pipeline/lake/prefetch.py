@@ -5,8 +5,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TypeVar
+
+THREADS = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,6 +46,12 @@ def map_ahead(
         finally:
             for future in pending:
                 future.cancel()
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result]:
+    """What the work makes of the items, in their order; for work that waits for storage."""
+    with closing(map_ahead([work] * THREADS, items)) as done:
+        yield from done
 
 
 def prefetch(items: Iterable[Item], ahead: int = 1) -> Generator[Item]:

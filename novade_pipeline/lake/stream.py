@@ -1,84 +1,153 @@
-"""Rows on their way into a Delta table: checked batch by batch, and how they become Parquet."""
+"""Rows on their way into a table: checked batch by batch, and written by partition.
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from typing import TypeAlias
+Memory holds a row group a partition, and the files that are not whole yet, up to a bound: rows
+may come in any order, and stay in it within a partition.
+"""
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import ColumnProperties, WriterProperties
 
-from novade_pipeline.lake.conform import conform
-from novade_pipeline.lake.prefetch import prefetch
+from novade_pipeline.lake.conform import conform, conform_columns
+from novade_pipeline.lake.data_files import ROW_GROUP_ROWS, DataFile, FileWriter
+from novade_pipeline.lake.draft import Draft
+from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment
 
-# With delta-rs's default of a million rows a group, memory grows with the input.
-ROW_GROUP_ROWS = 50_000
+# A file ends where it has so many bytes; more would be held in memory for nothing.
+FILE_BYTES = 64 * 2**20
+HELD_BYTES = 128 * 2**20
 
 Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 
 
-def writer_properties(table: Table) -> WriterProperties:
-    """How Parquet is written: small row groups, and no dictionary where most values differ."""
-    unlike = [
-        field.name
-        for field in table.schema
-        if pa.types.is_timestamp(field.type)
-        or (field.name in table.key and field.name != table.window)
-    ]
-    plain = ColumnProperties(dictionary_enabled=False)
-    return WriterProperties(
-        max_row_group_size=ROW_GROUP_ROWS,
-        compression="ZSTD",
-        compression_level=1,
-        column_properties=dict.fromkeys(set(unlike) - {table.window}, plain),
-    )
+class Checked:
+    """Rows in a table's declared columns, checked and counted as they are read.
 
+    Attributes:
+        rows: how many were read so far.
+        newest: the greatest data time among them.
+    """
 
-class CheckedStream:
-    """Checks and counts the batches on their way into delta-rs."""
-
-    def __init__(
-        self, table: Table, rows: Rows, check: Callable[[pa.RecordBatch], None] | None
-    ) -> None:
-        self.table = table
-        self.source = rows.to_batches() if isinstance(rows, pa.Table) else rows
-        self.check = check
+    def __init__(self, table: Table, rows: Rows, check: Callable[[pa.RecordBatch], None]) -> None:
+        self._table = table
+        self._source = rows.to_batches() if isinstance(rows, pa.Table) else rows
+        self._check = check
         self.rows = 0
         self.newest: Moment | None = None
-        self.failure: BaseException | None = None
 
-    @contextmanager
-    def reader(self) -> Iterator[pa.RecordBatchReader]:
-        """The checked batches, made in a thread of their own.
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._source:
+            for first in range(0, batch.num_rows, ROW_GROUP_ROWS):
+                yield self._checked(batch.slice(first, ROW_GROUP_ROWS))
 
-        delta-rs reads them from within its runtime, where the source could not use delta-rs
-        itself; and so making and writing run side by side.
-        """
-        with closing(prefetch(self._batches())) as batches:
-            yield pa.RecordBatchReader.from_batches(self.table.schema, batches)
+    def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        conformed = conform(self._table, batch)
+        self._check(conformed)
+        self.rows += conformed.num_rows
+        if self._table.data_time is not None:
+            newest = greatest(conformed.column(self._table.data_time))
+            if newest is not None and (self.newest is None or newest > self.newest):
+                self.newest = newest
+        return conformed
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in self.source:
-                if not batch.num_rows:
-                    continue
-                conformed = conform(self.table, batch)
-                if self.check is not None:
-                    self.check(conformed)
-                self.rows += conformed.num_rows
-                if self.table.data_time is not None:
-                    newest = greatest(conformed.column(self.table.data_time))
-                    if newest is not None and (self.newest is None or newest > self.newest):
-                        self.newest = newest
-                yield conformed
-        except BaseException as failure:
-            self.failure = failure
-            raise
+
+def write(draft: Draft, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
+    """Write rows, of the declared columns or the lake's, to new files by partition."""
+    partitions: dict[tuple[str | None, ...], _Partition] = {}
+    done: list[DataFile] = []
+    for batch in batches:
+        conformed = conform_columns(draft.table, draft.columns, batch)
+        for values, rows in _by_partition(draft.table, conformed):
+            partition = partitions.get(values)
+            if partition is None:
+                partition = partitions[values] = _Partition(draft, values)
+            partition.add(rows)
+            if partition.file_bytes >= FILE_BYTES:
+                done.append(partition.close())
+        while sum(p.size for p in partitions.values()) > HELD_BYTES:
+            done.append(max(partitions.values(), key=lambda p: p.size).close())
+    begun = [partition for partition in partitions.values() if partition.size]
+    return [*done, *in_threads(_Partition.close, begun)]
+
+
+class _Partition:
+    """The rows of one partition: a file that is being written, and what it does not have yet."""
+
+    def __init__(self, draft: Draft, values: tuple[str | None, ...]) -> None:
+        self._draft = draft
+        self._values = dict(zip(draft.table.partition_by, values, strict=True))
+        self._file: FileWriter | None = None
+        self._held: list[pa.RecordBatch] = []
+        self._held_rows = self._held_bytes = 0
+
+    @property
+    def file_bytes(self) -> int:
+        """What the file has so far."""
+        return 0 if self._file is None else self._file.size
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return self._held_bytes + self.file_bytes
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take rows in; whole row groups go to the file."""
+        self._held.append(rows)
+        self._held_rows += rows.num_rows
+        self._held_bytes += rows.nbytes
+        if self._held_rows >= ROW_GROUP_ROWS or self._held_bytes >= FILE_BYTES:
+            self._write(self._held_rows - self._held_rows % ROW_GROUP_ROWS or self._held_rows)
+
+    def close(self) -> DataFile:
+        """End the file with all rows that there are."""
+        self._write(self._held_rows)
+        assert self._file is not None
+        done, self._file = self._file.close(), None
+        return done
+
+    def _write(self, count: int) -> None:
+        if self._file is None:
+            self._file = self._draft.new_file(self._values)
+        if not count:
+            return
+        rows = pa.Table.from_batches(self._held)
+        self._file.write(rows.slice(0, count))
+        self._held = rows.slice(count).to_batches()
+        self._held_rows -= count
+        self._held_bytes = sum(batch.nbytes for batch in self._held)
 
 
 def greatest(column: pa.Array | pa.ChunkedArray) -> Moment | None:
     """The greatest value, if there is any."""
     value: Moment | None = pc.max(column).as_py()
     return value
+
+
+def _by_partition(
+    table: Table, batch: pa.RecordBatch
+) -> Iterator[tuple[tuple[str | None, ...], pa.RecordBatch]]:
+    """(the partition columns' values as the log writes them, its rows without them)."""
+    keys = [batch.column(name) for name in table.partition_by]
+    rows = batch.drop_columns(list(table.partition_by))
+    group = np.zeros(batch.num_rows, np.int64)
+    for key in keys:
+        codes = pc.fill_null(key.dictionary_encode().indices.cast(pa.int64()), len(key))
+        group = group * (len(key) + 1) + np.asarray(codes)
+    starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
+    if len(starts) > 1:
+        order = np.argsort(group, kind="stable")
+        group = group[order]
+        starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
+        taken = pa.array(order)
+        rows, keys = rows.take(taken), [key.take(taken) for key in keys]
+    for start, end in zip(starts, [*starts[1:], len(group)], strict=True):
+        yield tuple(_told(key[int(start)].as_py()) for key in keys), rows.slice(start, end - start)
+
+
+def _told(value: Any) -> str | None:
+    return None if value is None else str(value)

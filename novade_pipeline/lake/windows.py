@@ -1,11 +1,10 @@
-"""Half-open windows of a column's values: what they hold, as SQL and as a test of Arrow columns."""
+"""Half-open windows of a column's values, and SQL for the rows that they hold."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from novade_pipeline.lake.table import Table
 
@@ -35,8 +34,8 @@ def predicate(table: Table, windows: Sequence[Window] | None, where: Where) -> s
         return " AND ".join(terms) or "true"
     if not windows:
         return "false"
-    day = next((c for c in table.partition_by if c != table.window and c not in where), None)
-    if day is not None:
+    days = [c for c in table.partition_by if pa.types.is_date(table.schema.field(c).type)]
+    for day in set(days) - {table.window, *where}:
         # Says the same by the partition column, so that other partitions' files are not read.
         first, last = windows[0].start, max(window.end for window in windows)
         terms.append(
@@ -49,34 +48,9 @@ def predicate(table: Table, windows: Sequence[Window] | None, where: Where) -> s
     return " AND ".join([*terms, f"({any_of})"])
 
 
-def is_inside(column: pa.Array, ranges: Sequence[Window] | None) -> bool:
-    """Whether every value lies within one of the windows; where None, whether all are null."""
-    if ranges is None:
-        return bool(column.null_count == len(column))
-    if column.null_count:
-        return False
-    inside = pa.scalar(False)
-    bounds = pc.min_max(column).as_py()
-    for window in ranges:
-        if bounds["min"] is None or (window.start <= bounds["min"] and bounds["max"] < window.end):
-            return True
-        within = pc.and_(
-            pc.greater_equal(column, pa.scalar(window.start, column.type)),
-            pc.less(column, pa.scalar(window.end, column.type)),
-        )
-        inside = pc.or_(inside, within)
-    return bool(pc.all(inside).as_py())
-
-
 def interval(window: Window) -> str:
     """A window as messages tell it: `[start, end)`."""
     return f"[{window.start}, {window.end})"
-
-
-def has_value(column: pa.Array, value: Value | Collection[Value]) -> bool:
-    """Whether every row of a column has the value, or one of the values."""
-    values = [value] if isinstance(value, str | int) else list(value)
-    return bool(pc.all(pc.is_in(column, pa.array(values, column.type))).as_py() in (True, None))
 
 
 def _term(name: str, value: Value | Collection[Value]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.keyed_files import Draft
+from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store

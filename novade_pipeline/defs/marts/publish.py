@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 
 from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.conform import conform
+from novade_pipeline.lake.data_files import ROW_GROUP_ROWS
 from novade_pipeline.lake.delta import (
     WriteReceipt,
     open_table,
@@ -22,7 +23,6 @@ from novade_pipeline.lake.delta import (
     replace_window,
 )
 from novade_pipeline.lake.query import identifier
-from novade_pipeline.lake.stream import ROW_GROUP_ROWS
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store

@@ -1,0 +1,231 @@
+"""The data files of a table: what the log says of them, and how rows become Parquet.
+
+The log has the ranges of a few columns, by which rows are found: keys, windows, versions and data
+times. Of other columns it has none: the log is read whole, and must not tell of persons.
+"""
+
+import io
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import ColumnProperties, DeltaTable, WriterProperties
+
+from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+# With a million rows a group, which is usual, memory grows with the input.
+ROW_GROUP_ROWS = 50_000
+_LEVEL = 1
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a file has of a column.
+
+    Attributes:
+        low: at most the least value.
+        high: at least the greatest one.
+        nulls: how many rows have none; None where that is not known.
+    """
+
+    low: Any
+    high: Any
+    nulls: int | None
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file.
+
+    Attributes:
+        path: below the table, as the storage has it; the log has it encoded like a URL.
+        size: bytes.
+        rows: how many it has.
+        partition: the partition columns' values, as the log writes them.
+        ranges: column -> what it has, as far as that is known.
+        stats: what the log says of its columns, as JSON; empty for files that are in the log.
+    """
+
+    path: str
+    size: int
+    rows: int
+    partition: Mapping[str, str | None] = field(default_factory=dict)
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    stats: str = ""
+
+
+def ranged(table: Table) -> list[str]:
+    """The columns whose ranges the log has."""
+    names = (*table.key, table.window, table.version, table.data_time)
+    return [name for name in dict.fromkeys(names) if name and name not in table.partition_by]
+
+
+def files_of(table: Table, target: DeltaTable) -> Iterator[DataFile]:
+    """The data files of the version that is opened, whoever wrote them."""
+    found = pa.table(target.get_add_actions(flatten=True))
+    nothing = [None] * len(found)
+
+    def column(name: str) -> list[Any]:
+        return found[name].to_pylist() if name in found.schema.names else nothing
+
+    known = {
+        name: list(
+            zip(*(column(f"{told}.{name}") for told in ("min", "max", "null_count")), strict=True)
+        )
+        for name in ranged(table)
+    }
+    partitions = {name: column(f"partition.{name}") for name in table.partition_by}
+    plain = zip(*(column(name) for name in ("path", "size_bytes", "num_records")), strict=True)
+    for at, (path, size, rows) in enumerate(plain):
+        values = {name: of_files[at] for name, of_files in partitions.items()}
+        ranges = {name: _range(*of_files[at]) for name, of_files in known.items()}
+        ranges |= {
+            name: Range(value, value, rows if value is None else 0)
+            for name, value in values.items()
+        }
+        told = {name: None if value is None else str(value) for name, value in values.items()}
+        yield DataFile(unquote(path), size, rows, told, ranges)
+
+
+def writer_properties(table: Table) -> WriterProperties:
+    """How delta-rs writes Parquet where it does: the same way as `FileWriter`."""
+    plain = ColumnProperties(dictionary_enabled=False)
+    return WriterProperties(
+        max_row_group_size=ROW_GROUP_ROWS,
+        compression="ZSTD",
+        compression_level=_LEVEL,
+        column_properties=dict.fromkeys(_unlike(table), plain),
+    )
+
+
+class FileWriter:
+    """One data file while it is written, in memory: readers see it when it is closed and whole."""
+
+    def __init__(
+        self, store: Store, table: Table, columns: pa.Schema, partition: Mapping[str, str | None]
+    ) -> None:
+        """Begin a file.
+
+        Args:
+            columns: of the rows that come, without those of the partition.
+            partition: the values of all rows in the partition columns.
+        """
+        self._store = store
+        self._table = table
+        self._partition = partition
+        self._rows = 0
+        self._ranges: dict[str, Range] = {}
+        self._content = io.BytesIO()
+        unlike = _unlike(table)
+        self._parquet = pq.ParquetWriter(
+            self._content,
+            columns,
+            compression="zstd",
+            compression_level=_LEVEL,
+            use_dictionary=[name for name in columns.names if name not in unlike],
+            write_statistics=_compared(table, columns),
+            store_schema=False,
+        )
+
+    @property
+    def size(self) -> int:
+        """The bytes that it takes so far."""
+        return self._content.tell()
+
+    def write(self, rows: pa.Table) -> None:
+        """Put rows behind those that are there, in row groups of their own."""
+        self._parquet.write_table(rows, row_group_size=ROW_GROUP_ROWS)
+        self._rows += len(rows)
+        for name in ranged(self._table):
+            ends = pc.min_max(rows[name]).as_py()
+            more = Range(ends["min"], ends["max"], rows[name].null_count)
+            self._ranges[name] = _joined(self._ranges.get(name), more)
+
+    def close(self) -> DataFile:
+        """Put the file in its place; no version of the table has it yet.
+
+        Raises:
+            UserError: the lake cannot be written.
+            TransientFailure: the storage failed.
+        """
+        self._parquet.close()
+        folders = [
+            f"{name}={_NO_VALUE if value is None else quote(value, safe='')}"
+            for name, value in self._partition.items()
+        ]
+        path = "/".join([*folders, f"part-{uuid.uuid4()}.zstd.parquet"])
+        content = self._content.getvalue()
+        try:
+            self._store.write(content, *self._table.path, path)
+        except (OSError, TransientFailure, UserError) as error:
+            raise cannot_write(self._store, self._table, error) from None
+        return DataFile(
+            path=path,
+            size=len(content),
+            rows=self._rows,
+            partition=self._partition,
+            ranges=self._ranges,
+            stats=_stats(self._rows, self._ranges),
+        )
+
+
+def _unlike(table: Table) -> set[str]:
+    """Columns whose values mostly differ, which a dictionary would only make larger."""
+    times = (f.name for f in table.schema if pa.types.is_timestamp(f.type))
+    return {*table.key, *times, *(n for n in (table.version,) if n)} - {table.window}
+
+
+def _compared(table: Table, columns: pa.Schema) -> list[str]:
+    """Columns by which a reader may skip row groups; of other texts that would hardly ever help."""
+    text = (pa.types.is_string, pa.types.is_binary)
+    found_by = ranged(table)
+    return [f.name for f in columns if f.name in found_by or not any(is_(f.type) for is_ in text)]
+
+
+def _range(low: Any, high: Any, nulls: int | None) -> Range:
+    """A range as another writer may have told it: some cut times to milliseconds."""
+    return Range(low, high + _MILLISECOND if isinstance(high, datetime) else high, nulls)
+
+
+def _joined(one: Range | None, other: Range) -> Range:
+    if one is None:
+        return other
+    low, high = (
+        pick((value for value in values if value is not None), default=None)
+        for pick, values in ((min, (one.low, other.low)), (max, (one.high, other.high)))
+    )
+    return Range(low, high, (one.nulls or 0) + (other.nulls or 0))
+
+
+def _stats(rows: int, ranges: Mapping[str, Range]) -> str:
+    return json.dumps(
+        {
+            "numRecords": rows,
+            "minValues": {n: _told(r.low) for n, r in ranges.items() if r.low is not None},
+            "maxValues": {
+                n: _told(r.high, up=True) for n, r in ranges.items() if r.high is not None
+            },
+            "nullCount": {n: r.nulls for n, r in ranges.items()},
+        }
+    )
+
+
+def _told(value: Any, *, up: bool = False) -> Any:
+    """A value as the log writes it: times in milliseconds, which bound those of microseconds."""
+    if isinstance(value, datetime):
+        rest = timedelta(microseconds=value.microsecond % 1000)
+        value = value - rest + timedelta(milliseconds=bool(up and rest))
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value

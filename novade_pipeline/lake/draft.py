@@ -1,0 +1,184 @@
+"""The next version of a table while it is made: files are written one by one, committed together.
+
+Files that are written and never committed wait, unreferenced, for a vacuum.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.lake.changes import has_changed
+from novade_pipeline.lake.commits import LostRace, cannot_write, new_mark, own_commit, recorded
+from novade_pipeline.lake.conform import conform_columns
+from novade_pipeline.lake.data_files import DataFile, FileWriter, files_of
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage import Store
+
+COMMIT_TRIES = 15
+
+
+class Draft:
+    """The next version of a table: the files that stay, and those dropped and added.
+
+    Attributes:
+        columns: the lake's, which may be more than the code declares.
+        files: path -> file, as the version would be.
+        dropped: files of the version that the draft began with.
+        added: files that are written and not yet in the log.
+    """
+
+    def __init__(self, store: Store, table: Table, target: DeltaTable) -> None:
+        self.store = store
+        self.table = table
+        self.target = target
+        self.version = target.version()
+        self.columns = _columns(table, target)
+        self.files = {file.path: file for file in files_of(table, target)}
+        self.dropped: dict[str, DataFile] = {}
+        self.added: dict[str, DataFile] = {}
+        self._seen = set(self.files)
+
+    @property
+    def rows(self) -> int:
+        """How many rows the version would have."""
+        return sum(file.rows for file in self.files.values())
+
+    def read(self, file: DataFile, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """A file's rows, row group by row group; all columns of the lake where None.
+
+        Raises:
+            TransientFailure: the storage failed, or the file is gone.
+            UserError: the lake cannot be read.
+        """
+        schema = self.columns
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        try:
+            content = self.store.read(*self.table.path, file.path)
+        except (OSError, TransientFailure, UserError) as error:
+            raise cannot_write(self.store, self.table, error) from None
+        parquet = pq.ParquetFile(pa.BufferReader(content))
+        there = [name for name in schema.names if name in parquet.schema_arrow.names]
+        constant = [name for name in schema.names if name in file.partition]
+        for group in range(parquet.num_row_groups):
+            found = parquet.read_row_group(group, there, use_threads=False).combine_chunks()
+            for name in constant:
+                value = pa.scalar(file.partition[name]).cast(schema.field(name).type)
+                found = found.append_column(name, pa.repeat(value, len(found)))
+            for batch in found.to_batches():
+                yield pa.Table.from_batches([conform_columns(self.table, schema, batch)])
+
+    def new_file(self, partition: Mapping[str, str | None] | None = None) -> FileWriter:
+        """Begin a file for rows of one partition, in the lake's columns without the partition's."""
+        columns = [f for f in self.columns if f.name not in self.table.partition_by]
+        return FileWriter(self.store, self.table, pa.schema(columns), partition or {})
+
+    def replace(self, old: Iterable[DataFile], new: Iterable[DataFile]) -> None:
+        """Take new files in and old ones out."""
+        for file in old:
+            del self.files[file.path]
+            if self.added.pop(file.path, None) is None:
+                self.dropped[file.path] = file
+        for file in new:
+            self.files[file.path] = self.added[file.path] = file
+
+    def commit(
+        self,
+        transactions: Mapping[str, int] | None = None,
+        *,
+        changes: bool = True,
+        concerns: Callable[[DataFile], bool] | None = None,
+    ) -> int:
+        """Make it the table's next version; its number is returned.
+
+        delta-rs's own retries let a file be dropped that a compaction has joined meanwhile, and
+        its rows would stand twice. Here a version follows the one that it was made from, or a
+        newer one that has the dropped files still, the same transactions, and nothing new that
+        concerns this one.
+
+        Args:
+            transactions: app id -> version, recorded with the commit.
+            changes: rows differ; otherwise only files do.
+            concerns: whether another writer's new file has rows that this version's would have
+                replaced or heeded; None where any row that changed does.
+
+        Raises:
+            LostRace: another writer was faster; nothing is committed.
+            TransientFailure: the storage failed.
+            UserError: the lake cannot be written.
+        """
+        mark, known = new_mark(), known_transactions(self.target, transactions)
+        for left in reversed(range(COMMIT_TRIES)):
+            try:
+                self._commit(mark, transactions, changes)
+                return self.version + 1
+            except (OSError, DeltaError) as error:
+                try:
+                    return own_commit(self.store, self.table, mark, self.version, error).version
+                except LostRace:
+                    may_follow = self._catch_up(concerns)
+                    if known_transactions(self.target, transactions) != known:
+                        may_follow = False
+                    if not left or not may_follow:
+                        raise
+        raise AssertionError("the last try returns or raises")
+
+    def _catch_up(self, concerns: Callable[[DataFile], bool] | None) -> bool:
+        """Look at the newest version; whether this one may follow it as well."""
+        before = self.version
+        try:
+            self.target.update_incremental()
+        except (OSError, DeltaError) as error:
+            raise cannot_write(self.store, self.table, error) from None
+        self.version = self.target.version()
+        there = {file.path: file for file in files_of(self.table, self.target)}
+        new = [file for path, file in there.items() if path not in self._seen]
+        self._seen |= set(there)
+        if not self.dropped.keys() <= there.keys():
+            return False
+        if concerns is None:
+            return not has_changed(self.store, self.table, before, self.version)
+        return not any(map(concerns, new))
+
+    def _commit(
+        self, mark: dict[str, str], transactions: Mapping[str, int] | None, changes: bool
+    ) -> None:
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        removed = [
+            RemoveAction(f.path, changes, now, f.size, dict(f.partition))
+            for f in self.dropped.values()
+        ]
+        added = [
+            AddAction(f.path, f.size, f.partition, now, changes, f.stats)
+            for f in self.added.values()
+        ]
+        self.target.create_write_transaction(
+            removed + added,
+            "append",
+            self.target.schema(),
+            partition_by=list(self.table.partition_by),
+            commit_properties=CommitProperties(
+                custom_metadata=mark,
+                app_transactions=recorded(transactions),
+                max_commit_retries=0,
+            ),
+        )
+
+
+def known_transactions(
+    target: DeltaTable, transactions: Mapping[str, int] | None
+) -> dict[str, int | None]:
+    """What the table has of the same applications."""
+    return {app: target.transaction_version(app) for app in transactions or {}}
+
+
+def _columns(table: Table, target: DeltaTable) -> pa.Schema:
+    """The declared columns, and after them what the lake has besides."""
+    there = pa.schema(target.schema().to_arrow())
+    return pa.schema([*table.schema, *(f for f in there if f.name not in table.schema.names)])

@@ -1,0 +1,171 @@
+"""Which data files a write leaves: cut by partition and size, others untouched."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from novade_pipeline.lake import stream
+from novade_pipeline.lake.data_files import ROW_GROUP_ROWS
+from novade_pipeline.lake.delta import (
+    append_once,
+    current_version,
+    open_table,
+    replace,
+    replace_window,
+    transaction_version,
+)
+from novade_pipeline.lake.maintenance import compact
+from novade_pipeline.lake.read import read
+from novade_pipeline.storage import Store
+from novade_pipeline_tests.lake.delta_tables import (
+    HOUR,
+    PLAYS,
+    START,
+    USERS,
+    log_of,
+    plays,
+    songs_in,
+    users,
+    window_of,
+)
+from novade_pipeline_tests.places import on_disk
+
+DAYS = 40
+
+
+def _paths(lake: Store) -> list[str]:
+    found = open_table(lake, PLAYS)
+    assert found is not None
+    return sorted(pa.table(found.get_add_actions(flatten=True))["path"].to_pylist())
+
+
+def _many(count: int) -> pa.RecordBatchReader:
+    """Rows of forty days in turns, in batches of a hundred."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for first in range(0, count, 100):
+            moments = [START + (n % DAYS) * 24 * HOUR for n in range(first, first + 100)]
+            yield pa.RecordBatch.from_pydict(
+                {
+                    "day": [moment.date() for moment in moments],
+                    "hour": moments,
+                    "kind": ["a"] * 100,
+                    "song": [f"{n:06}" for n in range(first, first + 100)],
+                    "count": range(first, first + 100),
+                },
+                schema=PLAYS.schema,
+            )
+
+    return pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
+
+
+def test_only_files_with_replaced_rows_are_written_anew(lake: Store) -> None:
+    for hour in (0, 2, 4):
+        rows = plays((hour, f"{hour}"), (hour + 1, f"{hour + 1}"))
+        replace_window(lake, PLAYS, rows, [window_of(hour, hour + 2)])
+    before = _paths(lake)
+    receipt = replace_window(lake, PLAYS, plays(), [window_of(1, 3)])
+    assert songs_in(lake) == ["0", "3", "4", "5"]
+    assert receipt.files == 2
+    assert len(set(_paths(lake)) & set(before)) == 1
+
+
+def test_a_window_between_the_rows_of_a_file_leaves_the_file(lake: Store) -> None:
+    replace_window(lake, PLAYS, plays((0, "a"), (9, "b")), [window_of(0, 10)])
+    before = _paths(lake)
+    replace_window(lake, PLAYS, plays((4, "new")), [window_of(3, 5)])
+    assert songs_in(lake) == ["a", "b", "new"]
+    assert set(before) < set(_paths(lake))
+
+
+def test_a_write_that_changes_nothing_makes_no_version(lake: Store) -> None:
+    replace_window(lake, PLAYS, plays((0, "a")), [window_of(0, 1)])
+    receipt = replace_window(lake, PLAYS, plays(), [window_of(5, 6)])
+    assert receipt.table_version == current_version(lake, PLAYS) == 1
+    assert (receipt.rows, receipt.files, receipt.bytes) == (0, 0, 0)
+
+
+def test_a_version_that_only_records_what_was_taken_in_is_made_once(lake: Store) -> None:
+    for _ in range(2):
+        replace_window(lake, PLAYS, plays(), [window_of(0, 1)], transactions={"events": 3})
+    assert transaction_version(lake, PLAYS, "events") == 3
+    assert current_version(lake, PLAYS) == 1
+
+
+def test_the_log_tells_nothing_of_columns_that_may_be_personal(lake: Store) -> None:
+    receipt = replace(lake, USERS, users(("a", 1, "Ann", False)))
+    entry = str(log_of(lake, USERS, receipt.table_version))
+    assert "Ann" not in entry
+
+
+@on_disk
+def test_rows_that_come_in_any_order_are_cut_by_partition_in_bounded_memory(
+    lake: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "HELD_BYTES", 2**16)
+    receipt = replace_window(lake, PLAYS, _many(20_000), [window_of(0, 24 * DAYS)])
+    assert receipt.rows == 20_000
+    assert receipt.files > DAYS
+    found = read(lake, PLAYS)
+    assert sorted(found["count"].to_pylist()) == list(range(20_000))
+    assert all(row["day"] == row["hour"].date() for row in found.to_pylist())
+    assert receipt.newest == START + timedelta(days=DAYS - 1)
+
+
+@on_disk
+def test_files_end_at_their_size_and_row_groups_at_theirs(
+    lake: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 4 * ROW_GROUP_ROWS + 1
+    ids = [str(n) for n in range(count)]
+    rows = pa.table({"id": ids, "changed": range(count), "is_deleted": [False] * count})
+    monkeypatch.setattr(stream, "FILE_BYTES", 2**17)
+    receipt = replace(lake, USERS, rows)
+    assert receipt.files > 1
+    assert sorted(read(lake, USERS)["changed"].to_pylist()) == list(range(count))
+    found = open_table(lake, USERS)
+    assert found is not None
+    for path in found.file_uris():
+        metadata = pq.read_metadata(path)
+        groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+        assert max(groups) <= ROW_GROUP_ROWS
+
+
+def test_an_append_stands_beside_whatever_came_first(lake: Store) -> None:
+    append_once(lake, USERS, users(("a", 1, None, False)), app_id="one", version=1)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        replace(lake, USERS, users(("b", 1, None, False), ("c", 1, None, False)))
+        yield from users(("d", 1, None, False)).to_batches()
+
+    rows = pa.RecordBatchReader.from_batches(USERS.schema, batches())
+    append_once(lake, USERS, rows, app_id="other", version=1)
+    assert sorted(read(lake, USERS)["id"].to_pylist()) == ["b", "c", "d"]
+
+
+def test_a_window_is_written_beside_rows_that_came_around_it(lake: Store) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        replace_window(lake, PLAYS, plays((0, "a"), (9, "b")), [window_of(0, 10)])
+        yield from plays((4, "new")).to_batches()
+
+    rows = pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
+    replace_window(lake, PLAYS, rows, [window_of(3, 5)])
+    assert songs_in(lake) == ["a", "b", "new"]
+
+
+def test_a_window_is_written_beside_a_compaction_of_other_files(lake: Store) -> None:
+    for hour in range(4):
+        replace_window(
+            lake, PLAYS, plays((24 + hour, f"{hour}")), [window_of(24 + hour, 25 + hour)]
+        )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        compact(lake, PLAYS)
+        yield from plays((0, "new")).to_batches()
+
+    late = pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
+    replace_window(lake, PLAYS, late, [window_of(0, 1)])
+    assert songs_in(lake) == ["0", "1", "2", "3", "new"]
