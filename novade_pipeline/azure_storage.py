@@ -20,9 +20,10 @@ from novade_pipeline import storage
 from novade_pipeline.azure_access import Access, access_to
 from novade_pipeline.azure_errors import explained
 from novade_pipeline.azure_log_in import credential, token
+from novade_pipeline.azure_upload import Upload
 from novade_pipeline.errors import UserError
 from novade_pipeline.pieces import Pieces
-from novade_pipeline.storage import AZURE_SCHEME, Entry, Page, Store, changed
+from novade_pipeline.storage import AZURE_SCHEME, Entry, NewObject, Page, Store, changed
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
@@ -218,6 +219,10 @@ class AzureStore(Store):
     def write(self, content: bytes, *parts: str) -> None:
         target = self.client.get_blob_client(self.blob(*parts))
         self._done("write", lambda: target.upload_blob(content, overwrite=True))
+
+    @override
+    def create(self, *parts: str) -> NewObject:
+        return Upload(self.client.get_blob_client(self.blob(*parts)), self._done)
 
     @override
     def delete(self, *parts: str) -> None:

@@ -5,6 +5,7 @@ get them from a `Store`, so a scheme is supported here or nowhere: a folder of t
 a container of Azure Data Lake Storage (`azure_storage.py`).
 """
 
+import io
 import os
 import uuid
 from abc import ABC, abstractmethod
@@ -13,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from typing_extensions import override
@@ -54,6 +55,22 @@ class Page:
 
     entries: Sequence[Entry]
     following: str | None
+
+
+class NewObject(Protocol):
+    """An object while it is written, piece by piece; a file of Python's for libraries."""
+
+    def write(self, piece: Any, /) -> int | None:
+        """Put bytes behind those that are there."""
+
+    def tell(self) -> int:
+        """How many bytes there are so far."""
+
+    def finish(self) -> None:
+        """Leave the object whole."""
+
+    def discard(self) -> None:
+        """Leave nothing."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +153,10 @@ class Store(ABC):
     @abstractmethod
     def write(self, content: bytes, *parts: str) -> None:
         """Put a whole object in its place: readers see the old one or the new one."""
+
+    @abstractmethod
+    def create(self, *parts: str) -> NewObject:
+        """Begin an object under a name that nobody looks for before it is finished."""
 
     @abstractmethod
     def delete(self, *parts: str) -> None:
@@ -258,6 +279,12 @@ class LocalStore(Store):
         beside.replace(path)
 
     @override
+    def create(self, *parts: str) -> NewObject:
+        path = Path(self.path(*parts))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _NewFile(path)
+
+    @override
     def delete(self, *parts: str) -> None:
         Path(self.path(*parts)).unlink(missing_ok=True)
 
@@ -268,6 +295,23 @@ class LocalStore(Store):
     @override
     def explained(self, error: Exception, doing: str) -> Exception | None:
         return None
+
+
+class _NewFile(io.FileIO):
+    """A file of the disk; a process that is killed leaves what it has so far."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "xb")
+        self._path = path
+
+    def finish(self) -> None:
+        """As `NewObject` says."""
+        self.close()
+
+    def discard(self) -> None:
+        """As `NewObject` says."""
+        self.close()
+        self._path.unlink(missing_ok=True)
 
 
 def store(url: str, azure: Mapping[str, str | None] | None = None) -> Store:

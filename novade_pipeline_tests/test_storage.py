@@ -1,14 +1,17 @@
 """From a URL to what each library needs; the same on the local disk and on Azure."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from novade_pipeline import azure_storage, storage
+from novade_pipeline import azure_storage, azure_upload, storage
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.azurite import KEY, Azurite
+from novade_pipeline_tests.faulty_proxy import Fault, Faults, FaultyProxy
+from novade_pipeline_tests.faulty_store import through
 
 NewStore = Callable[[str], Store]
 URL = "abfss://lake@novade.dfs.core.windows.net/a/b"
@@ -201,6 +204,54 @@ def test_what_is_written_is_there_whole(new_store: NewStore) -> None:
     assert _listed(root) == []
     with pytest.raises(FileNotFoundError):
         root.read("a", "b")
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 11, 25, 40])
+def test_what_is_written_in_pieces_is_whole_when_it_is_finished(
+    size: int, new_store: NewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure_upload, "BLOCK_BYTES", 10)
+    root = new_store("root")
+    content = bytes(range(size))
+    begun = root.create("a b", "c")
+    for first in range(0, size, 4):
+        assert begun.write(memoryview(content)[first : first + 4]) == len(
+            content[first : first + 4]
+        )
+    assert begun.tell() == size
+    begun.finish()
+    assert root.read("a b", "c") == content
+    assert _listed(root) == ["a b/c"]
+
+
+@pytest.mark.parametrize("size", [0, 5, 25])
+def test_what_is_discarded_is_not_there(
+    size: int, new_store: NewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure_upload, "BLOCK_BYTES", 10)
+    root = new_store("root")
+    begun = root.create("a", "b")
+    begun.write(bytes(size))
+    begun.discard()
+    del begun
+    gc.collect()
+    assert _listed(root) == []
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "error_after", "cut_response"])
+def test_blocks_whose_answers_are_lost_are_sent_again_and_stand_once(
+    kind: Fault, azurite: Azurite, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure_upload, "BLOCK_BYTES", 10)
+    place = azurite.new_store("root")
+    with proxy.failing(Faults((kind,), 0.4, seed=3, aim="^PUT ")):
+        begun = through(proxy, place).create("a")
+        for _ in range(10):
+            begun.write(bytes(range(10)))
+        begun.write(b"end")
+        begun.finish()
+    assert proxy.done[kind] > 2
+    assert place.read("a") == bytes(range(10)) * 10 + b"end"
 
 
 def test_a_listing_is_in_order_and_begins_with_its_prefix(new_store: NewStore) -> None:

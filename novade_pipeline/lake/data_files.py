@@ -4,10 +4,10 @@ The log has the ranges of a few columns, by which rows are found: keys, windows,
 times. Of other columns it has none: the log is read whole, and must not tell of persons.
 """
 
-import io
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -25,6 +25,8 @@ from novade_pipeline.storage import Store
 
 # With a million rows a group, which is usual, memory grows with the input.
 ROW_GROUP_ROWS = 50_000
+FILE_BYTES = 128 * 2**20
+"""About how much a file has."""
 _LEVEL = 1
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _MILLISECOND = timedelta(milliseconds=1)
@@ -111,7 +113,7 @@ def writer_properties(table: Table) -> WriterProperties:
 
 
 class FileWriter:
-    """One data file while it is written, in memory: readers see it when it is closed and whole."""
+    """One data file while it is written; no version of the table has it yet."""
 
     def __init__(
         self, store: Store, table: Table, columns: pa.Schema, partition: Mapping[str, str | None]
@@ -127,26 +129,38 @@ class FileWriter:
         self._partition = partition
         self._rows = 0
         self._ranges: dict[str, Range] = {}
-        self._content = io.BytesIO()
         unlike = _unlike(table)
-        self._parquet = pq.ParquetWriter(
-            self._content,
-            columns,
-            compression="zstd",
-            compression_level=_LEVEL,
-            use_dictionary=[name for name in columns.names if name not in unlike],
-            write_statistics=_compared(table, columns),
-            store_schema=False,
-        )
+        folders = [
+            f"{name}={_NO_VALUE if value is None else quote(value, safe='')}"
+            for name, value in partition.items()
+        ]
+        self._path = "/".join([*folders, f"part-{uuid.uuid4()}.zstd.parquet"])
+        with self._explained():
+            self._content = store.create(*table.path, self._path)
+            self._parquet = pq.ParquetWriter(
+                self._content,
+                columns,
+                compression="zstd",
+                compression_level=_LEVEL,
+                use_dictionary=[name for name in columns.names if name not in unlike],
+                write_statistics=_compared(table, columns),
+                store_schema=False,
+            )
 
     @property
     def size(self) -> int:
-        """The bytes that it takes so far."""
+        """The bytes that it has so far."""
         return self._content.tell()
 
     def write(self, rows: pa.Table) -> None:
-        """Put rows behind those that are there, in row groups of their own."""
-        self._parquet.write_table(rows, row_group_size=ROW_GROUP_ROWS)
+        """Put rows behind those that are there, in row groups of their own.
+
+        Raises:
+            UserError: the lake cannot be written.
+            TransientFailure: the storage failed.
+        """
+        with self._explained():
+            self._parquet.write_table(rows, row_group_size=ROW_GROUP_ROWS)
         self._rows += len(rows)
         for name in ranged(self._table):
             ends = pc.min_max(rows[name]).as_py()
@@ -154,31 +168,31 @@ class FileWriter:
             self._ranges[name] = _joined(self._ranges.get(name), more)
 
     def close(self) -> DataFile:
-        """Put the file in its place; no version of the table has it yet.
+        """End the file.
 
         Raises:
             UserError: the lake cannot be written.
             TransientFailure: the storage failed.
         """
-        self._parquet.close()
-        folders = [
-            f"{name}={_NO_VALUE if value is None else quote(value, safe='')}"
-            for name, value in self._partition.items()
-        ]
-        path = "/".join([*folders, f"part-{uuid.uuid4()}.zstd.parquet"])
-        content = self._content.getvalue()
+        with self._explained():
+            self._parquet.close()
+            size = self.size
+            self._content.finish()
+        stats = _stats(self._rows, self._ranges)
+        return DataFile(self._path, size, self._rows, self._partition, self._ranges, stats)
+
+    def discard(self) -> None:
+        """Leave nothing of it."""
+        with suppress(OSError, TransientFailure, UserError):
+            self._parquet.close()
+        self._content.discard()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            self._store.write(content, *self._table.path, path)
+            yield
         except (OSError, TransientFailure, UserError) as error:
             raise cannot_write(self._store, self._table, error) from None
-        return DataFile(
-            path=path,
-            size=len(content),
-            rows=self._rows,
-            partition=self._partition,
-            ranges=self._ranges,
-            stats=_stats(self._rows, self._ranges),
-        )
 
 
 def _unlike(table: Table) -> set[str]:

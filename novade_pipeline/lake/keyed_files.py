@@ -40,7 +40,11 @@ def write(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:
 
     def written(cut: pa.Table) -> DataFile:
         file = draft.new_file()
-        file.write(cut)
-        return file.close()
+        try:
+            file.write(cut)
+            return file.close()
+        except BaseException:
+            file.discard()
+            raise
 
     return list(in_threads(written, cuts))

@@ -19,16 +19,15 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.commits import cannot_write
-from novade_pipeline.lake.data_files import writer_properties
+from novade_pipeline.lake.data_files import FILE_BYTES, writer_properties
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.keyed_compaction import put_in_order
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Entry, Store
 
-TARGET_BYTES = 128 * 2**20
-# A file of half the target or more is left as it is, until smaller ones gather beside it.
-SMALL_BYTES = TARGET_BYTES // 2
+# A file of half the usual size or more is left as it is, until smaller ones gather beside it.
+SMALL_BYTES = FILE_BYTES // 2
 # One commit holds so many partitions: a lost race costs no more than their compaction.
 SLICE_PARTITIONS = 31
 SPILL_BYTES = 256 * 2**20
@@ -190,7 +189,7 @@ def _join(store: Store, table: Table, found: DeltaTable, due: Sequence[Partition
         try:
             found.optimize.compact(
                 partition_filters=filters,
-                target_size=TARGET_BYTES,
+                target_size=FILE_BYTES,
                 max_concurrent_tasks=1,
                 max_spill_size=SPILL_BYTES,
                 writer_properties=writer_properties(table),

@@ -1,10 +1,10 @@
 """Rows on their way into a table: checked batch by batch, and written by partition.
 
-Memory holds a row group a partition, and the files that are not whole yet, up to a bound: rows
-may come in any order, and stay in it within a partition.
+Memory holds the rows of row groups that are not whole yet, up to a bound. Rows may come in any
+order, and stay in it within a partition; in the order of the partitions they make fewer files.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.lake.conform import conform, conform_columns
-from novade_pipeline.lake.data_files import ROW_GROUP_ROWS, DataFile, FileWriter
+from novade_pipeline.lake.data_files import FILE_BYTES, ROW_GROUP_ROWS, DataFile, FileWriter
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment
 
-# A file ends where it has so many bytes; more would be held in memory for nothing.
-FILE_BYTES = 64 * 2**20
+# Of rows that wait for their row group: of one partition, and of all.
+GROUP_BYTES = 64 * 2**20
 HELD_BYTES = 128 * 2**20
+OPEN_FILES = 64
 
 Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 
@@ -58,21 +59,40 @@ class Checked:
 
 def write(draft: Draft, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
     """Write rows, of the declared columns or the lake's, to new files by partition."""
-    partitions: dict[tuple[str | None, ...], _Partition] = {}
     done: list[DataFile] = []
-    for batch in batches:
-        conformed = conform_columns(draft.table, draft.columns, batch)
-        for values, rows in _by_partition(draft.table, conformed):
-            partition = partitions.get(values)
-            if partition is None:
-                partition = partitions[values] = _Partition(draft, values)
-            partition.add(rows)
-            if partition.file_bytes >= FILE_BYTES:
-                done.append(partition.close())
-        while sum(p.size for p in partitions.values()) > HELD_BYTES:
-            done.append(max(partitions.values(), key=lambda p: p.size).close())
-    begun = [partition for partition in partitions.values() if partition.size]
-    return [*done, *in_threads(_Partition.close, begun)]
+    # The one that got rows last is the last.
+    begun: dict[tuple[str | None, ...], _Partition] = {}
+    try:
+        for batch in batches:
+            conformed = conform_columns(draft.table, draft.columns, batch)
+            for values, rows in _by_partition(draft.table, conformed):
+                partition = begun.pop(values, None) or _Partition(draft, values)
+                begun[values] = partition
+                partition.add(rows)
+            for values in _due(begun):
+                done.append(begun[values].close())
+                del begun[values]
+        done += in_threads(_Partition.close, begun.values())
+        begun.clear()
+        return done
+    finally:
+        for partition in begun.values():
+            partition.discard()
+
+
+Begun: TypeAlias = "Mapping[tuple[str | None, ...], _Partition]"
+
+
+def _due(begun: Begun) -> Iterator[tuple[str | None, ...]]:
+    """The partitions whose files are to be closed: large ones, and some where they are too many."""
+    held = sum(partition.held_bytes for partition in begun.values())
+    files = sum(partition.file_bytes > 0 for partition in begun.values())
+    for values, partition in list(begun.items()):
+        too_many = held > HELD_BYTES or (partition.file_bytes and files > OPEN_FILES)
+        if partition.file_bytes >= FILE_BYTES or too_many:
+            held -= partition.held_bytes
+            files -= partition.file_bytes > 0
+            yield values
 
 
 class _Partition:
@@ -83,43 +103,44 @@ class _Partition:
         self._values = dict(zip(draft.table.partition_by, values, strict=True))
         self._file: FileWriter | None = None
         self._held: list[pa.RecordBatch] = []
-        self._held_rows = self._held_bytes = 0
+        self._held_rows = 0
+        self.held_bytes = 0
 
     @property
     def file_bytes(self) -> int:
         """What the file has so far."""
         return 0 if self._file is None else self._file.size
 
-    @property
-    def size(self) -> int:
-        """Bytes in memory."""
-        return self._held_bytes + self.file_bytes
-
     def add(self, rows: pa.RecordBatch) -> None:
         """Take rows in; whole row groups go to the file."""
         self._held.append(rows)
         self._held_rows += rows.num_rows
-        self._held_bytes += rows.nbytes
-        if self._held_rows >= ROW_GROUP_ROWS or self._held_bytes >= FILE_BYTES:
-            self._write(self._held_rows - self._held_rows % ROW_GROUP_ROWS or self._held_rows)
+        self.held_bytes += rows.nbytes
+        if self._held_rows >= ROW_GROUP_ROWS:
+            self._write(self._held_rows - self._held_rows % ROW_GROUP_ROWS)
+        elif self.held_bytes >= GROUP_BYTES:
+            self._write(self._held_rows)
 
     def close(self) -> DataFile:
         """End the file with all rows that there are."""
-        self._write(self._held_rows)
+        if self._held_rows:
+            self._write(self._held_rows)
         assert self._file is not None
-        done, self._file = self._file.close(), None
-        return done
+        return self._file.close()
+
+    def discard(self) -> None:
+        """Leave no file."""
+        if self._file is not None:
+            self._file.discard()
 
     def _write(self, count: int) -> None:
         if self._file is None:
             self._file = self._draft.new_file(self._values)
-        if not count:
-            return
         rows = pa.Table.from_batches(self._held)
         self._file.write(rows.slice(0, count))
         self._held = rows.slice(count).to_batches()
         self._held_rows -= count
-        self._held_bytes = sum(batch.nbytes for batch in self._held)
+        self.held_bytes = sum(batch.nbytes for batch in self._held)
 
 
 def greatest(column: pa.Array | pa.ChunkedArray) -> Moment | None:

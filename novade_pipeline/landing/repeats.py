@@ -40,12 +40,13 @@ class Repeats:
         hours = rows[self._window].combine_chunks()
         numbered = pa.table({"hour": hours, "key": rows[self._name], "row": np.arange(len(rows))})
         mask = np.ones(len(rows), bool)
-        if len(pc.unique(numbered["key"])) < len(rows):
+        hashed = self._ask("SELECT hash(key) AS a, hash('.' || key) AS b FROM numbered", numbered)
+        hashes = np.stack([hashed["a"].to_numpy(), hashed["b"].to_numpy()])
+        order = np.argsort(hashes[0])
+        if (np.diff(hashes[0][order]) == 0).any():
             first = self._ask("SELECT min(row) AS row FROM numbered GROUP BY hour, key", numbered)
             mask[:] = False
             mask[first["row"].to_numpy()] = True
-        hashed = self._ask("SELECT hash(key) AS a, hash('.' || key) AS b FROM numbered", numbered)
-        hashes = np.stack([hashed["a"].to_numpy(), hashed["b"].to_numpy()])
         if hours[0].as_py() == self._hour:
             same = self._is_in_hour(hours)
             for run in self._seen:
@@ -53,7 +54,7 @@ class Repeats:
         last = hours[-1].as_py()
         if last != self._hour:
             self._hour, self._seen = last, []
-        self._remember(hashes[:, self._is_in_hour(hours)])
+        self._remember(hashes[:, order[self._is_in_hour(hours)[order]]])
         return None if mask.all() else mask
 
     def _ask(self, query: str, numbered: pa.Table) -> pa.Table:
@@ -66,10 +67,12 @@ class Repeats:
         )
         return same
 
-    def _remember(self, hashes: Hashes) -> None:
-        while self._seen and self._seen[-1].shape[1] < 2 * hashes.shape[1]:
-            hashes = np.concatenate([self._seen.pop(), hashes], axis=1)
-        self._seen.append(hashes[:, np.argsort(hashes[0])])
+    def _remember(self, run: Hashes) -> None:
+        while self._seen and self._seen[-1].shape[1] < 2 * run.shape[1]:
+            joined = np.concatenate([self._seen.pop(), run], axis=1)
+            # Two sorted runs, which this kind of sort merges.
+            run = joined[:, np.argsort(joined[0], kind="stable")]
+        self._seen.append(run)
 
 
 def _holds(run: Hashes, hashes: Hashes) -> Mask:

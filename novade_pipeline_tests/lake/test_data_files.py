@@ -102,13 +102,19 @@ def test_the_log_tells_nothing_of_columns_that_may_be_personal(lake: Store) -> N
 
 
 @on_disk
+@pytest.mark.parametrize(
+    "bounds",
+    [{"HELD_BYTES": 2**16}, {"GROUP_BYTES": 2**11, "OPEN_FILES": 7}, {"GROUP_BYTES": 1}],
+    ids=["rows", "files", "neither"],
+)
 def test_rows_that_come_in_any_order_are_cut_by_partition_in_bounded_memory(
-    lake: Store, monkeypatch: pytest.MonkeyPatch
+    bounds: dict[str, int], lake: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "HELD_BYTES", 2**16)
+    for name, bound in bounds.items():
+        monkeypatch.setattr(stream, name, bound)
     receipt = replace_window(lake, PLAYS, _many(20_000), [window_of(0, 24 * DAYS)])
     assert receipt.rows == 20_000
-    assert receipt.files > DAYS
+    assert receipt.files == DAYS if bounds == {"GROUP_BYTES": 1} else receipt.files > DAYS
     found = read(lake, PLAYS)
     assert sorted(found["count"].to_pylist()) == list(range(20_000))
     assert all(row["day"] == row["hour"].date() for row in found.to_pylist())
@@ -132,6 +138,19 @@ def test_files_end_at_their_size_and_row_groups_at_theirs(
         metadata = pq.read_metadata(path)
         groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
         assert max(groups) <= ROW_GROUP_ROWS
+
+
+@on_disk
+def test_a_write_that_fails_leaves_no_file(lake: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from _many(1_000)
+        raise KeyError("the source")
+
+    monkeypatch.setattr(stream, "GROUP_BYTES", 1)
+    rows = pa.RecordBatchReader.from_batches(PLAYS.schema, broken())
+    with pytest.raises(KeyError, match="the source"):
+        replace_window(lake, PLAYS, rows, [window_of(0, 24 * DAYS)])
+    assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []
 
 
 def test_an_append_stands_beside_whatever_came_first(lake: Store) -> None:
