@@ -23,7 +23,7 @@ from novade_pipeline.sandbox.commands import sandbox
 from novade_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from novade_pipeline.running import RunOutcome
+    from novade_pipeline.run_outcome import RunOutcome
 
 console = Console()
 app = typer.Typer(

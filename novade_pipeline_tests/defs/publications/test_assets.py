@@ -13,7 +13,8 @@ from novade_pipeline.defs.publications.graph import DOCUMENT, PICTURE, counts
 from novade_pipeline.defs.publications.tables import JOURNALS_BY_DRUG_COUNT, RELATED_DRUGS
 from novade_pipeline.defs.runs import RANGE_END_TAG, RANGE_START_TAG
 from novade_pipeline.lake.read import read
-from novade_pipeline.running import RunOutcome, dagster_instance, run_graph
+from novade_pipeline.run_outcome import RunOutcome
+from novade_pipeline.running import dagster_instance, run_graph
 from novade_pipeline.settings import Settings
 from novade_pipeline_tests.worlds import settings_in
 

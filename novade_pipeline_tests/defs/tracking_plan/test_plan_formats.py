@@ -1,10 +1,7 @@
 """A plan is read from each vendor's export, and a wrong file is refused with one sentence."""
 
 import contextlib
-import csv
-import io
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,6 @@ from jsonschema import Draft7Validator
 
 from novade_pipeline.defs.tracking_plan.plan_formats import (
     MAX_BYTES,
-    EventRule,
     Plan,
     PlanError,
     PropertySummary,
@@ -23,80 +19,19 @@ from novade_pipeline.defs.tracking_plan.plan_formats import (
     planned_properties,
 )
 from novade_pipeline.errors import PermanentFailure
-
-SONG = {
-    "type": "object",
-    "properties": {
-        "song": {"type": "string", "description": "Its title"},
-        "length": {"type": ["number", "null"]},
-        "level": {"enum": ["free", "paid"]},
-        "tags": {"type": "array", "items": {"type": "string"}},
-        "kind": {"$ref": "#/definitions/kind"},
-    },
-    "required": ["song", "auth"],
-}
-DEFINITIONS = {"kind": {"type": "integer", "description": "Which kind"}}
-HEADERS = [
-    "Action", "Object type", "Object name", "Object owner", "Object description", "Event category",
-    "Event display name", "Event source", "Event activity", "Tags", "Property type",
-    "Property group names", "Event property name", "Property description", "Property value type",
-    "Property required", "Property visibility", "Property is array", "Property regex",
-    "Enum values", "Const value", "Array min items", "Array max items", "Array unique items",
-    "Number property value min", "Number property value max", "Number is integer",
-    "String property value min length", "String property value max length",
-]  # fmt: skip
-
-
-def envelope(properties: Any = SONG, **around: Any) -> dict[str, Any]:
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "type": "object",
-        "properties": {"properties": properties, "context": {}},
-        "required": ["properties"],
-        "definitions": DEFINITIONS,
-        **around,
-    }
-
-
-def segment(*rules: Any, **plan: Any) -> bytes:
-    return json.dumps({"id": "tp_1", "name": "Music", "rules": list(rules), **plan}).encode()
-
-
-def track(key: str = "NextSong", schema: Any = None, **rule: Any) -> dict[str, Any]:
-    schema = envelope() if schema is None else schema
-    return {"key": key, "type": "TRACK", "version": 1, "jsonSchema": schema, **rule}
-
-
-def amplitude(*rows: dict[str, str], headers: list[str] | None = None) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, headers or HEADERS)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def event(name: str = "NextSong", **cells: str) -> dict[str, str]:
-    return {"Object type": "Event", "Object name": name, **cells}
-
-
-def prop(name: str, kind: str = "any", **cells: str) -> dict[str, str]:
-    named = {header.lower().replace(" ", "_"): header for header in HEADERS}
-    cells = {named[key]: cell for key, cell in cells.items()}
-    return {"Event property name": name, "Property value type": kind, **cells}
-
-
-def only_rule(content: bytes) -> EventRule:
-    (rule,) = parse_plan(content, "plan").rules
-    return rule
-
-
-def refusal(content: bytes) -> str:
-    with pytest.raises(PlanError) as refused:
-        parse_plan(content, "plan.json")
-    sentence = str(refused.value)
-    assert re.fullmatch(r"plan\.json: expected .+, found .+; .+", sentence)
-    assert len(sentence) < 600
-    return sentence
+from novade_pipeline_tests.defs.tracking_plan.plans import (
+    DEFINITIONS,
+    HEADERS,
+    SONG,
+    amplitude,
+    envelope,
+    event,
+    only_rule,
+    prop,
+    refusal,
+    segment,
+    track,
+)
 
 
 def test_the_plan_of_the_music_service_has_a_rule_for_each_of_its_events(shared: Path) -> None:
@@ -209,108 +144,6 @@ def test_planned_properties_are_summed_up_through_references() -> None:
         "kind": PropertySummary("integer", False, "Which kind"),
         "auth": PropertySummary("any", True, ""),
     }
-
-
-@pytest.mark.parametrize(
-    ("cells", "schema"),
-    [
-        ({"kind": "string"}, {"type": "string"}),
-        ({"kind": "boolean"}, {"type": "boolean"}),
-        ({"kind": ""}, {}),
-        ({"kind": "any"}, {}),
-        ({"kind": "number"}, {"type": "number"}),
-        ({"kind": "number", "number_is_integer": "TRUE"}, {"type": "integer"}),
-        ({"kind": "enum", "enum_values": "GET, PUT"}, {"enum": ["GET", "PUT"]}),
-        ({"kind": "enum", "enum_values": "200,307"}, {"enum": ["200", 200, "307", 307]}),
-        ({"kind": "const", "const_value": "on, off"}, {"const": "on, off"}),
-        ({"kind": "const", "const_value": "true"}, {"enum": ["true", True]}),
-        ({"kind": "string", "property_regex": "^a+$"}, {"type": "string", "pattern": "^a+$"}),
-        (
-            {"kind": "string", "string_property_value_min_length": "1"},
-            {"type": "string", "minLength": 1},
-        ),
-        (
-            {"kind": "number", "number_property_value_min": "-0.5"},
-            {"type": "number", "minimum": -0.5},
-        ),
-        (
-            {"kind": "string", "property_is_array": "TRUE", "array_min_items": "1",
-             "array_max_items": "3", "array_unique_items": "TRUE"},
-            {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3,
-             "uniqueItems": True},
-        ),
-        ({"kind": "any", "property_description": "why"}, {"description": "why"}),
-    ],
-)  # fmt: skip
-def test_a_row_of_amplitudes_csv_becomes_a_schema(
-    cells: dict[str, str], schema: dict[str, Any]
-) -> None:
-    rule = only_rule(amplitude(event(), prop("p", **cells)))
-    assert rule.schema["properties"] == {"p": schema}
-    Draft7Validator.check_schema(rule.schema)
-
-
-def test_a_large_limit_keeps_every_digit() -> None:
-    row = prop("p", "number", number_property_value_max="9007199254740993.0")
-    assert only_rule(amplitude(event(), row)).schema["properties"]["p"]["maximum"] == 2**53 + 1
-
-
-@pytest.mark.parametrize(
-    "property_rows",
-    [
-        [prop("a", property_required="TRUE"), prop("b")],
-        [
-            {**prop("a", property_required="TRUE"), "Object name": "NextSong"},
-            {**prop("b"), "Object type": "Event Property", "Object name": "NextSong"},
-        ],
-    ],
-    ids=["object's columns blank", "object's name repeated"],
-)
-def test_properties_belong_to_the_event_above_them(property_rows: list[dict[str, str]]) -> None:
-    content = amplitude(event("Home"), event(), *property_rows, {})
-    home, song = parse_plan(content, "p.csv").rules
-    assert home.schema["properties"] == {}
-    assert list(song.schema["properties"]) == ["a", "b"]
-    assert song.schema["required"] == ["a"]
-
-
-def test_an_event_repeated_on_each_propertys_row_is_one_event() -> None:
-    rows = [{**event(), **prop("a")}, {**event(), **prop("b")}]
-    assert list(only_rule(amplitude(*rows)).schema["properties"]) == ["a", "b"]
-
-
-def test_headers_are_read_in_any_case_as_exports_and_the_vendors_page_write_them() -> None:
-    lines = amplitude(event(), prop("a", "string")).split(b"\n", 1)
-    titled = b"\n".join([lines[0].title(), lines[1]])
-    assert parse_plan(titled, "p").rules == parse_plan(b"\n".join(lines), "p").rules
-
-
-def test_a_property_groups_properties_belong_to_the_events_that_name_it() -> None:
-    group = {"Object type": "Property Group", "Object name": "Common"}
-    member = prop("page", "string", property_required="TRUE")
-    named = event("A", **{"Property group names": "Common"})
-    one, other = parse_plan(amplitude(event("B"), group, member, named), "p.csv").rules
-    assert one.schema["required"] == list(one.schema["properties"]) == ["page"]
-    assert other.schema["properties"] == {}
-
-
-def test_events_that_are_not_planned_are_left_out_and_counted() -> None:
-    headers = [*HEADERS, "Event Schema Status"]
-    rows = [
-        event("A", **{"Event Schema Status": "LIVE"}),
-        event("B", **{"Event Schema Status": "UNEXPECTED"}),
-        event("C", Action="Remove"),
-        event("D", Action="Ignore"),
-        {"Object type": "User Property", "Object name": "plan"},
-    ]
-    plan = parse_plan(amplitude(*rows, headers=headers), "p.csv")
-    assert [rule.event_type for rule in plan.rules] == ["A"]
-    assert plan.ignored_rules == 4
-
-
-def test_ignore_on_every_row_tells_nothing() -> None:
-    rows = [event("A", Action="IGNORE"), {**prop("a"), "Action": "IGNORE"}]
-    assert list(only_rule(amplitude(*rows)).schema["properties"]) == ["a"]
 
 
 NESTED: Any = {}
