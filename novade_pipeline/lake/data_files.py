@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
@@ -146,6 +146,15 @@ class FileWriter:
                 write_statistics=_compared(table, columns),
                 store_schema=False,
             )
+
+    def __enter__(self) -> Self:
+        """Nothing is left of it where the block fails."""
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        """As `__enter__` says."""
+        if failure is not None:
+            self.discard()
 
     @property
     def size(self) -> int:

@@ -42,7 +42,7 @@ class Draft:
         self.files = {file.path: file for file in files_of(table, target)}
         self.dropped: dict[str, DataFile] = {}
         self.added: dict[str, DataFile] = {}
-        self._seen = set(self.files)
+        self._begun_with = frozenset(self.files)
 
     @property
     def rows(self) -> int:
@@ -138,8 +138,7 @@ class Draft:
             raise cannot_write(self.store, self.table, error) from None
         self.version = self.target.version()
         there = {file.path: file for file in files_of(self.table, self.target)}
-        new = [file for path, file in there.items() if path not in self._seen]
-        self._seen |= set(there)
+        new = [file for path, file in there.items() if path not in self._begun_with]
         if not self.dropped.keys() <= there.keys():
             return False
         if concerns is None:

@@ -39,12 +39,8 @@ def write(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:
     cuts = [rows.slice(first, each) for first in range(0, len(rows), each)]
 
     def written(cut: pa.Table) -> DataFile:
-        file = draft.new_file()
-        try:
+        with draft.new_file() as file:
             file.write(cut)
             return file.close()
-        except BaseException:
-            file.discard()
-            raise
 
     return list(in_threads(written, cuts))

@@ -4,7 +4,7 @@ Memory holds the rows of row groups that are not whole yet, up to a bound. Rows 
 order, and stay in it within a partition; in the order of the partitions they make fewer files.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -57,48 +57,51 @@ class Checked:
         return conformed
 
 
+Values: TypeAlias = tuple[str | None, ...]
+"""Those of the partition columns, as the log writes them."""
+
+
 def write(draft: Draft, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
     """Write rows, of the declared columns or the lake's, to new files by partition."""
     done: list[DataFile] = []
-    # The one that got rows last is the last.
-    begun: dict[tuple[str | None, ...], _Partition] = {}
+    begun: dict[Values, _Partition] = {}
     try:
         for batch in batches:
             conformed = conform_columns(draft.table, draft.columns, batch)
             for values, rows in _by_partition(draft.table, conformed):
-                partition = begun.pop(values, None) or _Partition(draft, values)
-                begun[values] = partition
-                partition.add(rows)
-            for values in _due(begun):
-                done.append(begun[values].close())
-                del begun[values]
-        done += in_threads(_Partition.close, begun.values())
-        begun.clear()
-        return done
+                if values not in begun:
+                    begun[values] = _Partition(draft, values)
+                begun[values].add(rows)
+            done += _closed(begun, _due(begun))
+        return done + _closed(begun, list(begun))
     finally:
         for partition in begun.values():
             partition.discard()
 
 
-Begun: TypeAlias = "Mapping[tuple[str | None, ...], _Partition]"
+def _due(begun: "Mapping[Values, _Partition]") -> list[Values]:
+    """The partitions whose files end here: large ones, and all where they are too many.
 
-
-def _due(begun: Begun) -> Iterator[tuple[str | None, ...]]:
-    """The partitions whose files are to be closed: large ones, and some where they are too many."""
+    To close only as many as must be would leave a small file for each that is begun again.
+    """
     held = sum(partition.held_bytes for partition in begun.values())
     files = sum(partition.file_bytes > 0 for partition in begun.values())
-    for values, partition in list(begun.items()):
-        too_many = held > HELD_BYTES or (partition.file_bytes and files > OPEN_FILES)
-        if partition.file_bytes >= FILE_BYTES or too_many:
-            held -= partition.held_bytes
-            files -= partition.file_bytes > 0
-            yield values
+    if held > HELD_BYTES or files > OPEN_FILES:
+        return list(begun)
+    return [values for values, partition in begun.items() if partition.file_bytes >= FILE_BYTES]
+
+
+def _closed(begun: "dict[Values, _Partition]", due: Sequence[Values]) -> list[DataFile]:
+    done = list(in_threads(_Partition.close, [begun[values] for values in due]))
+    for values in due:
+        del begun[values]
+    return done
 
 
 class _Partition:
     """The rows of one partition: a file that is being written, and what it does not have yet."""
 
-    def __init__(self, draft: Draft, values: tuple[str | None, ...]) -> None:
+    def __init__(self, draft: Draft, values: Values) -> None:
         self._draft = draft
         self._values = dict(zip(draft.table.partition_by, values, strict=True))
         self._file: FileWriter | None = None
@@ -149,9 +152,7 @@ def greatest(column: pa.Array | pa.ChunkedArray) -> Moment | None:
     return value
 
 
-def _by_partition(
-    table: Table, batch: pa.RecordBatch
-) -> Iterator[tuple[tuple[str | None, ...], pa.RecordBatch]]:
+def _by_partition(table: Table, batch: pa.RecordBatch) -> Iterator[tuple[Values, pa.RecordBatch]]:
     """(the partition columns' values as the log writes them, its rows without them)."""
     keys = [batch.column(name) for name in table.partition_by]
     rows = batch.drop_columns(list(table.partition_by))

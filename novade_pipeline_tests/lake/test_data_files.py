@@ -1,22 +1,25 @@
 """Which data files a write leaves: cut by partition and size, others untouched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake import stream
 from novade_pipeline.lake.data_files import ROW_GROUP_ROWS
 from novade_pipeline.lake.delta import (
     append_once,
+    create,
     current_version,
     open_table,
     replace,
     replace_window,
     transaction_version,
 )
+from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
 from novade_pipeline.storage import Store
@@ -95,6 +98,16 @@ def test_a_version_that_only_records_what_was_taken_in_is_made_once(lake: Store)
     assert current_version(lake, PLAYS) == 1
 
 
+@on_disk
+def test_row_groups_tell_what_a_reader_may_skip_them_by(lake: Store) -> None:
+    replace_window(lake, PLAYS, plays((0, "a"), (1, "b"), kind="Ann"), [window_of(0, 2)])
+    (path,) = _paths(lake)
+    group = pq.read_metadata(lake.path(*PLAYS.path, path)).row_group(0)
+    columns = [group.column(n) for n in range(group.num_columns)]
+    told = {column.path_in_schema for column in columns if column.is_stats_set}
+    assert told == {"hour", "song", "count"}
+
+
 def test_the_log_tells_nothing_of_columns_that_may_be_personal(lake: Store) -> None:
     receipt = replace(lake, USERS, users(("a", 1, "Ann", False)))
     entry = str(log_of(lake, USERS, receipt.table_version))
@@ -103,18 +116,22 @@ def test_the_log_tells_nothing_of_columns_that_may_be_personal(lake: Store) -> N
 
 @on_disk
 @pytest.mark.parametrize(
-    "bounds",
-    [{"HELD_BYTES": 2**16}, {"GROUP_BYTES": 2**11, "OPEN_FILES": 7}, {"GROUP_BYTES": 1}],
+    ("bounds", "files"),
+    [
+        ({"HELD_BYTES": 2**16}, range(DAYS + 1, 500)),
+        ({"GROUP_BYTES": 2**11, "OPEN_FILES": 7}, range(DAYS + 1, 400)),
+        ({"GROUP_BYTES": 1}, [DAYS]),
+    ],
     ids=["rows", "files", "neither"],
 )
 def test_rows_that_come_in_any_order_are_cut_by_partition_in_bounded_memory(
-    bounds: dict[str, int], lake: Store, monkeypatch: pytest.MonkeyPatch
+    bounds: dict[str, int], files: Sequence[int], lake: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, bound in bounds.items():
         monkeypatch.setattr(stream, name, bound)
     receipt = replace_window(lake, PLAYS, _many(20_000), [window_of(0, 24 * DAYS)])
     assert receipt.rows == 20_000
-    assert receipt.files == DAYS if bounds == {"GROUP_BYTES": 1} else receipt.files > DAYS
+    assert receipt.files in files
     found = read(lake, PLAYS)
     assert sorted(found["count"].to_pylist()) == list(range(20_000))
     assert all(row["day"] == row["hour"].date() for row in found.to_pylist())
@@ -122,22 +139,25 @@ def test_rows_that_come_in_any_order_are_cut_by_partition_in_bounded_memory(
 
 
 @on_disk
+@pytest.mark.parametrize("batch_rows", [999, 30_000, 3 * ROW_GROUP_ROWS])
 def test_files_end_at_their_size_and_row_groups_at_theirs(
-    lake: Store, monkeypatch: pytest.MonkeyPatch
+    batch_rows: int, lake: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 4 * ROW_GROUP_ROWS + 1
     ids = [str(n) for n in range(count)]
     rows = pa.table({"id": ids, "changed": range(count), "is_deleted": [False] * count})
+    batches = rows.to_batches(batch_rows)
     monkeypatch.setattr(stream, "FILE_BYTES", 2**17)
-    receipt = replace(lake, USERS, rows)
+    receipt = replace(lake, USERS, pa.RecordBatchReader.from_batches(rows.schema, batches))
     assert receipt.files > 1
     assert sorted(read(lake, USERS)["changed"].to_pylist()) == list(range(count))
     found = open_table(lake, USERS)
     assert found is not None
     for path in found.file_uris():
         metadata = pq.read_metadata(path)
-        groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-        assert max(groups) <= ROW_GROUP_ROWS
+        *whole, last = (metadata.row_group(n).num_rows for n in range(metadata.num_row_groups))
+        assert set(whole) <= {ROW_GROUP_ROWS}
+        assert 0 < last <= ROW_GROUP_ROWS
 
 
 @on_disk
@@ -151,6 +171,38 @@ def test_a_write_that_fails_leaves_no_file(lake: Store, monkeypatch: pytest.Monk
     with pytest.raises(KeyError, match="the source"):
         replace_window(lake, PLAYS, rows, [window_of(0, 24 * DAYS)])
     assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []
+
+
+@on_disk
+def test_a_file_that_fails_is_not_there(lake: Store) -> None:
+    draft = Draft(lake, USERS, create(lake, USERS))
+    with pytest.raises(KeyError), draft.new_file() as file:
+        file.write(users(("a", 1, None, False)))
+        raise KeyError
+    assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []
+
+
+def test_two_first_loads_of_a_window_leave_one_of_them_to_try_again(lake: Store) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        replace_window(lake, PLAYS, plays((0, "fast")), [window_of(0, 1)])
+        yield from plays((0, "slow")).to_batches()
+
+    replace_window(lake, PLAYS, plays((5, "there")), [window_of(5, 6)])
+    rows = pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
+    with pytest.raises(TransientFailure, match="another writer changed the same rows"):
+        replace_window(lake, PLAYS, rows, [window_of(0, 1)])
+    assert songs_in(lake) == ["fast", "there"]
+
+
+def test_a_replacement_beside_a_replacement_is_made_again(lake: Store) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        replace(lake, USERS, users(("fast", 1, None, False)))
+        yield from users(("slow", 1, None, False)).to_batches()
+
+    rows = pa.RecordBatchReader.from_batches(USERS.schema, batches())
+    with pytest.raises(TransientFailure):
+        replace(lake, USERS, rows)
+    assert read(lake, USERS)["id"].to_pylist() == ["fast"]
 
 
 def test_an_append_stands_beside_whatever_came_first(lake: Store) -> None:

@@ -45,6 +45,7 @@ def _table(*partition_by: str, window: str = "hour") -> Table:
 TABLES = {
     "in one": _table(),
     "by an odd text": _table("part"),
+    "in one, by days": _table(window="day"),
     "by day": _table("day"),
     "by the window": _table("day", window="day"),
     "by two": _table("part", "day"),
@@ -134,6 +135,7 @@ def _files(store: Store, table: Table) -> list[tuple[DataFile, pa.Table]]:
 def _is_told_truly(table: Table, file: DataFile, rows: pa.Table) -> None:
     """What the log says of a file holds for its rows."""
     assert file.rows == len(rows)
+    assert file.path.count("/") == len(table.partition_by)
     for name in table.partition_by:
         told = file.partition[name]
         assert {None if v is None else str(v) for v in rows[name].to_pylist()} == {told}
