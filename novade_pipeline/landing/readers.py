@@ -17,7 +17,7 @@ from novade_pipeline.storage import Store
 # Two of one thread each are faster than one of two, and need smaller chunks.
 PARSERS = 2
 # With so many chunks between, it takes a hundredth of the time.
-_CHUNKS_TO_GIVE_BACK = 32
+_CHUNKS_TO_GIVE_BACK = 16
 
 
 class Reader(Protocol):

@@ -13,13 +13,16 @@ from novade_pipeline.lake.table import Table
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
+# Joining two runs takes several times their memory.
+RUN_KEYS = 2**19
+
 
 class Repeats:
     """Which rows are the first of their key within their window.
 
     Rows come ordered by window, so only the newest window is remembered: 128 bits of each key, in
-    sorted runs of which each has at least twice the keys of the next. So a row takes about as long
-    in a window of millions as in one of a few.
+    sorted runs of which each has at least twice the keys of the next, up to `RUN_KEYS`. So a row
+    takes about as long in a window of millions as in one of a few.
     """
 
     def __init__(self, table: Table) -> None:
@@ -68,7 +71,7 @@ class Repeats:
         return same
 
     def _remember(self, run: Hashes) -> None:
-        while self._seen and self._seen[-1].shape[1] < 2 * run.shape[1]:
+        while self._seen and self._seen[-1].shape[1] < min(2 * run.shape[1], RUN_KEYS):
             joined = np.concatenate([self._seen.pop(), run], axis=1)
             # Two sorted runs, which this kind of sort merges.
             run = joined[:, np.argsort(joined[0], kind="stable")]

@@ -176,8 +176,9 @@ def test_a_write_that_fails_leaves_no_file(lake: Store, monkeypatch: pytest.Monk
 @on_disk
 def test_a_file_that_fails_is_not_there(lake: Store) -> None:
     draft = Draft(lake, USERS, create(lake, USERS))
-    with pytest.raises(KeyError), draft.new_file() as file:
-        file.write(users(("a", 1, None, False)))
+    rows = users(("a", 1, None, False))
+    with pytest.raises(KeyError), draft.new_file() as file:  # noqa: PT012
+        file.write(rows)
         raise KeyError
     assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []
 
