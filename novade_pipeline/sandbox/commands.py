@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -91,20 +91,35 @@ def beside(
         real = {name.split("_")[1] for name in told if settings[name][1] == "set"}
         made_up = {name: value for name, value in told.items() if name.split("_")[1] not in real}
         try:
-            process = subprocess.Popen(command, env=os.environ | made_up)  # noqa: S603
+            code = _ended(command, os.environ | made_up)
         except OSError as error:
             raise UserError(f"novade sandbox with: {command[0]}: {error.strerror}.") from None
-        code = _ended(process)
     raise typer.Exit(code if code >= 0 else 128 - code)
 
 
-def _ended(process: "subprocess.Popen[bytes]") -> int:
-    """The exit code of a command, which is told to end when this process is."""
-    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+def _ended(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The exit code of a command, which is told to end when this process is.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    process: subprocess.Popen[bytes] | None = None
+    is_told = False
+
+    def end(*_: object) -> None:
+        nonlocal is_told
+        is_told = True
+        if process is not None:
+            process.terminate()
+
+    # A terminal tells the command as well. An exception could cost its exit code here.
+    handlers = {signal.SIGTERM: end, signal.SIGINT: lambda *_: None}
+    before = {told: signal.signal(told, handler) for told, handler in handlers.items()}
     try:
-        while True:
-            # A terminal tells the command as well.
-            with suppress(KeyboardInterrupt):
-                return process.wait()
+        process = subprocess.Popen(command, env=environment)  # noqa: S603
+        if is_told:
+            process.terminate()
+        return process.wait()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for told, handler in before.items():
+            signal.signal(told, handler)
