@@ -46,6 +46,11 @@ class Range:
     high: Any
     nulls: int | None
 
+    @property
+    def has_ends(self) -> bool:
+        """Whether they are known, and there are any."""
+        return self.low is not None and self.high is not None
+
 
 @dataclass(frozen=True)
 class DataFile:

@@ -53,7 +53,7 @@ def due(table: Table, files: Sequence[DataFile], each: int) -> list[list[DataFil
         each: how many rows a file should have; half of them are enough.
     """
     keys = {file.path: keys_in(table, file) for file in files}
-    if any(range_.low is None or range_.high is None for range_ in keys.values()):
+    if not all(of_file.has_ends for of_file in keys.values()):
         return [list(files)]
     groups: list[list[DataFile]] = []
     rows, high = 0, None
@@ -104,8 +104,7 @@ def _sorted(draft: Draft, files: Sequence[DataFile], low: Any, high: Any) -> pa.
     wanted = []
     for file in files:
         keys = keys_in(draft.table, file)
-        is_known = keys.low is not None and keys.high is not None
-        if not is_known or (
+        if not keys.has_ends or (
             (low is None or keys.high >= low) and (high is None or keys.low < high)
         ):
             wanted.append(file)

@@ -213,8 +213,7 @@ def _candidates(draft: Draft, keys: pa.Table) -> list[DataFile]:
     found = []
     for file in draft.files.values():
         there = keys_in(draft.table, file)
-        is_known = there.low is not None and there.high is not None
-        if not is_known or bisect_left(values, there.low) < bisect_right(values, there.high):
+        if not there.has_ends or bisect_left(values, there.low) < bisect_right(values, there.high):
             found.append(file)
     return found
 
