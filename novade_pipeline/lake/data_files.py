@@ -1,7 +1,7 @@
 """The data files of a table: what the log says of them, and how rows become Parquet.
 
 The log has the ranges of a few columns, by which rows are found: keys, windows, versions and data
-times. Of other columns it has none: the log is read whole, and must not tell of persons.
+times. Of other columns it has none: it is read whole, and need not tell what they hold.
 """
 
 import json
