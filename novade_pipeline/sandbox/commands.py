@@ -114,7 +114,12 @@ def _ended(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
     # A terminal tells the command as well. An exception could cost its exit code here.
     handlers = {signal.SIGTERM: end, signal.SIGINT: lambda *_: None}
-    before = {told: signal.signal(told, handler) for told, handler in handlers.items()}
+    before = {
+        told: signal.signal(told, handler)
+        for told, handler in handlers.items()
+        # What is ignored, as Ctrl-C in the background, is so by the command as well.
+        if signal.getsignal(told) is not signal.SIG_IGN
+    }
     try:
         process = subprocess.Popen(command, env=environment)  # noqa: S603
         if is_told:

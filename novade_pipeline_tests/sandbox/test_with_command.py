@@ -43,3 +43,14 @@ def test_the_command_ends_when_it_is_told_to_end(
             assert process.wait(60) == code
         finally:
             process.kill()
+
+
+def test_what_is_ignored_is_ignored_by_the_command_as_well(tmp_path: Path) -> None:
+    says = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    asked = (*TYPED, "sandbox", "with", sys.executable, "-c", says)
+    in_background = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+    for shell, ignored in ((in_background, "True\n"), ((), "False\n")):
+        told = subprocess.run(
+            (*shell, *asked), cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
+        )
+        assert told.stdout == ignored
