@@ -90,9 +90,9 @@ def _overwritten(peer: Store, table: Table, rows: pa.Table, windows: Any, where:
     write_deltalake(create(peer, table), rows, mode="overwrite", predicate=replaced)
 
 
-def _numbers(store: Store, table: Table) -> list[int]:
-    found: list[int] = read(store, table)["n"].to_pylist()
-    return sorted(found)
+def _standing(store: Store, table: Table) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read(store, table).sort_by("n").to_pylist()
+    return found
 
 
 @on_disk
@@ -110,7 +110,7 @@ def test_rows_stand_as_after_an_overwrite_by_predicate(
         inside = Windows(table, windows, where).inside(rows)
         replace_window(ours, table, rows.filter(pa.array(inside)), windows, where=where)
         _overwritten(peer, table, rows.filter(pa.array(inside)), windows, where)
-        assert _numbers(ours, table) == _numbers(peer, table)
+        assert _standing(ours, table) == _standing(peer, table)
         if not inside.all():
             with pytest.raises(PermanentFailure, match="nothing is written"):
                 replace_window(ours, table, rows, windows, where=where)
