@@ -29,7 +29,8 @@ from novade_pipeline.landing.discovery import Seen, Sweep
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.looking import look
 from novade_pipeline.landing.tables import LedgerRow
-from novade_pipeline.storage import PAGE_ENTRIES, Entry, LocalStore, Page, Store, store
+from novade_pipeline.local_storage import LocalStore
+from novade_pipeline.storage import PAGE_ENTRIES, Entry, Page, Store, store
 
 if TYPE_CHECKING:
     from novade_pipeline_tests.azurite import Azurite

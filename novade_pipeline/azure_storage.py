@@ -20,7 +20,7 @@ from novade_pipeline import storage
 from novade_pipeline.azure_access import Access, access_to
 from novade_pipeline.azure_errors import explained
 from novade_pipeline.azure_log_in import credential, token
-from novade_pipeline.azure_upload import Upload
+from novade_pipeline.azure_objects import Ranges, Upload
 from novade_pipeline.errors import UserError
 from novade_pipeline.pieces import Pieces
 from novade_pipeline.storage import AZURE_SCHEME, Entry, NewObject, Page, Store, changed
@@ -74,23 +74,6 @@ class AzureStore(Store):
     def blob(self, *parts: str) -> str:
         """The name of a blob in its container."""
         return "/".join(p for p in (self.root, *self._checked(parts)) if p)
-
-    @override
-    def filesystem(self) -> Any:
-        import fsspec
-
-        told: dict[str, Any] = {"use_listings_cache": False}
-        if self.access.is_default:
-            from azure.identity.aio import DefaultAzureCredential
-
-            told |= {
-                "account_name": self.access.account,
-                "account_host": urlsplit(self.access.endpoint).netloc,
-                "credential": DefaultAzureCredential(),
-            }
-        else:
-            told["connection_string"] = self.access.connection_string
-        return fsspec.filesystem("abfs", **told)
 
     @override
     def table_url(self, *parts: str) -> str:
@@ -214,6 +197,11 @@ class AzureStore(Store):
     def read(self, *parts: str) -> bytes:
         found = self.client.get_blob_client(self.blob(*parts))
         return self._done("read", lambda: found.download_blob().readall())
+
+    @override
+    def open(self, *parts: str) -> IO[bytes]:
+        found = Ranges(self.client.get_blob_client(self.blob(*parts)), self._done)
+        return io.BufferedReader(found, READ_BYTES)
 
     @override
     def write(self, content: bytes, *parts: str) -> None:

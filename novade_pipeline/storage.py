@@ -1,23 +1,18 @@
 """From a URL to what each library needs to read and write there.
 
-delta-rs, DuckDB, fsspec and the Azure SDK each take their credentials in their own way. They all
-get them from a `Store`, so a scheme is supported here or nowhere: a folder of the local disk, or
-a container of Azure Data Lake Storage (`azure_storage.py`).
+delta-rs, DuckDB and the Azure SDK each take their credentials in their own way. They all get them
+from a `Store`, so a scheme is supported here or nowhere: a folder of the local disk
+(`local_storage.py`), or a container of Azure Data Lake Storage (`azure_storage.py`).
 """
 
-import io
-import os
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
-
-from typing_extensions import override
 
 from novade_pipeline.errors import TransientFailure
 
@@ -104,11 +99,7 @@ class Store(ABC):
 
     @abstractmethod
     def path(self, *parts: str) -> str:
-        """The same as `child`, as the file system of `filesystem()` names it."""
-
-    @abstractmethod
-    def filesystem(self) -> Any:
-        """The fsspec file system that holds the root."""
+        """The same as `child`, as the disk or the container names it."""
 
     @abstractmethod
     def table_url(self, *parts: str) -> str:
@@ -145,6 +136,14 @@ class Store(ABC):
     @abstractmethod
     def read(self, *parts: str) -> bytes:
         """A whole object.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+
+    @abstractmethod
+    def open(self, *parts: str) -> IO[bytes]:
+        """An object of which only what is asked for is read, from any place on.
 
         Raises:
             FileNotFoundError: there is none.
@@ -193,127 +192,6 @@ class Store(ABC):
         return self
 
 
-class LocalStore(Store):
-    """A folder of the local disk."""
-
-    @override
-    def path(self, *parts: str) -> str:
-        return unquote((self.child(*parts) if parts else self.url).removeprefix("file://"))
-
-    @override
-    def filesystem(self) -> Any:
-        import fsspec
-
-        return fsspec.filesystem("file")
-
-    @override
-    def table_url(self, *parts: str) -> str:
-        return self.child(*parts)
-
-    @override
-    def options(self) -> dict[str, str]:
-        return {}
-
-    @override
-    def duckdb_path(self, *parts: str) -> str:
-        return self.path(*parts)
-
-    @override
-    def duckdb_setup(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return ("delta",), ()
-
-    @override
-    def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
-        # A prefix may end within a name; the folder that it lies in is walked.
-        root = self.path()
-        start = len(root.rstrip("/")) + 1
-        files = sorted(
-            file
-            for folder, _, names in os.walk(os.path.join(root, prefix.rpartition("/")[0]))
-            for name in names
-            if (file := os.path.join(folder, name)[start:]).startswith(prefix)
-            and file > (following or "")
-        )
-        for first in range(0, len(files), PAGE_ENTRIES):
-            page = files[first : first + PAGE_ENTRIES]
-            is_last = first + PAGE_ENTRIES >= len(files)
-            yield Page([*_there(root, page)], None if is_last else page[-1])
-
-    @override
-    def any_entry(self) -> Entry | None:
-        root = Path(self.path())
-        for folder, _, names in os.walk(root, onerror=_refused):
-            for name in names:
-                path = Path(folder, name)
-                with suppress(FileNotFoundError):
-                    return _entry(path.relative_to(root).as_posix(), path.stat())
-        return None
-
-    @override
-    @contextmanager
-    def open_version(self, file: str, etag: str) -> Iterator[IO[bytes]]:
-        path = Path(self.path(file))
-        try:
-            with path.open("rb") as stream:
-                yield stream
-            now = _entry(file, path.stat()).etag
-        except FileNotFoundError:
-            now = "gone"
-        if now != etag:
-            raise changed(file)
-
-    @override
-    def read(self, *parts: str) -> bytes:
-        try:
-            return Path(self.path(*parts)).read_bytes()
-        except NotADirectoryError:
-            # A file stands where a folder would: nothing is below it.
-            raise FileNotFoundError(self.path(*parts)) from None
-
-    @override
-    def write(self, content: bytes, *parts: str) -> None:
-        path = Path(self.path(*parts))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        beside.write_bytes(content)
-        beside.replace(path)
-
-    @override
-    def create(self, *parts: str) -> NewObject:
-        path = Path(self.path(*parts))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _NewFile(path)
-
-    @override
-    def delete(self, *parts: str) -> None:
-        Path(self.path(*parts)).unlink(missing_ok=True)
-
-    @override
-    def is_there(self) -> bool:
-        return Path(self.path()).is_dir()
-
-    @override
-    def explained(self, error: Exception, doing: str) -> Exception | None:
-        return None
-
-
-class _NewFile(io.FileIO):
-    """A file of the disk; a process that is killed leaves what it has so far."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "xb")
-        self._path = path
-
-    def finish(self) -> None:
-        """As `NewObject` says."""
-        self.close()
-
-    def discard(self) -> None:
-        """As `NewObject` says."""
-        self.close()
-        self._path.unlink(missing_ok=True)
-
-
 def store(url: str, azure: Mapping[str, str | None] | None = None) -> Store:
     """The store behind a URL or a local path.
 
@@ -337,27 +215,11 @@ def store(url: str, azure: Mapping[str, str | None] | None = None) -> Store:
     path = unquote(url.removeprefix("file://")) if "://" in url else url
     if not path:
         raise ValueError("expected a folder, found an empty path")
+    from novade_pipeline.local_storage import LocalStore
+
     return LocalStore(Path(path).absolute().as_uri())
 
 
 def changed(file: str) -> TransientFailure:
     """The failure of a read whose file is another one by now."""
     return TransientFailure(f"{file} changed while it was read; it is read again.")
-
-
-def _refused(error: OSError) -> None:
-    """A folder that may not be listed is not an empty one; one that is gone is."""
-    if not isinstance(error, FileNotFoundError):
-        raise error
-
-
-def _there(root: str, files: Sequence[str]) -> Iterator[Entry]:
-    for file in files:
-        # A file may vanish while its folder is listed.
-        with suppress(FileNotFoundError):
-            yield _entry(file, Path(root, file).stat())
-
-
-def _entry(file: str, info: os.stat_result) -> Entry:
-    etag = f"{info.st_mtime:.6f}-{info.st_size}"
-    return Entry(file, etag, info.st_size, datetime.fromtimestamp(info.st_mtime, UTC))

@@ -12,7 +12,8 @@ import pytest
 
 from novade_pipeline.azure_storage import AzureStore
 from novade_pipeline.lake.query import connect
-from novade_pipeline.storage import LocalStore, Store
+from novade_pipeline.local_storage import LocalStore
+from novade_pipeline.storage import Store
 
 NewStore: TypeAlias = Callable[[str], Store]
 """Makes empty stores by name."""

@@ -1,12 +1,15 @@
 """From a URL to what each library needs; the same on the local disk and on Azure."""
 
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from novade_pipeline import azure_storage, azure_upload, storage
+from novade_pipeline import azure_objects, azure_storage, storage
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.azurite import KEY, Azurite
@@ -61,7 +64,8 @@ def test_any_name_leads_to_its_object(name: str, new_store: NewStore) -> None:
     root.write(b"here", name, "file")
     assert root.read(name, "file") == b"here"
     assert _listed(root) == [f"{name}/file"]
-    assert root.filesystem().cat_file(root.path(name, "file")) == b"here"
+    with root.open(name, "file") as found:
+        assert found.read() == b"here"
     (entry,) = root.entries()
     with root.open_version(entry.file, entry.etag) as stream:
         assert stream.read() == b"here"
@@ -210,7 +214,7 @@ def test_what_is_written_is_there_whole(new_store: NewStore) -> None:
 def test_what_is_written_in_pieces_is_whole_when_it_is_finished(
     size: int, new_store: NewStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_upload, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(azure_objects, "BLOCK_BYTES", 10)
     root = new_store("root")
     content = bytes(range(size))
     begun = root.create("a b", "c")
@@ -224,11 +228,57 @@ def test_what_is_written_in_pieces_is_whole_when_it_is_finished(
     assert _listed(root) == ["a b/c"]
 
 
+def test_an_object_is_read_from_any_place_on(new_store: NewStore) -> None:
+    root = new_store("root")
+    content = bytes(range(256)) * 100
+    root.write(content, "a b", "c")
+    with root.open("a b", "c") as opened:
+        opened.seek(-3, os.SEEK_END)
+        assert opened.read() == content[-3:]
+        opened.seek(1_000)
+        assert (opened.read(10), opened.tell()) == (content[1_000:1_010], 1_010)
+        opened.seek(5, os.SEEK_CUR)
+        assert opened.read(4) == content[1_015:1_019]
+        opened.seek(0)
+        assert opened.read() == content
+        assert opened.read() == b""
+    with pytest.raises(FileNotFoundError):
+        root.open("a b", "d")
+
+
+def test_of_an_object_that_changes_nothing_more_is_read(azurite: Azurite) -> None:
+    root = azurite.new_store("root")
+    root.write(b"old", "a")
+    with root.open("a") as opened:
+        root.write(b"new", "a")
+        with pytest.raises((TransientFailure, UserError)):
+            opened.read()
+
+
+def test_a_disk_that_takes_a_part_only_is_an_error(tmp_path: Path) -> None:
+    # A limit on the size of files does as a full disk does: a part of the last piece is taken.
+    code = """
+import resource, sys
+from novade_pipeline.storage import store
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+begun = store(sys.argv[1]).create("a")
+try:
+    begun.write(bytes(1_500))
+    begun.finish()
+except OSError:
+    begun.discard()
+    sys.exit(3)
+"""
+    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path / "root")], check=False)
+    assert ran.returncode == 3
+    assert _listed(store(str(tmp_path / "root"))) == []
+
+
 @pytest.mark.parametrize("size", [0, 5, 25])
 def test_what_is_discarded_is_not_there(
     size: int, new_store: NewStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_upload, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(azure_objects, "BLOCK_BYTES", 10)
     root = new_store("root")
     begun = root.create("a", "b")
     begun.write(bytes(size))
@@ -242,7 +292,7 @@ def test_what_is_discarded_is_not_there(
 def test_blocks_whose_answers_are_lost_are_sent_again_and_stand_once(
     kind: Fault, azurite: Azurite, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure_upload, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(azure_objects, "BLOCK_BYTES", 10)
     place = azurite.new_store("root")
     with proxy.failing(Faults((kind,), 0.4, seed=3, aim="^PUT ")):
         begun = through(proxy, place).create("a")

@@ -3,6 +3,7 @@
 Files that are written and never committed wait, unreferenced, for a vacuum.
 """
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.commits import LostRace, cannot_write, new_mark, own_commit, recorded
 from novade_pipeline.lake.conform import conform_columns
@@ -21,6 +22,8 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
 COMMIT_TRIES = 15
+# A smaller file is read in one request, of a larger one no more than is needed.
+WHOLE_BYTES = 4 * 2**20
 
 
 class Draft:
@@ -53,25 +56,18 @@ class Draft:
         """A file's rows, row group by row group; all columns of the lake where None.
 
         Raises:
+            PermanentFailure: it is not the file that was written.
             TransientFailure: the storage failed, or the file is gone.
             UserError: the lake cannot be read.
         """
         schema = self.columns
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
-        try:
-            content = self.store.read(*self.table.path, file.path)
-        except (OSError, TransientFailure, UserError) as error:
-            raise cannot_write(self.store, self.table, error) from None
-        parquet = pq.ParquetFile(pa.BufferReader(content))
-        there = [name for name in schema.names if name in parquet.schema_arrow.names]
-        constant = [name for name in schema.names if name in file.partition]
-        for group in range(parquet.num_row_groups):
-            found = parquet.read_row_group(group, there, use_threads=False).combine_chunks()
-            for name in constant:
+        for group in self._row_groups(file, schema.names):
+            for name in (name for name in schema.names if name in file.partition):
                 value = pa.scalar(file.partition[name]).cast(schema.field(name).type)
-                found = found.append_column(name, pa.repeat(value, len(found)))
-            for batch in found.to_batches():
+                group = group.append_column(name, pa.repeat(value, len(group)))
+            for batch in group.to_batches():
                 yield pa.Table.from_batches([conform_columns(self.table, schema, batch)])
 
     def new_file(self, partition: Mapping[str, str | None] | None = None) -> FileWriter:
@@ -128,6 +124,28 @@ class Draft:
                     if not left or not may_follow:
                         raise
         raise AssertionError("the last try returns or raises")
+
+    def _row_groups(self, file: DataFile, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """What a file itself has of the columns, without those of its partition."""
+        place = (*self.table.path, file.path)
+        try:
+            with (
+                self.store.open(*place)
+                if file.size > WHOLE_BYTES
+                else io.BytesIO(self.store.read(*place)) as content
+            ):
+                parquet = pq.ParquetFile(content)
+                there = [name for name in columns if name in parquet.schema_arrow.names]
+                for group in range(parquet.num_row_groups):
+                    yield parquet.read_row_group(group, there, use_threads=False).combine_chunks()
+        except pa.ArrowInvalid as error:
+            raise PermanentFailure(
+                f"{self.table.name}: expected Parquet in {self.store.child(*place)}, found a "
+                f"damaged file ({type(error).__name__}); nothing is written; put the file back from "
+                "a copy, or delete the table's folder and load it again."
+            ) from None
+        except (OSError, TransientFailure, UserError) as error:
+            raise cannot_write(self.store, self.table, error) from None
 
     def _catch_up(self, concerns: Callable[[DataFile], bool] | None) -> bool:
         """Look at the newest version; whether this one may follow it as well."""

@@ -34,8 +34,9 @@ def predicate(table: Table, windows: Sequence[Window] | None, where: Where) -> s
         return " AND ".join(terms) or "true"
     if not windows:
         return "false"
-    days = [c for c in table.partition_by if pa.types.is_date(table.schema.field(c).type)]
-    for day in set(days) - {table.window, *where}:
+    for day in table.partition_by:
+        if day in (table.window, *where) or not pa.types.is_date(table.schema.field(day).type):
+            continue
         # Says the same by the partition column, so that other partitions' files are not read.
         first, last = windows[0].start, max(window.end for window in windows)
         terms.append(

@@ -12,9 +12,10 @@ from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import FILES
 from novade_pipeline.defs.runs import JOB, PROCESS_TAG, WANTED_TAG, process_tag
 from novade_pipeline.defs.table_assets import key_of
+from novade_pipeline.local_storage import LocalStore
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Entry, LocalStore
+from novade_pipeline.storage import Entry
 from novade_pipeline_tests.worlds import MARTS, TABLES, marts_of, settings_in, tables_of
 
 FIRST = datetime(2026, 11, 2, tzinfo=UTC)

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake import stream
+from novade_pipeline import azure_objects
+from novade_pipeline.errors import PermanentFailure, TransientFailure
+from novade_pipeline.lake import draft, stream
 from novade_pipeline.lake.data_files import ROW_GROUP_ROWS
 from novade_pipeline.lake.delta import (
     append_once,
@@ -23,6 +24,9 @@ from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
 from novade_pipeline.storage import Store
+from novade_pipeline_tests.azurite import Azurite
+from novade_pipeline_tests.faulty_proxy import Faults, FaultyProxy
+from novade_pipeline_tests.faulty_store import through
 from novade_pipeline_tests.lake.delta_tables import (
     HOUR,
     PLAYS,
@@ -173,11 +177,54 @@ def test_a_write_that_fails_leaves_no_file(lake: Store, monkeypatch: pytest.Monk
     assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []
 
 
+@pytest.mark.parametrize("whole_bytes", [0, 2**20])
+def test_rows_around_a_window_stay_as_they_are(
+    whole_bytes: int, lake: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draft, "WHOLE_BYTES", whole_bytes)
+    songs = [(hour / 100, f"{hour:04}") for hour in range(1_000)]
+    replace_window(lake, PLAYS, plays(*songs), [window_of(0, 24)])
+    replace_window(lake, PLAYS, plays((2, "new")), [window_of(1, 9)])
+    assert songs_in(lake) == [song for hour, song in songs if not 1 <= hour < 9] + ["new"]
+
+
+def test_a_damaged_file_is_told_and_nothing_is_written(lake: Store) -> None:
+    replace_window(lake, PLAYS, plays((0, "a"), (1, "b")), [window_of(0, 2)])
+    (path,) = _paths(lake)
+    lake.write(b"no Parquet", *PLAYS.path, path)
+    with pytest.raises(PermanentFailure, match=r"^shop/plays: expected Parquet in .*put the"):
+        replace_window(lake, PLAYS, plays(), [window_of(0, 1)])
+    assert current_version(lake, PLAYS) == 1
+
+
+def test_a_file_that_is_gone_is_told(lake: Store) -> None:
+    replace_window(lake, PLAYS, plays((0, "a"), (1, "b")), [window_of(0, 2)])
+    (path,) = _paths(lake)
+    lake.delete(*PLAYS.path, path)
+    with pytest.raises(TransientFailure, match="shop/plays: "):
+        replace_window(lake, PLAYS, plays(), [window_of(0, 1)])
+
+
+def test_a_block_that_azure_does_not_take_is_told_with_the_tables_name(
+    azurite: Azurite, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure_objects, "BLOCK_BYTES", 100)
+    place = azurite.new_store("lake")
+    create(place, PLAYS)
+    with (
+        proxy.failing(Faults(("internal_error",), aim="comp=block")),
+        pytest.raises(TransientFailure, match=r"^shop/plays: "),
+    ):
+        replace_window(through(proxy, place), PLAYS, plays((0, "a")), [window_of(0, 1)])
+    assert proxy.done
+    assert songs_in(place) == []
+
+
 @on_disk
 def test_a_file_that_fails_is_not_there(lake: Store) -> None:
-    draft = Draft(lake, USERS, create(lake, USERS))
+    next_version = Draft(lake, USERS, create(lake, USERS))
     rows = users(("a", 1, None, False))
-    with pytest.raises(KeyError), draft.new_file() as file:  # noqa: PT012
+    with pytest.raises(KeyError), next_version.new_file() as file:  # noqa: PT012
         file.write(rows)
         raise KeyError
     assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []

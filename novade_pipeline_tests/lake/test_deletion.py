@@ -17,7 +17,8 @@ from novade_pipeline.lake.deletion import (
 from novade_pipeline.lake.delta import current_version, open_table, replace, transaction_version
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import LocalStore, Store
+from novade_pipeline.local_storage import LocalStore
+from novade_pipeline.storage import Store
 from novade_pipeline_tests.byte_search import files_with
 from novade_pipeline_tests.places import on_disk
 

@@ -20,7 +20,6 @@ from novade_pipeline.defs.drift.manifest import (
     FOLDER,
     Manifest,
     manifest,
-    opened,
     pieces,
     rewrite_manifest,
     violations,
@@ -83,7 +82,7 @@ def _forgotten(
     gone: set[str] = set()
     rows = 0
     with (
-        opened(lake, folder, rows_name) as source,
+        lake.open(folder, rows_name) as source,
         pq.ParquetWriter(place / rows_name, table.schema, compression="zstd") as writer,
     ):
         for batch in pq.ParquetFile(source).iter_batches(_ROWS):
@@ -101,7 +100,7 @@ def _forgotten(
             zipped.write("".join(f"{line}\n" for line in after).encode())
     if not is_changed:
         for name in (rows_name, lines_name):
-            with opened(lake, folder, name) as source, (place / name).open("wb") as file:
+            with lake.open(folder, name) as source, (place / name).open("wb") as file:
                 for piece in pieces(source):
                     file.write(piece)
         return told
@@ -119,7 +118,7 @@ def _lines(
 ) -> Iterator[tuple[list[str], list[str]]]:
     """Some lines at a time, as they are and as they may stay."""
     (key,) = (column.source for column in table.columns if column.name == table.key[0])
-    with opened(lake, folder, name) as source, gzip.open(source, "rt") as unzipped:
+    with lake.open(folder, name) as source, gzip.open(source, "rt") as unzipped:
         while before := [line.rstrip("\n") for line in islice(unzipped, _LINES)]:
             stay = [line for line in before if str(json.loads(line).get(key)) not in gone]
             kept = without(pa.table({"line": pa.array(stay, pa.string())}), Owners(), erased)

@@ -101,12 +101,6 @@ def faults(lake: Store, told: Manifest) -> list[str]:
     ]
 
 
-def opened(lake: Store, *parts: str) -> IO[bytes]:
-    """A file of the copy, for reading piece by piece."""
-    file: IO[bytes] = lake.filesystem().open(lake.path(*parts), "rb")
-    return file
-
-
 def pieces(file: IO[bytes]) -> Iterator[bytes]:
     """What a file holds, in bounded memory."""
     while piece := file.read(_PIECE):
@@ -119,7 +113,7 @@ def _faults_of(lake: Store, folder: str, file: dict[str, Any]) -> Iterator[str]:
     is_lines = file["name"].endswith(".gz")
     unzip, lines = zlib.decompressobj(wbits=31), 0
     try:
-        with opened(lake, folder, file["name"]) as stream:
+        with lake.open(folder, file["name"]) as stream:
             for piece in pieces(stream):
                 digest.update(piece)
                 size += len(piece)

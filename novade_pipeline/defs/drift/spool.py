@@ -262,12 +262,15 @@ def file_of(path: Path, count: int) -> File:
 
 def upload(lake: Store, path: Path, *parts: str) -> None:
     """Put a file of the local disk into the lake, piece by piece."""
-    filesystem, target = lake.filesystem(), lake.path(*parts)
-    if not lake.is_azure:
-        filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
-    with path.open("rb") as source, filesystem.open(target, "wb") as file:
-        for piece in pieces(source):
-            file.write(piece)
+    target = lake.create(*parts)
+    try:
+        with path.open("rb") as source:
+            for piece in pieces(source):
+                target.write(piece)
+        target.finish()
+    except BaseException:
+        target.discard()
+        raise
 
 
 def as_document(file: File) -> dict[str, Any]:

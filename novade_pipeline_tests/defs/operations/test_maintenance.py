@@ -18,10 +18,11 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.lake.delta import open_table, replace, replace_window
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
+from novade_pipeline.local_storage import LocalStore
 from novade_pipeline.running import dagster_instance, run_graph
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings, load_settings
-from novade_pipeline.storage import Entry, LocalStore
+from novade_pipeline.storage import Entry
 from novade_pipeline_tests.worlds import settings_in
 
 JOBS = ("optimize", "checkpoint", "vacuum")

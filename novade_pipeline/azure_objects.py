@@ -1,8 +1,8 @@
-"""A blob that is sent to Azure while it is written."""
+"""A blob as a file: sent to Azure while it is written, and read where it is asked for."""
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typing_extensions import Buffer, override
 
@@ -11,6 +11,54 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 8 * 2**20
 
+Done: TypeAlias = Callable[[str, Callable[[], Any]], Any]
+"""Calls Azure, and explains what goes wrong; told first what is done."""
+
+
+class Ranges(io.RawIOBase):
+    """Reads a blob as it was when it was opened: another one in its place is an error."""
+
+    def __init__(self, blob: "BlobClient", done: Done) -> None:
+        super().__init__()
+        self._blob = blob
+        self._done = done
+        self._there = done("read", blob.get_blob_properties)
+        self._at = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        return True
+
+    @override
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._there.size}
+        self._at = begin[whence] + offset
+        return self._at
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        from azure.core import MatchConditions
+
+        size: int = min(len(buffer), self._there.size - self._at)
+        if size <= 0:
+            return 0
+        piece = self._done(
+            "read",
+            lambda: self._blob.download_blob(
+                offset=self._at,
+                length=size,
+                etag=self._there.etag,
+                match_condition=MatchConditions.IfNotModified,
+            ).readall(),
+        )
+        buffer[:size] = piece
+        self._at += size
+        return size
+
 
 class Upload(io.RawIOBase):
     """Sends a block when there is enough for one; readers see the blob when it is finished.
@@ -18,12 +66,7 @@ class Upload(io.RawIOBase):
     Blocks of one that never is are not to be seen, and Azure drops them after a week.
     """
 
-    def __init__(self, blob: "BlobClient", done: Callable[[str, Callable[[], Any]], Any]) -> None:
-        """Begin a blob.
-
-        Args:
-            done: calls Azure, and explains what goes wrong; told first what is done.
-        """
+    def __init__(self, blob: "BlobClient", done: Done) -> None:
         super().__init__()
         self._blob = blob
         self._done = done

@@ -1,0 +1,157 @@
+"""A folder of the local disk as a store."""
+
+import io
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote
+
+from typing_extensions import override
+
+from novade_pipeline import storage
+from novade_pipeline.storage import Entry, NewObject, Page, Store, changed
+
+WRITE_BYTES = 2**20
+
+
+class LocalStore(Store):
+    """A folder of the local disk."""
+
+    @override
+    def path(self, *parts: str) -> str:
+        return unquote((self.child(*parts) if parts else self.url).removeprefix("file://"))
+
+    @override
+    def table_url(self, *parts: str) -> str:
+        return self.child(*parts)
+
+    @override
+    def options(self) -> dict[str, str]:
+        return {}
+
+    @override
+    def duckdb_path(self, *parts: str) -> str:
+        return self.path(*parts)
+
+    @override
+    def duckdb_setup(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return ("delta",), ()
+
+    @override
+    def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
+        # A prefix may end within a name; the folder that it lies in is walked.
+        root = self.path()
+        start = len(root.rstrip("/")) + 1
+        files = sorted(
+            file
+            for folder, _, names in os.walk(os.path.join(root, prefix.rpartition("/")[0]))
+            for name in names
+            if (file := os.path.join(folder, name)[start:]).startswith(prefix)
+            and file > (following or "")
+        )
+        for first in range(0, len(files), storage.PAGE_ENTRIES):
+            page = files[first : first + storage.PAGE_ENTRIES]
+            is_last = first + storage.PAGE_ENTRIES >= len(files)
+            yield Page([*_there(root, page)], None if is_last else page[-1])
+
+    @override
+    def any_entry(self) -> Entry | None:
+        root = Path(self.path())
+        for folder, _, names in os.walk(root, onerror=_refused):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):
+                    return _entry(path.relative_to(root).as_posix(), path.stat())
+        return None
+
+    @override
+    @contextmanager
+    def open_version(self, file: str, etag: str) -> Iterator[IO[bytes]]:
+        path = Path(self.path(file))
+        try:
+            with path.open("rb") as stream:
+                yield stream
+            now = _entry(file, path.stat()).etag
+        except FileNotFoundError:
+            now = "gone"
+        if now != etag:
+            raise changed(file)
+
+    @override
+    def read(self, *parts: str) -> bytes:
+        try:
+            return Path(self.path(*parts)).read_bytes()
+        except NotADirectoryError:
+            # A file stands where a folder would: nothing is below it.
+            raise FileNotFoundError(self.path(*parts)) from None
+
+    @override
+    def open(self, *parts: str) -> IO[bytes]:
+        return Path(self.path(*parts)).open("rb")
+
+    @override
+    def write(self, content: bytes, *parts: str) -> None:
+        path = Path(self.path(*parts))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        beside.write_bytes(content)
+        beside.replace(path)
+
+    @override
+    def create(self, *parts: str) -> NewObject:
+        path = Path(self.path(*parts))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _NewFile(path)
+
+    @override
+    def delete(self, *parts: str) -> None:
+        Path(self.path(*parts)).unlink(missing_ok=True)
+
+    @override
+    def is_there(self) -> bool:
+        return Path(self.path()).is_dir()
+
+    @override
+    def explained(self, error: Exception, doing: str) -> Exception | None:
+        return None
+
+
+class _NewFile(io.BufferedWriter):
+    """A file of the disk; a process that is killed leaves what it has so far."""
+
+    def __init__(self, path: Path) -> None:
+        # Unbuffered, a disk that is full takes a part of a piece without a word.
+        super().__init__(io.FileIO(path, "xb"), WRITE_BYTES)
+        self._path = path
+
+    def finish(self) -> None:
+        """As `NewObject` says."""
+        self.close()
+
+    def discard(self) -> None:
+        """As `NewObject` says."""
+        with suppress(OSError):
+            self.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _refused(error: OSError) -> None:
+    """A folder that may not be listed is not an empty one; one that is gone is."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _there(root: str, files: Sequence[str]) -> Iterator[Entry]:
+    for file in files:
+        # A file may vanish while its folder is listed.
+        with suppress(FileNotFoundError):
+            yield _entry(file, Path(root, file).stat())
+
+
+def _entry(file: str, info: os.stat_result) -> Entry:
+    etag = f"{info.st_mtime:.6f}-{info.st_size}"
+    return Entry(file, etag, info.st_size, datetime.fromtimestamp(info.st_mtime, UTC))
