@@ -25,7 +25,7 @@ class Access:
 
     @property
     def connection_string(self) -> str:
-        """As the Azure SDK, adlfs and DuckDB take it."""
+        """As the Azure SDK and DuckDB take it."""
         secret = f"AccountKey={self.key}" if self.key else f"SharedAccessSignature={self.sas}"
         scheme = urlsplit(self.endpoint).scheme
         return (

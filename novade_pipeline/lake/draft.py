@@ -141,8 +141,8 @@ class Draft:
         except pa.ArrowInvalid as error:
             raise PermanentFailure(
                 f"{self.table.name}: expected Parquet in {self.store.child(*place)}, found a "
-                f"damaged file ({type(error).__name__}); nothing is written; put the file back from "
-                "a copy, or delete the table's folder and load it again."
+                f"damaged file ({type(error).__name__}); nothing is written; put the file back "
+                "from a copy, or delete the table's folder and load it again."
             ) from None
         except (OSError, TransientFailure, UserError) as error:
             raise cannot_write(self.store, self.table, error) from None
