@@ -12,7 +12,6 @@ from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake import draft, stream
 from novade_pipeline.lake.data_files import ROW_GROUP_ROWS
 from novade_pipeline.lake.delta import (
-    append_once,
     create,
     current_version,
     open_table,
@@ -21,7 +20,6 @@ from novade_pipeline.lake.delta import (
     transaction_version,
 )
 from novade_pipeline.lake.draft import Draft
-from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
 from novade_pipeline.storage import Store
 from novade_pipeline_tests.azurite import Azurite
@@ -228,63 +226,3 @@ def test_a_file_that_fails_is_not_there(lake: Store) -> None:
         file.write(rows)
         raise KeyError
     assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []
-
-
-def test_two_first_loads_of_a_window_leave_one_of_them_to_try_again(lake: Store) -> None:
-    def batches() -> Iterator[pa.RecordBatch]:
-        replace_window(lake, PLAYS, plays((0, "fast")), [window_of(0, 1)])
-        yield from plays((0, "slow")).to_batches()
-
-    replace_window(lake, PLAYS, plays((5, "there")), [window_of(5, 6)])
-    rows = pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
-    with pytest.raises(TransientFailure, match="another writer changed the same rows"):
-        replace_window(lake, PLAYS, rows, [window_of(0, 1)])
-    assert songs_in(lake) == ["fast", "there"]
-
-
-def test_a_replacement_beside_a_replacement_is_made_again(lake: Store) -> None:
-    def batches() -> Iterator[pa.RecordBatch]:
-        replace(lake, USERS, users(("fast", 1, None, False)))
-        yield from users(("slow", 1, None, False)).to_batches()
-
-    rows = pa.RecordBatchReader.from_batches(USERS.schema, batches())
-    with pytest.raises(TransientFailure):
-        replace(lake, USERS, rows)
-    assert read(lake, USERS)["id"].to_pylist() == ["fast"]
-
-
-def test_an_append_stands_beside_whatever_came_first(lake: Store) -> None:
-    append_once(lake, USERS, users(("a", 1, None, False)), app_id="one", version=1)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        replace(lake, USERS, users(("b", 1, None, False), ("c", 1, None, False)))
-        yield from users(("d", 1, None, False)).to_batches()
-
-    rows = pa.RecordBatchReader.from_batches(USERS.schema, batches())
-    append_once(lake, USERS, rows, app_id="other", version=1)
-    assert sorted(read(lake, USERS)["id"].to_pylist()) == ["b", "c", "d"]
-
-
-def test_a_window_is_written_beside_rows_that_came_around_it(lake: Store) -> None:
-    def batches() -> Iterator[pa.RecordBatch]:
-        replace_window(lake, PLAYS, plays((0, "a"), (9, "b")), [window_of(0, 10)])
-        yield from plays((4, "new")).to_batches()
-
-    rows = pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
-    replace_window(lake, PLAYS, rows, [window_of(3, 5)])
-    assert songs_in(lake) == ["a", "b", "new"]
-
-
-def test_a_window_is_written_beside_a_compaction_of_other_files(lake: Store) -> None:
-    for hour in range(4):
-        replace_window(
-            lake, PLAYS, plays((24 + hour, f"{hour}")), [window_of(24 + hour, 25 + hour)]
-        )
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        compact(lake, PLAYS)
-        yield from plays((0, "new")).to_batches()
-
-    late = pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
-    replace_window(lake, PLAYS, late, [window_of(0, 1)])
-    assert songs_in(lake) == ["0", "1", "2", "3", "new"]
