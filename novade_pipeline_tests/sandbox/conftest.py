@@ -1,5 +1,6 @@
-"""A week of exports, landed once."""
+"""A week of exports, landed once, and clients of Salesforce."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from novade_pipeline.sandbox.amplitude_exports import Landed
+from novade_pipeline.sandbox.salesforce.api import SalesforceApi
 from novade_pipeline_tests.sandbox.found_exports import MONDAY, Found, landed_in, read
+from novade_pipeline_tests.sandbox.salesforce_client import Client, client_of
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,17 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Landed, Found]
 @pytest.fixture(scope="session")
 def rows(week: tuple[Path, Landed, Found]) -> list[tuple[datetime, dict[str, Any]]]:
     return [(hour, event) for (hour, _), event in week[2].rows.items()]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """One that changes nothing."""
+    with client_of(SalesforceApi(people=60, batch_size=20)) as client:
+        yield client
+
+
+@pytest.fixture
+def own() -> Iterator[Client]:
+    """One whose organisation the test may change."""
+    with client_of(SalesforceApi(people=60, batch_size=20)) as client:
+        yield client

@@ -90,3 +90,7 @@ def error_of(answer: httpx.Response) -> tuple[int, str]:
     (told,) = answer.json()
     assert set(told) == {"message", "errorCode"}
     return answer.status_code, told["errorCode"]
+
+
+def living(client: Client, of: str) -> list[dict[str, Any]]:
+    return [row for row in client.api.org.records(of) if not row.get("IsDeleted")]

@@ -1,0 +1,172 @@
+"""The Salesforce sandbox's bulk jobs, and what they tell of schemas and records that change."""
+
+import csv
+import io
+
+import pytest
+
+from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.fields import Field
+from novade_pipeline_tests.sandbox.salesforce_client import DATA, Client, error_of, living
+
+
+def test_a_job_goes_from_made_to_complete(client: Client) -> None:
+    made = client.new_job("SELECT Id FROM Contact").json()
+    assert (made["state"], made["operation"], made["object"]) == (
+        *("UploadComplete", "query", "Contact"),
+    )
+    assert error_of(client.results(made["id"])) == (400, "INVALIDJOBSTATE")
+    done = client.get(f"/jobs/query/{made['id']}").json()
+    assert (done["state"], done["jobType"]) == ("JobComplete", "V2Query")
+    assert done["numberRecordsProcessed"] == len(living(client, "Contact"))
+    assert made["id"] in {job["id"] for job in client.get("/jobs/query").json()["records"]}
+
+
+def test_results_come_in_pages_with_a_header_each(client: Client) -> None:
+    rows = living(client, "Contact")
+    job = client.job("SELECT Id, Email FROM Contact")
+    first = client.results(job, rows=7)
+    assert first.headers["Content-Type"] == "text/csv; charset=UTF-8"
+    assert first.headers["Sforce-NumberOfRecords"] == "7"
+    assert first.text.startswith('"Id","Email"\n"003')
+    second = [client.results(job, first.headers["Sforce-Locator"], 7).text for _ in range(2)]
+    assert second[0] == second[1]
+    assert second[0].startswith('"Id","Email"\n')
+    found = client.bulk("SELECT Id, Email FROM Contact", rows=7)
+    assert found == [{"Id": row["Id"], "Email": row["Email"] or ""} for row in rows]
+    last = client.results(job, rows=len(rows))
+    assert last.headers["Sforce-Locator"] == "null"
+
+
+def test_results_without_a_record_have_a_header(client: Client) -> None:
+    job = client.job("SELECT Id, Name FROM Contact WHERE LastName = 'Nobody'")
+    answer = client.results(job)
+    assert answer.text == '"Id","Name"\n'
+    assert answer.headers["Sforce-NumberOfRecords"] == "0"
+    assert answer.headers["Sforce-Locator"] == "null"
+
+
+def test_values_are_told_as_csv_tells_them(client: Client) -> None:
+    row = next(one for one in living(client, "Account") if one["Health_Score__c"] is not None)
+    (told,) = client.bulk(
+        "SELECT IsDeleted, NumberOfEmployees, Health_Score__c, SystemModstamp, MasterRecordId, "
+        f"Contract_Start__c, Description FROM Account WHERE Id = '{row['Id']}'"
+    )
+    assert told == {
+        "IsDeleted": "false",
+        "NumberOfEmployees": str(row["NumberOfEmployees"]),
+        "Health_Score__c": str(row["Health_Score__c"]),
+        "SystemModstamp": f"{row['SystemModstamp']:%Y-%m-%dT%H:%M:%S}.000Z",
+        "MasterRecordId": "",
+        "Contract_Start__c": row["Contract_Start__c"].isoformat(),
+        "Description": row["Description"],
+    }
+    assert '"' in told["Description"]
+    assert "\n" in told["Description"]
+
+
+def test_a_job_may_ask_for_other_delimiters_and_line_ends(client: Client) -> None:
+    soql = "SELECT Id, Name FROM Product2"
+    job = client.job(soql, columnDelimiter="PIPE", lineEnding="CRLF")
+    text = client.results(job).content.decode()
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="|"))
+    assert rows[0] == ["Id", "Name"]
+    assert text.count("\r\n") == len(rows) == len(living(client, "Product2")) + 1
+
+
+def test_a_job_tells_of_the_moment_when_it_completed(own: Client) -> None:
+    org = own.api.org
+    one = living(own, "Contact")[0]["Id"]
+    job = own.new_job("SELECT Id, Title FROM Contact").json()["id"]
+    org.update("Contact", one, {"Title": "before"})
+    own.get(f"/jobs/query/{job}")
+    org.update("Contact", one, {"Title": "after"})
+    rows = csv.DictReader(io.StringIO(own.results(job).text))
+    assert {row["Id"]: row["Title"] for row in rows}[one] == "before"
+
+
+@pytest.mark.parametrize(
+    ("soql", "says"),
+    [
+        ("SELECT Id, BillingAddress FROM Account", "compound data not supported in Bulk Query"),
+        ("SELECT Headquarters__c FROM Account", "compound data not supported in Bulk Query"),
+        ("SELECT Signed_Copy__c FROM Order", "binary data not supported in Bulk Query"),
+        ("SELECT COUNT() FROM Order", "Aggregate functions are not supported in Bulk Query"),
+    ],
+)
+def test_jobs_refuse_what_csv_cannot_tell(soql: str, says: str, client: Client) -> None:
+    answer = client.new_job(soql)
+    assert error_of(answer) == (400, "API_ERROR")
+    assert says in answer.json()[0]["message"]
+
+
+def test_a_job_is_aborted_and_deleted(own: Client) -> None:
+    own.api.trouble = Trouble(slow_polls=1)
+    job = own.new_job("SELECT Id FROM Contact").json()["id"]
+    place = f"{DATA}/jobs/query/{job}"
+    assert error_of(own.http.delete(place)) == (400, "INVALIDJOBSTATE")
+    aborted = own.http.patch(place, json={"state": "Aborted"}).json()
+    assert (aborted["id"], aborted["state"]) == (job, "Aborted")
+    assert own.get(f"/jobs/query/{job}").json()["state"] == "Aborted"
+    assert error_of(own.http.patch(place, json={"state": "Aborted"})) == (400, "INVALIDJOBSTATE")
+    assert own.http.delete(place).status_code == 204
+    assert error_of(own.get(f"/jobs/query/{job}")) == (404, "NOT_FOUND")
+
+
+def test_bad_jobs_are_refused(client: Client) -> None:
+    assert error_of(client.new_job("SELECT Id FROM Contact", "insert")) == (400, "INVALIDJOB")
+    assert error_of(client.http.post(f"{DATA}/jobs/query", content=b"{")) == (
+        *(400, "JSON_PARSER_ERROR"),
+    )
+    job = client.job("SELECT Id FROM Contact")
+    assert error_of(client.results(job, "wrong")) == (400, "INVALIDQUERYLOCATOR")
+    assert error_of(client.results(job, rows=0)) == (400, "INVALIDJOB")
+
+
+def test_what_changes_in_a_schema_is_seen_at_once(own: Client) -> None:
+    own.api.org.add_field("Contact", Field("Nickname__c", "string", 40))
+    one = own.api.org.insert("Contact", {"LastName": "Xu", "Nickname__c": "Xx"})
+    soql = f"SELECT Nickname__c FROM Contact WHERE Id = '{one}'"
+    assert own.bulk(soql) == own.query(soql) == [{"Nickname__c": "Xx"}]
+    own.api.org.drop_field("Contact", "Nickname__c")
+    assert error_of(own.get("/query", q=soql)) == (400, "INVALID_FIELD")
+
+
+def test_many_records_are_told_as_if_they_were_held(own: Client) -> None:
+    org = own.api.org
+    org.fill("Task", 5_000, columns=20)
+    rows = org.records("Task")
+    for number in (0, 1_999, 2_000, 4_999):
+        org.update("Task", rows[number]["Id"], {"Subject": '100 % "sure"'})
+    org.delete("Task", rows[2_500]["Id"])
+    org.purge("Task", rows[3_000]["Id"])
+    org.insert("Task", {"Subject": "New"})
+    names = [field["name"] for field in own.get("/sobjects/Task/describe").json()["fields"]]
+    assert len(names) == 20
+    every = f"SELECT {', '.join(names)} FROM Task"
+    # A condition that always holds is answered from the records, one by one.
+    for operation in ("query", "queryAll"):
+        quickly = own.bulk(every, operation, rows=1_234)
+        slowly = own.bulk(f"{every} WHERE Id > '0'", operation, rows=50_000)
+        assert len(quickly) == 5_000 - (operation == "query")
+        assert sorted(quickly, key=lambda row: row["Id"]) == sorted(
+            slowly, key=lambda row: row["Id"]
+        )
+    assert len(own.bulk("SELECT Subject FROM Task", rows=2_000)) == 4_999
+
+
+def test_what_changed_among_many_is_found_by_its_time(own: Client) -> None:
+    org = own.api.org
+    org.fill("Task", 5_000)
+    rows = org.records("Task")
+    begin = f"{org.now():%Y-%m-%dT%H:%M:%SZ}"
+    changed = {row["Id"] for row in rows[17::100]}
+    for one in changed:
+        org.update("Task", one, {"Subject": "Changed"})
+    found = own.bulk(f"SELECT Id, Subject FROM Task WHERE SystemModstamp >= {begin}")
+    assert {row["Id"] for row in found} == changed
+    assert {row["Subject"] for row in found} == {"Changed"}
+    middle = f"{rows[2_500]['SystemModstamp']:%Y-%m-%dT%H:%M:%SZ}"
+    soql = f"SELECT COUNT() FROM Task WHERE SystemModstamp >= {middle}"
+    told = own.get("/query", q=soql).json()["totalSize"]
+    assert told == 2_500 + sum(row["Id"] in changed for row in rows[:2_500])
