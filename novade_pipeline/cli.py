@@ -80,7 +80,8 @@ def marts() -> None:
 def show_settings() -> None:
     """Print the settings in force, secrets masked, and where each comes from."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("Variable", "Value", "From", "What it is"):
+    table.add_column("Variable", no_wrap=True)
+    for heading in ("Value", "From", "What it is"):
         table.add_column(heading, overflow="fold")
     for name, (value, origin, told) in load_settings().masked().items():
         table.add_row(name, escape(value), origin, told)
