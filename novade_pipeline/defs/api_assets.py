@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from novade_pipeline.defs.runs import is_after_a_landing, is_asked_for
-from novade_pipeline.defs.table_assets import key_of, table_metadata
+from novade_pipeline.defs.table_assets import QUARANTINE_CHECK, key_of, table_metadata
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
@@ -57,6 +57,12 @@ def materialized(
         metadata=metadata,
         check_results=[r for r in results if (r.asset_key, r.check_name) in asked],
     )
+
+
+def check_quarantine(quarantine: Table, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+    """Warn where the quarantine has rows."""
+    rows = metadata["dagster/row_count"]
+    return warning(quarantine, QUARANTINE_CHECK, not rows, {"rows": rows})
 
 
 def warning(table: Table, name: str, passed: bool, metadata: dict[str, Any]) -> dg.AssetCheckResult:

@@ -18,12 +18,12 @@ from novade_pipeline.defs import pictures
 from novade_pipeline.defs.landing_checks import (
     check_results,
     ledger_checks,
-    quarantine_checks,
     source_checks,
 )
 from novade_pipeline.defs.table_assets import (
     key_of,
     picture_before,
+    quarantine_checks,
     table_metadata,
     table_spec,
     told_to_dagster,
@@ -124,7 +124,9 @@ def landing_assets(
         check_specs=[
             *(spec for table in tables for spec in source_checks(table)),
             *ledger_checks(ledger),
-            *quarantine_checks(quarantine),
+            *quarantine_checks(
+                quarantine, "Every file and every line could be read; warns with the reasons."
+            ),
         ],
         partitions_def=days,
         backfill_policy=policy,

@@ -10,6 +10,7 @@ import dagster as dg
 
 from novade_pipeline.defs.markdown import markdown_table
 from novade_pipeline.defs.table_assets import (
+    QUARANTINE_CHECK,
     check_columns,
     check_fresh,
     check_specs,
@@ -25,7 +26,6 @@ from novade_pipeline.storage import Store
 
 UNIQUE_CHECK = "key_is_unique"
 ACCOUNTED_CHECK = "every_line_accounted_for"
-QUARANTINE_CHECK = "nothing_in_quarantine"
 LOADS_CHECK = "loads_succeed"
 
 
@@ -56,18 +56,6 @@ def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
             LOADS_CHECK,
             asset=key_of(ledger),
             description="What landed is loaded within the set number of attempts.",
-        ),
-    ]
-
-
-def quarantine_checks(quarantine: Table) -> list[dg.AssetCheckSpec]:
-    """What is checked of the quarantine."""
-    return [
-        *check_specs(quarantine, fresh=False),
-        dg.AssetCheckSpec(
-            QUARANTINE_CHECK,
-            asset=key_of(quarantine),
-            description="Every file and every line could be read; warns with the reasons.",
         ),
     ]
 

@@ -18,6 +18,7 @@ from novade_pipeline.storage import Store
 
 COLUMNS_CHECK = "columns_as_declared"
 FRESH_CHECK = "data_is_fresh"
+QUARANTINE_CHECK = "nothing_in_quarantine"
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 12
 
@@ -87,6 +88,14 @@ def check_specs(table: Table, *, fresh: bool = True) -> list[dg.AssetCheckSpec]:
             )
         )
     return specs
+
+
+def quarantine_checks(quarantine: Table, description: str) -> list[dg.AssetCheckSpec]:
+    """What is checked of a quarantine: nothing new in it is good news, so it need not be fresh."""
+    return [
+        *check_specs(quarantine, fresh=False),
+        dg.AssetCheckSpec(QUARANTINE_CHECK, asset=key_of(quarantine), description=description),
+    ]
 
 
 def check_columns(lake: Store, table: Table) -> dg.AssetCheckResult:

@@ -9,8 +9,9 @@ from deltalake import DeltaTable, QueryBuilder
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import identifier, literal
+from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.windows import Where, Window, predicate
+from novade_pipeline.lake.windows import Moment, Where, Window, predicate
 from novade_pipeline.storage import Store
 
 
@@ -78,6 +79,14 @@ def read(
         between=between,
         version=version,
     ).read_all()
+
+
+def newest(store: Store, table: Table) -> Moment | None:
+    """The greatest data time of all rows, if there is any; in bounded memory."""
+    assert table.data_time is not None
+    batches = stream(store, table, columns=[table.data_time])
+    found = (greatest(batch.column(0)) for batch in batches)
+    return max((moment for moment in found if moment is not None), default=None)
 
 
 def _asked(store: Store, found: DeltaTable, query: str) -> Iterator[Any]:

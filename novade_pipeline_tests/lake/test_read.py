@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from novade_pipeline.lake.delta import replace_window
-from novade_pipeline.lake.read import read, stream
+from novade_pipeline.lake.read import newest, read, stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
@@ -36,6 +36,7 @@ TABLE = Table(
     written="replace_window",
     partition_by=("day",),
     window="hour",
+    data_time="hour",
 )
 
 
@@ -110,6 +111,11 @@ def test_only_the_rows_asked_for_are_read(
     how: dict[str, Any], numbers: list[int], lake: Store
 ) -> None:
     assert _numbers(read(lake, TABLE, **how)) == numbers
+
+
+def test_the_newest_data_time_is_told(lake: Store, new_store: NewStore) -> None:
+    assert newest(lake, TABLE) == _hour(59)
+    assert newest(new_store("empty"), TABLE) is None
 
 
 def test_no_more_rows_than_asked_for_are_read(lake: Store) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field
 from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.api_assets import (
     Told,
+    check_quarantine,
     materialized,
     on_schedule,
     passed_over,
@@ -37,11 +38,12 @@ from novade_pipeline.defs.table_assets import (
     check_fresh,
     check_specs,
     key_of,
+    quarantine_checks,
     table_metadata,
     table_spec,
     told_to_dagster,
 )
-from novade_pipeline.lake.read import read
+from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
@@ -53,7 +55,6 @@ POOL = "drift_api"
 NOT_CONFIGURED = "NOVADE_DRIFT_TOKEN is not set: Drift is not read."
 FINAL_EXPORT = dg.AssetKey(["drift", "final_export"])
 ONLY_ALONE = "A final export is made only where it alone is asked for: novade drift final-export."
-QUARANTINE_CHECK = "nothing_in_quarantine"
 KNOWN_CHECK = "conversations_and_contacts_are_known"
 WHOLE_CHECK = "copy_is_as_its_manifest_says"
 CHATS = (CONVERSATIONS, MESSAGES, CONTACTS)
@@ -180,17 +181,13 @@ def _metadata(lake: Store, table: Table, writer: "Writer") -> dict[str, Any]:
 
 def _check_specs() -> list[dg.AssetCheckSpec]:
     return [
-        *(spec for table in (*READ, QUARANTINE) for spec in check_specs(table)),
+        *(spec for table in READ for spec in check_specs(table)),
         dg.AssetCheckSpec(
             KNOWN_CHECK,
             asset=key_of(MESSAGES),
             description="Warns where a message's conversation or contact is in no table.",
         ),
-        dg.AssetCheckSpec(
-            QUARANTINE_CHECK,
-            asset=key_of(QUARANTINE),
-            description="Warns where items of the service break their types.",
-        ),
+        *quarantine_checks(QUARANTINE, "Warns where items of the service break their types."),
     ]
 
 
@@ -202,14 +199,12 @@ def _check_results(
     if not is_read and not is_frozen:
         return
     if table is QUARANTINE:
-        rows = metadata["dagster/row_count"]
-        yield warning(table, QUARANTINE_CHECK, not rows, {"rows": rows})
+        yield check_quarantine(table, metadata)
     if table is MESSAGES:
         found = unknown(lake)
         yield warning(table, KNOWN_CHECK, not any(found.values()), dict(found))
     if table.data_time is not None and is_read:
-        times = read(lake, table, columns=[table.data_time])[table.data_time].to_pylist()
-        yield check_fresh(table, max(times, default=None), settings.freshness_hours)
+        yield check_fresh(table, newest(lake, table), settings.freshness_hours)
 
 
 def _final_export(settings: Settings) -> dg.AssetsDefinition:

@@ -9,6 +9,7 @@ import dagster as dg
 from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.api_assets import (
     Told,
+    check_quarantine,
     materialized,
     on_schedule,
     passed_over,
@@ -22,12 +23,13 @@ from novade_pipeline.defs.table_assets import (
     check_fresh,
     check_specs,
     key_of,
+    quarantine_checks,
     table_metadata,
     table_spec,
     told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt
-from novade_pipeline.lake.read import read
+from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 
 POOL = "music_api"
 NOT_CONFIGURED = "NOVADE_MUSIC_API_URL is not set: the music API is not read."
-QUARANTINE_CHECK = "nothing_in_quarantine"
 SETTLED_CHECK = "read_while_it_held_still"
 
 
@@ -115,7 +116,6 @@ def _metadata(lake: Store, table: Table, done: "Loaded") -> dict[str, Any]:
 def _check_specs() -> list[dg.AssetCheckSpec]:
     return [
         *(spec for table in READ for spec in check_specs(table)),
-        *check_specs(QUARANTINE),
         *(
             dg.AssetCheckSpec(
                 SETTLED_CHECK,
@@ -125,10 +125,8 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
             )
             for table in READ
         ),
-        dg.AssetCheckSpec(
-            QUARANTINE_CHECK,
-            asset=key_of(QUARANTINE),
-            description="Warns where the newest read has rows that break their types.",
+        *quarantine_checks(
+            QUARANTINE, "Warns where the newest read has rows that break their types."
         ),
     ]
 
@@ -140,11 +138,8 @@ def _check_results(
     if "note" in metadata:
         return
     if table is QUARANTINE:
-        rows = metadata["dagster/row_count"]
-        yield warning(table, QUARANTINE_CHECK, not rows, {"rows": rows})
+        yield check_quarantine(table, metadata)
         return
     yield warning(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
     if table.data_time is not None:
-        times = read(lake, table, columns=[table.data_time])[table.data_time].to_pylist()
-        newest = max(times, default=None)
-        yield check_fresh(table, newest, settings.freshness_hours)
+        yield check_fresh(table, newest(lake, table), settings.freshness_hours)

@@ -1,7 +1,6 @@
 """Salesforce in the graph: one step that reads its objects, each into a table."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -9,6 +8,7 @@ import dagster as dg
 from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.api_assets import (
     Told,
+    check_quarantine,
     materialized,
     on_schedule,
     passed_over,
@@ -23,13 +23,14 @@ from novade_pipeline.defs.table_assets import (
     check_specs,
     column_schema,
     key_of,
+    quarantine_checks,
     table_metadata,
     table_spec,
     told_to_dagster,
 )
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.delta import WriteReceipt
-from novade_pipeline.lake.read import stream
+from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
@@ -42,7 +43,6 @@ POOL = "salesforce_api"
 LEFT_OUT = "NOVADE_SALESFORCE_WITHOUT names this object: it is not read."
 VISIBLE_CHECK = "fields_are_visible"
 BEFORE_CHECK = "fields_as_before"
-QUARANTINE_CHECK = "nothing_in_quarantine"
 
 
 def definitions(settings: Settings) -> dg.Definitions:
@@ -174,17 +174,12 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
     }
     return [
         *(spec for table in READ for spec in check_specs(table)),
-        *check_specs(QUARANTINE),
         *(
             dg.AssetCheckSpec(name, asset=key_of(table), description=description)
             for table in READ
             for name, description in told.items()
         ),
-        dg.AssetCheckSpec(
-            QUARANTINE_CHECK,
-            asset=key_of(QUARANTINE),
-            description="Warns where records break the types of their fields.",
-        ),
+        *quarantine_checks(QUARANTINE, "Warns where records break the types of their fields."),
     ]
 
 
@@ -195,8 +190,7 @@ def _check_results(
     if "note" in metadata:
         return
     if table is QUARANTINE:
-        rows = metadata["dagster/row_count"]
-        yield warning(table, QUARANTINE_CHECK, not rows, {"rows": rows})
+        yield check_quarantine(table, metadata)
         return
     invisible, dropped, retyped = (
         metadata[f"fields_{what}"] for what in ("invisible", "dropped", "retyped")
@@ -213,12 +207,5 @@ def _check_results(
     )
     changed = bool(dropped.value or retyped.value)
     yield warning(table, BEFORE_CHECK, not changed, {"dropped": dropped, "retyped": retyped})
-    yield check_fresh(table, _newest(lake, table), settings.freshness_hours)
-
-
-def _newest(lake: Store, table: Table) -> datetime | None:
-    import pyarrow.compute as pc
-
-    batches = stream(lake, table, columns=["system_modstamp"])
-    times = [pc.max(batch.column("system_modstamp")).as_py() for batch in batches]
-    return max(filter(None, times), default=None)
+    if table.data_time is not None:
+        yield check_fresh(table, newest(lake, table), settings.freshness_hours)

@@ -25,9 +25,9 @@ from novade_pipeline.defs.tracking_plan.verdicts import (
     VERDICTS,
     count_by_type,
     judge_changes,
-    newest_event_date,
 )
 from novade_pipeline.lake.delta import replace
+from novade_pipeline.lake.read import newest
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
@@ -49,9 +49,9 @@ def plan(
     receipts = []
     with told_to_dagster():
         require(*landing_probes(landing), *lake_probes(lake))
-        newest = newest_rows(landing, lake)
-        if newest is not None:
-            receipts.append(replace(lake, PLAN, newest[1]))
+        found = newest_rows(landing, lake)
+        if found is not None:
+            receipts.append(replace(lake, PLAN, found[1]))
     yield dg.MaterializeResult(
         asset_key=key_of(PLAN),
         metadata=table_metadata(lake, PLAN, receipts),
@@ -106,7 +106,7 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
             metadata=metadata,
             check_results=[
                 check_columns(lake, EVENT_VERDICTS),
-                check_fresh(EVENT_VERDICTS, newest_event_date(lake), settings.freshness_hours),
+                check_fresh(EVENT_VERDICTS, newest(lake, EVENT_VERDICTS), settings.freshness_hours),
                 *(
                     _check_share(
                         verdict, sum(of.get(verdict, 0) for of in counts.values()), total, share

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import QueryBuilder
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
@@ -157,11 +156,3 @@ def count_by_type(lake: Store) -> dict[str, dict[str, int]]:
         for row in pa.record_batch(batch).to_pylist():
             counts.setdefault(row["event_type"], {})[row["verdict"]] = row["n"]
     return counts
-
-
-def newest_event_date(lake: Store) -> date | None:
-    """The newest day on which a judged event happened."""
-    dates = [
-        batch.column("event_date") for batch in stream(lake, EVENT_VERDICTS, columns=["event_date"])
-    ]
-    return max((pc.max(column).as_py() for column in dates), default=None)

@@ -9,6 +9,7 @@ import pytest
 from novade_pipeline.defs.runs import SENSOR_TAG
 from novade_pipeline.defs.salesforce import assets, checks
 from novade_pipeline.defs.salesforce.tables import OBJECTS, TABLES
+from novade_pipeline.defs.table_assets import QUARANTINE_CHECK
 from novade_pipeline.errors import UserError
 from novade_pipeline.sandbox.salesforce.api import Trouble
 from novade_pipeline.settings import Settings, load_settings
@@ -232,7 +233,7 @@ def test_records_that_break_their_types_warn_in_the_quarantines_check(world: Wor
     world.org.table("Account").put({**first, "NumberOfEmployees": "many"})
     result = _run(world, "account", "quarantine")
     assert result.success, _why(result)
-    assert not _checks(result)["quarantine", assets.QUARANTINE_CHECK].passed
+    assert not _checks(result)["quarantine", QUARANTINE_CHECK].passed
 
 
 @pytest.mark.parametrize("configured", [True, False])

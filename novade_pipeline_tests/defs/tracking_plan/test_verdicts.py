@@ -18,7 +18,6 @@ from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.defs.tracking_plan.verdicts import (
     count_by_type,
     judge_changes,
-    newest_event_date,
 )
 from novade_pipeline.lake.delta import current_version, replace, replace_window
 from novade_pipeline.lake.read import read
@@ -221,7 +220,6 @@ def test_a_change_of_events_that_changes_no_day_is_taken_note_of(lake: Store) ->
 
 def test_events_are_counted_by_type_and_verdict(lake: Store) -> None:
     assert count_by_type(lake) == {}
-    assert newest_event_date(lake) is None
     _plan(lake, Sold=9)
     _land(lake, 0, ("a", "Sold", 1), ("b", "Sold", 10), ("c", "Sold", 2), ("d", "Bought", 2))
     judge_changes(lake)
@@ -229,7 +227,6 @@ def test_events_are_counted_by_type_and_verdict(lake: Store) -> None:
         "Bought": {"unplanned": 1},
         "Sold": {"conforming": 2, "violating": 1},
     }
-    assert newest_event_date(lake) == date(2026, 2, 27)
 
 
 def test_the_shared_events_are_judged_as_the_reference_library_does(
