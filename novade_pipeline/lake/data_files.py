@@ -6,7 +6,7 @@ times. Of other columns it has none: it is read whole, and need not tell what th
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import ColumnProperties, DeltaTable, WriterProperties
 
-from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.commits import cannot_write
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
@@ -73,15 +73,15 @@ class DataFile:
     stats: str = ""
 
 
-def ranged(table: Table) -> list[str]:
-    """The columns whose ranges the log has."""
-    names = (*table.key, table.window, table.version, table.data_time)
-    return [name for name in dict.fromkeys(names) if name and name not in table.partition_by]
+def partition_value(value: Any) -> str | None:
+    """A value of a partition column, as the log writes it."""
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def files_of(table: Table, target: DeltaTable) -> Iterator[DataFile]:
     """The data files of the version that is opened, whoever wrote them."""
     found = pa.table(target.get_add_actions(flatten=True))
+    partition_by = target.metadata().partition_columns
     nothing = [None] * len(found)
 
     def column(name: str) -> list[Any]:
@@ -91,9 +91,9 @@ def files_of(table: Table, target: DeltaTable) -> Iterator[DataFile]:
         name: list(
             zip(*(column(f"{told}.{name}") for told in ("min", "max", "null_count")), strict=True)
         )
-        for name in ranged(table)
+        for name in _ranged(table, partition_by)
     }
-    partitions = {name: column(f"partition.{name}") for name in table.partition_by}
+    partitions = {name: column(f"partition.{name}") for name in partition_by}
     plain = zip(*(column(name) for name in ("path", "size_bytes", "num_records")), strict=True)
     for at, (path, size, rows) in enumerate(plain):
         values = {name: of_files[at] for name, of_files in partitions.items()}
@@ -102,7 +102,7 @@ def files_of(table: Table, target: DeltaTable) -> Iterator[DataFile]:
             name: Range(value, value, rows if value is None else 0)
             for name, value in values.items()
         }
-        told = {name: None if value is None else str(value) for name, value in values.items()}
+        told = {name: partition_value(value) for name, value in values.items()}
         yield DataFile(unquote(path), size, rows, told, ranges)
 
 
@@ -131,7 +131,9 @@ class FileWriter:
         """
         self._store = store
         self._table = table
+        self._columns = columns
         self._partition = partition
+        self._ranged = _ranged(table, partition)
         self._rows = 0
         self._ranges: dict[str, Range] = {}
         unlike = _unlike(table)
@@ -142,15 +144,19 @@ class FileWriter:
         self._path = "/".join([*folders, f"part-{uuid.uuid4()}.zstd.parquet"])
         with self._explained():
             self._content = store.create(*table.path, self._path)
-            self._parquet = pq.ParquetWriter(
-                self._content,
-                columns,
-                compression="zstd",
-                compression_level=_LEVEL,
-                use_dictionary=[name for name in columns.names if name not in unlike],
-                write_statistics=_compared(table, columns),
-                store_schema=False,
-            )
+            try:
+                self._parquet = pq.ParquetWriter(
+                    self._content,
+                    columns,
+                    compression="zstd",
+                    compression_level=_LEVEL,
+                    use_dictionary=[name for name in columns.names if name not in unlike],
+                    write_statistics=_compared(columns, self._ranged),
+                    store_schema=False,
+                )
+            except BaseException:
+                self._content.discard()
+                raise
 
     def __enter__(self) -> Self:
         """Nothing is left of it where the block fails."""
@@ -170,13 +176,21 @@ class FileWriter:
         """Put rows behind those that are there, in row groups of their own.
 
         Raises:
+            PermanentFailure: a value is missing that the lake asks for.
             UserError: the lake cannot be written.
             TransientFailure: the storage failed.
         """
+        for column in self._columns:
+            if not column.nullable and rows[column.name].null_count:
+                raise PermanentFailure(
+                    f"{self._table.name}: expected a value in every {column.name}, as the table in "
+                    f"the lake does, found {rows[column.name].null_count} without; nothing is "
+                    "written. Give the column that may be without one a new name."
+                )
         with self._explained():
             self._parquet.write_table(rows, row_group_size=ROW_GROUP_ROWS)
         self._rows += len(rows)
-        for name in ranged(self._table):
+        for name in self._ranged:
             ends = pc.min_max(rows[name]).as_py()
             more = Range(ends["min"], ends["max"], rows[name].null_count)
             self._ranges[name] = _joined(self._ranges.get(name), more)
@@ -215,16 +229,29 @@ def _unlike(table: Table) -> set[str]:
     return {*table.key, *times, *(n for n in (table.version,) if n)} - {table.window}
 
 
-def _compared(table: Table, columns: pa.Schema) -> list[str]:
+def _ranged(table: Table, partition_by: Collection[str]) -> list[str]:
+    """The columns whose ranges the log has."""
+    names = (*table.key, table.window, table.version, table.data_time)
+    return [name for name in dict.fromkeys(names) if name and name not in partition_by]
+
+
+def _compared(columns: pa.Schema, found_by: Collection[str]) -> list[str]:
     """Columns by which a reader may skip row groups; of other texts that would hardly ever help."""
     text = (pa.types.is_string, pa.types.is_binary)
-    found_by = ranged(table)
     return [f.name for f in columns if f.name in found_by or not any(is_(f.type) for is_ in text)]
 
 
 def _range(low: Any, high: Any, nulls: int | None) -> Range:
     """A range as another writer may have told it: some cut times to milliseconds."""
-    return Range(low, high + _MILLISECOND if isinstance(high, datetime) else high, nulls)
+    return Range(low, _later(high) if isinstance(high, datetime) else high, nulls)
+
+
+def _later(moment: datetime) -> datetime | None:
+    """A millisecond later, as far as there are times."""
+    try:
+        return moment + _MILLISECOND
+    except OverflowError:
+        return None
 
 
 def _joined(one: Range | None, other: Range) -> Range:
@@ -238,22 +265,25 @@ def _joined(one: Range | None, other: Range) -> Range:
 
 
 def _stats(rows: int, ranges: Mapping[str, Range]) -> str:
-    return json.dumps(
-        {
-            "numRecords": rows,
-            "minValues": {n: _told(r.low) for n, r in ranges.items() if r.low is not None},
-            "maxValues": {
-                n: _told(r.high, up=True) for n, r in ranges.items() if r.high is not None
-            },
-            "nullCount": {n: r.nulls for n, r in ranges.items()},
-        }
-    )
+    ends = {
+        "minValues": {name: _end(of_column.low) for name, of_column in ranges.items()},
+        "maxValues": {name: _end(of_column.high, up=True) for name, of_column in ranges.items()},
+    }
+    told = {
+        "numRecords": rows,
+        **{of: {n: v for n, v in values.items() if v is not None} for of, values in ends.items()},
+        "nullCount": {name: of_column.nulls for name, of_column in ranges.items()},
+    }
+    # delta-rs reads some pairs of surrogates, as JSON may be escaped, for other characters.
+    return json.dumps(told, ensure_ascii=False)
 
 
-def _told(value: Any, *, up: bool = False) -> Any:
+def _end(value: Any, *, up: bool = False) -> Any:
     """A value as the log writes it: times in milliseconds, which bound those of microseconds."""
     if isinstance(value, datetime):
         rest = timedelta(microseconds=value.microsecond % 1000)
-        value = value - rest + timedelta(milliseconds=bool(up and rest))
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        bound = _later(value - rest) if up and rest else value - rest
+        if bound is None:
+            return None
+        return bound.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, date) else value

@@ -174,14 +174,15 @@ def replace_window(
         PermanentFailure: a row lies outside, or a column has another type; nothing is written.
         TransientFailure: another writer was faster.
     """
-    return _write(store, table, rows, Windows(table, windows, where or {}), transactions)
+    draft = _draft(store, table)
+    return _write(draft, rows, Windows(table, windows, where or {}), transactions)
 
 
 def replace(
     store: Store, table: Table, rows: Rows, *, transactions: Mapping[str, int] | None = None
 ) -> WriteReceipt:
     """Put `rows` in the place of all rows, as a new version; older versions stay readable."""
-    return _write(store, table, rows, Throughout(True), transactions)
+    return _write(_draft(store, table), rows, Throughout(True), transactions)
 
 
 def append_once(
@@ -189,27 +190,28 @@ def append_once(
 ) -> WriteReceipt | None:
     """Append unless `app_id` already recorded `version` or a newer one; None when it had.
 
-    delta-rs records transactions but does not refuse a replay, so the snapshot is asked first.
+    delta-rs records transactions but does not refuse a replay, so the version that this one
+    follows is asked first.
     """
-    done = transaction_version(store, table, app_id)
+    draft = _draft(store, table)
+    done = draft.target.transaction_version(app_id)
     if done is not None and done >= version:
         return None
-    return _write(store, table, rows, Throughout(False), {app_id: version})
+    return _write(draft, rows, Throughout(False), {app_id: version})
+
+
+def _draft(store: Store, table: Table) -> Draft:
+    return Draft(store, table, create_with_columns(store, table))
 
 
 def _write(
-    store: Store,
-    table: Table,
-    rows: Rows,
-    replaced: Region,
-    transactions: Mapping[str, int] | None,
+    draft: Draft, rows: Rows, replaced: Region, transactions: Mapping[str, int] | None
 ) -> WriteReceipt:
     """Write rows in the place of those of a region."""
     started = time.monotonic()
-    draft = Draft(store, table, create_with_columns(store, table))
     known = known_transactions(draft.target, transactions)
     before = [file for file in draft.files.values() if replaced.whole(file) is not False]
-    checked = Checked(table, rows, replaced.refuse_outside)
+    checked = Checked(draft.table, rows, replaced.refuse_outside)
     # Making rows and writing them run side by side.
     with closing(prefetch(checked)) as batches:
         draft.replace([], write(draft, batches))

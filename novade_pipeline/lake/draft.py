@@ -18,6 +18,7 @@ from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.commits import LostRace, cannot_write, new_mark, own_commit, recorded
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import DataFile, FileWriter, files_of
+from novade_pipeline.lake.fitness import refuse_unfit
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
@@ -31,17 +32,25 @@ class Draft:
 
     Attributes:
         columns: the lake's, which may be more than the code declares.
+        partition_by: the lake's partition columns, which may be others than the code declares.
         files: path -> file, as the version would be.
         dropped: files of the version that the draft began with.
         added: files that are written and not yet in the log.
     """
 
     def __init__(self, store: Store, table: Table, target: DeltaTable) -> None:
+        """Begin with the version that is opened.
+
+        Raises:
+            PermanentFailure: it has features that are not known here.
+        """
         self.store = store
         self.table = table
         self.target = target
         self.version = target.version()
+        refuse_unfit(table, target)
         self.columns = _columns(table, target)
+        self.partition_by = tuple(target.metadata().partition_columns)
         self.files = {file.path: file for file in files_of(table, target)}
         self.dropped: dict[str, DataFile] = {}
         self.added: dict[str, DataFile] = {}
@@ -63,7 +72,7 @@ class Draft:
         schema = self.columns
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
-        for group in self._row_groups(file, schema.names):
+        for group in self._row_groups(file, schema):
             for name in (name for name in schema.names if name in file.partition):
                 value = pa.scalar(file.partition[name]).cast(schema.field(name).type)
                 group = group.append_column(name, pa.repeat(value, len(group)))
@@ -72,7 +81,7 @@ class Draft:
 
     def new_file(self, partition: Mapping[str, str | None] | None = None) -> FileWriter:
         """Begin a file for rows of one partition, in the lake's columns without the partition's."""
-        columns = [f for f in self.columns if f.name not in self.table.partition_by]
+        columns = [f for f in self.columns if f.name not in self.partition_by]
         return FileWriter(self.store, self.table, pa.schema(columns), partition or {})
 
     def replace(self, old: Iterable[DataFile], new: Iterable[DataFile]) -> None:
@@ -125,7 +134,7 @@ class Draft:
                         raise
         raise AssertionError("the last try returns or raises")
 
-    def _row_groups(self, file: DataFile, columns: Sequence[str]) -> Iterator[pa.Table]:
+    def _row_groups(self, file: DataFile, columns: pa.Schema) -> Iterator[pa.Table]:
         """What a file itself has of the columns, without those of its partition."""
         place = (*self.table.path, file.path)
         try:
@@ -134,18 +143,21 @@ class Draft:
                 if file.size > WHOLE_BYTES
                 else io.BytesIO(self.store.read(*place)) as content
             ):
-                parquet = pq.ParquetFile(content)
-                there = [name for name in columns if name in parquet.schema_arrow.names]
+                parquet = pq.ParquetFile(content, coerce_int96_timestamp_unit="us")
+                # Some writers put the partition's columns in there too; what counts is the log.
+                own = {*parquet.schema_arrow.names} - {*file.partition}
+                there = [name for name in columns.names if name in own]
                 for group in range(parquet.num_row_groups):
-                    yield parquet.read_row_group(group, there, use_threads=False).combine_chunks()
-        except pa.ArrowInvalid as error:
+                    rows = parquet.read_row_group(group, there, use_threads=False)
+                    yield _in_utc(rows.combine_chunks(), columns)
+        except (pa.ArrowInvalid, OSError, TransientFailure, UserError) as error:
+            if not _is_damage(error):
+                raise cannot_write(self.store, self.table, error) from None
             raise PermanentFailure(
                 f"{self.table.name}: expected Parquet in {self.store.child(*place)}, found a "
                 f"damaged file ({type(error).__name__}); nothing is written; put the file back "
                 "from a copy, or delete the table's folder and load it again."
             ) from None
-        except (OSError, TransientFailure, UserError) as error:
-            raise cannot_write(self.store, self.table, error) from None
 
     def _catch_up(self, concerns: Callable[[DataFile], bool] | None) -> bool:
         """Look at the newest version; whether this one may follow it as well."""
@@ -179,7 +191,7 @@ class Draft:
             removed + added,
             "append",
             self.target.schema(),
-            partition_by=list(self.table.partition_by),
+            partition_by=list(self.partition_by),
             commit_properties=CommitProperties(
                 custom_metadata=mark,
                 app_transactions=recorded(transactions),
@@ -195,7 +207,30 @@ def known_transactions(
     return {app: target.transaction_version(app) for app in transactions or {}}
 
 
+def _is_damage(error: Exception) -> bool:
+    """Whether pyarrow cannot unpack what it was given: its own OSErrors have no number."""
+    is_own = type(error) is OSError and error.errno is None
+    return is_own or isinstance(error, pa.ArrowInvalid)
+
+
+def _in_utc(rows: pa.Table, columns: pa.Schema) -> pa.Table:
+    """The times that have no zone, as Spark writes them (INT96), in the zone that they mean."""
+    for place, field in enumerate(rows.schema):
+        zone = getattr(columns.field(field.name).type, "tz", None)
+        if zone is not None and pa.types.is_timestamp(field.type) and field.type.tz is None:
+            times = rows[field.name].cast(pa.timestamp(field.type.unit, zone))
+            rows = rows.set_column(place, field.name, times)
+    return rows
+
+
 def _columns(table: Table, target: DeltaTable) -> pa.Schema:
-    """The declared columns, and after them what the lake has besides."""
+    """The declared columns, and after them what the lake has besides; null may be what may there.
+
+    A column that is new, or that may no longer be without a value, has none in older rows.
+    """
     there = pa.schema(target.schema().to_arrow())
-    return pa.schema([*table.schema, *(f for f in there if f.name not in table.schema.names)])
+    declared = [
+        field.with_nullable(field.name not in there.names or there.field(field.name).nullable)
+        for field in table.schema
+    ]
+    return pa.schema([*declared, *(f for f in there if f.name not in table.schema.names)])

@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.commits import cannot_write
-from novade_pipeline.lake.data_files import FILE_BYTES, writer_properties
+from novade_pipeline.lake.data_files import FILE_BYTES, partition_value, writer_properties
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.keyed_compaction import put_in_order
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
@@ -77,13 +77,13 @@ def compact(store: Store, table: Table) -> Upkeep | None:
     found = open_table(store, table)
     if found is None:
         return None
-    before = _sizes(found, table)
+    before = _sizes(found)
     if table.written == "merge":
         gave_way = int(not put_in_order(store, table, found))
     else:
         gave_way = _join(store, table, found, _due(before))
     found.update_incremental()
-    after = _sizes(found, table)
+    after = _sizes(found)
     return Upkeep(
         *_counts(before, after),
         table_version=found.version(),
@@ -127,7 +127,8 @@ def vacuum(
         expendable = set(found.vacuum(retention_hours=24 * keep_days, dry_run=True, full=True))
     except (OSError, DeltaError) as error:
         raise cannot_write(store, table, error) from None
-    before = {file: entry for file, entry in _files(store, table) if _is_data(file, table)}
+    partition_by = found.metadata().partition_columns
+    before = {file: entry for file, entry in _files(store, table) if _is_data(file, partition_by)}
     doomed = [file for file in before if file in expendable and before[file].modified < oldest]
     for file in doomed:
         store.delete(*table.path, *file.split("/"))
@@ -185,7 +186,7 @@ def checkpoint(store: Store, table: Table, keep_days: int) -> Upkeep | None:
 def _join(store: Store, table: Table, found: DeltaTable, due: Sequence[Partition]) -> int:
     """Join the small files of these partitions; how many commits gave way to a load."""
     gave_way = 0
-    for filters in _slices(table, due):
+    for filters in _slices(found.metadata().partition_columns, due):
         try:
             found.optimize.compact(
                 partition_filters=filters,
@@ -212,28 +213,31 @@ def _due(sizes: dict[Partition, list[int]]) -> list[Partition]:
     ]
 
 
-def _slices(table: Table, partitions: Sequence[Partition]) -> Iterator[Filters | None]:
+def _slices(
+    partition_by: Sequence[str], partitions: Sequence[Partition]
+) -> Iterator[Filters | None]:
     """The partitions in delta-rs's filters, one filter a commit."""
-    if not table.partition_by:
+    if not partition_by:
         yield from (None for _ in partitions)
         return
     # delta-rs writes a missing value as an empty one, and finds it only by itself.
     alone = [p for p in partitions if len(p) > 1 or None in p]
     for partition in alone:
-        yield [(c, "=", v or "") for c, v in zip(table.partition_by, partition, strict=True)]
+        yield [(c, "=", v or "") for c, v in zip(partition_by, partition, strict=True)]
     values = sorted(v for p in partitions if p not in alone for v in p if v is not None)
     for at in range(0, len(values), SLICE_PARTITIONS):
-        yield [(table.partition_by[0], "in", values[at : at + SLICE_PARTITIONS])]
+        yield [(partition_by[0], "in", values[at : at + SLICE_PARTITIONS])]
 
 
-def _sizes(found: DeltaTable, table: Table) -> dict[Partition, list[int]]:
+def _sizes(found: DeltaTable) -> dict[Partition, list[int]]:
     """Partition -> the sizes of the newest version's files, bytes."""
     files = pa.table(found.get_add_actions(flatten=True))
-    columns = [files[f"partition.{name}"].to_pylist() for name in table.partition_by]
+    partition_by = found.metadata().partition_columns
+    columns = [files[f"partition.{name}"].to_pylist() for name in partition_by]
     sizes: dict[Partition, list[int]] = defaultdict(list)
     for row, size in enumerate(files["size_bytes"].to_pylist()):
         values = (column[row] for column in columns)
-        sizes[tuple(None if v is None else str(v) for v in values)].append(size)
+        sizes[tuple(map(partition_value, values))].append(size)
     return sizes
 
 
@@ -270,12 +274,12 @@ def _files(store: Store, table: Table) -> Iterator[tuple[str, Entry]]:
         yield entry.file.removeprefix(prefix), entry
 
 
-def _is_data(file: str, table: Table) -> bool:
+def _is_data(file: str, partition_by: Sequence[str]) -> bool:
     """A Parquet file in a folder of each partition column, named as writers of Delta name them."""
     *folders, name = file.split("/")
     return (
-        len(folders) == len(table.partition_by)
-        and all(f.startswith(f"{c}=") for f, c in zip(folders, table.partition_by, strict=True))
+        len(folders) == len(partition_by)
+        and all(f.startswith(f"{c}=") for f, c in zip(folders, partition_by, strict=True))
         and name.startswith("part-")
         and name.endswith(".parquet")
     )

@@ -5,14 +5,21 @@ order, and stay in it within a partition; in the order of the partitions they ma
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.conform import conform, conform_columns
-from novade_pipeline.lake.data_files import FILE_BYTES, ROW_GROUP_ROWS, DataFile, FileWriter
+from novade_pipeline.lake.data_files import (
+    FILE_BYTES,
+    ROW_GROUP_ROWS,
+    DataFile,
+    FileWriter,
+    partition_value,
+)
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.table import Table
@@ -22,6 +29,7 @@ from novade_pipeline.lake.windows import Moment
 GROUP_BYTES = 64 * 2**20
 HELD_BYTES = 128 * 2**20
 OPEN_FILES = 64
+FEW_ROWS = 4096
 
 Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 
@@ -68,7 +76,7 @@ def write(draft: Draft, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
     try:
         for batch in batches:
             conformed = conform_columns(draft.table, draft.columns, batch)
-            for values, rows in _by_partition(draft.table, conformed):
+            for values, rows in _by_partition(draft, conformed):
                 if values not in begun:
                     begun[values] = _Partition(draft, values)
                 begun[values].add(rows)
@@ -103,7 +111,7 @@ class _Partition:
 
     def __init__(self, draft: Draft, values: Values) -> None:
         self._draft = draft
-        self._values = dict(zip(draft.table.partition_by, values, strict=True))
+        self._values = dict(zip(draft.partition_by, values, strict=True))
         self._file: FileWriter | None = None
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
@@ -117,6 +125,8 @@ class _Partition:
     def add(self, rows: pa.RecordBatch) -> None:
         """Take rows in; whole row groups go to the file."""
         self._held.append(rows)
+        while len(self._held) > 1 and _are_few(*self._held[-2:]):
+            self._held[-2:] = pa.Table.from_batches(self._held[-2:]).combine_chunks().to_batches()
         self._held_rows += rows.num_rows
         self.held_bytes += rows.nbytes
         if self._held_rows >= ROW_GROUP_ROWS:
@@ -146,30 +156,35 @@ class _Partition:
         self.held_bytes = sum(batch.nbytes for batch in self._held)
 
 
+def _are_few(rows: pa.RecordBatch, more: pa.RecordBatch) -> bool:
+    """Whether two batches should be one: each has its price, and each row is copied few times."""
+    before, after = rows.num_rows, more.num_rows
+    return bool(before + after <= FEW_ROWS and before <= 2 * after)
+
+
 def greatest(column: pa.Array | pa.ChunkedArray) -> Moment | None:
     """The greatest value, if there is any."""
     value: Moment | None = pc.max(column).as_py()
     return value
 
 
-def _by_partition(table: Table, batch: pa.RecordBatch) -> Iterator[tuple[Values, pa.RecordBatch]]:
+def _by_partition(draft: Draft, batch: pa.RecordBatch) -> Iterator[tuple[Values, pa.RecordBatch]]:
     """(the partition columns' values as the log writes them, its rows without them)."""
-    keys = [batch.column(name) for name in table.partition_by]
-    rows = batch.drop_columns(list(table.partition_by))
+    keys = [batch.column(name) for name in draft.partition_by]
+    rows = batch.drop_columns(list(draft.partition_by))
     group = np.zeros(batch.num_rows, np.int64)
     for key in keys:
         codes = pc.fill_null(key.dictionary_encode().indices.cast(pa.int64()), len(key))
         group = group * (len(key) + 1) + np.asarray(codes)
-    starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
-    if len(starts) > 1:
-        order = np.argsort(group, kind="stable")
-        group = group[order]
-        starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
-        taken = pa.array(order)
-        rows, keys = rows.take(taken), [key.take(taken) for key in keys]
-    for start, end in zip(starts, [*starts[1:], len(group)], strict=True):
-        yield tuple(_told(key[int(start)].as_py()) for key in keys), rows.slice(start, end - start)
-
-
-def _told(value: Any) -> str | None:
-    return None if value is None else str(value)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=group[order[0]] - 1))
+    for places in np.split(order, starts[1:]):
+        values = tuple(partition_value(key[int(places[0])].as_py()) for key in keys)
+        if "" in values:
+            raise PermanentFailure(
+                f"{draft.table.name}: expected a text in {' and '.join(draft.partition_by)}, by "
+                "which the table is cut, found an empty one, which Delta takes for none; nothing "
+                "is written."
+            )
+        # A slice would keep the whole batch.
+        yield values, rows if len(starts) == 1 else rows.take(pa.array(places))

@@ -101,6 +101,10 @@ class Table:
             raise ValueError(f"{self.name}: replace_window needs a window column")
         if self.written == "merge" and self.version is None:
             raise ValueError(f"{self.name}: merge needs a version column")
+        for name in (*self.key, self.window, self.version, self.data_time):
+            # Neither has an order that all engines agree on.
+            if name and self.schema.field(name).type in (pa.float64(), pa.binary()):
+                raise ValueError(f"{self.name}: rows cannot be found by floats or bytes: {name}")
         if self.written == "merge" and self.partition_by:
             raise ValueError(f"{self.name}: merge cuts its files by key, and takes no partitions")
 

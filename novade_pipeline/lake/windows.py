@@ -65,5 +65,6 @@ def _literal(value: Value | Moment) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, datetime):
-        return f"'{value.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
+        utc = value.astimezone(UTC).replace(tzinfo=None)
+        return f"'{utc.isoformat(timespec='microseconds')}Z'"
     return "'" + str(value).replace("'", "''") + "'"
