@@ -1,5 +1,6 @@
 """Which data files a write leaves: cut by partition and size, others untouched."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from novade_pipeline import azure_objects
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake import draft, stream
+from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.data_files import ROW_GROUP_ROWS
 from novade_pipeline.lake.delta import (
     create,
@@ -141,6 +143,36 @@ def test_rows_that_come_in_any_order_are_cut_by_partition_in_bounded_memory(
 
 
 @on_disk
+def test_rows_that_wait_do_not_keep_the_batches_that_they_came_in(lake: Store) -> None:
+    held: list[int] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for first in range(40):
+            # All of them of one day, but for one.
+            moments = [START + (n == 0) * 24 * HOUR for n in range(20_000)]
+            rows = {
+                "day": [m.date() for m in moments],
+                "hour": moments,
+                "kind": ["a" * 50] * 20_000,
+            }
+            rows |= {"song": [str(first)] * 20_000}
+            yield conform(PLAYS, pa.RecordBatch.from_pydict(rows))
+            held.append(pa.total_allocated_bytes())
+
+    rows = pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
+    receipt = replace_window(lake, PLAYS, rows, [window_of(0, 48)])
+    assert receipt.rows == 800_000
+    assert max(held[20:]) < 1.5 * max(held[:20])
+
+
+def test_an_empty_text_is_no_value_of_a_partition(lake: Store) -> None:
+    by_kind = dataclasses.replace(PLAYS, partition_by=("kind",))
+    with pytest.raises(PermanentFailure, match="expected a text in kind"):
+        replace_window(lake, by_kind, plays((0, "a"), kind=""), [window_of(0, 1)])
+    assert current_version(lake, by_kind) == 0
+
+
+@on_disk
 @pytest.mark.parametrize("batch_rows", [999, 30_000, 3 * ROW_GROUP_ROWS])
 def test_files_end_at_their_size_and_row_groups_at_theirs(
     batch_rows: int, lake: Store, monkeypatch: pytest.MonkeyPatch
@@ -186,10 +218,13 @@ def test_rows_around_a_window_stay_as_they_are(
     assert songs_in(lake) == [song for hour, song in songs if not 1 <= hour < 9] + ["new"]
 
 
-def test_a_damaged_file_is_told_and_nothing_is_written(lake: Store) -> None:
+@pytest.mark.parametrize("part", [slice(-100, -60), slice(4, 40), slice(10, None), slice(0, None)])
+def test_a_damaged_file_is_told_and_nothing_is_written(part: slice, lake: Store) -> None:
     replace_window(lake, PLAYS, plays((0, "a"), (1, "b")), [window_of(0, 2)])
     (path,) = _paths(lake)
-    lake.write(b"no Parquet", *PLAYS.path, path)
+    content = bytearray(lake.read(*PLAYS.path, path))
+    content[part] = bytes(len(content[part])) if part.stop else b""
+    lake.write(bytes(content), *PLAYS.path, path)
     with pytest.raises(PermanentFailure, match=r"^shop/plays: expected Parquet in .*put the"):
         replace_window(lake, PLAYS, plays(), [window_of(0, 1)])
     assert current_version(lake, PLAYS) == 1

@@ -56,6 +56,17 @@ def test_two_writers_of_the_same_window_leave_one_of_them_to_try_again(lake: Sto
     assert songs_in(lake) == ["fast"]
 
 
+def test_a_replay_that_another_process_was_faster_with_is_not_appended(lake: Store) -> None:
+    def append() -> object:
+        return append_once(lake, USERS, users(("a", 1, None, False)), app_id="s", version=1)
+
+    append_again = _Race(append, users(("a", 1, None, False))).reader()
+    with pytest.raises(TransientFailure, match="another writer"):
+        append_once(lake, USERS, append_again, app_id="s", version=1)
+    assert append() is None
+    assert len(read(lake, USERS)) == 1
+
+
 def test_two_writers_of_different_days_both_commit_and_tell_of_their_own(lake: Store) -> None:
     replace_window(lake, PLAYS, plays((0, "a"), (24, "b")), [window_of(0, 48)])
     receipts = []

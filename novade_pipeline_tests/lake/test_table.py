@@ -93,6 +93,7 @@ WRONG = {
     "window": ({"window": "nothing"}, "no column"),
     "version": ({"version": "nothing"}, "no column"),
     "data time": ({"data_time": "nothing"}, "no column"),
+    "a float as key": ({"key": ("number",)}, "rows cannot be found by floats or bytes: number"),
     "no window": ({"written": "replace_window"}, "replace_window needs a window column"),
     "no version": ({"written": "merge"}, "merge needs a version column"),
     "parts": (
