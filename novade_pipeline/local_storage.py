@@ -98,8 +98,12 @@ class LocalStore(Store):
         path = Path(self.path(*parts))
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        beside.write_bytes(content)
-        beside.replace(path)
+        try:
+            beside.write_bytes(content)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
 
     @override
     def create(self, *parts: str) -> NewObject:
@@ -125,7 +129,7 @@ class _NewFile(io.BufferedWriter):
 
     def __init__(self, path: Path) -> None:
         # Unbuffered, a disk that is full takes a part of a piece without a word.
-        super().__init__(io.FileIO(path, "xb"), WRITE_BYTES)
+        super().__init__(io.FileIO(path, "wb"), WRITE_BYTES)
         self._path = path
 
     def finish(self) -> None:

@@ -155,7 +155,10 @@ class Store(ABC):
 
     @abstractmethod
     def create(self, *parts: str) -> NewObject:
-        """Begin an object under a name that nobody looks for before it is finished."""
+        """Begin an object under a name that nobody looks for before it is finished.
+
+        What stands there goes: it is left of one that was cut off.
+        """
 
     @abstractmethod
     def delete(self, *parts: str) -> None:

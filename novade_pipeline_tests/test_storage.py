@@ -274,6 +274,30 @@ except OSError:
     assert _listed(store(str(tmp_path / "root"))) == []
 
 
+def test_what_was_cut_off_is_begun_anew(new_store: NewStore) -> None:
+    root = new_store("root")
+    root.create("a", "b").write(b"much of it")
+    begun = root.create("a", "b")
+    begun.write(b"all")
+    begun.finish()
+    assert root.read("a", "b") == b"all"
+
+
+def test_of_a_document_that_does_not_fit_nothing_stays(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from novade_pipeline.storage import store
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+try:
+    store(sys.argv[1]).write(bytes(1_500), "a")
+except OSError:
+    sys.exit(3)
+"""
+    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path / "root")], check=False)
+    assert ran.returncode == 3
+    assert _listed(store(str(tmp_path / "root"))) == []
+
+
 @pytest.mark.parametrize("size", [0, 5, 25])
 def test_what_is_discarded_is_not_there(
     size: int, new_store: NewStore, monkeypatch: pytest.MonkeyPatch

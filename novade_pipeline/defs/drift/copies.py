@@ -1,11 +1,13 @@
 """Erased persons are taken out of the copies of the final export as well.
 
-A copy is written anew beside the old one, with its own manifest; then the old one goes. What is
-cut off in between is done again: whoever is erased still stands in the old copy.
+A copy is written anew beside the old one, its manifest last; then the old one goes, its manifest
+last. So what is cut off is seen the next time: files without a manifest are begun anew, and where
+both manifests stand, only the old copy has to go.
 """
 
 import gzip
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from itertools import islice
@@ -20,8 +22,8 @@ from novade_pipeline.defs.drift.manifest import (
     FOLDER,
     Manifest,
     manifest,
-    pieces,
     rewrite_manifest,
+    sweep,
     violations,
 )
 from novade_pipeline.defs.drift.spool import as_document, file_of, upload
@@ -40,38 +42,55 @@ def forget_in_copies(lake: Store, erased: Erased) -> list[str]:
     Args:
         erased: names as the lake has them.
     """
+    # No run is at work beside an erasure, so that no export is either.
+    sweep(lake)
     changed = []
-    for folder in _copies(lake):
-        told: Manifest = json.loads(lake.read(folder, BESIDE))
-        with tempfile.TemporaryDirectory(prefix="drift-forget-") as place:
-            tables = {
-                table.name: _forgotten(
-                    lake, folder, table, told["tables"][table.name], erased, Path(place)
-                )
-                for table in READ
-            }
-            if tables == told["tables"]:
-                continue
-            changed.append(folder)
-            after = {**told, "folder": f"{folder}e", "tables": tables}
-            assert not violations(after), violations(after)
-            for file in Path(place).iterdir():
-                upload(lake, file, after["folder"], file.name)
-            current = manifest(lake)
-            is_current = current is not None and current["folder"] == folder
-            rewrite_manifest(lake, after, is_current=is_current)
-        for entry in list(lake.entries(f"{folder}/")):
-            lake.delete(entry.file)
+    copies = _copies(lake)
+    for folder, told in copies.items():
+        after = copies.get(_beside(folder)) or _without(lake, told, erased)
+        if after is None:
+            continue
+        changed.append(folder)
+        current = manifest(lake)
+        is_current = current is not None and current["folder"] == folder
+        rewrite_manifest(lake, after, is_current=is_current)
+        files = [entry.file for entry in lake.entries(f"{folder}/")]
+        for file in sorted(files, key=lambda file: file.endswith(f"/{BESIDE}")):
+            lake.delete(file)
     return changed
 
 
-def _copies(lake: Store) -> list[str]:
-    prefix = "/".join((*FOLDER, ""))
-    return [
-        entry.file.rpartition("/")[0]
-        for entry in list(lake.entries(prefix))
-        if entry.file.endswith(f"/{BESIDE}")
-    ]
+def _beside(folder: str) -> str:
+    """Where a copy is written anew."""
+    return f"{folder}e"
+
+
+def _without(lake: Store, told: Manifest, erased: Erased) -> Manifest | None:
+    """Write a copy anew, all but its manifest, which is returned; None where no one is in it."""
+    with tempfile.TemporaryDirectory(prefix="drift-forget-") as place:
+        tables = {
+            table.name: _forgotten(
+                lake, told["folder"], table, told["tables"][table.name], erased, Path(place)
+            )
+            for table in READ
+        }
+        if tables == told["tables"]:
+            return None
+        after = {**told, "folder": _beside(told["folder"]), "tables": tables}
+        assert not violations(after), violations(after)
+        for file in Path(place).iterdir():
+            upload(lake, file, after["folder"], file.name)
+    return after
+
+
+def _copies(lake: Store) -> dict[str, Manifest]:
+    """Folder -> manifest."""
+    files = [entry.file for entry in lake.entries("/".join((*FOLDER, "")))]
+    return {
+        file.rpartition("/")[0]: json.loads(lake.read(file))
+        for file in files
+        if file.endswith(f"/{BESIDE}")
+    }
 
 
 def _forgotten(
@@ -101,8 +120,7 @@ def _forgotten(
     if not is_changed:
         for name in (rows_name, lines_name):
             with lake.open(folder, name) as source, (place / name).open("wb") as file:
-                for piece in pieces(source):
-                    file.write(piece)
+                shutil.copyfileobj(source, file)
         return told
     return told | {
         "rows": rows,

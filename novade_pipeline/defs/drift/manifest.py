@@ -101,12 +101,6 @@ def faults(lake: Store, told: Manifest) -> list[str]:
     ]
 
 
-def pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """What a file holds, in bounded memory."""
-    while piece := file.read(_PIECE):
-        yield piece
-
-
 def _faults_of(lake: Store, folder: str, file: dict[str, Any]) -> Iterator[str]:
     where = f"{folder}/{file['name']}"
     digest, size = hashlib.sha256(), 0
@@ -114,7 +108,7 @@ def _faults_of(lake: Store, folder: str, file: dict[str, Any]) -> Iterator[str]:
     unzip, lines = zlib.decompressobj(wbits=31), 0
     try:
         with lake.open(folder, file["name"]) as stream:
-            for piece in pieces(stream):
+            while piece := stream.read(_PIECE):
                 digest.update(piece)
                 size += len(piece)
                 lines += unzip.decompress(piece).count(b"\n") if is_lines else 0

@@ -7,6 +7,7 @@ policy lets them be. What is read again takes the place of what was read of the 
 import gzip
 import hashlib
 import json
+import shutil
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from novade_pipeline.defs.drift.manifest import pieces
 from novade_pipeline.defs.drift.reading import Item, Told
 from novade_pipeline.defs.drift.tables import READ
 from novade_pipeline.defs.drift.writing import PLACE
@@ -27,6 +27,7 @@ from novade_pipeline.storage import Store
 
 _ROW_GROUP = 50_000
 _LINES = 10_000
+_PIECE = 2**20
 # Beside what is marked, whatever we do not know of an item goes unless personal data is kept.
 _KNOWN: dict[str, tuple[str, ...]] = {
     "drift/conversations": ("conversationTags",),
@@ -253,10 +254,8 @@ class Spool:
 
 def file_of(path: Path, count: int) -> File:
     """A file of the local disk, as the manifest tells it."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        for piece in pieces(file):
-            digest.update(piece)
+        digest = hashlib.file_digest(file, "sha256")
     return File(path.name, path.stat().st_size, digest.hexdigest(), count)
 
 
@@ -265,8 +264,7 @@ def upload(lake: Store, path: Path, *parts: str) -> None:
     target = lake.create(*parts)
     try:
         with path.open("rb") as source:
-            for piece in pieces(source):
-                target.write(piece)
+            shutil.copyfileobj(source, target, _PIECE)
         target.finish()
     except BaseException:
         target.discard()

@@ -1,7 +1,13 @@
 """Erased persons are neither in a later copy of the workspace nor left in an earlier one."""
 
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from novade_pipeline.defs.drift.copies import forget_in_copies
 from novade_pipeline.defs.drift.manifest import faults, frozen_since, manifest
@@ -16,6 +22,7 @@ from novade_pipeline.defs.drift.tables import (
 from novade_pipeline.defs.erasure.commands import graph_of
 from novade_pipeline.defs.erasure.erase import Graph, erase
 from novade_pipeline.lake.tombstones import TOMBSTONES
+from novade_pipeline.local_storage import LocalStore
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.persons.forget import Erased, Told
 from novade_pipeline.persons.names import Name
@@ -74,6 +81,56 @@ def test_a_copy_loses_whoever_is_erased_and_is_whole_again(world: World) -> None
         assert was["rows"] - now["rows"] == now["erased"] >= least
     # Nobody is left: nothing is written again.
     assert forget_in_copies(world.lake, erased) == []
+
+
+class Cut(Exception):
+    """The process is killed."""
+
+
+def _cut_after(count: int, patch: pytest.MonkeyPatch) -> None:
+    """Let the lake do so much, and no more."""
+    left = count
+
+    def counted(does: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*args: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Cut
+            return does(*args)
+
+        return do
+
+    for name in ("create", "write", "delete"):
+        patch.setattr(LocalStore, name, counted(getattr(LocalStore, name)))
+
+
+def test_what_is_cut_off_anywhere_comes_to_the_same_end(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = DriftApi(conversations=4)
+    contact = service.newest_first()[0]["contactId"]
+    email = service.has.people[contact].email.lower().encode()
+    world.serve(service)
+    world.export()
+    erased = _erased(service, contact)
+    place = Path(world.lake.path())
+    shutil.copytree(place, tmp_path / "before")
+    for count in range(100):
+        shutil.rmtree(place)
+        shutil.copytree(tmp_path / "before", place)
+        with monkeypatch.context() as patch, suppress(Cut):
+            _cut_after(count, patch)
+            forget_in_copies(world.lake, erased)
+            break
+        forget_in_copies(world.lake, erased)
+        told = manifest(world.lake)
+        assert told is not None
+        assert faults(world.lake, told) == []
+        kept = [entry.file for entry in world.lake.entries("documents/drift/final_export/")]
+        assert {file.rpartition("/")[0] for file in kept} == {told["folder"]}
+        assert [file for file in world.files_with(email) if file in kept] == []
+    assert count > 20
 
 
 def test_whoever_is_erased_is_not_in_a_later_copy(world: World) -> None:
