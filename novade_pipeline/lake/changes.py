@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -25,11 +25,11 @@ class Everything(Enum):
 
 
 EVERYTHING = Everything.EVERYTHING
+Changed: TypeAlias = frozenset[Any] | Everything
+"""Values of a partition column."""
 
 
-def changed_partitions(
-    store: Store, table: Table, since: int | None, until: int
-) -> frozenset[Any] | Everything:
+def changed_partitions(store: Store, table: Table, since: int | None, until: int) -> Changed:
     """The partitions whose rows differ, or may differ, between two versions.
 
     Args:

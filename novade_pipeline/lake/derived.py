@@ -1,15 +1,20 @@
 """What a derived table has taken in of its sources, and so what it still has to do.
 
 The version of each source is recorded as a Delta transaction of the derived table, in the commit
-that holds what was made of it: 'nothing to do' is decided from the lake, whatever crashed.
+that holds what was made of it: 'nothing to do' is decided from the lake, whatever crashed. A table
+that was deleted and made again counts its versions anew, so it is another source.
 """
 
 from collections.abc import Mapping, Sequence
 
 from novade_pipeline.lake.changes import unchanged_since
-from novade_pipeline.lake.delta import current_version, open_table
+from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
+
+UNFINISHED = -1
+"""The version of a source that some of a table's rows are made by, and some are not."""
+_ID = "@"
 
 
 def taken_in(store: Store, table: Table, sources: Mapping[str, int]) -> dict[str, int | None]:
@@ -29,7 +34,8 @@ def is_current(
         store: the lake.
         table: the derived table.
         sources: source -> its version.
-        tables: those of the sources that are tables of the lake, which upkeep gives new versions.
+        tables: those of the sources that are tables of the lake, which upkeep gives new versions;
+            they are named as by `source_of`.
     """
     known = taken_in(store, table, sources)
     upkept = {source.name: source for source in tables}
@@ -37,14 +43,34 @@ def is_current(
         taken = known[name]
         if taken == version:
             continue
-        if taken is None or taken > version or name not in upkept:
+        source = upkept.get(name.partition(_ID)[0])
+        if taken is None or taken > version or source is None:
             return False
-        if unchanged_since(store, upkept[name], version) > taken:
+        if unchanged_since(store, source, version) > taken:
             return False
     return True
 
 
-def version_of(store: Store, table: Table) -> int:
-    """The version of a source as it is recorded; -1 where it has none yet."""
-    found = current_version(store, table)
-    return -1 if found is None else found
+def source_of(store: Store, table: Table) -> tuple[str, int]:
+    """(a table's name as a source, its version as it is recorded: -1 where it has none yet)."""
+    found = open_table(store, table)
+    if found is None:
+        return table.name, -1
+    return f"{table.name}{_ID}{found.metadata().id}", found.version()
+
+
+def recorded_with(
+    number: int, count: int, sources: Mapping[str, int], anew_by: str | None
+) -> Mapping[str, int] | None:
+    """What is recorded with one commit of several: the sources with the last.
+
+    Args:
+        number: of the commit, from 1.
+        count: of the commits.
+        sources: source -> its version.
+        anew_by: the source by which all rows are made anew; None where only some are. What is cut
+            off is not current, whatever becomes of the source.
+    """
+    if number == count:
+        return sources
+    return {anew_by: UNFINISHED} if anew_by is not None and number == 1 else None

@@ -22,7 +22,7 @@ from novade_pipeline.defs.table_assets import (
     told_to_dagster,
 )
 from novade_pipeline.lake.delta import replace
-from novade_pipeline.lake.derived import is_current, version_of
+from novade_pipeline.lake.derived import is_current, source_of
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
@@ -45,7 +45,7 @@ SOURCES = (EVENTS, MERGED_IDS)
 )
 def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
     """Follow all merges to their end, where there are new ones."""
-    sources = {MERGED_IDS_TABLE.name: version_of(lake, MERGED_IDS_TABLE)}
+    sources = dict([source_of(lake, MERGED_IDS_TABLE)])
     receipts = []
     with told_to_dagster():
         require(*lake_probes(lake))

@@ -7,7 +7,7 @@ import duckdb
 
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.warehouse import Books, Model, Version
-from novade_pipeline.lake.changes import EVERYTHING, Everything, changed_partitions
+from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.query import identifier, scan, sql_type
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
@@ -123,9 +123,7 @@ def _what_changed(
     return None, days
 
 
-def _changed(
-    store: Store, table: Table, taken: Version, now: Version
-) -> frozenset[Any] | Everything:
+def _changed(store: Store, table: Table, taken: Version, now: Version) -> Changed:
     if now.has_rows_of(taken):
         return frozenset()
     if taken.number < 0 or taken.table_id != now.table_id:

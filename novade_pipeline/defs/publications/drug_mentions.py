@@ -4,7 +4,7 @@ import tempfile
 
 from novade_pipeline.defs.publications.tables import DRUG_MENTIONS, TITLE_MENTIONS
 from novade_pipeline.lake.delta import WriteReceipt, replace
-from novade_pipeline.lake.derived import is_current, version_of
+from novade_pipeline.lake.derived import is_current, source_of
 from novade_pipeline.lake.query import literal, open_database
 from novade_pipeline.lake.read import stream
 from novade_pipeline.storage import Store
@@ -44,7 +44,8 @@ ORDER BY drug, date, kind, publication
 
 def deduplicate(lake: Store) -> list[WriteReceipt]:
     """Write the table anew where the mentions have changed; no receipt where they have not."""
-    sources = {TITLE_MENTIONS.name: version_of(lake, TITLE_MENTIONS)}
+    name, version = source_of(lake, TITLE_MENTIONS)
+    sources = {name: version}
     if is_current(lake, DRUG_MENTIONS, sources, [TITLE_MENTIONS]):
         return []
     with (
@@ -54,13 +55,9 @@ def deduplicate(lake: Store) -> list[WriteReceipt]:
         connection.execute(
             f"SET memory_limit = {literal(MEMORY)}; SET temp_directory = {literal(spool)}"
         )
-        mentions = stream(lake, TITLE_MENTIONS, version=_version(sources[TITLE_MENTIONS.name]))
+        mentions = stream(lake, TITLE_MENTIONS, version=None if version < 0 else version)
         # A stream can be read only once, and the query reads its source twice.
         connection.register("streamed", mentions)
         connection.execute("CREATE TABLE mentions AS FROM streamed")
         rows = connection.execute(_ONCE).to_arrow_reader(16_384)
         return [replace(lake, DRUG_MENTIONS, rows, transactions=sources)]
-
-
-def _version(version: int) -> int | None:
-    return None if version < 0 else version

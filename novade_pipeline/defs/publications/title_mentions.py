@@ -14,11 +14,10 @@ import pyarrow as pa
 from novade_pipeline.defs.publications.folding import fold, fold_all
 from novade_pipeline.defs.publications.matcher import DrugMatcher, Names
 from novade_pipeline.defs.publications.tables import DRUGS, PUBLICATIONS, TITLE_MENTIONS
-from novade_pipeline.lake.changes import EVERYTHING, changed_partitions
+from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.delta import WriteReceipt, open_table, replace_window
-from novade_pipeline.lake.derived import is_current, taken_in, version_of
+from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
 from novade_pipeline.lake.read import read, stream
-from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
@@ -57,13 +56,18 @@ def find_changed_mentions(
     matcher = DrugMatcher(drugs)
     receipts: list[WriteReceipt] = []
     for kind, table in PUBLICATIONS.items():
-        sources = {table.name: version_of(lake, table), f"{DRUGS.name}:{kind}": _as_number(drugs)}
-        if sources[table.name] < 0 or is_current(lake, TITLE_MENTIONS, sources, [table]):
+        titles, version = source_of(lake, table)
+        names = f"{DRUGS.name}:{kind}"
+        sources = {titles: version, names: _as_number(drugs)}
+        if version < 0 or is_current(lake, TITLE_MENTIONS, sources, [table]):
             continue
-        days = _days_to_look_through(lake, kind, table, sources)
+        known = taken_in(lake, TITLE_MENTIONS, sources)
+        anew_by = names if known[names] != sources[names] else None
+        changed = changed_partitions(lake, table, known[titles], version)
+        days = _days_to_look_through(lake, kind, EVERYTHING if anew_by else changed)
         slices = [days[at : at + SLICE_DAYS] for at in range(0, len(days), SLICE_DAYS)] or [[]]
         for number, some in enumerate(slices, 1):
-            found = _mentions(lake, matcher, drugs, kind, some, sources[table.name])
+            found = _mentions(lake, matcher, drugs, kind, some, version)
             receipts.append(
                 replace_window(
                     lake,
@@ -71,7 +75,7 @@ def find_changed_mentions(
                     found,
                     _as_windows(some),
                     where={"kind": kind},
-                    transactions=sources if number == len(slices) else None,
+                    transactions=recorded_with(number, len(slices), sources, anew_by),
                 )
             )
             progress(f"{TITLE_MENTIONS.name}: {kind}, {number} of {len(slices)} commits")
@@ -125,17 +129,12 @@ def _mentions(
     return pa.RecordBatchReader.from_batches(TITLE_MENTIONS.schema, batches())
 
 
-def _days_to_look_through(
-    lake: Store, kind: str, table: Table, sources: dict[str, int]
-) -> list[date]:
-    """Days whose publications changed; all days of both tables where the drugs did."""
-    known = taken_in(lake, TITLE_MENTIONS, sources)
-    changed = changed_partitions(lake, table, known[table.name], sources[table.name])
-    drugs = f"{DRUGS.name}:{kind}"
-    if changed is not EVERYTHING and known[drugs] == sources[drugs]:
+def _days_to_look_through(lake: Store, kind: str, changed: Changed) -> list[date]:
+    """Days whose publications changed; all days of both tables where all may have."""
+    if not isinstance(changed, Everything):
         return sorted(changed)
     days: set[date] = set()
-    for of in (table, TITLE_MENTIONS):
+    for of in (PUBLICATIONS[kind], TITLE_MENTIONS):
         found = open_table(lake, of)
         for partition in found.partitions() if found is not None else ():
             if partition.get("kind", kind) == kind:

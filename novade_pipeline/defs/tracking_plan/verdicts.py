@@ -15,9 +15,9 @@ from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.tracking_plan.judge import Judge
 from novade_pipeline.defs.tracking_plan.plan_formats import EventRule, Plan
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
-from novade_pipeline.lake.changes import EVERYTHING, changed_partitions
+from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.delta import WriteReceipt, open_table, replace_window
-from novade_pipeline.lake.derived import is_current, taken_in, version_of
+from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
@@ -61,32 +61,33 @@ def judge_changes(
         TransientFailure: another writer was faster; what was committed before stays.
     """
     plan = stored_plan(lake)
-    sources = {EVENTS.name: version_of(lake, EVENTS), _PLAN: _as_number(plan.version)}
-    if sources[EVENTS.name] < 0 or is_current(lake, EVENT_VERDICTS, sources, [EVENTS]):
+    events, version = source_of(lake, EVENTS)
+    sources = {events: version, _PLAN: _as_number(plan.version)}
+    if version < 0 or is_current(lake, EVENT_VERDICTS, sources, [EVENTS]):
         return []
+    known = taken_in(lake, EVENT_VERDICTS, sources)
+    anew_by = _PLAN if known[_PLAN] != sources[_PLAN] else None
+    changed = changed_partitions(lake, EVENTS, known[events], version)
     judge = Judge(plan)
     receipts: list[WriteReceipt] = []
-    slices = _slices(_days_to_judge(lake, sources))
+    slices = _slices(_days_to_judge(lake, EVERYTHING if anew_by else changed))
     for number, days in enumerate(slices, 1):
-        is_last = number == len(slices)
         receipts.append(
             replace_window(
                 lake,
                 EVENT_VERDICTS,
-                _judged(lake, judge, plan.version, days, sources[EVENTS.name]),
+                _judged(lake, judge, plan.version, days, version),
                 _as_windows(days),
-                transactions=sources if is_last else None,
+                transactions=recorded_with(number, len(slices), sources, anew_by),
             )
         )
         progress(f"{EVENT_VERDICTS.name}: {number} of {len(slices)} commits")
     return receipts
 
 
-def _days_to_judge(lake: Store, sources: dict[str, int]) -> list[date]:
-    """Days whose events changed; all days of both tables where the plan did."""
-    known = taken_in(lake, EVENT_VERDICTS, sources)
-    changed = changed_partitions(lake, EVENTS, known[EVENTS.name], sources[EVENTS.name])
-    if changed is not EVERYTHING and known[_PLAN] == sources[_PLAN]:
+def _days_to_judge(lake: Store, changed: Changed) -> list[date]:
+    """Days whose events changed; all days of both tables where all may have."""
+    if not isinstance(changed, Everything):
         return sorted(changed)
     days: set[date] = set()
     for table in (EVENTS, EVENT_VERDICTS):

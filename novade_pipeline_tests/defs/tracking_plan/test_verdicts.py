@@ -209,6 +209,37 @@ def test_work_that_was_cut_off_is_done_by_the_next(
     assert len(_verdicts(lake)) == 3
 
 
+def test_a_plan_that_comes_back_after_another_was_cut_off_has_all_judged_again(
+    lake: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "SLICE_DAYS", 1)
+    for day in range(3):
+        _land(lake, 24 * day, (str(day), "Sold", 5))
+    _plan(lake, Sold=9)
+    judge_changes(lake)
+
+    def stop(_: str) -> None:
+        raise KeyboardInterrupt
+
+    _plan(lake, Sold=1)
+    with pytest.raises(KeyboardInterrupt):
+        judge_changes(lake, stop)
+    assert sorted(_verdicts(lake).values()) == ["conforming", "conforming", "violating"]
+    _plan(lake, Sold=9)
+    judge_changes(lake)
+    assert set(_verdicts(lake).values()) == {"conforming"}
+
+
+def test_events_that_are_deleted_and_land_again_are_judged_again(lake: Store) -> None:
+    _land(lake, 0, ("a", "Sold", 1))
+    judge_changes(lake)
+    for entry in list(lake.entries("amplitude/events/")):
+        lake.delete(entry.file)
+    _land(lake, 24, ("b", "Sold", 1))
+    judge_changes(lake)
+    assert _verdicts(lake) == {(24, "b"): "unplanned"}
+
+
 def test_a_change_of_events_that_changes_no_day_is_taken_note_of(lake: Store) -> None:
     _land(lake, 0, ("a", "Sold", 1))
     judge_changes(lake)
