@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,9 +14,12 @@ from urllib.parse import unquote
 from typing_extensions import override
 
 from novade_pipeline import storage
+from novade_pipeline.errors import UserError
 from novade_pipeline.storage import Entry, NewObject, Page, Store, changed
 
 WRITE_BYTES = 2**20
+_NO_TEXT = re.compile("[\udc80-\udcff]")
+_TOLD_BYTE = re.compile("\ufffd([89a-f][0-9a-f])")
 
 
 class LocalStore(Store):
@@ -48,9 +52,11 @@ class LocalStore(Store):
         start = len(root.rstrip("/")) + 1
         files = sorted(
             file
-            for folder, _, names in os.walk(os.path.join(root, prefix.rpartition("/")[0]))
+            for folder, _, names in os.walk(
+                os.path.join(root, prefix.rpartition("/")[0]), onerror=_unlisted
+            )
             for name in names
-            if (file := os.path.join(folder, name)[start:]).startswith(prefix)
+            if (file := _as_text(os.path.join(folder, name)[start:])).startswith(prefix)
             and file > (following or "")
         )
         for first in range(0, len(files), storage.PAGE_ENTRIES):
@@ -65,17 +71,17 @@ class LocalStore(Store):
             for name in names:
                 path = Path(folder, name)
                 with suppress(FileNotFoundError):
-                    return _entry(path.relative_to(root).as_posix(), path.stat())
+                    return _entry(_as_text(path.relative_to(root).as_posix()), path)
         return None
 
     @override
     @contextmanager
     def open_version(self, file: str, etag: str) -> Iterator[IO[bytes]]:
-        path = Path(self.path(file))
+        path = Path(_as_on_disk(self.path(file)))
         try:
             with path.open("rb") as stream:
                 yield stream
-            now = _entry(file, path.stat()).etag
+            now = _entry(file, path).etag
         except FileNotFoundError:
             now = "gone"
         if now != etag:
@@ -149,13 +155,47 @@ def _refused(error: OSError) -> None:
         raise error
 
 
+def _unlisted(error: OSError) -> None:
+    """What is in a folder that may not be listed is not gone."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise UserError(
+            f"{_as_text(error.filename)}: expected to list this folder, found: {error.strerror}; "
+            "give the user of this process the right to read it."
+        )
+
+
 def _there(root: str, files: Sequence[str]) -> Iterator[Entry]:
     for file in files:
         # A file may vanish while its folder is listed.
         with suppress(FileNotFoundError):
-            yield _entry(file, Path(root, file).stat())
+            yield _entry(file, Path(_as_on_disk(os.path.join(root, file))))
 
 
-def _entry(file: str, info: os.stat_result) -> Entry:
+def _entry(file: str, path: Path) -> Entry:
+    try:
+        info = path.stat()
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # A link to itself, or into a folder that may not be looked into: there, but not to be read.
+        info = path.lstat()
     etag = f"{info.st_mtime:.6f}-{info.st_size}"
+    # One that may be read from now on is another version.
+    etag += "" if os.access(path, os.R_OK) else "-unreadable"
     return Entry(file, etag, info.st_size, datetime.fromtimestamp(info.st_mtime, UTC))
+
+
+def _as_text(path: str) -> str:
+    """A path that all may print and write down: bytes that are no UTF-8 as U+FFFD and their digits.
+
+    Args:
+        path: as Python has it, with lone surrogates for such bytes.
+    """
+    return _NO_TEXT.sub(lambda found: f"\ufffd{ord(found[0]) - 0xDC00:02x}", path)
+
+
+def _as_on_disk(path: str) -> str:
+    """The path that `_as_text` made this of."""
+    if "\ufffd" not in path or os.path.lexists(path):
+        return path
+    return _TOLD_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), path)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from novade_pipeline.azure_storage import AzureStore
 from novade_pipeline.defs.landing_assets import rules_of
-from novade_pipeline.defs.landing_sensor import gave_up, request
+from novade_pipeline.defs.landing_sensor import gave_up, request, versions
 from novade_pipeline.defs.runs import JOB, runs_in_progress, wanted_key
 from novade_pipeline.domains import modules
 from novade_pipeline.landing.discovery import days_window, stems_of
@@ -137,7 +137,8 @@ def _received(
         for name, one in of_domain.items()
     }
     attempts = max(notice.attempts for notice in ours) - 1
-    asking = request(looks, wanted_key(wanted), attempts)
+    ledgers = versions(settings.lake, (source for name in looks for source in domains[name]))
+    asking = request(looks, wanted_key(wanted), attempts, ledgers)
     asked = Asked(str(asking.run_key), tuple(replace(notice, text="") for notice in ours))
     return dg.SensorResult(
         run_requests=[asking], asset_events=events, cursor=_ASKED.dump_json(asked).decode()

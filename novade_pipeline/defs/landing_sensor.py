@@ -4,7 +4,7 @@ What is wanted is decided from the listing and the ledger, never from the cursor
 saves listing again what was there before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -21,10 +21,12 @@ from novade_pipeline.defs.runs import (
     wanted_key,
 )
 from novade_pipeline.defs.table_assets import key_of
+from novade_pipeline.lake.delta import current_version
 from novade_pipeline.landing.discovery import remembered, to_remember
 from novade_pipeline.landing.looking import Look, look
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
+from novade_pipeline.storage import Store
 
 
 def landing_sensor(
@@ -52,7 +54,7 @@ def landing_sensor(
         key = wanted_key({name: found.wanted for name, found in looks.items()})
         if all(found.wanted.is_empty for found in looks.values()):
             if not _last_failed(context.instance):
-                return dg.SkipReason("The lake holds all that has landed.")
+                return dg.SkipReason(_all_is_held(settings, looks))
             # A crash cut off what follows the load.
             key = _key_after_failure(context.instance)
         attempts = failed_attempts(context.instance, key)
@@ -64,7 +66,8 @@ def landing_sensor(
                 ),
                 asset_events=[gave_up(sources[0], attempts)],
             )
-        return dg.SensorResult(run_requests=[request({domain: looks}, key, attempts)])
+        ledgers = versions(settings.lake, sources)
+        return dg.SensorResult(run_requests=[request({domain: looks}, key, attempts, ledgers)])
 
     return watch
 
@@ -94,13 +97,25 @@ def remember(looks: Mapping[str, Look]) -> str:
     return to_remember({name: found.seen for name, found in looks.items() if found.seen})
 
 
-def request(looks: Mapping[str, Mapping[str, Look]], key: str, attempts: int) -> dg.RunRequest:
+def versions(lake: Store, sources: Iterable[Source]) -> str:
+    """Of the sources' ledgers: others after each load that had something to do."""
+    ledgers = dict.fromkeys(source.ledger for source in sources)
+    return "-".join(str(current_version(lake, ledger)) for ledger in ledgers)
+
+
+def request(
+    looks: Mapping[str, Mapping[str, Look]], key: str, attempts: int, ledgers: str
+) -> dg.RunRequest:
     """One run for all that was found.
+
+    Dagster never begins a second run of one key, whatever became of the first; but what was done
+    once may have to be done again, when a file is put back that was there before.
 
     Args:
         looks: domain -> source name -> what a look found.
         key: names the work.
         attempts: how many runs for the same work have failed.
+        ledgers: their versions.
     """
     every = [found for of_domain in looks.values() for found in of_domain.values()]
     ops: dict[str, Any] = {
@@ -110,9 +125,18 @@ def request(looks: Mapping[str, Mapping[str, Look]], key: str, attempts: int) ->
         for domain, of_domain in looks.items()
     }
     return dg.RunRequest(
-        run_key=f"{key}-{attempts + 1}",
+        run_key=f"{key}-{attempts + 1}-{ledgers}",
         run_config={"ops": ops},
         tags={WANTED_TAG: key, **range_tags({day for f in every for day in f.wanted.days})},
+    )
+
+
+def _all_is_held(settings: Settings, looks: Mapping[str, Look]) -> str:
+    if all(found.seen is None or found.seen.is_small for found in looks.values()):
+        return "The lake holds all that has landed."
+    return (
+        "The lake holds all that has landed of the newest days; older ones are looked at once in "
+        f"{settings.landing_sweep_hours:g} hours (NOVADE_LANDING_SWEEP_HOURS)."
     )
 
 

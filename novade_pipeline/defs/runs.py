@@ -43,7 +43,9 @@ def wanted_key(wanted: Mapping[str, Wanted]) -> str:
         files = [file for group in todo.hours.values() for file in group]
         for file in [*files, *(todo.unplaced or ())]:
             told.update(f"{source}\0{file.file}\0{file.etag}\n".encode())
-        told.update(f"{source}\0{len(todo.hours)}\0{len(todo.missing)}\n".encode())
+        # Of what is gone there is only an hour, or a name.
+        gone = [*map(str, todo.hours), *(row.file for row in todo.missing)]
+        told.update("\0".join([source, *gone, "\n"]).encode())
     return told.hexdigest()[:16]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from isal import isal_zlib
 
-from novade_pipeline.landing.files import LandedFile, open_landed
+from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.storage import Store
 
 CHUNK_BYTES = 16 * 2**20
@@ -24,15 +24,6 @@ _NEWLINE = ord("\n")
 _GZIP = 16 + isal_zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-
-
-class DamagedFile(Exception):
-    """A file that cannot be trusted as a whole; it is never loaded in part."""
-
-    def __init__(self, file: LandedFile, reason: str) -> None:
-        super().__init__(reason)
-        self.file = file
-        self.reason = reason
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ import csv
 from collections import deque
 from collections.abc import Iterator
 
-from novade_pipeline.landing.chunks import DamagedFile
-from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.records import (
     HEAD_CHARACTERS,
     MAX_RECORD_BYTES,

@@ -1,8 +1,9 @@
 """Finding what is new without listing all that ever landed.
 
 A look lists the names of the newest days, and one page of the whole listing: page by page a sweep
-finds what was exported again late, new names, and what is gone. What earlier looks have seen only
-saves listing; what is wanted is decided from the listing and the ledger alone.
+finds what was exported again late, new names, and what is gone. Where one page holds all there is,
+each look lists it. What earlier looks have seen only saves listing; what is wanted is decided from
+the listing and the ledger alone.
 """
 
 from collections.abc import Collection, Iterable
@@ -56,11 +57,13 @@ class Seen:
         newest: the newest day that anything is of.
         stems: how paths begin, before their day.
         sweep: of everything.
+        is_small: all there is fits into one page of a listing, so each look looks at everything.
     """
 
     newest: date
     stems: tuple[str, ...]
     sweep: Sweep
+    is_small: bool = False
 
     def recent(self, now: datetime) -> list[Window]:
         """The hours of the newest days, to the end of tomorrow.

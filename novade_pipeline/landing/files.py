@@ -1,7 +1,7 @@
 """Landed files: listing them, and reading one exactly as it was listed."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
@@ -36,6 +36,15 @@ class LandedFile:
         return self.file.rsplit("/", 1)[-1]
 
 
+class DamagedFile(Exception):
+    """A file that cannot be trusted as a whole; it is never loaded in part."""
+
+    def __init__(self, file: LandedFile, reason: str) -> None:
+        super().__init__(reason)
+        self.file = file
+        self.reason = reason
+
+
 def list_files(landing: Store, prefixes: Iterable[str], hour_of: HourOf) -> list[LandedFile]:
     """The files whose paths begin with one of the prefixes, ordered by hour and name."""
     found = [file for prefix in prefixes for file in landed_files(landing.entries(prefix), hour_of)]
@@ -55,10 +64,17 @@ def landed_files(entries: Iterable[Entry], hour_of: HourOf) -> list[LandedFile]:
     ]
 
 
-def open_landed(landing: Store, file: LandedFile) -> AbstractContextManager[IO[bytes]]:
+@contextmanager
+def open_landed(landing: Store, file: LandedFile) -> Iterator[IO[bytes]]:
     """Open the version that was listed.
 
     Raises:
+        DamagedFile: of all files this one cannot be opened.
         TransientFailure: the file is another one by the time that it has been read.
     """
-    return landing.open_version(file.file, file.etag)
+    with ExitStack() as opened:
+        try:
+            stream = opened.enter_context(landing.open_version(file.file, file.etag))
+        except OSError as error:
+            raise DamagedFile(file, f"cannot be opened ({error.strerror})") from None
+        yield stream

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from novade_pipeline.landing.chunks import DamagedFile
-from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.records import (
     HEAD_CHARACTERS,
     MAX_RECORD_BYTES,

@@ -7,7 +7,7 @@ harmless, load of the same hours. A long load commits in slices of whole hours, 
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,8 +18,7 @@ from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.accounts import Counts, Lines, both, lines_of
-from novade_pipeline.landing.chunks import DamagedFile
-from novade_pipeline.landing.files import LandedFile, open_landed
+from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, Parsed
 from novade_pipeline.landing.ledger import (
     HOUR,
@@ -261,7 +260,8 @@ class _Loading:
 
     def _whole(self, file: LandedFile, reason: str) -> dict[str, object]:
         """A whole bad file: a pointer to it and its first bytes."""
-        with open_landed(self.landing, file) as stream:
+        head = b""
+        with suppress(DamagedFile), open_landed(self.landing, file) as stream:
             head = stream.read(RAW_BYTES)
         return self._quarantined(file, 0, reason, head, file.size)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from novade_pipeline import storage
 from novade_pipeline.landing.discovery import (
     LAST_NAME,
     Seen,
@@ -57,7 +58,7 @@ def look(
         newest_days: list these too; a queue that tells of new files spares it.
     """
     now = now or datetime.now(UTC)
-    if seen is None or source.is_undated is not None:
+    if seen is None or seen.is_small or source.is_undated is not None:
         # Names that say no day cannot be asked for by day.
         return _whole(source, landing, lake, rules, now)
     if newest_days:
@@ -84,7 +85,8 @@ def _whole(source: Source, landing: Store, lake: Store, rules: Rules, now: datet
     dated = [file.hour.date() for file in files if file.hour is not None]
     if not dated:
         return Look(todo, (), None)
-    seen = Seen(max(dated), _stems(files), Sweep(now, is_done=True))
+    is_small = len(files) < storage.PAGE_ENTRIES
+    seen = Seen(max(dated), _stems(files), Sweep(now, is_done=True), is_small)
     return Look(todo, (), seen if todo.is_empty else None)
 
 

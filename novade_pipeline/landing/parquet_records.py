@@ -9,8 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from novade_pipeline.landing.chunks import DamagedFile
-from novade_pipeline.landing.files import LandedFile, open_landed
+from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record
 from novade_pipeline.storage import Store
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from novade_pipeline.lake.prefetch import map_ahead, prefetch
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.chunks import DamagedFile, damaged, read_chunks
-from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.chunks import damaged, read_chunks
+from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.json_lines import JsonLines, Parsed
 from novade_pipeline.storage import Store
 

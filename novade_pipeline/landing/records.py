@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from novade_pipeline.landing.chunks import DamagedFile, gunzipped
-from novade_pipeline.landing.files import LandedFile, open_landed
+from novade_pipeline.landing.chunks import gunzipped
+from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.storage import Store
 
 MAX_RECORD_BYTES = 2**20

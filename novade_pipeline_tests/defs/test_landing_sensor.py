@@ -1,5 +1,7 @@
 """The landing sensor tick by tick, on a real instance, with failed runs and runs at work."""
 
+import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,10 +10,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from novade_pipeline import storage
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import FILES
 from novade_pipeline.defs.runs import JOB, PROCESS_TAG, WANTED_TAG, process_tag
 from novade_pipeline.defs.table_assets import key_of
+from novade_pipeline.defs.tracking_plan.assets import PLAN_CHECK
 from novade_pipeline.local_storage import LocalStore
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
@@ -29,6 +33,7 @@ class World:
         self.definitions = build_definitions(self.settings)
         self.instance = instance
         self.cursor: str | None = None
+        self.run_keys: set[str | None] = set()
 
     def land(self, hours: int, first_hour: datetime = FIRST) -> None:
         amplitude_exports.land(
@@ -53,6 +58,9 @@ class World:
         self, request: dg.RunRequest, run_config: Any = None, *, marts: bool = False
     ) -> dg.ExecuteInProcessResult:
         """What is asked for, as far as it lands or is made of that at once; or its marts too."""
+        # Dagster's daemon passes over a request whose key a run has already.
+        assert request.run_key not in self.run_keys
+        self.run_keys.add(request.run_key)
         job = self.definitions.resolve_job_def(JOB)
         keys = [key_of(table) for table in (*TABLES, FILES)]
         keys += [dg.AssetKey(["marts", mart]) for mart in MARTS if marts]
@@ -99,8 +107,10 @@ def test_what_a_run_loaded_is_not_asked_for_again(world: World) -> None:
 
 
 def test_what_is_old_is_not_listed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "PAGE_ENTRIES", 4)
     for day in (0, 6):
-        world.land(2, FIRST + timedelta(days=day, hours=12))
+        world.land(20, FIRST + timedelta(days=day))
+    assert [file for file in _files(world) if "events/187520_2026-11-02" in file]
     (request,) = world.tick().run_requests
     assert world.run(request).success
     world.tick()
@@ -113,13 +123,54 @@ def test_what_is_old_is_not_listed_again(world: World, monkeypatch: pytest.Monke
             yield entry
 
     monkeypatch.setattr(LocalStore, "entries", counted)
-    world.land(2, FIRST + timedelta(days=7, hours=12))
+    world.land(20, FIRST + timedelta(days=7))
     (request,) = world.tick().run_requests
     assert request.tags["dagster/asset_partition_range_start"] == "2026-11-09"
     assert world.run(request).success
     assert listed
-    assert not [file for file in listed if "2026-11-02" in file]
+    assert not [file for file in listed if "events/187520_2026-11-02" in file]
+    told = world.tick()
+    assert not told.run_requests
+    assert "of the newest days; older ones are looked at once in 6 hours" in told.skip_message
+
+
+def _files(world: World) -> list[str]:
+    return sorted(entry.file for entry in world.settings.landing.entries("amplitude/events/"))
+
+
+def test_what_vanishes_comes_back_and_vanishes_again_is_asked_for_each_time(world: World) -> None:
+    world.land(30)
+    (request,) = world.tick().run_requests
+    assert world.run(request).success
+    landing = world.settings.landing
+    first, second, *_ = _files(world)
+    content, times = landing.read(first), Path(landing.path(first)).stat().st_mtime_ns
+    for _ in range(2):
+        for file in (first, second):
+            landing.delete(file)
+            (request,) = world.tick().run_requests
+            assert world.run(request).success
+            assert "all that has landed" in world.tick().skip_message
+            # The same version of it, put back.
+            landing.write(content, file)
+            os.utime(landing.path(file), ns=(times, times))
+            (request,) = world.tick().run_requests
+            assert world.run(request).success
+            assert "all that has landed" in world.tick().skip_message
+
+
+def test_an_old_hour_that_is_exported_again_is_asked_for_at_once_in_a_small_zone(
+    world: World,
+) -> None:
+    for day in (0, 20):
+        world.land(20, FIRST + timedelta(days=day))
+    (request,) = world.tick().run_requests
+    assert world.run(request).success
     assert not world.tick().run_requests
+    landing = world.settings.landing
+    landing.write(landing.read(_files(world)[-1]), "amplitude/events/187520_2026-11-02_7#9.json.gz")
+    (request,) = world.tick().run_requests
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-11-02"
 
 
 def test_a_new_file_is_asked_for_although_the_zone_was_quiet(world: World) -> None:
@@ -185,6 +236,50 @@ def test_a_new_plan_becomes_a_run(world: World) -> None:
     assert world.run(request).success
     world.cursor = None
     assert "newest plan" in world.tick("tracking_plan_landing").skip_message
+
+
+def test_a_plan_that_is_the_newest_again_is_taken_in_again(world: World) -> None:
+    world.land(3)
+    landing = world.settings.landing
+    (first,) = (entry.file for entry in landing.entries("tracking_plan/"))
+    for _ in range(2):
+        (request,) = world.tick("tracking_plan_landing").run_requests
+        assert world.run(request).success
+        assert not world.tick("tracking_plan_landing").run_requests
+        landing.write(_with_fewer_rules(landing.read(first)), "tracking_plan/later.json")
+        (request,) = world.tick("tracking_plan_landing").run_requests
+        assert world.run(request).success
+        assert not world.tick("tracking_plan_landing").run_requests
+        landing.delete("tracking_plan/later.json")
+
+
+def _with_fewer_rules(plan: bytes) -> bytes:
+    document = json.loads(plan)
+    document["rules"] = document["rules"][:1]
+    return json.dumps(document).encode()
+
+
+def test_a_file_that_is_no_plan_is_told_and_the_plan_before_stands(world: World) -> None:
+    world.land(3)
+    (request,) = world.tick().run_requests
+    assert world.run(request, marts=True).success
+    plan = tables_of(world.settings)["tracking_plan/plan"]
+    world.settings.landing.write(b"{}", "tracking_plan/later.json")
+    world.cursor = None
+    (request,) = world.tick("tracking_plan_landing").run_requests
+    result = world.run(request, marts=True)
+    assert result.success
+    (check,) = (one for one in result.get_asset_check_evaluations() if one.check_name == PLAN_CHECK)
+    assert not check.passed
+    assert "later.json: expected a tracking plan" in str(check.metadata["why"].value)
+    assert tables_of(world.settings)["tracking_plan/plan"] == plan
+    # A new export is in the marts all the same.
+    world.land(30)
+    world.cursor = None
+    (request,) = world.tick().run_requests
+    before = len(marts_of(world.settings)["event_enhanced"])
+    assert world.run(request, marts=True).success
+    assert len(marts_of(world.settings)["event_enhanced"]) > before
 
 
 def test_the_sensors_runs_give_what_one_load_gives(

@@ -11,8 +11,8 @@ import pytest
 from novade_pipeline import azure_storage
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.landing import chunks
-from novade_pipeline.landing.chunks import Chunk, DamagedFile, damaged, read_chunks
-from novade_pipeline.landing.files import LandedFile, list_files
+from novade_pipeline.landing.chunks import Chunk, damaged, read_chunks
+from novade_pipeline.landing.files import DamagedFile, LandedFile, list_files
 
 Shop = Any
 GOOD = gzip.compress(b"one\ntwo\n", mtime=0)

@@ -14,8 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from novade_pipeline.landing import csv_records, parquet_records, records
-from novade_pipeline.landing.chunks import DamagedFile
-from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record, read_records
 from novade_pipeline.storage import Store, store
 

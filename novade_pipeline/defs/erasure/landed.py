@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from novade_pipeline.landing.chunks import DamagedFile
-from novade_pipeline.landing.files import LandedFile
+from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.json_lines import Parsed
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.readers import NdjsonReader, damaged_files

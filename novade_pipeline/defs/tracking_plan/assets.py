@@ -20,6 +20,7 @@ from novade_pipeline.defs.table_assets import (
     told_to_dagster,
 )
 from novade_pipeline.defs.tracking_plan.plan_files import newest_rows
+from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.defs.tracking_plan.verdicts import (
     VERDICTS,
@@ -31,6 +32,7 @@ from novade_pipeline.lake.read import newest
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
+PLAN_CHECK = "newest_file_is_a_plan"
 SHARE_CHECKS = {
     "violating": "few_events_violate_the_plan",
     "unplanned": "few_events_are_unplanned",
@@ -40,22 +42,39 @@ SHARE_CHECKS = {
 @dg.multi_asset(
     name="tracking_plan",
     specs=[table_spec(PLAN, kinds={"json"})],
-    check_specs=check_specs(PLAN),
+    check_specs=[
+        *check_specs(PLAN),
+        dg.AssetCheckSpec(
+            PLAN_CHECK,
+            asset=key_of(PLAN),
+            description="The newest file of landing/tracking_plan is a plan; where it is none, the "
+            "one before stands.",
+        ),
+    ],
 )
 def plan(
     lake: dg.ResourceParam[Store], landing: dg.ResourceParam[Store]
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Read the newest plan that landed; the same rules from the same file change nothing."""
-    receipts = []
+    receipts, why_not = [], ""
     with told_to_dagster():
         require(*landing_probes(landing), *lake_probes(lake))
-        found = newest_rows(landing, lake)
+        try:
+            found = newest_rows(landing, lake)
+        except PlanError as error:
+            found, why_not = None, str(error)
         if found is not None:
             receipts.append(replace(lake, PLAN, found[1]))
+    is_plan = dg.AssetCheckResult(
+        passed=not why_not,
+        check_name=PLAN_CHECK,
+        asset_key=key_of(PLAN),
+        metadata={"why": why_not} if why_not else None,
+    )
     yield dg.MaterializeResult(
         asset_key=key_of(PLAN),
         metadata=table_metadata(lake, PLAN, receipts),
-        check_results=[check_columns(lake, PLAN)],
+        check_results=[check_columns(lake, PLAN), is_plan],
     )
 
 

@@ -13,7 +13,7 @@ from novade_pipeline.defs.tracking_plan.plan_formats import (
 )
 from novade_pipeline.defs.tracking_plan.tables import PLAN
 from novade_pipeline.lake.read import read
-from novade_pipeline.landing.files import LandedFile, list_files, open_landed
+from novade_pipeline.landing.files import DamagedFile, LandedFile, list_files, open_landed
 from novade_pipeline.storage import Store
 
 FOLDER = "tracking_plan"
@@ -37,8 +37,11 @@ def read_plan(landing: Store, file: LandedFile) -> Plan:
             f"{file.file}: expected a tracking plan of at most {MAX_BYTES >> 20} MiB, found "
             f"{file.size >> 20} MiB; export the plan again"
         )
-    with open_landed(landing, file) as stream:
-        content = stream.read()
+    try:
+        with open_landed(landing, file) as stream:
+            content = stream.read()
+    except DamagedFile as damage:
+        raise PlanError(f"{file.file}: expected a tracking plan, found that it {damage}") from None
     return parse_plan(content, file.file)
 
 

@@ -5,6 +5,8 @@ import dagster as dg
 from novade_pipeline.defs.runs import JOB, range_tags, runs_in_progress
 from novade_pipeline.defs.tracking_plan.plan_files import newest_file, newest_rows
 from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
+from novade_pipeline.defs.tracking_plan.tables import PLAN
+from novade_pipeline.lake.delta import current_version
 from novade_pipeline.settings import Settings
 
 
@@ -24,8 +26,10 @@ def definitions(settings: Settings) -> dg.Definitions:
             return dg.SkipReason("The lake holds the newest plan that landed.")
         if alive := runs_in_progress(context.instance):
             return dg.SkipReason(f"Run {alive[0].run_id} is at work.")
-        # The same file is asked for once; a file that is no plan makes that run fail, and say so.
-        return dg.RunRequest(run_key=f"plan-{file.file}-{file.etag}", tags=range_tags([]))
+        # The same file is asked for once, unless another was taken in meanwhile; the check of the
+        # run's plan says of a file that it is none.
+        version = current_version(settings.lake, PLAN)
+        return dg.RunRequest(run_key=f"plan-{file.file}-{file.etag}-{version}", tags=range_tags([]))
 
     return dg.Definitions(sensors=[watch])
 
