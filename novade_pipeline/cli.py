@@ -62,7 +62,7 @@ def run(
     config = LandingConfig(reload=reload, retry_quarantined=retry_quarantined)
     with _progress() as tell:
         outcome = run_graph(settings, select=select, window=within, config=config, on_message=tell)
-    _report(outcome, settings)
+    _report(outcome, settings, in_part=select is not None or window is not None)
 
 
 @rebuild.command(epilog="Example: [bold]novade rebuild marts[/bold]")
@@ -127,8 +127,12 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield tell
 
 
-def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
-    """The table at the end, what is wrong in words, and the exit code."""
+def _report(outcome: "RunOutcome", settings: Settings, *, in_part: bool = False) -> NoReturn:
+    """The table at the end, what is wrong in words, and the exit code.
+
+    Args:
+        in_part: only some of what could be loaded was asked for.
+    """
     table = Table(box=None, pad_edge=False)
     table.add_column("Asset", overflow="fold")
     for heading in ("Rows", "Passed", "Warned", "Failed", "Seconds"):
@@ -155,7 +159,8 @@ def _report(outcome: "RunOutcome", settings: Settings) -> NoReturn:
     for failure in outcome.failures:
         console.print(f"[red]Failed[/red] {escape(failure)}", soft_wrap=True)
     if outcome.unchanged:
-        console.print("Nothing to do: the lake holds all that has landed.")
+        whole, part = "the lake holds all that has landed", "of what was asked for nothing is new"
+        console.print(f"Nothing to do: {part if in_part else whole}.")
     home = settings.dagster_home
     console.print(
         f"Run {outcome.run_id} stands in the web page ({home}): `novade ui`.", soft_wrap=True

@@ -30,7 +30,8 @@ class Personal:
     """Marks a column; with paths, only those parts of a JSON column.
 
     A path is dotted from the root, keys compared without case: `email`, `contact.phone`; `*`
-    stands for any key, `**` for every value.
+    stands for any key, `**` for every value, `**.email` for every value under such a key, however
+    deep.
     """
 
     def __init__(self, *paths: str) -> None:
@@ -189,6 +190,14 @@ def _json(text: str, mark: Personal, policy: PersonalDataPolicy) -> str | None:
 def _replace(value: Any, path: tuple[str, ...], policy: PersonalDataPolicy) -> Any:
     if isinstance(value, list):
         return [_replace(item, path, policy) for item in value]
+    if path[0] == EVERYTHING and len(path) > 1:
+        here = _replace(value, path[1:], policy)
+        if not isinstance(here, dict):
+            return here
+        return {
+            key: _replace(item, path, policy) if isinstance(item, dict | list) else item
+            for key, item in here.items()
+        }
     if not isinstance(value, dict):
         return value if path and path != (EVERYTHING,) else _leaf(value, policy)
     kept = {}

@@ -6,7 +6,7 @@ import re
 import uuid
 import warnings
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,12 @@ def parse_window(text: str, history_start: date, now: datetime | None = None) ->
         raise UserError(
             f"--window: expected days from {history_start} on (NOVADE_HISTORY_START), found {text}."
         )
-    return Window(start, end_start + unit)
+    # Before the history and after tomorrow there is nothing.
+    first, tomorrow = (
+        datetime.combine(day, time(), UTC)
+        for day in (history_start, now.date() + timedelta(days=1))
+    )
+    return Window(max(start, first), min(end_start, tomorrow) + unit)
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:

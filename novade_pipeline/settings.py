@@ -139,6 +139,18 @@ class Settings(BaseSettings):
         store(url, _azure(info.data))
         return url
 
+    @field_validator("warehouse_path")
+    @classmethod
+    def _is_no_schema(cls, path: Path) -> Path:
+        # DuckDB names a database after its file, and could not tell it from a schema.
+        domains = (there.name for there in Path(__file__).with_name("defs").iterdir())
+        if path.stem.lower() in {"main", "novade", "system", "temp", *domains}:
+            raise ValueError(
+                f"expected a file that is not named like a schema of the warehouse, found "
+                f"{path.name}; name it warehouse.duckdb"
+            )
+        return path
+
     @field_validator("landing_queue_url")
     @classmethod
     def _queue_has_a_url(cls, url: str | None, info: ValidationInfo) -> str | None:

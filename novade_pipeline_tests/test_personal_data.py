@@ -114,6 +114,16 @@ DOCUMENTS: dict[str, tuple[Any, tuple[str, ...], Any, Any]] = {
         {"a": {"email": NAME}, "b": {"email": None}, "email": "x"},
         {"a": {}, "b": {}, "email": "x"},
     ),
+    "however deep": (
+        {"email": "jane", "a": [{"b": {"Email": "jane", "c": 1}}], "d": {"email": {"email": 1}}},
+        ("**.email",),
+        {
+            "email": NAME,
+            "a": [{"b": {"Email": NAME, "c": 1}}],
+            "d": {"email": HASH.hash('{"email": 1}')},
+        },
+        {"a": [{"b": {"c": 1}}], "d": {}},
+    ),
     "a number": ({"phone": 7}, ("phone",), {"phone": HASH.hash("7")}, {}),
     "an object": (
         {"email": {"b": 1, "a": "x"}},
@@ -152,7 +162,7 @@ def test_a_document_that_is_nested_too_deep_goes_or_is_searched(
     policy: PersonalDataPolicy, depth: int
 ) -> None:
     text = '{"email":"jane","x":' + "[" * depth + '{"email":"jane"}' + "]" * depth + "}"
-    for paths in (("email", "*.email"), ("**",)):
+    for paths in (("email", "*.email"), ("**",), ("**.email",)):
         assert "jane" not in (_text(text, Personal(*paths), policy) or "")
 
 

@@ -215,6 +215,8 @@ def _pretend_run(instance: Any, process: str) -> Any:
         ("2018-11-05T09..2018-11-05T09", datetime(2018, 11, 5, 9), datetime(2018, 11, 5, 10)),
         ("2018-11-05..2018-11-05T09", datetime(2018, 11, 5), datetime(2018, 11, 5, 10)),
         ("2018-01-01..2026-11-01", datetime(2018, 1, 1), datetime(2026, 11, 2)),
+        ("0001-01-01..2026-11-01T03", datetime(2018, 1, 1), datetime(2026, 11, 1, 4)),
+        ("2026-11-20..9999-12-31", datetime(2026, 11, 20), datetime(2026, 11, 23)),
     ],
 )
 def test_a_window_holds_both_its_ends(text: str, start: datetime, end: datetime) -> None:

@@ -173,3 +173,12 @@ def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stores_are_absolute(tmp_path: Path) -> None:
     assert load_settings().lake.url == (tmp_path / "data/lake").as_uri()
     assert load_settings().landing.path() == str(tmp_path / "data/landing")
+
+
+@pytest.mark.parametrize("name", ["marts.duckdb", "Amplitude.db", "temp.duckdb", "main"])
+def test_a_warehouse_that_duckdb_could_not_tell_from_a_schema_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOVADE_WAREHOUSE_PATH", f"data/{name}")
+    with pytest.raises(UserError, match=r"NOVADE_WAREHOUSE_PATH.*not named like a schema"):
+        load_settings()

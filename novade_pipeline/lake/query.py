@@ -75,7 +75,7 @@ def open_database(path: str | Path, *, read_only: bool = False) -> duckdb.DuckDB
         connection = duckdb.connect(str(path), read_only=read_only, config=CONFIG)
     except duckdb.Error as error:
         raise UserError(_why_not(path, str(error))) from None
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 
 

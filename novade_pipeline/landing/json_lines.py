@@ -33,7 +33,9 @@ _FEW_LINES = 64
 _MANY_LINES = 4096
 # Outside lie the values that stand for "infinity" and for times that could not be read.
 _EARLIEST = datetime(1900, 1, 2, tzinfo=UTC)
-_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+# Of the time that says what day a row is of: marts have a row for each day up to the newest.
+_NEWEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,8 @@ class JsonLines:
                 found += _at(pc.equal(values, ""), f"{column.name}: expected a text, found none")
             if pa.types.is_timestamp(column.type) and len(values) > values.null_count:
                 # Compared in Arrow: Python has no datetime for the year 99999.
-                first, last = pa.scalar(_EARLIEST, column.type), pa.scalar(_LATEST, column.type)
+                newest = _NEWEST if column.name == self._table.data_time else _LATEST
+                first, last = pa.scalar(_EARLIEST, column.type), pa.scalar(newest, column.type)
                 bounds = pc.min_max(values)
                 if pc.or_(pc.less(bounds["min"], first), pc.greater(bounds["max"], last)).as_py():
                     outside = pc.or_(pc.less(values, first), pc.greater(values, last))

@@ -50,7 +50,7 @@ def addresses_in(text: str) -> Iterator[tuple[int, int, str]]:
 def values_at(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
     """What stands at a path of a JSON document; keys are compared without case, lists are entered.
 
-    `*` stands for any key, `**` for every value.
+    `*` stands for any key, `**` for every value, `**.email` for every value under such a key.
     """
     if isinstance(value, list):
         for item in value:
@@ -58,6 +58,8 @@ def values_at(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
     elif not path or (path == ("**",) and not isinstance(value, dict)):
         yield value
     elif isinstance(value, dict):
+        if path[0] == "**" and len(path) > 1:
+            yield from values_at(value, path[1:])
         for key, item in value.items():
             if path[0] == "**":
                 yield from values_at(item, path)

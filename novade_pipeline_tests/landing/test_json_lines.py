@@ -1,5 +1,6 @@
 """From lines of JSON to typed rows: what becomes of a line depends on the line alone."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -265,6 +266,18 @@ def test_a_bad_line_has_a_reason(
 ) -> None:
     (bad,) = parser.parse(chunk_of([line])).bad
     assert (bad.reason, bad.raw, bad.raw_bytes) == (reason, line, len(line))
+
+
+@pytest.mark.parametrize("others", [0, 300])
+def test_the_time_that_says_which_day_a_row_is_of_is_one_of_ours(
+    others: int, table: Table, chunk_of: MakeChunk
+) -> None:
+    table = dataclasses.replace(table, data_time="at")
+    lines = [b'{"uuid":"a","at":"2199-12-31"}', b'{"uuid":"b","at":"2200-01-02"}', *[GOOD] * others]
+    with closing(JsonLines(table)) as parser:
+        parsed = parser.parse(chunk_of(lines))
+    assert [bad.reason for bad in parsed.bad] == ["at: expected a time, found none near ours"]
+    assert len(parsed.rows) == 1 + others
 
 
 def test_a_reason_tells_no_value(parser: JsonLines, chunk_of: MakeChunk) -> None:

@@ -1,9 +1,11 @@
 """Loading landed files: whole hours, exactly once, every line accounted for."""
 
 import gzip
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from novade_pipeline.landing import load as load_module
 from novade_pipeline.landing.load import Lines, load
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline_tests.landing.plays import play
+from novade_pipeline_tests.places import on_disk
 
 Shop = Any
 HourOf = Callable[[int], Any]
@@ -148,6 +151,40 @@ def test_a_damaged_file_is_refused_whole_and_its_neighbours_are_loaded(shop: Sho
         (0, "gzip ends early", broken, len(broken)),
         (0, "not gzip", b"text", 4),
     ]
+
+
+@on_disk
+def test_a_file_that_cannot_be_opened_is_refused_until_it_can(shop: Shop) -> None:
+    shop.land(shop.name(0), b'{"uuid":"a"}')
+    broken = Path(shop.landing.path(shop.source.folder, shop.name(1)))
+    broken.symlink_to(broken)
+    stray = Path(shop.landing.path(shop.source.folder, "stray"))
+    stray.symlink_to(stray)
+    shop.load()
+    assert shop.uuids() == ["a"]
+    reasons = {row["file"].rsplit("/", 1)[-1]: row["reason"] for row in shop.quarantine()}
+    assert reasons[shop.name(1)] == "cannot be opened (Too many levels of symbolic links)"
+    assert reasons["stray"].startswith("expected a name like")
+    assert not shop.load().changed
+    broken.unlink()
+    stray.unlink()
+    shop.land(shop.name(1), b'{"uuid":"b"}')
+    shop.load()
+    assert shop.uuids() == ["a", "b"]
+    assert shop.quarantine() == []
+
+
+@on_disk
+def test_a_name_that_is_no_text_is_in_quarantine_as_one(shop: Shop) -> None:
+    shop.land(shop.name(0), b'{"uuid":"a"}')
+    folder = os.fsencode(shop.landing.path(shop.source.folder))
+    with open(folder + b"/caf\xe9.json.gz", "wb") as file:
+        file.write(b"x")
+    shop.load()
+    assert shop.uuids() == ["a"]
+    (row,) = shop.quarantine()
+    assert (row["file"], row["raw"]) == ("shop/plays/caf\ufffde9.json.gz", b"x")
+    assert not shop.load().changed
 
 
 def test_a_damaged_file_that_is_mended_leaves_quarantine(shop: Shop) -> None:

@@ -21,7 +21,7 @@ class Account(BaseModel):
 
     id: Annotated[int, Identity("account")]
     user: Annotated[str | None, Identity("user")] = None
-    properties: Annotated[Json | None, Identity(EMAIL, ("email", "*.email", "all.**"))] = None
+    properties: Annotated[Json | None, Identity(EMAIL, ("**.email", "all.**"))] = None
     seen_as: Annotated[list[int], Identity("account")] = []
     note: str | None = None
 

@@ -15,11 +15,11 @@ from novade_pipeline.personal_data import Personal
 from novade_pipeline.persons import marks
 
 PERSON = Personal(
-    *("email", "e-mail", "name", "first_name", "last_name", "full_name", "phone", "address", "ip"),
-    *("*.email", "*.phone", "*.name", "*.address"),
+    *("**.email", "**.e-mail", "**.name", "**.first_name", "**.last_name", "**.full_name"),
+    *("**.phone", "**.address", "**.ip"),
 )
 UNKNOWN = Personal("**")
-ADDRESS = marks.Identity("email", ("email", "e-mail", "*.email"))
+ADDRESS = marks.Identity("email", ("**.email", "**.e-mail"))
 AMPLITUDE_ID = marks.Identity("amplitude_id", anonymous=True)
 
 

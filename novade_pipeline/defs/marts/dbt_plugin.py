@@ -40,3 +40,5 @@ class Plugin(BasePlugin):
         prepare(conn, _lakes[-1] if _lakes else load_settings().lake)
         for name, value in self._settings.items():
             conn.execute(f"SET GLOBAL {name} = {literal(str(value))}")
+        # It would be drawn over what the run tells. There is no global setting; cursors take it on.
+        conn.execute("SET enable_progress_bar = false")

@@ -30,7 +30,8 @@ seen as (
 ),
 
 violations as (
-    -- A plan speaks of top-level properties; what is wrong deeper is counted there.
+    -- A plan speaks of top-level properties; what is wrong deeper is counted there. A name may have
+    -- dots itself.
     select
         events.event_type,
         events.uuid,
@@ -39,6 +40,9 @@ violations as (
             when exists (
                 select 1 from planned
                 where planned.event_type = events.event_type and planned.property = violation.path
+            ) or (
+                json_type(events.event_properties) = 'OBJECT'
+                and list_contains(json_keys(events.event_properties), violation.path)
             ) then violation.path
             else split_part(violation.path, '.', 1)
         end as property
