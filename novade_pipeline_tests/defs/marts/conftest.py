@@ -141,7 +141,11 @@ class World:
 
     @staticmethod
     def event(uuid: str, hour: float, **fields: Any) -> Row:
-        """An event `hour` hours after the start of the world."""
+        """An event `hour` hours after the start of the world.
+
+        Args:
+            fields: columns; and `breaks`, the paths and keywords of the plan that it breaks.
+        """
         moment = DAY + timedelta(hours=hour)
         return {
             "uuid": uuid,
@@ -188,15 +192,19 @@ def _sql_of_whole_builds(project: Project) -> dict[str, str]:
     return {model.name: compiled[model.name] for model in project.models if model.name in MARTS}
 
 
+def _violation(path: str, keyword: str) -> Row:
+    return {"path": path, "keyword": keyword, "expected": "[]", "found": "string"}
+
+
 def _verdict(row: Row) -> Row:
     bad = '"bad"' in row["event_properties"]
-    told = [{"path": "level.deep", "keyword": "enum", "expected": "[]", "found": "string"}]
+    told = [_violation(*where) for where in row.get("breaks", [("level.deep", "enum")] * bad)]
     names = ("upload_date", "upload_hour", "file", "line", "uuid", "event_type")
     return {
         **{name: row[name] for name in names},
         "event_date": row["event_time"].date(),
-        "verdict": "violating" if bad else "conforming",
-        "violations": told if bad else [],
+        "verdict": "violating" if told else "conforming",
+        "violations": told,
         "plan_version": "1",
     }
 
