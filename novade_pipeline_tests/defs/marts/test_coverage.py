@@ -1,4 +1,4 @@
-"""What the plan covers: each property that was seen or planned, and how often it breaks the plan."""
+"""What the plan covers: each property that was seen or planned, how often it breaks the plan."""
 
 import json
 from contextlib import closing
