@@ -18,6 +18,7 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.storage import Entry, NewObject, Page, Store, changed
 
 WRITE_BYTES = 2**20
+UNREADABLE = "-unreadable"
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 _TOLD_BYTE = re.compile("\ufffd([89a-f][0-9a-f])")
 
@@ -50,11 +51,10 @@ class LocalStore(Store):
         # A prefix may end within a name; the folder that it lies in is walked.
         root = self.path()
         start = len(root.rstrip("/")) + 1
+        top = _as_on_disk(os.path.join(root, prefix.rpartition("/")[0]))
         files = sorted(
             file
-            for folder, _, names in os.walk(
-                os.path.join(root, prefix.rpartition("/")[0]), onerror=_unlisted
-            )
+            for folder, _, names in os.walk(top, onerror=_unlisted)
             for name in names
             if (file := _as_text(os.path.join(folder, name)[start:])).startswith(prefix)
             and file > (following or "")
@@ -67,12 +67,17 @@ class LocalStore(Store):
     @override
     def any_entry(self) -> Entry | None:
         root = Path(self.path())
+        unreadable = None
         for folder, _, names in os.walk(root, onerror=_refused):
             for name in names:
                 path = Path(folder, name)
                 with suppress(FileNotFoundError):
-                    return _entry(_as_text(path.relative_to(root).as_posix()), path)
-        return None
+                    found = _entry(_as_text(path.relative_to(root).as_posix()), path)
+                    # One file that may not be read says nothing of the others.
+                    if not found.etag.endswith(UNREADABLE):
+                        return found
+                    unreadable = found
+        return unreadable
 
     @override
     @contextmanager
@@ -158,10 +163,14 @@ def _refused(error: OSError) -> None:
 def _unlisted(error: OSError) -> None:
     """What is in a folder that may not be listed is not gone."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise UserError(
-            f"{_as_text(error.filename)}: expected to list this folder, found: {error.strerror}; "
-            "give the user of this process the right to read it."
-        )
+        raise _unlisted_error(error)
+
+
+def _unlisted_error(error: OSError) -> UserError:
+    return UserError(
+        f"{_as_text(str(error.filename))}: expected to list what is there, found: "
+        f"{error.strerror}; give the user of this process the right to read and enter the folder."
+    )
 
 
 def _there(root: str, files: Sequence[str]) -> Iterator[Entry]:
@@ -176,12 +185,15 @@ def _entry(file: str, path: Path) -> Entry:
         info = path.stat()
     except FileNotFoundError:
         raise
+    except PermissionError as error:
+        # Of the folder: the names in it may be listed, and no more.
+        raise _unlisted_error(error) from None
     except OSError:
-        # A link to itself, or into a folder that may not be looked into: there, but not to be read.
+        # A link to itself: there, but not to be read.
         info = path.lstat()
     etag = f"{info.st_mtime:.6f}-{info.st_size}"
     # One that may be read from now on is another version.
-    etag += "" if os.access(path, os.R_OK) else "-unreadable"
+    etag += "" if os.access(path, os.R_OK) else UNREADABLE
     return Entry(file, etag, info.st_size, datetime.fromtimestamp(info.st_mtime, UTC))
 
 

@@ -18,24 +18,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.persons.forget import Erased, Owners, without
-from novade_pipeline.persons.names import Name, name_of
+from novade_pipeline.persons.names import Name, Paths, name_of
 
 HASH_DIGITS = 32
-_HASH_FORM = 2
+# Another number wherever another part of rows is protected, or in another way.
+_FORM = 3
 _E_MAIL = re.compile(r"\s*([^@\s]+)@([^@\s]+\.[^@\s.]+)\s*", re.ASCII)
-EVERYTHING = "**"
 
 
 class Personal:
     """Marks a column; with paths, only those parts of a JSON column.
 
-    A path is dotted from the root, keys compared without case: `email`, `contact.phone`; `*`
-    stands for any key, `**` for every value, `**.email` for every value under such a key, however
-    deep.
+    Args:
+        paths: as `Paths` has them: `email`, `contact.phone`, `**.email`.
     """
 
     def __init__(self, *paths: str) -> None:
-        self.paths = tuple(tuple(path.lower().split(".")) for path in paths)
+        self.paths = Paths(paths)
 
 
 class Marks(dict[str, Personal]):
@@ -70,9 +69,10 @@ class PersonalDataPolicy:
     @property
     def fingerprint(self) -> str:
         """Changes when data written under this policy would look different; safe to store."""
-        if self.mode != "hash":
-            return self.mode
-        return f"hash{_HASH_FORM}:{self.hash('novade')[:8]}"
+        if self.mode == "keep":
+            return "keep"
+        key = f":{self.hash('novade')[:8]}" if self.mode == "hash" else ""
+        return f"{self.mode}{_FORM}{key}"
 
     @property
     def erased(self) -> Erased | None:
@@ -162,12 +162,12 @@ class _Pinned:
 
 def _column(column: pa.ChunkedArray, mark: Personal, policy: PersonalDataPolicy) -> pa.ChunkedArray:
     textual = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    if not textual or (policy.mode == "drop" and not mark.paths):
+    if not textual or (policy.mode == "drop" and mark.paths.is_nowhere):
         return pa.chunked_array([pa.nulls(len(column), column.type)])
     encoded = column.combine_chunks().dictionary_encode()
     values: Iterable[str | None] = encoded.dictionary.to_pylist()
     replaced = [
-        None if v is None else _json(v, mark, policy) if mark.paths else policy.hash(v)
+        None if v is None else policy.hash(v) if mark.paths.is_nowhere else _json(v, mark, policy)
         for v in values
     ]
     taken = pc.take(pa.array(replaced, column.type), encoded.indices)
@@ -178,39 +178,38 @@ def _json(text: str, mark: Personal, policy: PersonalDataPolicy) -> str | None:
     if text in ("{}", "null"):
         return text
     try:
-        value = json.loads(text)
-        for path in mark.paths:
-            value = _replace(value, path, policy)
+        value = _protected(json.loads(text), mark.paths, policy)
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):
         # What cannot be read cannot be searched for personal data either.
         return None
 
 
-def _replace(value: Any, path: tuple[str, ...], policy: PersonalDataPolicy) -> Any:
-    if isinstance(value, list):
-        return [_replace(item, path, policy) for item in value]
-    if path[0] == EVERYTHING and len(path) > 1:
-        here = _replace(value, path[1:], policy)
-        if not isinstance(here, dict):
-            return here
-        return {
-            key: _replace(item, path, policy) if isinstance(item, dict | list) else item
-            for key, item in here.items()
-        }
-    if not isinstance(value, dict):
-        return value if path and path != (EVERYTHING,) else _leaf(value, policy)
-    kept = {}
-    for key, item in value.items():
-        if path[0] not in (key.lower(), "*", EVERYTHING):
-            kept[key] = item
-        elif path[0] == EVERYTHING and isinstance(item, dict | list):
-            kept[key] = _replace(item, path, policy)
-        elif len(path) > 1:
-            kept[key] = _replace(item, path[1:], policy)
-        elif policy.mode == "hash":
-            kept[key] = _leaf(item, policy)
-    return kept
+def _protected(document: Any, paths: Paths, policy: PersonalDataPolicy) -> Any:
+    """A document, changed in place, from the outside in: what is hashed is not looked into."""
+    if not isinstance(document, dict | list):
+        return _leaf(document, policy) if paths.is_value else document
+    todo = [(document, paths)]
+    while todo:
+        value, at = todo.pop()
+        if isinstance(value, list):
+            for place, item in enumerate(value):
+                if isinstance(item, dict | list):
+                    todo.append((item, at))
+                elif at.is_value:
+                    value[place] = _leaf(item, policy)
+            continue
+        for key in list(value):
+            item, there = value[key], at.below(key)
+            is_leaf = not isinstance(item, dict | list)
+            if there.is_here or (there.is_value and is_leaf):
+                if policy.mode == "drop":
+                    del value[key]
+                else:
+                    value[key] = _leaf(item, policy)
+            elif not is_leaf and not there.is_nowhere:
+                todo.append((item, there))
+    return document
 
 
 def _leaf(value: Any, policy: PersonalDataPolicy) -> str | None:

@@ -142,9 +142,9 @@ class Settings(BaseSettings):
     @field_validator("warehouse_path")
     @classmethod
     def _is_no_schema(cls, path: Path) -> Path:
-        # DuckDB names a database after its file, and could not tell it from a schema.
+        # DuckDB names a database after its file, up to a dot, and could not tell it from a schema.
         domains = (there.name for there in Path(__file__).with_name("defs").iterdir())
-        if path.stem.lower() in {"main", "novade", "system", "temp", *domains}:
+        if path.name.split(".")[0].lower() in {"main", "novade", "system", "temp", *domains}:
             raise ValueError(
                 f"expected a file that is not named like a schema of the warehouse, found "
                 f"{path.name}; name it warehouse.duckdb"

@@ -124,6 +124,12 @@ DOCUMENTS: dict[str, tuple[Any, tuple[str, ...], Any, Any]] = {
         },
         {"a": [{"b": {"c": 1}}], "d": {}},
     ),
+    "what is under what goes as well": (
+        {"address": {"email": "jane"}},
+        ("**.email", "**.address"),
+        {"address": HASH.hash('{"email": "jane"}')},
+        {},
+    ),
     "a number": ({"phone": 7}, ("phone",), {"phone": HASH.hash("7")}, {}),
     "an object": (
         {"email": {"b": 1, "a": "x"}},

@@ -175,7 +175,7 @@ def test_stores_are_absolute(tmp_path: Path) -> None:
     assert load_settings().landing.path() == str(tmp_path / "data/landing")
 
 
-@pytest.mark.parametrize("name", ["marts.duckdb", "Amplitude.db", "temp.duckdb", "main"])
+@pytest.mark.parametrize("name", ["marts.duckdb", "Amplitude.2024.db", "temp.duckdb", "main"])
 def test_a_warehouse_that_duckdb_could_not_tell_from_a_schema_is_refused(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,9 +78,18 @@ def runs_in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
-    """How many runs for the same work have failed."""
-    failed = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    return instance.get_runs_count(dg.RunsFilter(tags={WANTED_TAG: key}, statuses=failed))
+    """How many runs for the same work have failed since a run last succeeded.
+
+    What was loaded in the end may have to be loaded again, when it is put back later.
+    """
+    done = dg.RunsFilter(job_name=JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
+    since = [record.create_timestamp for record in instance.get_run_records(done, limit=1)]
+    failed = dg.RunsFilter(
+        tags={WANTED_TAG: key},
+        statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+        created_after=since[0] if since else None,
+    )
+    return instance.get_runs_count(failed)
 
 
 def why_failed(failure: Any) -> str:

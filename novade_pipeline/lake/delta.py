@@ -23,6 +23,7 @@ from novade_pipeline.lake.commits import cannot_write, lost_race
 from novade_pipeline.lake.conform import refuse_changed_types
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.draft import Draft, known_transactions
+from novade_pipeline.lake.fitness import refuse_unfit
 from novade_pipeline.lake.prefetch import in_threads, prefetch
 from novade_pipeline.lake.region import Region, Throughout, Windows
 from novade_pipeline.lake.retention import TIME_TRAVEL_DAYS, retention
@@ -132,11 +133,13 @@ def create_with_columns(store: Store, table: Table) -> DeltaTable:
     """The Delta table, created where it is not there yet, with all columns that the code declares.
 
     Raises:
-        PermanentFailure: a column has another type in the lake.
+        PermanentFailure: a column has another type in the lake, or the table features that are not
+            known here.
         TransientFailure: another writer was faster.
         UserError: the lake cannot be written.
     """
     target = create(store, table)
+    refuse_unfit(table, target)
     there = pa.schema(target.schema().to_arrow())
     refuse_changed_types(table, there)
     new = [field.with_nullable(True) for field in table.schema if field.name not in there.names]

@@ -52,4 +52,5 @@ def _in_use(target: DeltaTable) -> Iterator[str]:
             yield "columnMapping"
     # Invariants, generated and identity columns.
     for field in json.loads(target.schema().to_json())["fields"]:
-        yield from (name for name in field["metadata"] if name.startswith("delta."))
+        told = (name for name in field["metadata"] if name.startswith("delta."))
+        yield from (name for name in told if not name.startswith("delta.columnMapping."))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
 from novade_pipeline.lake.conform import conform_columns
@@ -79,6 +80,12 @@ def read(
         between=between,
         version=version,
     ).read_all()
+
+
+def distinct(store: Store, table: Table, column: str, where: Where | None = None) -> set[Any]:
+    """The different values of a column, whether the lake is cut by it or not; in bounded memory."""
+    batches = stream(store, table, columns=[column], where=where)
+    return {value for batch in batches for value in pc.unique(batch.column(0)).to_pylist()}
 
 
 def newest(store: Store, table: Table) -> Moment | None:

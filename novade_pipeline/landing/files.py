@@ -1,13 +1,19 @@
 """Landed files: listing them, and reading one exactly as it was listed."""
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
 
+from novade_pipeline.errors import TransientFailure
 from novade_pipeline.storage import Entry, Store
 
+_OF_THE_FILE = {
+    *(errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR),
+}
+"""Errors that stay until somebody changes the file, or the right to it."""
 HourOf = Callable[[str], datetime | None]
 """From a file's name to the hour that it is about; None where the name does not say."""
 
@@ -69,12 +75,16 @@ def open_landed(landing: Store, file: LandedFile) -> Iterator[IO[bytes]]:
     """Open the version that was listed.
 
     Raises:
-        DamagedFile: of all files this one cannot be opened.
-        TransientFailure: the file is another one by the time that it has been read.
+        DamagedFile: this one cannot be opened, whatever becomes of the machine.
+        TransientFailure: it cannot be opened now, or is another one by the time that it was read.
     """
     with ExitStack() as opened:
         try:
             stream = opened.enter_context(landing.open_version(file.file, file.etag))
         except OSError as error:
-            raise DamagedFile(file, f"cannot be opened ({error.strerror})") from None
+            if error.errno in _OF_THE_FILE:
+                raise DamagedFile(file, f"cannot be opened ({error.strerror})") from None
+            raise TransientFailure(
+                f"{file.file}: expected to open it, found: {error.strerror}; try again."
+            ) from None
         yield stream

@@ -260,8 +260,10 @@ class JsonLines:
                 newest = _NEWEST if column.name == self._table.data_time else _LATEST
                 first, last = pa.scalar(_EARLIEST, column.type), pa.scalar(newest, column.type)
                 bounds = pc.min_max(values)
-                if pc.or_(pc.less(bounds["min"], first), pc.greater(bounds["max"], last)).as_py():
-                    outside = pc.or_(pc.less(values, first), pc.greater(values, last))
+                if pc.or_(
+                    pc.less(bounds["min"], first), pc.greater_equal(bounds["max"], last)
+                ).as_py():
+                    outside = pc.or_(pc.less(values, first), pc.greater_equal(values, last))
                     found += _at(outside, f"{column.name}: expected a time, found none near ours")
         return found or None
 

@@ -58,7 +58,7 @@ def look(
         newest_days: list these too; a queue that tells of new files spares it.
     """
     now = now or datetime.now(UTC)
-    if seen is None or seen.is_small or source.is_undated is not None:
+    if seen is None or (seen.is_small and newest_days) or source.is_undated is not None:
         # Names that say no day cannot be asked for by day.
         return _whole(source, landing, lake, rules, now)
     if newest_days:
@@ -112,7 +112,8 @@ def _swept(
         if not todo.is_empty:
             return Look(todo, stems, seen)
     following = replace(sweep, following=page.following, after=last, is_done=not page.following)
-    return Look.nothing(stems, replace(seen, stems=stems, sweep=following))
+    is_small = not sweep.after and not page.following
+    return Look.nothing(stems, replace(seen, stems=stems, sweep=following, is_small=is_small))
 
 
 def _stems(files: Sequence[LandedFile]) -> tuple[str, ...]:

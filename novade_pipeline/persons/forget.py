@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.persons.marks import BelongsTo, Identity, MayHold, Owner
-from novade_pipeline.persons.names import EMAIL, Name, addresses_in, name_of, values_at
+from novade_pipeline.persons.names import EMAIL, Name, Paths, addresses_in, name_of, values_at
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 ERASED = "erased"
@@ -206,8 +207,12 @@ def _at_paths(text: str, mark: Identity) -> Iterator[Any]:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return
-    for path in mark.paths:
-        yield from values_at(document, tuple(path.lower().split(".")))
+    yield from values_at(document, _paths(mark.paths))
+
+
+@cache
+def _paths(paths: tuple[str, ...]) -> Paths:
+    return Paths(paths)
 
 
 def _distinct(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray[Any, np.dtype[np.int64]]]:

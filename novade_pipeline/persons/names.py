@@ -1,7 +1,7 @@
 """Names of persons: of a kind, in the form in which equal ones are equal."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 EMAIL = "email"
@@ -47,21 +47,63 @@ def addresses_in(text: str) -> Iterator[tuple[int, int, str]]:
             yield start, end, address
 
 
-def values_at(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """What stands at a path of a JSON document; keys are compared without case, lists are entered.
+ANY_DEPTH = "**"
 
-    `*` stands for any key, `**` for every value, `**.email` for every value under such a key.
+
+class Paths:
+    """Places in JSON documents: paths, dotted from the root, followed together from there down.
+
+    Keys are compared without case, lists are entered; `*` stands for any key, `**` for every value,
+    `**.email` for whatever stands under such a key, however deep.
+
+    Attributes:
+        is_here: a path ends here.
+        is_value: here is what is meant, if it is neither an object nor a list.
+        is_nowhere: no path leads here, or on from here.
     """
-    if isinstance(value, list):
-        for item in value:
-            yield from values_at(item, path)
-    elif not path or (path == ("**",) and not isinstance(value, dict)):
-        yield value
-    elif isinstance(value, dict):
-        if path[0] == "**" and len(path) > 1:
-            yield from values_at(value, path[1:])
-        for key, item in value.items():
-            if path[0] == "**":
-                yield from values_at(item, path)
-            elif path[0] in (key.lower(), "*"):
-                yield from values_at(item, path[1:])
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._set({tuple(path.lower().split(".")) for path in paths})
+
+    def _set(self, tails: set[tuple[str, ...]]) -> None:
+        todo = list(tails)
+        while todo:
+            tail = todo.pop()
+            if tail[:1] == (ANY_DEPTH,) and len(tail) > 1 and tail[1:] not in tails:
+                tails.add(tail[1:])
+                todo.append(tail[1:])
+        self._tails = frozenset(tails)
+        self._keys = {tail[0] for tail in tails if tail}
+        self._below: dict[str | None, Paths] = {}
+        self.is_here = () in tails
+        self.is_value = (ANY_DEPTH,) in tails
+        self.is_nowhere = not tails
+
+    def below(self, key: str) -> "Paths":
+        """The same, from the value of a key on."""
+        name = key.lower()
+        known = name if name in self._keys else None
+        found = self._below.get(known)
+        if found is None:
+            tails = {tail for tail in self._tails if tail[:1] == (ANY_DEPTH,)}
+            tails |= {tail[1:] for tail in self._tails if tail and tail[0] in (known, "*")}
+            found = Paths(())
+            found._set(tails)
+            self._below[known] = self if found._tails == self._tails else found
+        return self._below[known]
+
+
+def values_at(document: Any, paths: Paths) -> Iterator[Any]:
+    """What stands at the paths of a JSON document, however deep it is."""
+    todo = [(document, paths)]
+    while todo:
+        value, at = todo.pop()
+        if at.is_nowhere:
+            continue
+        if isinstance(value, list):
+            todo += [(item, at) for item in reversed(value)]
+            continue
+        if at.is_here or (at.is_value and not isinstance(value, dict)):
+            yield value
+        if isinstance(value, dict):
+            todo += [(item, at.below(key)) for key, item in reversed(value.items())]

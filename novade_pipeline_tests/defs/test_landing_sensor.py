@@ -55,11 +55,20 @@ class World:
         return told
 
     def run(
-        self, request: dg.RunRequest, run_config: Any = None, *, marts: bool = False
+        self,
+        request: dg.RunRequest,
+        run_config: Any = None,
+        *,
+        marts: bool = False,
+        again: bool = False,
     ) -> dg.ExecuteInProcessResult:
-        """What is asked for, as far as it lands or is made of that at once; or its marts too."""
-        # Dagster's daemon passes over a request whose key a run has already.
-        assert request.run_key not in self.run_keys
+        """What is asked for, as far as it lands or is made of that at once; or its marts too.
+
+        Args:
+            again: a person begins it, and not Dagster's daemon, which passes over a request whose
+                key a run has already.
+        """
+        assert again or request.run_key not in self.run_keys
         self.run_keys.add(request.run_key)
         job = self.definitions.resolve_job_def(JOB)
         keys = [key_of(table) for table in (*TABLES, FILES)]
@@ -205,6 +214,29 @@ def test_a_failed_run_is_asked_for_again_until_the_attempts_are_used_up(world: W
     (event,) = told.asset_events
     assert event.check_name == "loads_succeed"
     assert not event.passed
+
+
+def test_what_was_given_up_once_is_tried_when_it_is_put_back(world: World) -> None:
+    world.land(30)
+    wall = _break_the_lake(world)
+    for _ in range(world.settings.landing_max_attempts):
+        (request,) = world.tick().run_requests
+        assert not world.run(request).success
+    assert not world.tick().run_requests
+    wall.unlink()
+    assert world.run(request, again=True).success
+    landing = world.settings.landing
+    contents = {file: landing.read(file) for file in _files(world)}
+    times = {file: Path(landing.path(file)).stat().st_mtime_ns for file in contents}
+    for file in contents:
+        landing.delete(file)
+    (request,) = world.tick().run_requests
+    assert world.run(request).success
+    for file, content in contents.items():
+        landing.write(content, file)
+        os.utime(landing.path(file), ns=(times[file], times[file]))
+    (request,) = world.tick().run_requests
+    assert world.run(request).success
 
 
 def test_a_new_file_is_tried_although_others_were_given_up(world: World) -> None:

@@ -126,6 +126,17 @@ def test_columns_that_another_engine_computes_or_renames_are_refused(
 
 
 @on_disk
+def test_a_table_that_is_refused_gets_no_new_column_either(lake: Store) -> None:
+    replace(lake, BEFORE, _rows(BEFORE, song=["a"]))
+    (told,) = (action for action in log_of(lake, BEFORE, 0) if "metaData" in action)
+    told["metaData"]["configuration"]["delta.appendOnly"] = "true"
+    _commit(lake, BEFORE, 2, told)
+    with pytest.raises(PermanentFailure, match="found appendOnly; nothing is written"):
+        replace(lake, AFTER, _rows(AFTER, song=["a"], kind=["k"]))
+    assert current_version(lake, BEFORE) == 2
+
+
+@on_disk
 def test_features_that_are_not_made_use_of_ask_for_nothing(lake: Store) -> None:
     merge(lake, USERS, users(("a", 1, "Ann", False)))
     unused = ["appendOnly", "checkConstraints", "changeDataFeed", "invariants"]

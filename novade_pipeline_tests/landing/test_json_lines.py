@@ -273,7 +273,7 @@ def test_the_time_that_says_which_day_a_row_is_of_is_one_of_ours(
     others: int, table: Table, chunk_of: MakeChunk
 ) -> None:
     table = dataclasses.replace(table, data_time="at")
-    lines = [b'{"uuid":"a","at":"2199-12-31"}', b'{"uuid":"b","at":"2200-01-02"}', *[GOOD] * others]
+    lines = [b'{"uuid":"a","at":"2199-12-31"}', b'{"uuid":"b","at":"2200-01-01"}', *[GOOD] * others]
     with closing(JsonLines(table)) as parser:
         parsed = parser.parse(chunk_of(lines))
     assert [bad.reason for bad in parsed.bad] == ["at: expected a time, found none near ours"]

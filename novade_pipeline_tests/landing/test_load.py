@@ -1,5 +1,6 @@
 """Loading landed files: whole hours, exactly once, every line accounted for."""
 
+import errno
 import gzip
 import os
 from collections.abc import Callable
@@ -14,8 +15,12 @@ from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.delta import current_version, replace_window
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing import load as load_module
+from novade_pipeline.landing.discovery import stems_of
 from novade_pipeline.landing.load import Lines, load
+from novade_pipeline.landing.source import find_wanted
+from novade_pipeline.local_storage import LocalStore
 from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline_tests.landing.conftest import a_rule
 from novade_pipeline_tests.landing.plays import play
 from novade_pipeline_tests.places import on_disk
 
@@ -175,11 +180,44 @@ def test_a_file_that_cannot_be_opened_is_refused_until_it_can(shop: Shop) -> Non
 
 
 @on_disk
+def test_what_passes_with_the_machine_refuses_no_file(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.land(shop.name(0), play("a"))
+    shop.load()
+    shop.land(shop.name(0), play("b"))
+
+    def busy(*_: object) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "open_version", busy)
+        with pytest.raises(TransientFailure, match="found: Too many open files"):
+            shop.load()
+    assert shop.uuids() == ["a"]
+    shop.load()
+    assert shop.uuids() == ["b"]
+
+
+@on_disk
+def test_a_folder_whose_name_is_no_text_is_looked_into(shop: Shop) -> None:
+    folder = Path(shop.landing.path(shop.source.folder), os.fsdecode(b"caf\xe9"))
+    folder.mkdir(parents=True)
+    (folder / shop.name(0)).write_bytes(gzip.compress(play("a") + b"\n"))
+    for _ in range(2):
+        shop.load()
+        assert shop.uuids() == ["a"]
+    rows = shop.rows()
+    (stem,) = stems_of((row["file"], row["upload_hour"]) for row in rows)
+    assert stem == "shop/plays/caf\ufffde9/"
+    within = Window(rows[0]["upload_hour"], rows[0]["upload_hour"] + timedelta(hours=1))
+    assert find_wanted(shop.source, shop.landing, shop.lake, a_rule(), within, [stem]).is_empty
+
+
+@on_disk
 def test_a_name_that_is_no_text_is_in_quarantine_as_one(shop: Shop) -> None:
     shop.land(shop.name(0), b'{"uuid":"a"}')
-    folder = os.fsencode(shop.landing.path(shop.source.folder))
-    with open(folder + b"/caf\xe9.json.gz", "wb") as file:
-        file.write(b"x")
+    Path(shop.landing.path(shop.source.folder), os.fsdecode(b"caf\xe9.json.gz")).write_bytes(b"x")
     shop.load()
     assert shop.uuids() == ["a"]
     (row,) = shop.quarantine()

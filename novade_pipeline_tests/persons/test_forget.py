@@ -68,8 +68,10 @@ def accounts(**second: Any) -> list[dict[str, Any]]:
         ({"properties": json.dumps({"Email": ADA})}, Name(EMAIL, ADA)),
         ({"properties": json.dumps({"home": [{"email": f" {ADA}"}]})}, Name(EMAIL, ADA)),
         ({"properties": json.dumps({"all": {"deep": {"er": [ADA]}}})}, Name(EMAIL, ADA)),
+        ({"properties": '{"x":' * 3_000 + f'{{"email":"{ADA}"}}' + "}" * 3_000}, Name(EMAIL, ADA)),
         ({"seen_as": [5, 6]}, Name("account", "6")),
     ],
+    ids=range(8),
 )
 def test_a_row_goes_by_any_name_that_a_mark_finds(second: dict[str, Any], name: Name) -> None:
     assert left(ACCOUNTS, accounts(**second), name) == [{"id": 1}]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from novade_pipeline.errors import UserError
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.json_lines import Parsed
 from novade_pipeline.landing.ledger import Rules
@@ -33,7 +34,11 @@ def traces_in_landing(
     landing: Store, source: Source, rules: Rules, erased: Erased, found: LandedTraces
 ) -> None:
     """Read every file of a source as a load would, and add what is found."""
-    files = source.files(landing, rules)
+    try:
+        files = source.files(landing, rules)
+    except UserError as error:
+        found.unread[f"{source.folder}/"] = str(error)
+        return
     for file in files:
         if file.hour is None:
             found.unread[file.file] = f"its name or its hour has no place among {source.naming}"

@@ -15,9 +15,9 @@ from novade_pipeline.defs.publications.folding import fold, fold_all
 from novade_pipeline.defs.publications.matcher import DrugMatcher, Names
 from novade_pipeline.defs.publications.tables import DRUGS, PUBLICATIONS, TITLE_MENTIONS
 from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
-from novade_pipeline.lake.delta import WriteReceipt, open_table, replace_window
+from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
-from novade_pipeline.lake.read import read, stream
+from novade_pipeline.lake.read import distinct, read, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
@@ -133,13 +133,8 @@ def _days_to_look_through(lake: Store, kind: str, changed: Changed) -> list[date
     """Days whose publications changed; all days of both tables where all may have."""
     if not isinstance(changed, Everything):
         return sorted(changed)
-    days: set[date] = set()
-    for of in (PUBLICATIONS[kind], TITLE_MENTIONS):
-        found = open_table(lake, of)
-        for partition in found.partitions() if found is not None else ():
-            if partition.get("kind", kind) == kind:
-                days.add(date.fromisoformat(partition["upload_date"]))
-    return sorted(days)
+    mentioned = distinct(lake, TITLE_MENTIONS, "upload_date", where={"kind": kind})
+    return sorted(distinct(lake, PUBLICATIONS[kind], "upload_date") | mentioned)
 
 
 def _as_windows(days: Sequence[date]) -> list[Window]:

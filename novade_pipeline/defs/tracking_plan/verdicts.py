@@ -18,7 +18,7 @@ from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.delta import WriteReceipt, open_table, replace_window
 from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
-from novade_pipeline.lake.read import read, stream
+from novade_pipeline.lake.read import distinct, read, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
@@ -89,12 +89,9 @@ def _days_to_judge(lake: Store, changed: Changed) -> list[date]:
     """Days whose events changed; all days of both tables where all may have."""
     if not isinstance(changed, Everything):
         return sorted(changed)
-    days: set[date] = set()
-    for table in (EVENTS, EVENT_VERDICTS):
-        found = open_table(lake, table)
-        if found is not None:
-            days |= {date.fromisoformat(p["upload_date"]) for p in found.partitions()}
-    return sorted(days)
+    return sorted(
+        distinct(lake, EVENTS, "upload_date") | distinct(lake, EVENT_VERDICTS, "upload_date")
+    )
 
 
 def _judged(

@@ -32,7 +32,7 @@ from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.azurite import Azurite
-from novade_pipeline_tests.places import NewStore
+from novade_pipeline_tests.places import NewStore, on_disk
 
 HOUR = timedelta(hours=1)
 FIRST_HOUR = datetime(2018, 11, 5, 9, tzinfo=UTC)
@@ -50,6 +50,21 @@ def _land(landing: Store) -> None:
     amplitude_exports.land(
         landing, first_hour=FIRST_HOUR, hours=3, events_per_hour=20, seed=1, faults=False
     )
+
+
+@on_disk
+def test_one_file_that_may_not_be_read_says_nothing_of_the_others(new_store: NewStore) -> None:
+    landing = new_store("landing")
+    landing.write(b"x", "b")
+    for name in ("a", "c"):
+        loop = Path(landing.path(name))
+        loop.symlink_to(loop)
+    findings = tried(landing_probes(landing))
+    assert all(_passed(findings).values())
+    landing.delete("b")
+    _, read = tried(landing_probes(landing))
+    assert not read.passed
+    assert "Too many levels of symbolic links" in read.told
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Keeping the verdicts beside the events: what changed is judged, by the plan as it is."""
 
+import dataclasses
 import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +20,7 @@ from novade_pipeline.defs.tracking_plan.verdicts import (
     count_by_type,
     judge_changes,
 )
-from novade_pipeline.lake.delta import current_version, replace, replace_window
+from novade_pipeline.lake.delta import create, current_version, replace, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
@@ -238,6 +239,14 @@ def test_events_that_are_deleted_and_land_again_are_judged_again(lake: Store) ->
     _land(lake, 24, ("b", "Sold", 1))
     judge_changes(lake)
     assert _verdicts(lake) == {(24, "b"): "unplanned"}
+
+
+def test_events_that_are_not_cut_by_day_are_judged_as_well(lake: Store) -> None:
+    create(lake, dataclasses.replace(EVENTS_TABLE, partition_by=()))
+    for hour in (0, 30):
+        _land(lake, hour, ("a", "Sold", 1))
+        judge_changes(lake)
+    assert _verdicts(lake) == {(0, "a"): "unplanned", (30, "a"): "unplanned"}
 
 
 def test_a_change_of_events_that_changes_no_day_is_taken_note_of(lake: Store) -> None:
