@@ -34,7 +34,8 @@ class Personal:
     """
 
     def __init__(self, *paths: str) -> None:
-        self.paths = Paths(paths)
+        self.paths = paths
+        self.places = Paths(paths)
 
 
 class Marks(dict[str, Personal]):
@@ -162,12 +163,12 @@ class _Pinned:
 
 def _column(column: pa.ChunkedArray, mark: Personal, policy: PersonalDataPolicy) -> pa.ChunkedArray:
     textual = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    if not textual or (policy.mode == "drop" and mark.paths.is_nowhere):
+    if not textual or (policy.mode == "drop" and not mark.paths):
         return pa.chunked_array([pa.nulls(len(column), column.type)])
     encoded = column.combine_chunks().dictionary_encode()
     values: Iterable[str | None] = encoded.dictionary.to_pylist()
     replaced = [
-        None if v is None else policy.hash(v) if mark.paths.is_nowhere else _json(v, mark, policy)
+        None if v is None else _json(v, mark, policy) if mark.paths else policy.hash(v)
         for v in values
     ]
     taken = pc.take(pa.array(replaced, column.type), encoded.indices)
@@ -178,7 +179,7 @@ def _json(text: str, mark: Personal, policy: PersonalDataPolicy) -> str | None:
     if text in ("{}", "null"):
         return text
     try:
-        value = _protected(json.loads(text), mark.paths, policy)
+        value = _protected(json.loads(text), mark.places, policy)
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):
         # What cannot be read cannot be searched for personal data either.

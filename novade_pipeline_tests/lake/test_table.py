@@ -76,7 +76,7 @@ def test_json_and_marks_are_found_wherever_they_are_annotated() -> None:
     columns = {column.name: column for column in _table().columns}
     assert [name for name, column in columns.items() if column.json] == ["document", "marked"]
     assert set(_table().personal) == {"marked", "outside"}
-    assert _table().personal["marked"].paths == (("email",),)
+    assert _table().personal["marked"].paths == ("email",)
 
 
 def test_the_docstring_is_the_description_one_line_a_paragraph() -> None:
