@@ -226,7 +226,7 @@ def test_what_was_given_up_once_is_tried_when_it_is_put_back(world: World) -> No
     wall.unlink()
     assert world.run(request, again=True).success
     landing = world.settings.landing
-    contents = {file: landing.read(file) for file in _files(world)}
+    contents = {e.file: landing.read(e.file) for e in landing.entries("amplitude/")}
     times = {file: Path(landing.path(file)).stat().st_mtime_ns for file in contents}
     for file in contents:
         landing.delete(file)
