@@ -139,11 +139,12 @@ def create_with_columns(store: Store, table: Table) -> DeltaTable:
         UserError: the lake cannot be written.
     """
     target = create(store, table)
-    refuse_unfit(table, target)
     there = pa.schema(target.schema().to_arrow())
     refuse_changed_types(table, there)
     new = [field.with_nullable(True) for field in table.schema if field.name not in there.names]
     if new:
+        # A draft refuses it as well, but after the columns are there.
+        refuse_unfit(table, target)
         try:
             target.alter.add_columns(list(Schema.from_arrow(pa.schema(new)).fields))
         except CommitFailedError:

@@ -41,7 +41,9 @@ def read_plan(landing: Store, file: LandedFile) -> Plan:
         with open_landed(landing, file) as stream:
             content = stream.read()
     except DamagedFile as damage:
-        raise PlanError(f"{file.file}: expected a tracking plan, found that it {damage}") from None
+        raise PlanError(
+            f"{file.file}: expected a tracking plan, found that it {damage}; let this user read it"
+        ) from None
     return parse_plan(content, file.file)
 
 
