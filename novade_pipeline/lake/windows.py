@@ -65,6 +65,5 @@ def _literal(value: Value | Moment) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, datetime):
-        utc = value.astimezone(UTC).replace(tzinfo=None)
-        return f"'{utc.isoformat(timespec='microseconds')}Z'"
+        return f"'{value.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
     return "'" + str(value).replace("'", "''") + "'"

@@ -1,6 +1,7 @@
 """Which data files a write leaves: cut by partition and size, others untouched."""
 
 import dataclasses
+import errno
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -163,6 +164,37 @@ def test_rows_that_wait_do_not_keep_the_batches_that_they_came_in(lake: Store) -
     receipt = replace_window(lake, PLAYS, rows, [window_of(0, 48)])
     assert receipt.rows == 800_000
     assert max(held[20:]) < 1.5 * max(held[:20])
+
+
+@on_disk
+def test_rows_that_come_one_by_one_take_no_more_than_they_are(lake: Store) -> None:
+    before, held = pa.total_allocated_bytes(), [0]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in _many(8_000):
+            for first in range(0, batch.num_rows, DAYS):
+                yield batch.slice(first, DAYS)
+                held.append(pa.total_allocated_bytes() - before)
+
+    rows = pa.RecordBatchReader.from_batches(PLAYS.schema, batches())
+    assert replace_window(lake, PLAYS, rows, [window_of(0, 24 * DAYS)]).rows == 8_000
+    # Each by itself would take twice sixty-four bytes a column.
+    assert max(held) < 8_000 * 300
+
+
+@on_disk
+def test_a_file_that_cannot_be_begun_leaves_nothing(
+    lake: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(lake, PLAYS)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq, "ParquetWriter", full)
+    with pytest.raises(TransientFailure, match="storage failed"):
+        replace_window(lake, PLAYS, plays((0, "a")), [window_of(0, 1)])
+    assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []
 
 
 def test_an_empty_text_is_no_value_of_a_partition(lake: Store) -> None:

@@ -137,6 +137,18 @@ def test_a_table_that_is_refused_gets_no_new_column_either(lake: Store) -> None:
 
 
 @on_disk
+def test_what_is_left_of_a_mapping_that_is_over_asks_for_nothing(lake: Store) -> None:
+    merge(lake, USERS, users(("a", 1, "Ann", False)))
+    metadata = _metadata(lake)
+    schema = json.loads(metadata["schemaString"])
+    schema["fields"][1]["metadata"]["delta.columnMapping.id"] = 1
+    metadata["schemaString"] = json.dumps(schema)
+    _commit(lake, USERS, 2, {"metaData": metadata})
+    merge(lake, USERS, users(("a", 2, "Anna", False)))
+    assert read(lake, USERS)["name"].to_pylist() == ["Anna"]
+
+
+@on_disk
 def test_features_that_are_not_made_use_of_ask_for_nothing(lake: Store) -> None:
     merge(lake, USERS, users(("a", 1, "Ann", False)))
     unused = ["appendOnly", "checkConstraints", "changeDataFeed", "invariants"]

@@ -206,6 +206,22 @@ def test_between_two_sweeps_only_the_newest_days_are_listed(
     assert _name(looking.shop, 0) in listed
 
 
+def test_what_fits_into_one_page_is_looked_at_whole_unless_a_queue_tells(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "PAGE_ENTRIES", 100)
+    looking.settle()
+    assert looking.seen is not None
+    assert looking.seen.is_small
+    listed = _listed(monkeypatch, looking.shop.landing)
+    source, landing, lake = looking.shop.source, looking.shop.landing, looking.shop.lake
+    seen, rules = looking.seen, a_rule()
+    look(source, landing, lake, rules, seen, PERIOD, looking.now, newest_days=False)
+    assert listed == []
+    looking.look()
+    assert _name(looking.shop, 0) in listed
+
+
 def test_without_anything_remembered_everything_is_looked_at(looking: Looking) -> None:
     looking.shop.land(_name(looking.shop, 1), LINE)
     looking.seen = None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.errors import TransientFailure
+from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import stems_of
 from novade_pipeline.landing.load import Lines
@@ -78,6 +78,18 @@ def test_what_passes_with_the_machine_refuses_no_file(
     assert shop.uuids() == ["a"]
     shop.load()
     assert shop.uuids() == ["b"]
+
+
+@on_disk
+def test_a_folder_that_cannot_be_listed_is_not_empty(shop: Shop) -> None:
+    shop.land(shop.name(0), play("a"))
+    shop.load()
+    folder = Path(shop.landing.path(shop.source.folder))
+    folder.rename(folder.with_name("aside"))
+    folder.symlink_to(folder)
+    with pytest.raises(UserError, match="plays: expected to list what is there, found: Too many"):
+        shop.load()
+    assert shop.uuids() == ["a"]
 
 
 @on_disk

@@ -90,6 +90,15 @@ def test_a_wrong_file_is_refused_with_its_name_and_reason(landing: Store) -> Non
         _newest(landing)
 
 
+@on_disk
+def test_a_file_that_cannot_be_opened_is_refused_with_what_to_do(landing: Store) -> None:
+    _land(landing, "plan.json", json.dumps(_document("A")))
+    loop = Path(landing.path("tracking_plan", "later.json"))
+    loop.symlink_to(loop)
+    with pytest.raises(PlanError, match=r"later\.json: .* cannot be opened .*; let this user read"):
+        _newest(landing)
+
+
 def test_a_file_that_is_too_large_is_refused_unread(
     landing: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
