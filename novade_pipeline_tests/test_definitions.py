@@ -16,7 +16,7 @@ from novade_pipeline.settings import Settings, load_settings
 NOT_AT_LOAD = (
     *("pandas", "matplotlib", "pyspark", "dagster_azure", "dagster_pyspark", "azure", "plotly"),
     *("dlt", "dbt.cli", "polars", "novade_pipeline.sandbox", "hypothesis", "pytest"),
-    *("httpx", "tenacity", "starlette", "uvicorn", "simple_salesforce", "jwt"),
+    *("httpx", "tenacity", "starlette", "uvicorn", "simple_salesforce", "jwt", "numba"),
 )
 
 

@@ -34,6 +34,7 @@ from novade_pipeline.storage import Store
 
 # delta-rs pauses and tries again by itself, but not where a listing was cut short.
 OPEN_TRIES = 4
+_BATCHES_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -216,8 +217,8 @@ def _write(
     known = known_transactions(draft.target, transactions)
     before = [file for file in draft.files.values() if replaced.whole(file) is not False]
     checked = Checked(draft.table, rows, replaced.refuse_outside)
-    # Making rows and writing them run side by side.
-    with closing(prefetch(checked)) as batches:
+    # Making rows and writing them run side by side; row groups, which take long, hold nobody up.
+    with closing(prefetch(checked, _BATCHES_AHEAD)) as batches:
         draft.replace([], write(draft, batches))
     holds = partial(_holds, draft, replaced)
     for file, told in zip(before, in_threads(holds, before), strict=True):

@@ -20,7 +20,6 @@ MAX_LINE_BYTES = 64 * 2**20
 _READ_BYTES = 2**16
 _TEXT_BYTES = 2**18
 _BadGzip: Any = isal_zlib.error
-_NEWLINE = ord("\n")
 _GZIP = 16 + isal_zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -59,19 +58,6 @@ class Chunk:
         """How many lines."""
         return sum(piece.lines for piece in self.pieces)
 
-    def text(self) -> bytes:
-        """All lines; a copy."""
-        return b"".join(self.parts)
-
-    def first_line(self) -> bytes:
-        """The first line, without its newline."""
-        head = b""
-        for part in self.parts:
-            head += part
-            if b"\n" in head:
-                return head[: head.index(b"\n")]
-        return head
-
 
 @dataclass
 class _Filling:
@@ -101,6 +87,9 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
         DamagedFile: a file is not gzip, ends early, fails its CRC, or has an endless line.
         TransientFailure: a file changed while it was read.
     """
+    # As in `json_lines`, a graph that is loaded does without.
+    from novade_pipeline.landing.compiled.scan import count_lines
+
     filling = _Filling()
     for file in files:
         line, begun = 1, False
@@ -108,8 +97,7 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
         for text in gunzipped(landing, file):
             view = memoryview(text)[len(_BOM) if not begun and text.startswith(_BOM) else 0 :]
             begun = True
-            # Python would look at each byte by itself, and hold its lock.
-            lines = int(np.count_nonzero(np.frombuffer(text, np.uint8) == _NEWLINE))
+            lines = count_lines(np.frombuffer(text, np.uint8))
             if not lines:
                 carried += [view] if view else []
                 if sum(map(len, carried)) > MAX_LINE_BYTES:

@@ -62,7 +62,7 @@ class FastLines:
         self._fields = fields
         self._others = others
         self._known = {c.source for c in fields}
-        self._extra: list[str] = []
+        self.extra: list[str] = []
         self._folder = tempfile.TemporaryDirectory(prefix="novade-spool-")
         self._template = Path(self._folder.name, "template.json")
         self._lines = Path(self._folder.name, "lines.json")
@@ -73,19 +73,25 @@ class FastLines:
         """Give the room back."""
         self._folder.cleanup()
 
-    def learn(self, fields: Iterable[str]) -> None:
-        """Know fields from now on; those that DuckDB cannot tell apart, by case alone, stay out."""
-        known = len(self._extra)
-        taken = {name.lower() for name in (*self._known, *self._extra)}
-        for name in sorted(set(fields) - self._known - set(self._extra)):
+    def learn(self, fields: Iterable[str]) -> bool:
+        """Know fields from now on; those that DuckDB cannot tell apart, by case alone, stay out.
+
+        Returns:
+            Whether there are others than before.
+        """
+        known = len(self.extra)
+        taken = {name.lower() for name in (*self._known, *self.extra)}
+        for name in sorted(set(fields) - self._known - set(self.extra)):
             # A name with a zero in it cannot be written in SQL.
             usable = name and "\0" not in name and name.lower() not in taken
-            if usable and len(self._extra) < _MOST_EXTRA_FIELDS:
-                self._extra.append(name)
+            if usable and len(self.extra) < _MOST_EXTRA_FIELDS:
+                self.extra.append(name)
                 taken.add(name.lower())
-        if len(self._extra) > known:
-            self._extra.sort()
-            self._spooled = self._read_spool()
+        if len(self.extra) == known:
+            return False
+        self.extra.sort()
+        self._spooled = self._read_spool()
+        return True
 
     def read(self, parts: Sequence[bytes | memoryview]) -> pa.Table | Refused:
         """A row a line that has content, in DuckDB's types, or about where one is refused."""
@@ -111,14 +117,21 @@ class FastLines:
                 rows = rows.set_column(place, column.name, times)
         return rows
 
+    def objects_of(self, extra: pa.Table) -> pa.ChunkedArray:
+        """A JSON object a row, of the fields that are not null; null where none is."""
+        if not extra.num_columns:
+            return pa.chunked_array([pa.nulls(len(extra), pa.string())])
+        found = self._connection.sql(f"SELECT {_object_of(extra.column_names)} AS o FROM extra")
+        return found.to_arrow_table()["o"]
+
     def _read_spool(self) -> duckdb.DuckDBPyRelation:
         """The template's line and those that the spool has whenever they are asked for."""
         template = {c.source: None if c.json else _EXAMPLES[c.type] for c in self._fields}
-        template |= dict.fromkeys(self._extra)
+        template |= dict.fromkeys(self.extra)
         self._template.write_text(json.dumps(template))
         columns = [f"{identifier(c.source)} AS {identifier(c.name)}" for c in self._fields]
         if self._others is not None:
-            columns.append(f"{_object_of(self._extra)} AS {identifier(self._others)}")
+            columns.append(f"{_object_of(self.extra)} AS {identifier(self._others)}")
         # `execute` would convert to Arrow in one thread, and hold the interpreter's lock.
         # A sample has 2,048 lines at least: of the template it is one.
         return self._connection.sql(

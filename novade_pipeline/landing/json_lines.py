@@ -1,17 +1,19 @@
 """From lines of JSON to typed rows: trusted fast, explained slowly.
 
-A chunk is first read whole by DuckDB's typed reader, which refuses it for any line that is not
-JSON, has a wrong type, or has a field that the reader was not told of. Only a refused chunk is
-looked at line by line, by rules that accept whatever the fast way accepts and give the same
-values, so what becomes of a line never depends on its neighbours.
+Plain lines, nearly all, are read by `plain_lines`. The rest of a chunk is read by DuckDB's typed
+reader, which refuses it for any line that is not JSON, has a wrong type, or has a field that the
+reader was not told of. Only what is refused is looked at line by line. Each way accepts whatever
+the faster ones accept and gives the same values, so what becomes of a line never depends on its
+neighbours.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -22,6 +24,9 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import Chunk, Piece
 from novade_pipeline.landing.fast_lines import FastLines, Refused
 from novade_pipeline.landing.line_by_line import read_line_by_line
+
+if TYPE_CHECKING:
+    from novade_pipeline.landing.plain_lines import Plain
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -82,11 +87,15 @@ class JsonLines:
     """Reads chunks of one table's rows; one object serves one thread."""
 
     def __init__(self, table: Table) -> None:
+        # Numba takes 0.4 s to import, which nobody should wait for who only loads the graph.
+        from novade_pipeline.landing.plain_lines import PlainLines
+
         self._table = table
         self._fields = tuple(c for c in table.columns if c.name not in (*LANDED, OTHER_FIELDS))
         self._connection = _database().cursor()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._others = OTHER_FIELDS if OTHER_FIELDS in table.schema.names else None
+        self._plain = PlainLines(self._fields)
         self._reader = FastLines(self._connection, self._fields, self._others)
 
     def close(self) -> None:
@@ -96,15 +105,28 @@ class JsonLines:
 
     def parse(self, chunk: Chunk) -> Parsed:
         """The rows of a chunk, its bad lines and its blank ones."""
-        self._learn_from(chunk.first_line())
-        fields = self._fast(chunk.parts)
-        if not isinstance(fields, Refused) and len(fields) == chunk.lines:
-            return self._parsed(chunk, fields, np.arange(len(fields)), {})
-        lines = chunk.text().split(b"\n")[:-1]
-        filled = np.array([i for i, text in enumerate(lines) if text.strip()], np.int64)
-        if not isinstance(fields, Refused) and len(fields) == len(filled):
-            return self._parsed(chunk, fields, filled, {}, filled)
-        return self._slow(chunk, lines, filled)
+        plain = self._plain.read(chunk.parts)
+        rows = self._with_others(plain)
+        if not plain.rest:
+            return self._parsed(chunk, rows, plain.numbers, {})
+        places, lines = np.array(list(plain.rest)), list(plain.rest.values())
+        filled = [i for i, text in enumerate(lines) if text.strip()]
+        more, good, reasons = self._closer(lines, filled)
+        numbers = np.concatenate([plain.numbers, places[good]])
+        order = np.argsort(numbers)
+        return self._parsed(
+            chunk,
+            pa.concat_tables([rows, more]).take(pa.array(order)),
+            numbers[order],
+            {int(places[i]): (reason, lines[i]) for i, reason in reasons.items()},
+            np.sort(np.concatenate([plain.numbers, places[filled]])),
+        )
+
+    def _with_others(self, plain: "Plain") -> pa.Table:
+        """The fields of plain lines, and what is not among them."""
+        if self._others is None:
+            return plain.rows
+        return plain.rows.append_column(self._others, self._reader.objects_of(plain.extra))
 
     def _fast(self, parts: Sequence[bytes | memoryview]) -> pa.Table | Refused:
         """The fields of all lines, or about where one needs a closer look."""
@@ -115,26 +137,43 @@ class JsonLines:
         problems = self._problems(rows)
         return rows if problems is None else Refused(problems[0][0])
 
-    def _learn_from(self, line: bytes) -> None:
-        """Take the unknown fields of a line into the template of the lines to come."""
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            return
-        if isinstance(value, dict):
-            self._reader.learn(value)
+    def _learn(self, fields: Iterable[str]) -> None:
+        """Take unknown fields into the template of the lines to come."""
+        if self._reader.learn(fields):
+            self._plain.know(self._reader.extra)
 
-    def _slow(self, chunk: Chunk, lines: list[bytes], filled: Positions) -> Parsed:
-        """Find the lines that need a closer look, and look at those one by one."""
+    def _closer(
+        self, lines: Sequence[bytes], filled: list[int]
+    ) -> tuple[pa.Table, list[int], dict[int, str]]:
+        """Look at lines that are not plain.
+
+        Args:
+            filled: those that are not blank.
+
+        Returns:
+            (rows, for each of them the position of its line, position -> why it is no row).
+        """
+        with suppress(ValueError, RecursionError):
+            value = json.loads(lines[filled[0]]) if filled else None
+            self._learn(value if isinstance(value, dict) else ())
+        rows = self._fast([b"\n".join([lines[i] for i in filled]) + b"\n"])
+        if not isinstance(rows, Refused) and len(rows) == len(filled):
+            return rows, filled, {}
+        return self._slow(lines, filled)
+
+    def _slow(
+        self, lines: Sequence[bytes], filled: list[int]
+    ) -> tuple[pa.Table, list[int], dict[int, str]]:
+        """Find the lines that need a look at each, as `_closer` says."""
         reasons: dict[int, str] = {}
         good: list[int] = []
-        for i in filled.tolist():
+        for i in filled:
             try:
                 lines[i].decode()
                 good.append(i)
             except UnicodeDecodeError as error:
                 reasons[i] = f"expected UTF-8, found another byte at position {error.start + 1}"
-        self._reader.learn(self._fields_of([lines[i] for i in good]))
+        self._learn(self._fields_of([lines[i] for i in good]))
         numbers: list[int] = []
         tables: list[pa.Table] = []
         for part, rows, wrong in self._split(lines, good):
@@ -142,9 +181,8 @@ class JsonLines:
             reasons |= {part[at]: reason for at, reason in wrong.items()}
             numbers += [part[at] for at in kept]
             tables.append(rows.take(pa.array(kept, pa.int64())) if wrong else rows)
-        fields = pa.concat_tables(tables) if tables else self._line_by_line([])[0]
-        bad = {i: (reason, lines[i]) for i, reason in reasons.items()}
-        return self._parsed(chunk, fields, np.array(numbers, np.int64), bad, filled)
+        rows = pa.concat_tables(tables) if tables else self._line_by_line([])[0]
+        return rows, numbers, reasons
 
     def _split(
         self, lines: Sequence[bytes], part: list[int]

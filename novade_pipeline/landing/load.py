@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
+import numpy as np
 import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
@@ -213,19 +215,19 @@ class _Loading:
             state.counts[bad.piece.file.file].quarantined += 1
         state.bad += parsed.bad
         first = repeats.first(parsed.rows)
-        for number, count in Counter(parsed.index.tolist()).items():
-            state.counts[parsed.pieces[number].file.file].rows += count
-        if first is not None:
-            for number, count in Counter(parsed.index[~first].tolist()).items():
-                counts = state.counts[parsed.pieces[number].file.file]
-                counts.rows -= count
-                counts.repeated += count
+        stands = parsed.index if first is None else parsed.index[first]
+        count = partial(np.bincount, minlength=len(parsed.pieces))
+        for piece, rows, of_it in zip(
+            parsed.pieces, count(stands).tolist(), count(parsed.index).tolist(), strict=True
+        ):
+            state.counts[piece.file.file].rows += rows
+            state.counts[piece.file.file].repeated += of_it - rows
         if MENDED in parsed.rows.schema.names:
             for number, kinds in zip(parsed.index, parsed.rows[MENDED].to_pylist(), strict=True):
                 state.counts[parsed.pieces[number].file.file].mended.update(kinds)
-        rows = parsed.rows if first is None else parsed.rows.filter(pa.array(first))
-        kept = protect(rows, self.source.table.personal, self.policy)
-        for name, erased in _missing(rows, kept).items():
+        standing = parsed.rows if first is None else parsed.rows.filter(pa.array(first))
+        kept = protect(standing, self.source.table.personal, self.policy)
+        for name, erased in _missing(standing, kept).items():
             state.counts[name].rows -= erased
             state.counts[name].erased += erased
         return kept

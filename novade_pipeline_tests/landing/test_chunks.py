@@ -3,7 +3,6 @@
 import gzip
 import random
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ def _lines(found: list[Chunk]) -> list[tuple[str, int, bytes]]:
     """(file, number, line) of every line, by what the pieces say."""
     told = []
     for chunk in found:
-        text = chunk.text()
+        text = b"".join(chunk.parts)
         for piece in chunk.pieces:
             lines = text[piece.start : piece.end].split(b"\n")[:-1]
             assert len(lines) == piece.lines
@@ -156,15 +155,6 @@ def test_an_endless_line_is_refused_before_it_fills_the_memory(
     shop.land(shop.name(0), b"one", b"x" * (3 * 2**20))
     with pytest.raises(DamagedFile, match="at most 1 MiB, found that line 2 is longer"):
         _read(shop)
-
-
-def test_the_first_line_is_told_without_joining_the_chunk(
-    chunk_of: Callable[..., Chunk],
-) -> None:
-    whole = chunk_of([b"one", b"two"])
-    parts = (b"o", memoryview(b"ne"), b"\ntw", b"o\n")
-    assert whole.first_line() == Chunk(parts, whole.pieces).first_line() == b"one"
-    assert chunk_of([]).first_line() == b""
 
 
 def test_a_file_that_is_exported_anew_after_the_listing_is_a_failure_that_passes(

@@ -1,0 +1,162 @@
+"""Lines of JSON as most are: objects without space, of known fields whose values need no care.
+
+The first and fastest of the ways of `json_lines`. What it takes, it takes as the others would; all
+other lines it gives back.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from novade_pipeline.lake.table import Column
+from novade_pipeline.landing.compiled import scan
+from novade_pipeline.landing.compiled.steps import PADDING, Bytes, Integers
+
+_KINDS = {
+    pa.string(): scan.TEXT,
+    pa.timestamp("us", tz="UTC"): scan.TIME,
+    pa.int64(): scan.INTEGER,
+    pa.float64(): scan.NUMBER,
+    pa.bool_(): scan.FLAG,
+}
+_TEXTS = (scan.TEXT, scan.DOCUMENT)
+# Each takes room for the values of all columns, however short it is. No power of two: columns that
+# lie so far apart would push one another out of the processor's cache.
+_MOST_LINES = 2**14 + 16
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What became of lines.
+
+    Attributes:
+        rows: of the plain ones, in their order: the fields' columns.
+        extra: of the same, the extra fields, as JSON.
+        numbers: for each row the number of its line, from 0.
+        rest: number -> line, of those that are not plain.
+    """
+
+    rows: pa.Table
+    extra: pa.Table
+    numbers: Integers
+    rest: dict[int, bytes]
+
+
+class PlainLines:
+    """Reads lines of the fields that it knows; one object serves one thread."""
+
+    def __init__(self, fields: Sequence[Column]) -> None:
+        """Make room for the lines.
+
+        Args:
+            fields: the columns that a line has values for.
+        """
+        self._fields = fields
+        self._text: Bytes = np.empty(0, np.uint8)
+        self.know([])
+
+    def know(self, extra: Sequence[str]) -> None:
+        """Take these other fields from now on."""
+        types = [*(c.type for c in self._fields), *(pa.string() for _ in extra)]
+        self._schema = pa.schema(zip([*(c.name for c in self._fields), *extra], types, strict=True))
+        kinds = [scan.DOCUMENT if c.json else _KINDS[c.type] for c in self._fields]
+        kinds += [scan.DOCUMENT for _ in extra]
+        required = [*(c.required for c in self._fields), *(False for _ in extra)]
+        names = [*(c.source for c in self._fields), *extra]
+        self._columns, self._found = _columns(kinds, required, names), _room(kinds)
+
+    def read(self, parts: Sequence[bytes | memoryview]) -> Plain:
+        """Find the plain ones among whole lines, each ended by a newline, and read them."""
+        size = self._join(parts)
+        batches, numbers, rest = [], [np.empty(0, np.int64)], {}
+        at = seen = 0
+        while at < size:
+            found = _fresh(self._found)
+            at, rows, others = scan.scan(self._text, at, size, self._columns, found)
+            batches.append(self._batch(found, rows))
+            numbers.append(found.lines[:rows] + seen)
+            for number, begin, end in found.rest[:others].tolist():
+                rest[seen + number] = self._text[begin:end].tobytes()
+            seen += rows + others
+        table = pa.Table.from_batches(batches, self._schema)
+        fields = len(self._fields)
+        extra = table.select(range(fields, table.num_columns))
+        return Plain(table.select(range(fields)), extra, np.concatenate(numbers), rest)
+
+    def _join(self, parts: Sequence[bytes | memoryview]) -> int:
+        """Put the lines behind one another, where others were before; their size."""
+        size = sum(map(len, parts))
+        if len(self._text) < size + PADDING:
+            self._text = np.empty(size + PADDING, np.uint8)
+        at = 0
+        for part in parts:
+            self._text[at : at + len(part)] = np.frombuffer(part, np.uint8)
+            at += len(part)
+        assert not size or self._text[size - 1] == scan.NEWLINE, "compiled code reads up to one"
+        return size
+
+    def _batch(self, found: scan.Found, rows: int) -> pa.RecordBatch:
+        """The rows that were found, in Arrow's memory."""
+        offsets = np.empty((len(found.starts), rows + 1), np.int32)
+        gathered = np.empty(int(found.lengths[:, :rows].sum(dtype=np.int64)) + PADDING, np.uint8)
+        scan.gather(self._text, found, rows, offsets, gathered)
+        texts = pa.py_buffer(gathered)
+        filled = found.filled[:, :rows]
+        bits, counts = np.packbits(filled, 1, "little"), filled.sum(1)
+        arrays, begin = [], 0
+        for column, field in enumerate(self._schema):
+            kind, slot = self._columns.kinds[column], self._columns.slots[column]
+            nulls = rows - int(counts[column])
+            buffers = [pa.py_buffer(bits[column]) if nulls else None]
+            if kind in _TEXTS:
+                buffers += [pa.py_buffer(offsets[slot]), texts.slice(begin)]
+                begin += int(offsets[slot, rows])
+            elif kind == scan.FLAG:
+                buffers.append(pa.py_buffer(bits[len(self._schema) + slot]))
+            else:
+                buffers.append(pa.py_buffer(found.values[slot, :rows]))
+            arrays.append(pa.Array.from_buffers(field.type, rows, buffers, nulls))
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+
+def compile_now() -> None:
+    """Compile what a first load would wait for, a few seconds."""
+    PlainLines([]).read([b"{}\n"])
+    scan.count_lines(np.frombuffer(b"\n", np.uint8))
+
+
+def _columns(kinds: Sequence[int], required: Sequence[bool], names: Sequence[str]) -> scan.Columns:
+    stores = [_store(kind) for kind in kinds]
+    written = [json.dumps(name, ensure_ascii=False)[1:].encode() for name in names]
+    return scan.Columns(
+        kinds=np.array(kinds, np.int64),
+        slots=np.array([stores[:n].count(store) for n, store in enumerate(stores)], np.int64),
+        required=np.array(required, np.uint8),
+        names=np.array([*b"".join(written), *bytes(PADDING)], np.uint8),
+        names_at=np.cumsum([0, *map(len, written)], dtype=np.int64),
+        follows=np.array([*range(1, len(names)), 0, 0], np.int64),
+    )
+
+
+def _store(kind: int) -> int:
+    """Where values of a kind are kept: 0 for texts, 1 for flags, 2 for others."""
+    return 0 if kind in _TEXTS else 1 if kind == scan.FLAG else 2
+
+
+def _room(kinds: Sequence[int]) -> scan.Found:
+    """Room that is used again and again, of `_MOST_LINES`."""
+    texts, flags, others = ([_store(kind) for kind in kinds].count(store) for store in range(3))
+    starts, lengths = np.empty((2, texts, _MOST_LINES), np.int32)
+    values = np.empty((others, _MOST_LINES), np.int64)
+    filled = np.empty((len(kinds) + flags, _MOST_LINES), np.uint8)
+    lines, rest = np.empty(_MOST_LINES, np.int64), np.empty((_MOST_LINES, 3), np.int64)
+    return scan.Found(starts, lengths, values, values.view(np.float64), filled, lines, rest)
+
+
+def _fresh(room: scan.Found) -> scan.Found:
+    """The same room, but for values, which Arrow keeps: theirs is new."""
+    values = np.empty_like(room.values)
+    return room._replace(values=values, numbers=values.view(np.float64))
