@@ -13,13 +13,14 @@ from novade_pipeline.landing.compiled.steps import (
     Integers,
     Numbers,
     Smalls,
+    byte_at,
     compiled,
     copy_ahead,
     part,
     same_ahead,
 )
 
-PARTS = "4890ca9cd4899807"
+PARTS = "f1f379ff195590b8"
 """Of the sources that are compiled with this one."""
 
 # Kinds of columns.
@@ -99,7 +100,7 @@ def scan(text: Bytes, at: int, size: int, columns: Columns, found: Found) -> tup
     while at < size and row + others < len(lines):
         begin, line = at, row + others
         fields, before, plain = 0, count, False
-        more = text[at] == _OPEN and text[at + 1] == QUOTE
+        more = byte_at(text, at) == _OPEN and byte_at(text, at + 1) == QUOTE
         while more:
             more = False
             at += 2
@@ -110,14 +111,14 @@ def scan(text: Bytes, at: int, size: int, columns: Columns, found: Found) -> tup
                     break
                 follows[before] = column
             at += names_at[column + 1] - names_at[column]
-            if text[at] != _COLON or seen[column] == line:
+            if byte_at(text, at) != _COLON or seen[column] == line:
                 break
             at += 1
             seen[column], before = line, column
             fields += 1
             kind, slot, end = kinds[column], slots[column], -1
-            filled[column, row] = text[at] != _N
-            if text[at] == _N:
+            filled[column, row] = byte_at(text, at) != _N
+            if byte_at(text, at) == _N:
                 end = -1 if required[column] else values.read_null(text, at)
                 if kind <= DOCUMENT:
                     lengths[slot, row] = 0
@@ -136,8 +137,8 @@ def scan(text: Bytes, at: int, size: int, columns: Columns, found: Found) -> tup
                 end = -1 if abs(digits) > _MOST_EXACT else end
             elif kind == FLAG:
                 end = values.read_flag(text, at)
-                filled[count + slot, row] = text[at] == _T
-            elif text[at] == QUOTE:
+                filled[count + slot, row] = byte_at(text, at) == _T
+            elif byte_at(text, at) == QUOTE:
                 first = at + 1
                 quote, escaped = values.read_text(text, first)
                 if kind == TEXT:
@@ -150,8 +151,8 @@ def scan(text: Bytes, at: int, size: int, columns: Columns, found: Found) -> tup
             if end < 0:
                 break
             at = end
-            more = text[at] == _COMMA and text[at + 1] == QUOTE
-            plain = text[at] == _CLOSE and text[at + 1] == NEWLINE
+            more = byte_at(text, at) == _COMMA and byte_at(text, at + 1) == QUOTE
+            plain = byte_at(text, at) == _CLOSE and byte_at(text, at + 1) == NEWLINE
         for column in range(count if plain and fields < count else 0):
             if seen[column] != line:
                 plain = plain and not required[column]
@@ -163,7 +164,7 @@ def scan(text: Bytes, at: int, size: int, columns: Columns, found: Found) -> tup
             row += 1
             at += 2
             continue
-        while text[at] != NEWLINE:
+        while byte_at(text, at) != NEWLINE:
             at += 1
         rest[others, 0], rest[others, 1], rest[others, 2] = line, begin, at
         others += 1

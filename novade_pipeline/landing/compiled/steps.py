@@ -38,6 +38,14 @@ def compiled(function: Function) -> Function:
         return cast(Function, numba.njit(nogil=True)(function))
 
 
+def _byte_at(typing: Any, text: Any, at: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, given[0]).data
+        return builder.zext(builder.load(builder.gep(data, [given[1]], inbounds=True)), _INT64)
+
+    return numba.int64(text, numba.int64), code
+
+
 def _sixteen(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
     """The address of 16 bytes of an array."""
     data = context.make_array(array_type)(context, builder, array).data
@@ -93,6 +101,8 @@ def _copy_ahead(typing: Any, target: Any, target_at: Any, text: Any, at: Any) ->
     return numba.void(target, numba.int64, text, numba.int64), code
 
 
+byte_at = cast("Callable[[Bytes, int], int]", intrinsic(_byte_at))
+"""(text, at): the byte; Numba would ask first whether it is to be counted from the end."""
 plain_ahead = cast("Callable[[Bytes, int], int]", intrinsic(_plain_ahead))
 """(text, at): how many bytes, 16 at most, come before one that no JSON text holds as it is."""
 same_ahead = cast("Callable[[Bytes, int, Bytes, int], int]", intrinsic(_same_ahead))

@@ -12,6 +12,7 @@ from novade_pipeline.landing.compiled.steps import (
     QUOTE,
     SPACE,
     Bytes,
+    byte_at,
     part,
     plain_ahead,
 )
@@ -35,7 +36,7 @@ _SHORTEST_TIME, _LONGEST_TIME = len("2019-11-12 14:43:52"), len("2019-11-12 14:4
 @part
 def _character(text: Bytes, at: int) -> int:
     """How many bytes the UTF-8 character beyond ASCII has; 0 where it is none."""
-    first, second, third = text[at], text[at + 1], text[at + 2]
+    first, second, third = byte_at(text, at), byte_at(text, at + 1), byte_at(text, at + 2)
     if first < 0xC2 or first > 0xF4 or second & 0xC0 != 0x80:
         return 0
     if first < 0xE0:
@@ -48,7 +49,7 @@ def _character(text: Bytes, at: int) -> int:
         return 0 if too_long or surrogate else 3
     too_long = first == 0xF0 and second < 0x90
     too_high = first == 0xF4 and second >= 0x90
-    return 0 if too_long or too_high or text[at + 3] & 0xC0 != 0x80 else 4
+    return 0 if too_long or too_high or byte_at(text, at + 3) & 0xC0 != 0x80 else 4
 
 
 @part
@@ -60,11 +61,11 @@ def read_text(text: Bytes, at: int) -> tuple[int, int]:
         at += plain
         if plain == PADDING:
             continue
-        byte = text[at]
+        byte = byte_at(text, at)
         if byte == QUOTE:
             return at, escaped
         if byte == BACKSLASH:
-            what = text[at + 1]
+            what = byte_at(text, at + 1)
             if what not in (QUOTE, BACKSLASH, _N, _SMALL_T, _R, _B, _F):
                 return -1, 0
             escaped += 1
@@ -82,28 +83,28 @@ def read_number(text: Bytes, at: int) -> tuple[int, int, int]:
 
     A fraction of 15 digits at most that is written in the shortest way is written so by everybody.
     """
-    negative = text[at] == _MINUS
+    negative = byte_at(text, at) == _MINUS
     at += negative
     first = at
     digits = 0
-    while _ZERO <= text[at] <= _NINE and at - first <= _MOST_DIGITS:
-        digits = digits * 10 + int(text[at] - _ZERO)
+    while _ZERO <= byte_at(text, at) <= _NINE and at - first <= _MOST_DIGITS:
+        digits = digits * 10 + int(byte_at(text, at) - _ZERO)
         at += 1
     whole = at - first
-    if whole == 0 or whole > _MOST_DIGITS or (whole > 1 and text[first] == _ZERO):
+    if whole == 0 or whole > _MOST_DIGITS or (whole > 1 and byte_at(text, first) == _ZERO):
         return -1, 0, 0
     decimals = 0
-    if text[at] == _POINT:
+    if byte_at(text, at) == _POINT:
         at += 1
-        while _ZERO <= text[at] <= _NINE and whole + decimals <= _MOST_DECIMAL_DIGITS:
-            digits = digits * 10 + int(text[at] - _ZERO)
+        while _ZERO <= byte_at(text, at) <= _NINE and whole + decimals <= _MOST_DECIMAL_DIGITS:
+            digits = digits * 10 + int(byte_at(text, at) - _ZERO)
             at += 1
             decimals += 1
         tiny = decimals > 3 and digits < 10 ** (decimals - 3)
-        padded = decimals > 1 and text[at - 1] == _ZERO
+        padded = decimals > 1 and byte_at(text, at - 1) == _ZERO
         if decimals == 0 or whole + decimals > _MOST_DECIMAL_DIGITS or tiny or padded:
             return -1, 0, 0
-    if text[at] == _SMALL_E or text[at] == _LARGE_E or (negative and digits == 0):
+    if byte_at(text, at) == _SMALL_E or byte_at(text, at) == _LARGE_E or (negative and digits == 0):
         return -1, 0, 0
     return at, -digits if negative else digits, decimals
 
@@ -112,7 +113,7 @@ def read_number(text: Bytes, at: int) -> tuple[int, int, int]:
 def _word(text: Bytes, at: int, word: Bytes) -> int:
     """Where the word ends that begins here."""
     for k in range(len(word)):
-        if text[at + k] != word[k]:
+        if byte_at(text, at + k) != word[k]:
             return -1
     return at + len(word)
 
@@ -135,10 +136,10 @@ def read_flag(text: Bytes, at: int) -> int:
 @part
 def _name(text: Bytes, at: int) -> int:
     """Where the value begins of the field whose name begins here."""
-    if text[at] != QUOTE:
+    if byte_at(text, at) != QUOTE:
         return -1
     end, _ = read_text(text, at + 1)
-    return end + 2 if end >= 0 and text[end + 1] == _COLON else -1
+    return end + 2 if end >= 0 and byte_at(text, end + 1) == _COLON else -1
 
 
 @part
@@ -148,10 +149,10 @@ def read_document(text: Bytes, at: int) -> int:
     objects = 0
     depth = 0
     while True:
-        byte = text[at]
+        byte = byte_at(text, at)
         if byte in (_OPEN, _OPEN_LIST):
             at += 1
-            if text[at] != byte + 2:
+            if byte_at(text, at) != byte + 2:
                 if depth == _MOST_DEPTH:
                     return -1
                 depth += 1
@@ -171,13 +172,13 @@ def read_document(text: Bytes, at: int) -> int:
             at = max(read_null(text, at), read_flag(text, at))
         if at < 0:
             return -1
-        while depth > 0 and text[at] == (_CLOSE if objects & 1 else _CLOSE_LIST):
+        while depth > 0 and byte_at(text, at) == (_CLOSE if objects & 1 else _CLOSE_LIST):
             at += 1
             objects //= 2
             depth -= 1
         if depth == 0:
             return at
-        if text[at] != _COMMA:
+        if byte_at(text, at) != _COMMA:
             return -1
         at += 1
         if objects & 1:
@@ -189,8 +190,8 @@ def read_document(text: Bytes, at: int) -> int:
 @part
 def _two(text: Bytes, at: int) -> int:
     """Two digits; far below 0 where they are none."""
-    tens: int = text[at] - _ZERO
-    ones: int = text[at + 1] - _ZERO
+    tens: int = byte_at(text, at) - _ZERO
+    ones: int = byte_at(text, at + 1) - _ZERO
     return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -10_000
 
 
@@ -200,11 +201,11 @@ def read_time(text: Bytes, at: int, end: int) -> int:
     size = end - at
     if size < _SHORTEST_TIME or size > _LONGEST_TIME or size == _SHORTEST_TIME + 1:
         return NO_TIME
-    if text[at + 4] != _MINUS or text[at + 7] != _MINUS:
+    if byte_at(text, at + 4) != _MINUS or byte_at(text, at + 7) != _MINUS:
         return NO_TIME
-    if text[at + 13] != _COLON or text[at + 16] != _COLON:
+    if byte_at(text, at + 13) != _COLON or byte_at(text, at + 16) != _COLON:
         return NO_TIME
-    if text[at + 10] != SPACE and text[at + 10] != _T:
+    if byte_at(text, at + 10) != SPACE and byte_at(text, at + 10) != _T:
         return NO_TIME
     year = _two(text, at) * 100 + _two(text, at + 2)
     month, day = _two(text, at + 5), _two(text, at + 8)
@@ -217,10 +218,10 @@ def read_time(text: Bytes, at: int, end: int) -> int:
         return NO_TIME
     micros = 0
     if size > _SHORTEST_TIME:
-        if text[at + _SHORTEST_TIME] != _POINT:
+        if byte_at(text, at + _SHORTEST_TIME) != _POINT:
             return NO_TIME
         for place in range(_SHORTEST_TIME + 1, _LONGEST_TIME):
-            digit = text[at + place] - _ZERO if place < size else 0
+            digit = byte_at(text, at + place) - _ZERO if place < size else 0
             if not 0 <= digit <= 9:
                 return NO_TIME
             micros = micros * 10 + digit
