@@ -1,26 +1,32 @@
 """From gzipped files to chunks of whole lines, in bounded memory, with an integrity check.
 
-DuckDB reads a truncated gzip without an error, so the check is ours: a file counts as read when
-its last member's length and CRC were right. Small files share a chunk; a large one has several.
+DuckDB reads a truncated gzip without an error, so whether a file was read to its end, and its
+length and CRC were right, is for `isal` to say. Small files share a chunk; a large one has several.
 """
 
+import mmap
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from gzip import BadGzipFile
 from typing import Any
 
 import numpy as np
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.storage import Store
 
+Text = np.ndarray[Any, np.dtype[np.uint8]]
+
 CHUNK_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
-_READ_BYTES = 2**16
+# So far behind its last line may a chunk be read.
+PADDING = 16
 _TEXT_BYTES = 2**18
-_BadGzip: Any = isal_zlib.error
-_GZIP = 16 + isal_zlib.MAX_WBITS
+_BadDeflate: Any = isal_zlib.error
+_Gzip: Any = igzip.IGzipFile
 _MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
@@ -48,9 +54,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole lines, each ended by a newline, in parts that are not yet joined."""
+    """Whole lines, each ended by a newline.
 
-    parts: tuple[bytes | memoryview, ...]
+    Attributes:
+        text: the lines, and `PADDING` bytes at least that belong to none.
+        size: of the lines.
+        pieces: in the order of the lines.
+    """
+
+    text: Text
+    size: int
     pieces: tuple[Piece, ...]
 
     @property
@@ -59,25 +72,67 @@ class Chunk:
         return sum(piece.lines for piece in self.pieces)
 
 
-@dataclass
-class _Filling:
-    parts: list[bytes | memoryview] = field(default_factory=list)
-    pieces: list[Piece] = field(default_factory=list)
-    size: int = 0
+class _Memory:
+    """Memory for chunks, which is given out again once nobody holds a chunk's text any more.
 
-    def add(
-        self, file: LandedFile, parts: list[bytes | memoryview], lines: int, line: int, last: bool
-    ) -> None:
-        """Take whole lines in; the first of them has the number `line`."""
-        end = self.size + sum(map(len, parts))
-        self.pieces.append(Piece(file, line, lines, self.size, end, last))
-        self.parts += parts
+    New memory for each would have to be cleared, which takes as long as half of the decompression.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[Text] = []
+
+    def take(self) -> Text:
+        """Memory for a chunk."""
+        size = CHUNK_BYTES + _TEXT_BYTES + PADDING
+        memory = self._free.pop() if self._free else np.frombuffer(mmap.mmap(-1, size), np.uint8)
+        text = memory[:]
+        weakref.finalize(text, self._free.append, memory)
+        return text
+
+
+class _Filling:
+    """A chunk in the making.
+
+    Attributes:
+        whole: the bytes of whole lines.
+        size: with those of the line that has begun behind them.
+        pieces: of the whole lines.
+    """
+
+    def __init__(self, memory: _Memory) -> None:
+        self.whole = self.size = 0
+        self.pieces: list[Piece] = []
+        self._memory = memory
+        self._text = memory.take()
+
+    def add(self, text: bytes) -> None:
+        """Take text in; whole lines end with its last newline."""
+        last = text.rfind(b"\n")
+        if last >= 0:
+            self.whole = self.size + last + 1
+        self._put(np.frombuffer(text, np.uint8))
+
+    def _put(self, text: Text) -> None:
+        end = self.size + len(text)
+        if end + PADDING > len(self._text):
+            self._text = np.concatenate([self._text, np.empty(end, np.uint8)])
+        self._text[self.size : end] = text
         self.size = end
 
-    def emptied(self) -> Chunk:
-        chunk = Chunk(tuple(self.parts), tuple(self.pieces))
-        self.parts, self.pieces, self.size = [], [], 0
-        return chunk
+    def end_piece(self, file: LandedFile, first_line: int, lines: int, *, is_last: bool) -> None:
+        """All whole lines since the last piece are one of the file."""
+        start = self.pieces[-1].end if self.pieces else 0
+        self.pieces.append(Piece(file, first_line, lines, start, self.whole, is_last))
+
+    def chunk(self) -> Chunk:
+        """The whole lines."""
+        return Chunk(self._text, self.whole, tuple(self.pieces))
+
+    def next(self) -> "_Filling":
+        """What comes behind the whole lines."""
+        following = _Filling(self._memory)
+        following._put(self._text[self.whole : self.size])
+        return following
 
 
 def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
@@ -90,34 +145,32 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
     # As in `json_lines`, a graph that is loaded does without.
     from novade_pipeline.landing.compiled.scan import count_lines
 
-    filling = _Filling()
+    filling = _Filling(_Memory())
     for file in files:
-        line, begun = 1, False
-        carried: list[bytes | memoryview] = []
-        for text in gunzipped(landing, file):
-            view = memoryview(text)[len(_BOM) if not begun and text.startswith(_BOM) else 0 :]
-            begun = True
-            lines = count_lines(np.frombuffer(text, np.uint8))
-            if not lines:
-                carried += [view] if view else []
-                if sum(map(len, carried)) > MAX_LINE_BYTES:
-                    raise DamagedFile(
-                        file,
-                        f"expected lines of at most {MAX_LINE_BYTES >> 20} MiB, found that line "
-                        f"{line} is longer",
-                    )
-                continue
-            cut = len(view) - (len(text) - text.rfind(b"\n") - 1)
-            filling.add(file, [*carried, view[:cut]], lines, line, False)
-            line += lines
-            carried = [view[cut:]] if cut < len(view) else []
-            if filling.size >= CHUNK_BYTES:
-                yield filling.emptied()
-        filling.add(file, [*carried, b"\n"] if carried else [], int(bool(carried)), line, True)
-        if filling.size >= CHUNK_BYTES:
-            yield filling.emptied()
+        first_line, lines = 1, 0
+        for number, text in enumerate(gunzipped(landing, file)):
+            filling.add(text if number else text.removeprefix(_BOM))
+            lines += count_lines(np.frombuffer(text, np.uint8))
+            if filling.size - filling.whole > MAX_LINE_BYTES:
+                raise DamagedFile(
+                    file,
+                    f"expected lines of at most {MAX_LINE_BYTES >> 20} MiB, found that line "
+                    f"{first_line + lines} is longer",
+                )
+            if filling.whole >= CHUNK_BYTES:
+                filling.end_piece(file, first_line, lines, is_last=False)
+                yield filling.chunk()
+                filling = filling.next()
+                first_line, lines = first_line + lines, 0
+        if filling.size > filling.whole:
+            filling.add(b"\n")
+            lines += 1
+        filling.end_piece(file, first_line, lines, is_last=True)
+        if filling.whole >= CHUNK_BYTES:
+            yield filling.chunk()
+            filling = filling.next()
     if filling.pieces:
-        yield filling.emptied()
+        yield filling.chunk()
 
 
 def damaged(landing: Store, files: Iterable[LandedFile]) -> dict[str, str]:
@@ -132,27 +185,28 @@ def damaged(landing: Store, files: Iterable[LandedFile]) -> dict[str, str]:
 
 
 def gunzipped(landing: Store, file: LandedFile) -> Iterator[bytes]:
-    """The decompressed content, piece by piece; several gzip members are one content."""
-    unpack = isal_zlib.decompressobj(_GZIP)
-    is_gzip = False
+    """The decompressed content, piece by piece; several gzip members are one content.
+
+    Raises:
+        DamagedFile: it is not gzip, ends early, or fails its CRC.
+        TransientFailure: it changed while it was read.
+    """
+    if not file.size:
+        raise DamagedFile(file, "gzip ends early")
+    try:
+        with open_landed(landing, file) as stream, _Gzip(fileobj=stream) as content:
+            while text := content.read(_TEXT_BYTES):
+                yield text
+    except (EOFError, BadGzipFile, _BadDeflate) as error:
+        raise DamagedFile(file, _damage(landing, file, error)) from None
+
+
+def _damage(landing: Store, file: LandedFile, error: Exception) -> str:
     with open_landed(landing, file) as stream:
-        while compressed := unpack.unconsumed_tail or stream.read(_READ_BYTES):
-            is_gzip = is_gzip or compressed.startswith(_MAGIC)
-            if not is_gzip:
-                raise DamagedFile(file, "not gzip")
-            while compressed:
-                if unpack.eof:
-                    # Zeros may pad the end; anything else begins the next member.
-                    compressed = compressed.lstrip(b"\0")
-                    if not compressed:
-                        break
-                    unpack = isal_zlib.decompressobj(_GZIP)
-                try:
-                    text = unpack.decompress(compressed, _TEXT_BYTES)
-                except _BadGzip as error:
-                    raise DamagedFile(file, f"gzip is damaged ({error})") from None
-                if text:
-                    yield text
-                compressed = unpack.unused_data if unpack.eof else unpack.unconsumed_tail
-        if not unpack.eof:
-            raise DamagedFile(file, "gzip ends early")
+        if stream.read(len(_MAGIC)) != _MAGIC:
+            return "not gzip"
+    if isinstance(error, EOFError):
+        return "gzip ends early"
+    # Which would quote what it found.
+    of_header = str(error).startswith("Not a gzipped file")
+    return f"gzip is damaged ({'something else follows it' if of_header else error})"

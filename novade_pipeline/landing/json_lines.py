@@ -105,7 +105,7 @@ class JsonLines:
 
     def parse(self, chunk: Chunk) -> Parsed:
         """The rows of a chunk, its bad lines and its blank ones."""
-        plain = self._plain.read(chunk.parts)
+        plain = self._plain.read(chunk.text, chunk.size)
         rows = self._with_others(plain)
         if not plain.rest:
             return self._parsed(chunk, rows, plain.numbers, {})

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from novade_pipeline.lake.table import Column
+from novade_pipeline.landing.chunks import PADDING, Text
 from novade_pipeline.landing.compiled import scan
-from novade_pipeline.landing.compiled.steps import PADDING, Bytes, Integers
+from novade_pipeline.landing.compiled.steps import Integers
 
 _KINDS = {
     pa.string(): scan.TEXT,
@@ -55,7 +56,6 @@ class PlainLines:
             fields: the columns that a line has values for.
         """
         self._fields = fields
-        self._text: Bytes = np.empty(0, np.uint8)
         self.know([])
 
     def know(self, extra: Sequence[str]) -> None:
@@ -68,41 +68,34 @@ class PlainLines:
         names = [*(c.source for c in self._fields), *extra]
         self._columns, self._found = _columns(kinds, required, names), _room(kinds)
 
-    def read(self, parts: Sequence[bytes | memoryview]) -> Plain:
-        """Find the plain ones among whole lines, each ended by a newline, and read them."""
-        size = self._join(parts)
+    def read(self, text: Text, size: int) -> Plain:
+        """Find the plain lines, and read them.
+
+        Args:
+            text: whole lines, each ended by a newline, and `PADDING`.
+            size: of the lines.
+        """
+        assert not size or text[size - 1] == scan.NEWLINE, "compiled code reads up to one"
         batches, numbers, rest = [], [np.empty(0, np.int64)], {}
         at = seen = 0
         while at < size:
             found = _fresh(self._found)
-            at, rows, others = scan.scan(self._text, at, size, self._columns, found)
-            batches.append(self._batch(found, rows))
+            at, rows, others = scan.scan(text, at, size, self._columns, found)
+            batches.append(self._batch(text, found, rows))
             numbers.append(found.lines[:rows] + seen)
             for number, begin, end in found.rest[:others].tolist():
-                rest[seen + number] = self._text[begin:end].tobytes()
+                rest[seen + number] = text[begin:end].tobytes()
             seen += rows + others
         table = pa.Table.from_batches(batches, self._schema)
         fields = len(self._fields)
         extra = table.select(range(fields, table.num_columns))
         return Plain(table.select(range(fields)), extra, np.concatenate(numbers), rest)
 
-    def _join(self, parts: Sequence[bytes | memoryview]) -> int:
-        """Put the lines behind one another, where others were before; their size."""
-        size = sum(map(len, parts))
-        if len(self._text) < size + PADDING:
-            self._text = np.empty(size + PADDING, np.uint8)
-        at = 0
-        for part in parts:
-            self._text[at : at + len(part)] = np.frombuffer(part, np.uint8)
-            at += len(part)
-        assert not size or self._text[size - 1] == scan.NEWLINE, "compiled code reads up to one"
-        return size
-
-    def _batch(self, found: scan.Found, rows: int) -> pa.RecordBatch:
+    def _batch(self, text: Text, found: scan.Found, rows: int) -> pa.RecordBatch:
         """The rows that were found, in Arrow's memory."""
         offsets = np.empty((len(found.starts), rows + 1), np.int32)
         gathered = np.empty(int(found.lengths[:, :rows].sum(dtype=np.int64)) + PADDING, np.uint8)
-        scan.gather(self._text, found, rows, offsets, gathered)
+        scan.gather(text, found, rows, offsets, gathered)
         texts = pa.py_buffer(gathered)
         filled = found.filled[:, :rows]
         bits, counts = np.packbits(filled, 1, "little"), filled.sum(1)
@@ -124,7 +117,7 @@ class PlainLines:
 
 def compile_now() -> None:
     """Compile what a first load would wait for, a few seconds."""
-    PlainLines([]).read([b"{}\n"])
+    PlainLines([]).read(np.zeros(PADDING, np.uint8), 0)
     scan.count_lines(np.frombuffer(b"\n", np.uint8))
 
 

@@ -23,6 +23,7 @@ from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_t
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy
 from novade_pipeline.persons.marks import Identity
 from novade_pipeline.storage import Store
+from novade_pipeline_tests.landing.lines import padded
 from novade_pipeline_tests.places import NewStore, drop
 
 FIRST = datetime(2026, 3, 1, 22, tzinfo=UTC)
@@ -220,7 +221,7 @@ def chunk_of() -> Callable[..., Chunk]:
             pieces.append(Piece(file, 1, len(lines), at, at + len(text), True))
             parts.append(text)
             at += len(text)
-        return Chunk(tuple(parts), tuple(pieces))
+        return Chunk(padded(b"".join(parts)), at, tuple(pieces))
 
     return make
 

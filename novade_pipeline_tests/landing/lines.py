@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
-from novade_pipeline.landing.chunks import Chunk
+from novade_pipeline.landing.chunks import PADDING, Chunk, Text
 from novade_pipeline.landing.json_lines import Parsed
 from novade_pipeline.landing.plain_lines import Plain, PlainLines
 
@@ -92,14 +93,19 @@ def outcomes(parsed: Parsed) -> dict[tuple[str, int], Any]:
     return rows | bad
 
 
+def padded(lines: bytes) -> Text:
+    """As chunks have them."""
+    return np.array([*lines, *bytes(PADDING)], np.uint8)
+
+
 @contextmanager
 def nothing_is_plain() -> Iterator[None]:
     """All lines are read as those are that are not plain."""
     read = PlainLines.read
 
-    def give_back(self: PlainLines, parts: Sequence[bytes | memoryview]) -> Plain:
-        rest = b"".join(parts).split(b"\n")[:-1]
-        return replace(read(self, []), rest=dict(enumerate(rest)))
+    def give_back(self: PlainLines, text: Text, size: int) -> Plain:
+        rest = text[:size].tobytes().split(b"\n")[:-1]
+        return replace(read(self, text, 0), rest=dict(enumerate(rest)))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PlainLines, "read", give_back)

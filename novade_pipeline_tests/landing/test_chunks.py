@@ -30,7 +30,7 @@ def _lines(found: list[Chunk]) -> list[tuple[str, int, bytes]]:
     """(file, number, line) of every line, by what the pieces say."""
     told = []
     for chunk in found:
-        text = b"".join(chunk.parts)
+        text = chunk.text[: chunk.size].tobytes()
         for piece in chunk.pieces:
             lines = text[piece.start : piece.end].split(b"\n")[:-1]
             assert len(lines) == piece.lines
@@ -127,7 +127,6 @@ def test_a_large_file_has_several_chunks_of_whole_lines(
     lines = [b"%d" % (n**5) for n in range(60)]
     monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
     monkeypatch.setattr(chunks, "_TEXT_BYTES", 13)
-    monkeypatch.setattr(chunks, "_READ_BYTES", 5)
     for hour in range(2):
         shop.land(shop.name(hour), *lines)
     found = _read(shop)
@@ -173,9 +172,8 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure_that_passes(
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 1)
     monkeypatch.setattr(chunks, "_TEXT_BYTES", 8)
     # Of a file that is fetched at once, all is of the version that was listed.
-    monkeypatch.setattr(chunks, "_READ_BYTES", 16)
-    monkeypatch.setattr(azure_storage, "READ_BYTES", 16)
-    shop.land(shop.name(0), *[b"%d" % n for n in range(100)])
+    monkeypatch.setattr(azure_storage, "READ_BYTES", 2**17)
+    shop.land(shop.name(0), *RANDOM[: 2**19].split(b"\n"))
     found = read_chunks(shop.landing, _listed(shop))
     next(found)
     shop.land(shop.name(0), b"another")

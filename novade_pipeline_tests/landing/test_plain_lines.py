@@ -16,10 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from novade_pipeline.lake.table import Table
+from novade_pipeline.landing.chunks import PADDING
 from novade_pipeline.landing.compiled import scan
 from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, JsonLines
 from novade_pipeline.landing.plain_lines import Plain, PlainLines
-from novade_pipeline_tests.landing.lines import MakeChunk, nothing_is_plain, outcomes
+from novade_pipeline_tests.landing.lines import MakeChunk, nothing_is_plain, outcomes, padded
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 FRACTIONS = st.decimals(-(10**9), 10**9, places=3).map(float)
@@ -57,7 +58,8 @@ def _fields(table: Table) -> list[Any]:
 
 
 def read(plain: PlainLines, *lines: bytes) -> Plain:
-    return plain.read([line + b"\n" for line in lines])
+    text = b"".join(line + b"\n" for line in lines)
+    return plain.read(padded(text), len(text))
 
 
 def values(plain: PlainLines, field: str, *values: str) -> tuple[list[Any], list[int]]:
@@ -126,7 +128,7 @@ def test_lines_that_are_not_plain_keep_their_numbers_and_bytes(plain: PlainLines
 
 
 def test_nothing_is_nothing(plain: PlainLines, table: Table) -> None:
-    found = plain.read([])
+    found = plain.read(padded(b""), 0)
     assert (len(found.rows), found.rest) == (0, {})
     assert found.rows.column_names == [c.name for c in _fields(table)]
 
@@ -366,7 +368,8 @@ def sources() -> Iterator[Sequence[Path]]:
 
 
 def test_what_is_kept_compiled_is_of_these_sources(sources: Sequence[Path]) -> None:
-    parts = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    read = b"".join(path.read_bytes() for path in sources) + bytes(PADDING)
+    parts = hashlib.sha256(read).hexdigest()[:16]
     assert parts == scan.PARTS, "Numba looks at scan.py alone: write this into its PARTS."
 
 

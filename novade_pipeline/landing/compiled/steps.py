@@ -11,13 +11,14 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from novade_pipeline.landing.chunks import PADDING
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Smalls: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
 Numbers: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
-PADDING = 16
 QUOTE, BACKSLASH, SPACE = (ord(c) for c in '"\\ ')
 
 _INT64 = ir.IntType(64)

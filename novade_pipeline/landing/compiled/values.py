@@ -6,9 +6,9 @@ behind a line's end is never taken: a newline is part of no value.
 
 import numpy as np
 
+from novade_pipeline.landing.chunks import PADDING
 from novade_pipeline.landing.compiled.steps import (
     BACKSLASH,
-    PADDING,
     QUOTE,
     SPACE,
     Bytes,
