@@ -15,7 +15,7 @@ BESIDE = $(BIN)/novade sandbox with --events-per-hour $(EVENTS_PER_HOUR) --
 # what is wrong with the settings is told by the command that comes next.
 define LOAD
 import dbt.cli.main, matplotlib.figure, pandas
-from novade_pipeline.landing.plain_lines import compile_now
+from novade_pipeline.landing.warm_up import compile_now
 from novade_pipeline.settings import load_settings
 from novade_pipeline.definitions import build_definitions
 compile_now()

@@ -115,12 +115,6 @@ class PlainLines:
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
 
-def compile_now() -> None:
-    """Compile what a first load would wait for, a few seconds."""
-    PlainLines([]).read(np.zeros(PADDING, np.uint8), 0)
-    scan.count_lines(np.frombuffer(b"\n", np.uint8))
-
-
 def _columns(kinds: Sequence[int], required: Sequence[bool], names: Sequence[str]) -> scan.Columns:
     stores = [_store(kind) for kind in kinds]
     written = [json.dumps(name, ensure_ascii=False)[1:].encode() for name in names]

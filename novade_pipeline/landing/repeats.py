@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.lake.query import scratch
 from novade_pipeline.lake.table import Table
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -34,22 +33,23 @@ class Repeats:
         self._window = str(table.window)
         self._hour: datetime | None = None
         self._seen: list[Hashes] = []
-        self._connection = scratch()
 
     def first(self, rows: pa.Table) -> Mask | None:
         """True for each row that stands; None where all do."""
         if self._name is None or not len(rows):
             return None
         hours = rows[self._window].combine_chunks()
-        numbered = pa.table({"hour": hours, "key": rows[self._name], "row": np.arange(len(rows))})
+        hashes = hashes_of(rows[self._name])
         mask = np.ones(len(rows), bool)
-        hashed = self._ask("SELECT hash(key) AS a, hash('.' || key) AS b FROM numbered", numbered)
-        hashes = np.stack([hashed["a"].to_numpy(), hashed["b"].to_numpy()])
         order = np.argsort(hashes[0])
         if (np.diff(hashes[0][order]) == 0).any():
-            first = self._ask("SELECT min(row) AS row FROM numbered GROUP BY hour, key", numbered)
-            mask[:] = False
-            mask[first["row"].to_numpy()] = True
+            numbered = np.stack(
+                [hashes[1], hashes[0], hours.cast(pa.int64()).to_numpy().view("u8")]
+            )
+            # Of equal ones the first comes first.
+            by_key = np.lexsort(numbered)
+            same = (np.diff(numbered[:, by_key]) == 0).all(axis=0)
+            mask[by_key[1:][same]] = False
         if hours[0].as_py() == self._hour:
             same = self._is_in_hour(hours)
             for run in self._seen:
@@ -59,10 +59,6 @@ class Repeats:
             self._hour, self._seen = last, []
         self._remember(hashes[:, order[self._is_in_hour(hours)[order]]])
         return None if mask.all() else mask
-
-    def _ask(self, query: str, numbered: pa.Table) -> pa.Table:
-        self._connection.register("numbered", numbered)
-        return self._connection.sql(query).to_arrow_table()
 
     def _is_in_hour(self, hours: pa.Array) -> Mask:
         same: Mask = pc.equal(hours, pa.scalar(self._hour, hours.type)).to_numpy(
@@ -76,6 +72,19 @@ class Repeats:
             # Two sorted runs, which this kind of sort merges.
             run = joined[:, np.argsort(joined[0], kind="stable")]
         self._seen.append(run)
+
+
+def hashes_of(keys: pa.ChunkedArray) -> Hashes:
+    """128 bits of each key: [2, n]."""
+    # As in `json_lines`, a graph that is loaded does without.
+    from novade_pipeline.landing.compiled.hashes import hash_texts
+
+    texts = keys.cast(pa.string()).combine_chunks()
+    hashes: Hashes = np.empty((2, len(texts)), np.uint64)
+    _, offsets, content = texts.buffers()
+    places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    hash_texts(np.frombuffer(content or b"", np.uint8), places, hashes)
+    return hashes
 
 
 def _holds(run: Hashes, hashes: Hashes) -> Mask:

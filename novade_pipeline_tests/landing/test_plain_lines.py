@@ -5,10 +5,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import PADDING
-from novade_pipeline.landing.compiled import scan
+from novade_pipeline.landing.compiled import hashes, scan
 from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, JsonLines
 from novade_pipeline.landing.plain_lines import Plain, PlainLines
 from novade_pipeline_tests.landing.lines import MakeChunk, nothing_is_plain, outcomes, padded
@@ -360,17 +360,12 @@ def test_what_was_read_stays_when_more_is_read(plain: PlainLines) -> None:
     assert first.rows.to_pylist() == before
 
 
-@pytest.fixture(scope="module")
-def sources() -> Iterator[Sequence[Path]]:
-    """What is compiled with `scan.py`."""
+@pytest.mark.parametrize("module", [scan, hashes])
+def test_what_is_kept_compiled_is_of_these_sources(module: ModuleType) -> None:
     folder = Path(scan.__file__).parent
-    return [folder / "steps.py", folder / "values.py"]
-
-
-def test_what_is_kept_compiled_is_of_these_sources(sources: Sequence[Path]) -> None:
-    read = b"".join(path.read_bytes() for path in sources) + bytes(PADDING)
-    parts = hashlib.sha256(read).hexdigest()[:16]
-    assert parts == scan.PARTS, "Numba looks at scan.py alone: write this into its PARTS."
+    read = b"".join((folder / name).read_bytes() for name in ("steps.py", "values.py"))
+    parts = hashlib.sha256(read + bytes(PADDING)).hexdigest()[:16]
+    assert parts == module.PARTS, "Numba looks at this file alone: write this into its PARTS."
 
 
 def test_it_is_compiled_where_nothing_can_be_kept() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.repeats import Repeats
+from novade_pipeline.landing.repeats import Repeats, hashes_of
 from novade_pipeline.landing.source import Source
 from novade_pipeline.landing.tables import LandedRow
 
@@ -121,3 +121,58 @@ def test_a_table_that_is_keyed_by_place_has_no_repeats(source: Source, hour: Hou
     )
     rows: Any = pa.table({"upload_hour": [hour(0)] * 2, "file": ["a"] * 2, "line": [1, 1]})
     assert Repeats(by_place).first(rows) is None
+
+
+# From the reference implementation's own tools; all others agree.
+KNOWN = {
+    "": "00000000000000000000000000000000",
+    "hello": "cbd8a7b341bd9b025b1e906a48ae1d19",
+    "The quick brown fox jumps over the lazy dog": "e34bbc7bbc071b6c7a433ca9c49a9347",
+}
+
+
+@pytest.mark.parametrize(("key", "digits"), KNOWN.items())
+def test_keys_are_hashed_as_others_hash_them(key: str, digits: str) -> None:
+    one, two = hashes_of(pa.chunked_array([["before", key, "behind"]]))[:, 1]
+    assert f"{one:016x}{two:016x}" == digits
+
+
+@given(st.lists(st.text(max_size=50), max_size=8), st.integers(0, 8))
+def test_every_byte_of_a_key_counts_and_where_it_stands_does_not(
+    keys: list[str], skipped: int
+) -> None:
+    column = pa.chunked_array([keys, keys], pa.string()).slice(skipped)
+    found = [f"{one:016x}{two:016x}" for one, two in hashes_of(column).T.tolist()]
+    assert found == [_hash(key.encode()) for key in (keys + keys)[skipped:]]
+
+
+def _hash(key: bytes) -> str:
+    """MurmurHash3 in Python's numbers, which have no end."""
+    c1, c2, all_bits = 0x87C37B91114253D5, 0x4CF5AD432745937F, 2**64 - 1
+
+    def rotated(word: int, by: int) -> int:
+        return (word << by | word >> (64 - by)) & all_bits
+
+    def stirred(word: int, first: int, by: int, second: int) -> int:
+        return rotated(word * first & all_bits, by) * second & all_bits
+
+    def mixed(word: int) -> int:
+        word = (word ^ word >> 33) * 0xFF51AFD7ED558CCD & all_bits
+        word = (word ^ word >> 33) * 0xC4CEB9FE1A85EC53 & all_bits
+        return word ^ word >> 33
+
+    one = two = 0
+    for at in range(0, len(key), 16):
+        first, second = key[at : at + 8], key[at + 8 : at + 16]
+        one ^= stirred(int.from_bytes(first, "little"), c1, 31, c2)
+        if len(second) == 8:
+            one = (rotated(one, 27) + two) * 5 + 0x52DCE729 & all_bits
+        two ^= stirred(int.from_bytes(second, "little"), c2, 33, c1)
+        if len(second) == 8:
+            two = (rotated(two, 31) + one) * 5 + 0x38495AB5 & all_bits
+    one, two = one ^ len(key), two ^ len(key)
+    one = one + two & all_bits
+    two = two + one & all_bits
+    one, two = mixed(one), mixed(two)
+    one = one + two & all_bits
+    return f"{one:016x}{two + one & all_bits:016x}"

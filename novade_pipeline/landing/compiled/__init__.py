@@ -1,5 +1,5 @@
 """Reading plain lines of JSON at the speed of the machine: Python that Numba compiles.
 
-Numba keeps what it compiled until `scan.py` changes, and looks at no other file: a test tells when
-`scan.PARTS` has to change with the others.
+Numba keeps what it compiled until the file changes that it stands in, and looks at no other: a test
+tells when `PARTS` of `scan.py` and `hashes.py` have to change with what they are made of.
 """

@@ -20,7 +20,7 @@ from novade_pipeline.landing.compiled.steps import (
     same_ahead,
 )
 
-PARTS = "64913f4b769c1e2b"
+PARTS = "2c57b43d7e95be4c"
 """Of the sources that are compiled with this one."""
 
 # Kinds of columns.

@@ -17,6 +17,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Smalls: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
 Numbers: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
 Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
 QUOTE, BACKSLASH, SPACE = (ord(c) for c in '"\\ ')
@@ -45,6 +46,15 @@ def _byte_at(typing: Any, text: Any, at: Any) -> Any:
         return builder.zext(builder.load(builder.gep(data, [given[1]], inbounds=True)), _INT64)
 
     return numba.int64(text, numba.int64), code
+
+
+def _word_at(typing: Any, text: Any, at: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, given[0]).data
+        place = builder.gep(data, [given[1]], inbounds=True)
+        return _loaded(builder, builder.bitcast(place, _INT64.as_pointer()))
+
+    return numba.uint64(text, numba.int64), code
 
 
 def _sixteen(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
@@ -104,6 +114,8 @@ def _copy_ahead(typing: Any, target: Any, target_at: Any, text: Any, at: Any) ->
 
 byte_at = cast("Callable[[Bytes, int], int]", intrinsic(_byte_at))
 """(text, at): the byte; Numba would ask first whether it is to be counted from the end."""
+word_at = cast("Callable[[Bytes, int], np.uint64]", intrinsic(_word_at))
+"""(text, at): eight bytes as a number, the first the lowest."""
 plain_ahead = cast("Callable[[Bytes, int], int]", intrinsic(_plain_ahead))
 """(text, at): how many bytes, 16 at most, come before one that no JSON text holds as it is."""
 same_ahead = cast("Callable[[Bytes, int, Bytes, int], int]", intrinsic(_same_ahead))

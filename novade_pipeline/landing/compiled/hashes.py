@@ -1,0 +1,75 @@
+"""128 bits of each of many texts: MurmurHash3 for 64-bit machines, of seed 0.
+
+Austin Appleby's, in the public domain: https://github.com/aappleby/smhasher, `MurmurHash3.cpp`.
+"""
+
+import numpy as np
+
+from novade_pipeline.landing.compiled.steps import (
+    Bytes,
+    Hashes,
+    Smalls,
+    compiled,
+    part,
+    word_at,
+)
+
+PARTS = "2c57b43d7e95be4c"
+"""Of the sources that are compiled with this one."""
+
+_C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
+_N1, _N2 = np.uint64(0x52DCE729), np.uint64(0x38495AB5)
+_MIX1, _MIX2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_FIVE, _EIGHT, _33, _64 = np.uint64(5), np.uint64(8), np.uint64(33), np.uint64(64)
+_27, _31 = np.uint64(27), np.uint64(31)
+
+
+@compiled
+def hash_texts(text: Bytes, offsets: Smalls, hashes: Hashes) -> None:
+    """Hash texts that stand behind one another.
+
+    Args:
+        text: all of them.
+        offsets: where each begins, and where the last ends.
+        hashes: [2, n]: gets both halves of each.
+    """
+    for n in range(len(offsets) - 1):
+        at, end = offsets[n], offsets[n + 1]
+        size = np.uint64(end - at)
+        one = two = np.uint64(0)
+        while at + 16 <= end:
+            one ^= _rotated(word_at(text, at) * _C1, _31) * _C2
+            one = (_rotated(one, _27) + two) * _FIVE + _N1
+            two ^= _rotated(word_at(text, at + 8) * _C2, _33) * _C1
+            two = (_rotated(two, _31) + one) * _FIVE + _N2
+            at += 16
+        two ^= _rotated(_word(text, at + 8, end) * _C2, _33) * _C1
+        one ^= _rotated(_word(text, at, min(at + 8, end)) * _C1, _31) * _C2
+        one ^= size
+        two ^= size
+        one += two
+        two += one
+        one, two = _mixed(one), _mixed(two)
+        one += two
+        hashes[0, n], hashes[1, n] = one, two + one
+
+
+@part
+def _rotated(word: np.uint64, by: np.uint64) -> np.uint64:
+    return (word << by) | (word >> (_64 - by))
+
+
+@part
+def _mixed(word: np.uint64) -> np.uint64:
+    word = (word ^ (word >> _33)) * _MIX1
+    word = (word ^ (word >> _33)) * _MIX2
+    return word ^ (word >> _33)
+
+
+@part
+def _word(text: Bytes, at: int, end: int) -> np.uint64:
+    """The bytes up to the end, as a number, the first the lowest."""
+    word = np.uint64(0)
+    for place in range(end - 1, at - 1, -1):
+        word = (word << _EIGHT) | np.uint64(text[place])
+    return word

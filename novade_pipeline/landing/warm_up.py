@@ -1,0 +1,16 @@
+"""What a first load would wait for, some seconds, done ahead: Numba keeps it."""
+
+import numpy as np
+import pyarrow as pa
+
+from novade_pipeline.landing.chunks import PADDING
+from novade_pipeline.landing.compiled.scan import count_lines
+from novade_pipeline.landing.plain_lines import PlainLines
+from novade_pipeline.landing.repeats import hashes_of
+
+
+def compile_now() -> None:
+    """Compile what reads lines."""
+    PlainLines([]).read(np.zeros(PADDING, np.uint8), 0)
+    count_lines(np.frombuffer(b"\n", np.uint8))
+    hashes_of(pa.chunked_array([["key"]]))
