@@ -4,7 +4,6 @@ DuckDB reads a truncated gzip without an error, so whether a file was read to it
 length and CRC were right, is for `isal` to say. Small files share a chunk; a large one has several.
 """
 
-import mmap
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -83,8 +82,9 @@ class _Memory:
 
     def take(self) -> Text:
         """Memory for a chunk."""
-        size = CHUNK_BYTES + _TEXT_BYTES + PADDING
-        memory = self._free.pop() if self._free else np.frombuffer(mmap.mmap(-1, size), np.uint8)
+        # Lines may end a little before the whole of a chunk, and one more piece has to fit then.
+        size = CHUNK_BYTES + 2 * _TEXT_BYTES + PADDING
+        memory = self._free.pop() if self._free else np.empty(size, np.uint8)
         text = memory[:]
         weakref.finalize(text, self._free.append, memory)
         return text

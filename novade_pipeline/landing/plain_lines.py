@@ -5,8 +5,10 @@ other lines it gives back.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,8 @@ from novade_pipeline.lake.table import Column
 from novade_pipeline.landing.chunks import PADDING, Text
 from novade_pipeline.landing.compiled import scan
 from novade_pipeline.landing.compiled.steps import Integers
+
+Number = TypeVar("Number", np.uint8, np.int32, np.int64)
 
 _KINDS = {
     pa.string(): scan.TEXT,
@@ -93,8 +97,9 @@ class PlainLines:
 
     def _batch(self, text: Text, found: scan.Found, rows: int) -> pa.RecordBatch:
         """The rows that were found, in Arrow's memory."""
-        offsets = np.empty((len(found.starts), rows + 1), np.int32)
-        gathered = np.empty(int(found.lengths[:, :rows].sum(dtype=np.int64)) + PADDING, np.uint8)
+        offsets = _in_arrow((len(found.starts), rows + 1), np.int32)
+        size = int(found.lengths[:, :rows].sum(dtype=np.int64))
+        gathered = _in_arrow((size + PADDING,), np.uint8)
         scan.gather(text, found, rows, offsets, gathered)
         texts = pa.py_buffer(gathered)
         filled = found.filled[:, :rows]
@@ -145,5 +150,11 @@ def _room(kinds: Sequence[int]) -> scan.Found:
 
 def _fresh(room: scan.Found) -> scan.Found:
     """The same room, but for values, which Arrow keeps: theirs is new."""
-    values = np.empty_like(room.values)
+    values = _in_arrow(room.values.shape, np.int64)
     return room._replace(values=values, numbers=values.view(np.float64))
+
+
+def _in_arrow(shape: tuple[int, ...], dtype: type[Number]) -> np.ndarray[Any, np.dtype[Number]]:
+    """New memory of Arrow's, which other threads may free: NumPy's would stay with this one."""
+    memory = pa.allocate_buffer(math.prod(shape) * np.dtype(dtype).itemsize)
+    return np.frombuffer(memory, dtype).reshape(shape)

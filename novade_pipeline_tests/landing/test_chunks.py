@@ -10,7 +10,7 @@ import pytest
 from novade_pipeline import azure_storage
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.landing import chunks
-from novade_pipeline.landing.chunks import Chunk, damaged, read_chunks
+from novade_pipeline.landing.chunks import PADDING, Chunk, damaged, read_chunks
 from novade_pipeline.landing.files import DamagedFile, LandedFile, list_files
 
 Shop = Any
@@ -134,6 +134,23 @@ def test_a_large_file_has_several_chunks_of_whole_lines(
         (shop.name(hour), number, line) for hour in range(2) for number, line in enumerate(lines, 1)
     ]
     assert (len(found) > 1) == (chunk_bytes < 10_000)
+
+
+@pytest.mark.parametrize("more", range(0, 40, 3))
+def test_chunks_that_nobody_holds_give_their_memory_to_others(
+    more: int, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 512)
+    monkeypatch.setattr(chunks, "_TEXT_BYTES", 64)
+    shop.land(shop.name(0), *[b"x" * (20 + n % (20 + more)) for n in range(500)])
+    places, lines = set(), 0
+    for chunk in read_chunks(shop.landing, _listed(shop)):
+        places.add(chunk.text.ctypes.data)
+        lines += chunk.lines
+        assert len(chunk.text) == 512 + 2 * 64 + PADDING
+    assert lines == 500
+    # One is being filled meanwhile.
+    assert len(places) == 2
 
 
 def test_one_line_of_12_mb_is_one_line(shop: Shop) -> None:
