@@ -166,9 +166,6 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
             filling.add(b"\n")
             lines += 1
         filling.end_piece(file, first_line, lines, is_last=True)
-        if filling.whole >= CHUNK_BYTES:
-            yield filling.chunk()
-            filling = filling.next()
     if filling.pieces:
         yield filling.chunk()
 

@@ -112,12 +112,15 @@ class JsonLines:
         places, lines = np.array(list(plain.rest)), list(plain.rest.values())
         filled = [i for i, text in enumerate(lines) if text.strip()]
         more, good, reasons = self._closer(lines, filled)
+        rows = pa.concat_tables([rows, more])
         numbers = np.concatenate([plain.numbers, places[good]])
-        order = np.argsort(numbers)
+        if (np.diff(numbers) < 0).any():
+            order = np.argsort(numbers)
+            rows, numbers = rows.take(pa.array(order)), numbers[order]
         return self._parsed(
             chunk,
-            pa.concat_tables([rows, more]).take(pa.array(order)),
-            numbers[order],
+            rows,
+            numbers,
             {int(places[i]): (reason, lines[i]) for i, reason in reasons.items()},
             np.sort(np.concatenate([plain.numbers, places[filled]])),
         )
