@@ -35,6 +35,7 @@ _SHORTEST_TIME = len("2019-11-12 14:43:52")
 _FAST_LINE_BYTES = 2**21
 _MOST_EXTRA_FIELDS = 200
 _LINE = re.compile(rb"in line (\d+)")
+_NOT_IN_SQL = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ class FastLines:
         known = len(self.extra)
         taken = {name.lower() for name in (*self._known, *self.extra)}
         for name in sorted(set(fields) - self._known - set(self.extra)):
-            # A name with a zero in it cannot be written in SQL.
-            usable = name and "\0" not in name and name.lower() not in taken
+            # A name with a zero in it, or with half of a pair, cannot be written in SQL.
+            usable = name and not _NOT_IN_SQL.search(name) and name.lower() not in taken
             if usable and len(self.extra) < _MOST_EXTRA_FIELDS:
                 self.extra.append(name)
                 taken.add(name.lower())

@@ -9,7 +9,6 @@ neighbours.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -156,9 +155,7 @@ class JsonLines:
         Returns:
             (rows, for each of them the position of its line, position -> why it is no row).
         """
-        with suppress(ValueError, RecursionError):
-            value = json.loads(lines[filled[0]]) if filled else None
-            self._learn(value if isinstance(value, dict) else ())
+        self._learn(_keys(lines[filled[0]]) if filled else ())
         rows = self._fast([b"\n".join([lines[i] for i in filled]) + b"\n"])
         if not isinstance(rows, Refused) and len(rows) == len(filled):
             return rows, filled, {}
@@ -307,6 +304,15 @@ class JsonLines:
                     outside = pc.or_(pc.less(values, first), pc.greater_equal(values, last))
                     found += _at(outside, f"{column.name}: expected a time, found none near ours")
         return found or None
+
+
+def _keys(line: bytes) -> Iterable[str]:
+    """The fields of a line, if it is an object."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return ()
+    return value if isinstance(value, dict) else ()
 
 
 @cache

@@ -63,6 +63,7 @@ NAMES = (
     *("UUID", "count", "$COUNT", "upload_hour", "file", "line", "other_fields", "extra", "Extra"),
     *("", "a/b", "a~b", 'a\\"b', "a'b", "a.b", "$.x", "0", "é", "É", "*", "\\n", "\\u0000", "/"),
     *("text", "json", "column0", "filename", "i", "null", "extra_1", "s\\u0000"),
+    *("\\ud800", "x\\udc00y", "\\ud83d\\ude00"),
 )
 ODD_LINES = (
     *(b"", b" ", b"\t", b"\r", b" \r", b"\x0b", b"\x0c", b"\x00", b"\xef\xbb\xbf", b"\xc2\xa0"),

@@ -201,6 +201,7 @@ REASONS = {
     b'{"uuid": "a", "x":': "expected JSON, found at character 19: Expecting value",
     b'{"uuid":"a\xff"}': "expected UTF-8, found another byte at position 11",
     b'{"uuid":"\\ud800"}': "expected JSON, found something else",
+    b'{"uuid":"a","\\ud800":1}': "expected JSON, found something else",
 }
 
 
@@ -258,6 +259,17 @@ def test_a_time_with_an_offset_is_that_moment(parser: JsonLines, chunk_of: MakeC
     ]
     found = parser.parse(chunk_of(lines)).rows["at"].to_pylist()
     assert [f"{at:%d %H:%M}" for at in found] == ["01 20:00", "02 03:30", "01 22:00"]
+
+
+@pytest.mark.parametrize("name", ["\\ud800", "x\\udc00y"])
+def test_half_a_pair_in_a_fields_name_stops_no_line_to_come(
+    name: str, parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    lines = [f'{{"uuid":"a","{name}":1}}'.encode(), b'{"uuid":"b","new":1}']
+    for _ in range(2):
+        parsed = parser.parse(chunk_of(lines))
+        assert [bad.reason for bad in parsed.bad] == ["expected JSON, found something else"]
+        assert parsed.rows["other_fields"].to_pylist() == ['{"new":1}']
 
 
 def test_more_unknown_fields_than_a_template_holds_are_all_kept(
