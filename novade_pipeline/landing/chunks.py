@@ -38,17 +38,11 @@ class Piece:
         file: where they came from.
         first_line: the number of the first one in its file, from 1.
         lines: how many.
-        start: the byte offset of the first one in the chunk.
-        end: the byte offset after the last one's newline.
-        is_last: the file ends with this piece.
     """
 
     file: LandedFile
     first_line: int
     lines: int
-    start: int
-    end: int
-    is_last: bool
 
 
 @dataclass(frozen=True)
@@ -119,11 +113,6 @@ class _Filling:
         self._text[self.size : end] = text
         self.size = end
 
-    def end_piece(self, file: LandedFile, first_line: int, lines: int, *, is_last: bool) -> None:
-        """All whole lines since the last piece are one of the file."""
-        start = self.pieces[-1].end if self.pieces else 0
-        self.pieces.append(Piece(file, first_line, lines, start, self.whole, is_last))
-
     def chunk(self) -> Chunk:
         """The whole lines."""
         return Chunk(self._text, self.whole, tuple(self.pieces))
@@ -158,14 +147,14 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
                     f"{first_line + lines} is longer",
                 )
             if filling.whole >= CHUNK_BYTES:
-                filling.end_piece(file, first_line, lines, is_last=False)
+                filling.pieces.append(Piece(file, first_line, lines))
                 yield filling.chunk()
                 filling = filling.next()
                 first_line, lines = first_line + lines, 0
         if filling.size > filling.whole:
             filling.add(b"\n")
             lines += 1
-        filling.end_piece(file, first_line, lines, is_last=True)
+        filling.pieces.append(Piece(file, first_line, lines))
     if filling.pieces:
         yield filling.chunk()
 

@@ -118,7 +118,7 @@ class RecordRows:
         return json.dumps(others, ensure_ascii=False, default=str) if others else None
 
     def _parsed(self, file: LandedFile, batch: "_Batch") -> Parsed:
-        piece = Piece(file, 1, batch.records, 0, 0, is_last=False)
+        piece = Piece(file, 1, batch.records)
         entries, count = batch.entries, len(batch.entries)
         assert file.hour is not None
         landed = {

@@ -218,7 +218,7 @@ def chunk_of() -> Callable[..., Chunk]:
         for number, lines in enumerate(files):
             text = b"".join(line + b"\n" for line in lines)
             file = LandedFile(f"file {number}", "1", len(text), FIRST, FIRST)
-            pieces.append(Piece(file, 1, len(lines), at, at + len(text), True))
+            pieces.append(Piece(file, 1, len(lines)))
             parts.append(text)
             at += len(text)
         return Chunk(padded(b"".join(parts)), at, tuple(pieces))
