@@ -18,12 +18,13 @@ from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import JsonLines
 from novade_pipeline.landing.ledger import Rules, Wanted
 from novade_pipeline.landing.load import LoadReport, load
+from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline.landing.source import Source, find_wanted
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy
 from novade_pipeline.persons.marks import Identity
 from novade_pipeline.storage import Store
-from novade_pipeline_tests.landing.lines import padded
+from novade_pipeline_tests.landing.lines import fields_of, padded
 from novade_pipeline_tests.places import NewStore, drop
 
 FIRST = datetime(2026, 3, 1, 22, tzinfo=UTC)
@@ -238,3 +239,9 @@ def parser() -> Iterator[JsonLines]:
 def hour() -> Callable[[int], datetime]:
     """The hour that a number stands for."""
     return lambda number: FIRST + timedelta(hours=number)
+
+
+@pytest.fixture
+def plain(table: Table) -> PlainLines:
+    """Reads plain lines of plays."""
+    return PlainLines(fields_of(table))

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
+from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import PADDING, Chunk, Text
-from novade_pipeline.landing.json_lines import Parsed
+from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, Parsed
 from novade_pipeline.landing.plain_lines import Plain, PlainLines
 
 GOOD = b'{"uuid":"a","$count":1,"at":"2026-03-01 22:00:00.000001","properties":{"x":[1]}}'
@@ -49,6 +51,7 @@ DOCUMENTS = (
     *('{"a":1.10,"a":null}', '{"a":"' + "é" * 99 + '"}', "null", "1e400", "NaN", '"null"'),
 )
 VALUES = tuple(dict.fromkeys((*NUMBERS, *WORDS, *TEXTS, *TIMES, *DOCUMENTS)))
+MOMENTS = st.datetimes(datetime(1899, 1, 1), datetime(2201, 1, 1))
 FITTING = {
     "$count": NUMBERS,
     "share": NUMBERS,
@@ -111,3 +114,20 @@ def nothing_is_plain() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PlainLines, "read", give_back)
         yield
+
+
+def fields_of(table: Table) -> list[Any]:
+    """The columns that a line has values for."""
+    return [c for c in table.columns if c.name not in (*LANDED, OTHER_FIELDS)]
+
+
+def read(plain: PlainLines, *lines: bytes) -> Plain:
+    """What a reader of plain lines makes of lines."""
+    text = b"".join(line + b"\n" for line in lines)
+    return plain.read(padded(text), len(text))
+
+
+def values(plain: PlainLines, field: str, *values: str) -> tuple[list[Any], list[int]]:
+    """(what the plain ones among the values are, which are not plain)."""
+    found = read(plain, *(f'{{"uuid":"a","{field}":{value}}}'.encode() for value in values))
+    return found.rows[field.strip("$")].to_pylist(), list(found.rest)
