@@ -106,6 +106,9 @@ def outcome_of(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
             name = "/".join(made.asset_key.path)
             told = {key: value.value for key, value in made.metadata.items()}
             outcome = assets.setdefault(name, AssetOutcome())
+            if "dagster/row_count" not in told:
+                # One of several partitions: the newest has what is told of all.
+                continue
             outcome.rows = _number(told.get("dagster/row_count"))
             outcome.unchanged = bool(told.get("unchanged"))
             seconds[name] = _number(told.get("seconds")) or 0.0

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
+    ByteSize,
     Field,
     PrivateAttr,
     SecretStr,
@@ -23,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from novade_pipeline.domains import modules
 from novade_pipeline.errors import UserError
+from novade_pipeline.lake.memory import LEAST, set_budget
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import Store, store
 
@@ -93,6 +95,11 @@ class Settings(BaseSettings):
     history_start: date = Field(
         date(2018, 1, 1), description="The first upload day that the graph has a partition for."
     )
+    memory: ByteSize | None = Field(
+        None,
+        description="What a process may take, 0.5 GB for the libraries beside it: 2GB, 1500MiB; a "
+        "sixteenth of the machine's or container's, but at least 1 GiB, or half of what there is.",
+    )
     personal_data: Literal["keep", "hash", "drop"] = Field(
         "keep", description="What becomes of personal data at the first write."
     )
@@ -150,6 +157,16 @@ class Settings(BaseSettings):
                 f"{path.name}; name it warehouse.duckdb"
             )
         return path
+
+    @field_validator("memory")
+    @classmethod
+    def _is_enough(cls, size: ByteSize | None) -> ByteSize | None:
+        if size is not None and size < LEAST:
+            raise ValueError(
+                f"expected at least {ByteSize(LEAST).human_readable()}, found "
+                f"{size.human_readable()}; with less the marts cannot be built"
+            )
+        return size
 
     @field_validator("landing_queue_url")
     @classmethod
@@ -243,6 +260,7 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
     settings, *of_domains = parts
     assert isinstance(settings, Settings)
     settings._domains.update({type(part): part for part in of_domains})
+    set_budget(settings.memory)
     return settings
 
 

@@ -12,18 +12,67 @@
   (select generation from novade.model where model = {{ quoted_model() }})
 {% endmacro %}
 
-{# Rows of a log of an upstream model that this model has not taken in yet. #}
-{% macro is_new(upstream) %}
-  generation > (
-    select version from novade.taken_in
-    where model = {{ quoted_model() }} and source = 'marts.{{ upstream }}'
+{# Rows of the log of an upstream model that this model has not taken in yet. #}
+{% macro changes_of(upstream) %}
+  (
+    select * from novade.changes
+    where model = '{{ upstream }}' and generation > (
+      select version from novade.taken_in
+      where model = {{ quoted_model() }} and source = 'marts.{{ upstream }}'
+    )
+  )
+{% endmacro %}
+
+{# For hooks: a source has another version than this model has taken in. #}
+{% macro source_has_changed(domain, table) %}
+  {%- if not execute -%}{{ return(false) }}{%- endif -%}
+  {{ return(run_query(
+    "select not exists (from novade.taken_in as taken join novade.pinned as pinned using (source)"
+    ~ "   where taken.model = '" ~ model.name ~ "' and source = '" ~ domain ~ "." ~ table ~ "'"
+    ~ "   and taken.version = pinned.version"
+    ~ "   and taken.table_id is not distinct from pinned.table_id)"
+  ).rows[0][0]) }}
+{% endmacro %}
+
+{# Windows that an upstream model has touched since this model took it in. #}
+{% macro touched_by(upstream) %}
+  (
+    select window_start from novade.touched
+    where model = '{{ upstream }}' and generation > (
+      select version from novade.taken_in
+      where model = {{ quoted_model() }} and source = 'marts.{{ upstream }}'
+    )
   )
 {% endmacro %}
 
 {#
-  Opens the transaction. Whether the model is built whole is decided once, here: later hooks see
-  books and tables that this very build has changed.
+  Overrides dbt's own, for the materialization `touched`: whether the model will be computed in part.
+  It is decided once, before the build: `begin_generation` writes it down, and hooks ask the books.
 #}
+{% macro is_incremental() %}
+  {%- if not execute or model.config.materialized != "touched" -%}{{ return(false) }}{%- endif -%}
+  {{ return(load_relation(this) is not none and not should_full_refresh()) }}
+{% endmacro %}
+
+{#
+  Overrides dbt's own: beside --full-refresh, a model is built whole when the books say so, or when
+  the log of a model that it follows no longer reaches back to what it has taken in.
+#}
+{% macro should_full_refresh() %}
+  {%- if not execute -%}{{ return(false) }}{%- endif -%}
+  {%- if flags.FULL_REFRESH -%}{{ return(true) }}{%- endif -%}
+  {%- set upstream = model.refs | map(attribute="name") | list -%}
+  {%- set found = run_query(
+    "select exists (from novade.model where model = '" ~ model.name ~ "' and rebuild is not null)"
+    ~ " or exists (from novade.model as upstream left join novade.taken_in as taken"
+    ~ "   on taken.model = '" ~ model.name ~ "' and taken.source = 'marts.' || upstream.model"
+    ~ "   where upstream.model in ('" ~ (upstream | join("', '")) ~ "')"
+    ~ "   and coalesce(taken.version, -1) < upstream.since)"
+  ) -%}
+  {{ return(found.rows[0][0]) }}
+{% endmacro %}
+
+{# Opens the transaction. #}
 {% macro begin_generation() %}
   update novade.model
   set generation = generation + 1, whole = {{ not is_incremental() }}
@@ -51,30 +100,29 @@
   {% endfor %}
   {% if not is_in_part() %}
   update novade.model set since = generation where model = {{ quoted_model() }};
+  delete from novade.changes where model = {{ quoted_model() }};
+  delete from novade.touched where model = {{ quoted_model() }};
   {% endif %}
   update novade.model set code = wanted_code, rebuild = null where model = {{ quoted_model() }};
-  delete from novade.changed_days where model = {{ quoted_model() }};
+  delete from novade.changed_windows where model = {{ quoted_model() }};
 {% endmacro %}
 
-{# Days that this generation touched, before or after: what is published again. #}
-{% macro log_days(days) %}
-  {% if is_in_part() %}
-  insert into novade.touched_days
-    select {{ quoted_model() }}, {{ this_generation() }}, day from ({{ days }}) as days(day);
-  {% else %}
-  delete from novade.touched_days where model = {{ quoted_model() }};
-  {% endif %}
+{# In part: the windows that this generation touched, which are published and tested again. #}
+{% macro log_touched(windows) %}
+{% if is_in_part() %}
+  insert into novade.touched
+    select distinct {{ quoted_model() }}, {{ this_generation() }}, cast(window_start as timestamptz)
+    from ({{ windows }}) as windows(window_start);
+{% endif %}
 {% endmacro %}
 
-{#
-  Rows of these days. DuckDB prunes a Delta table's files by a range, and not by a list: a range
-  keeps the files of other days closed, as far as days that change lie together.
-#}
-{% macro is_changed_day(column, days) %}
-  {%- if days -%}
-  {{ column }} between date '{{ days | min }}' and date '{{ days | max }}'
-  and {{ column }} in ({% for day in days %}date '{{ day }}'{{ ", " if not loop.last }}{% endfor %})
-  {%- else -%}
-  false
-  {%- endif -%}
+{# The windows of sources that changed since this model took them in, as the books know them. #}
+{% macro changed_windows() %}
+  {%- if not execute -%}{{ return([]) }}{%- endif -%}
+  {{ return(run_query(
+    "select cast(window_start as varchar), cast(window_end as varchar),"
+    ~ " cast(cast(window_start as date) as varchar),"
+    ~ " cast(cast(window_end - interval 1 microsecond as date) as varchar)"
+    ~ " from novade.changed_windows where model = '" ~ model.name ~ "' order by 1"
+  ).rows) }}
 {% endmacro %}

@@ -1,110 +1,119 @@
+{#
+  An id as somebody meant it: what SDKs and their callers send in the place of none is none. Of the
+  values that Amplitude itself refuses (https://amplitude.com/docs/apis/analytics/http-v2), and of
+  those that a missing value becomes as text. Zeros alone, with or without hyphens, are none either.
+#}
+{% macro meant_id(id) %}
+  case when lower(trim({{ id }})) not in (
+      '', 'null', '(null)', '<null>', 'nil', 'none', 'undefined', 'nan', 'n/a', 'na', 'unknown',
+      'anonymous', '-1', 'true', 'false', '[]', '{}', '[object object]'
+    ) and replace(replace(trim({{ id }}), '-', ''), '0', '') <> ''
+    then {{ id }}
+  end
+{% endmacro %}
+
+{#
+  Whether an event's time is told by a clock that is off: further from its upload hour than the
+  settings allow.
+#}
+{% macro clock_is_off(event) %}
+  ({{ event }}.event_time > {{ event }}.upload_hour
+      + interval {{ 1 + var("clock_ahead_hours") }} hour
+    or {{ event }}.event_time < {{ event }}.upload_hour
+      - interval {{ var("clock_behind_days") }} day)
+{% endmacro %}
+
 {# Who an event belongs to: the Amplitude user after all merges; without one, a stand-in. #}
 {% macro person_id(event, identity) %}
   coalesce(
     {{ identity }}.survivor_id,
     {{ event }}.amplitude_id,
     -- Negative, so that it is never one of Amplitude's own, and the same in every build.
-    -1 - (md5_number_lower(
-      case
-        when {{ event }}.user_id is not null then 'user:' || {{ event }}.user_id
-        when {{ event }}.device_id is not null then 'device:' || {{ event }}.device_id
-        else 'event:' || {{ event }}.uuid
-      end
-    ) & 9223372036854775807)::bigint
+    -1 - {{ number_of_text(
+      "case when " ~ event ~ ".user_id is not null then 'user:' || " ~ event ~ ".user_id"
+      ~ " when " ~ event ~ ".device_id is not null then 'device:' || " ~ event ~ ".device_id"
+      ~ " else 'event:' || " ~ event ~ ".uuid end"
+    ) }}
   )
 {% endmacro %}
 
-{#
-  The events whose standing copy may have changed: those with a copy in a changed upload day, then
-  or now, and those that belong to somebody else since a merge.
-#}
-{% macro touch_events() %}
-{% if is_in_part() %}
-  {% set days = run_query(
-    "select distinct day from novade.changed_days where model = '" ~ model.name ~ "' order by 1"
-  ).columns[0].values() %}
-  create or replace temp table touched_event_enhanced as
-    select uuid from {{ source('amplitude', 'events') }}
-    where {{ is_changed_day('upload_date', days) }}
-    union
-    select uuid from {{ this }} where {{ is_changed_day('upload_date', days) }}
-    union
-    select standing.uuid
-    from {{ this }} as standing
-    left join {{ source('amplitude', 'identities') }} as identity using (amplitude_id)
-    where standing.amplitude_id is not null
-      and standing.person_id <> coalesce(identity.survivor_id, standing.amplitude_id);
-
-  create or replace temp table replaced_event_enhanced as
-    select uuid, event_date, person_id, session_id from {{ this }}
-    where uuid in (select uuid from touched_event_enhanced);
-
-  create or replace temp table standing_copies as
-    {{ standing_copies("uuid in (select uuid from touched_event_enhanced)") }};
-{% endif %}
-{% endmacro %}
-
-{# Of several copies of an event, the one with the lowest (upload_hour, file, line) stands. #}
-{% macro standing_copies(condition) %}
-    select
-      uuid,
-      unnest(min(struct_pack(upload_hour := upload_hour, file := file, line := line)))
-    from {{ source('amplitude', 'events') }}
-    where {{ condition }}
-    group by uuid
-{% endmacro %}
-
-{# A view of the few upload days that hold the standing copies of touched events. #}
-{% macro narrow_events() %}
-{% if is_in_part() %}
-  {% set days = run_query(
-    "select distinct cast(upload_hour as date) from standing_copies order by 1"
-  ).columns[0].values() %}
-  create or replace temp view candidate_events as
-    select * from {{ source('amplitude', 'events') }} where {{ is_changed_day('upload_date', days) }};
-{% endif %}
-{% endmacro %}
-
-{#
-  Tells the models downstream what changed: where touched events were and are, and, since new users
-  count on their first day, the first days that moved.
-#}
-{% macro log_event_changes() %}
-{% if is_in_part() %}
-  insert into novade.event_changes
-    with replaced as (
-      select event_date, person_id, session_id, 'old' as side from replaced_event_enhanced
-      union all
-      select event_date, person_id, session_id, 'new' as side from {{ this }}
-      where uuid in (select uuid from touched_event_enhanced)
-    ),
-    untouched as (
-      select person_id, min(event_date) as day from {{ this }}
-      where person_id in (select person_id from replaced)
-        and uuid not in (select uuid from touched_event_enhanced)
-      group by person_id
-    ),
-    first_days as (
-      select
-        person_id,
-        least(min(replaced.event_date) filter (side = 'old'), any_value(untouched.day)) as before,
-        least(min(replaced.event_date) filter (side = 'new'), any_value(untouched.day)) as after
-      from replaced left join untouched using (person_id)
-      group by person_id
+{# The rows of a relation in the changed windows, each window read by itself: others' files stay closed. #}
+{% macro in_changed_windows(relation, columns="*") %}
+  {%- set windows = changed_windows() -%}
+  {%- if windows | length > 32 %}
+  select {{ columns }} from {{ relation }} as landed
+  where upload_date between cast('{{ windows[0][2] }}' as date) and cast('{{ windows[-1][3] }}' as date)
+    and exists (
+      select 1 from novade.changed_windows as changed
+      where changed.model = {{ quoted_model() }}
+        and landed.upload_hour >= changed.window_start and landed.upload_hour < changed.window_end
     )
-    select distinct {{ this_generation() }}, event_date, person_id, session_id from replaced
-    union
-    select {{ this_generation() }}, unnest([before, after]), person_id, null from first_days
-    where before is distinct from after;
-  delete from novade.event_changes where event_date is null;
-{% else %}
-  delete from novade.event_changes;
+  {%- else %}
+  {%- for start, end, first_day, last_day in windows %}
+  select {{ columns }} from {{ relation }}
+  where upload_date between cast('{{ first_day }}' as date) and cast('{{ last_day }}' as date)
+    and upload_hour >= cast('{{ start }}' as timestamptz)
+    and upload_hour < cast('{{ end }}' as timestamptz)
+  {{ "union all" if not loop.last }}
+  {%- else %}
+  select {{ columns }} from {{ relation }} where false
+  {%- endfor %}
+  {%- endif %}
+{% endmacro %}
+
+{#
+  The hours that are computed again, and, where merges have changed, the events of other hours that
+  belong to somebody else since.
+#}
+{% macro touch_event_enhanced() %}
+{% if is_in_part() %}
+  create or replace temp table touched_event_enhanced as
+    select distinct upload_hour from (
+      {{ in_changed_windows(source("amplitude", "events"), "upload_hour") }}
+      union all
+      {{ in_changed_windows(this, "upload_hour") }}
+    );
+  {{ log_changes(this ~ " where upload_hour in (select upload_hour from touched_event_enhanced)") }}
 {% endif %}
-  {{ log_days(
-    "select distinct event_date from (
-       select event_date from replaced_event_enhanced
-       union all
-       select event_date from " ~ this ~ " where uuid in (select uuid from touched_event_enhanced)
-     )"
-  ) }}
+{% if is_in_part() and source_has_changed("amplitude", "identities") %}
+  create or replace temp table moved as
+    select
+      coalesce(former.amplitude_id, present.amplitude_id) as amplitude_id,
+      coalesce(present.survivor_id, former.amplitude_id) as person_id
+    from novade.identity as former
+    full join {{ source("amplitude", "identities") }} as present
+      on former.amplitude_id = present.amplitude_id
+    where former.survivor_id is distinct from present.survivor_id;
+  create or replace temp table moved_events as
+    select distinct upload_hour from {{ this }}
+    where amplitude_id in (select amplitude_id from moved);
+  {{ log_changes(this ~ " where amplitude_id in (select amplitude_id from moved)") }}
+  update {{ this }} as event
+  set
+    person_id = moved.person_id,
+    session_key = {{ session_key("moved.person_id", "event.session_id") }}
+  from moved where event.amplitude_id = moved.amplitude_id;
+  {{ log_changes(this ~ " where amplitude_id in (select amplitude_id from moved)") }}
+  {{ log_touched("select upload_hour from moved_events") }}
+{% endif %}
+{% if not is_in_part() or source_has_changed("amplitude", "identities") %}
+  create or replace table novade.identity as
+    select amplitude_id, survivor_id from {{ source("amplitude", "identities") }};
+{% endif %}
+{% endmacro %}
+
+{% macro session_key(person_id, session_id) %}{{ person_id }} || ':' || {{ session_id }}{% endmacro %}
+
+{# Writes down, for the models that follow, to whom and when touched events belong. #}
+{% macro log_changes(events) %}
+  insert into novade.changes (model, generation, event_date, person_id, session_id)
+    select distinct {{ quoted_model() }}, {{ this_generation() }}, event_date, person_id, session_id
+    from {{ events }};
+{% endmacro %}
+
+{% macro log_event_enhanced() %}
+{% if is_in_part() %}
+  {{ log_changes(this ~ " where upload_hour in (select upload_hour from touched_event_enhanced)") }}
+  {{ log_touched("select upload_hour from touched_event_enhanced") }}
+{% endif %}
 {% endmacro %}

@@ -25,7 +25,9 @@
   The texts at the keys of a JSON object that are called so, whatever their case. Only a text, or a
   list of them: of anything else a hash would make another text.
 #}
-{% macro texts_at(json, names, lists=false) %}
+{% macro texts_at(json, names, lists=false) %}{{ adapter.dispatch("texts_at")(json, names, lists) }}{% endmacro %}
+
+{% macro duckdb__texts_at(json, names, lists) %}
   flatten(list_transform(
     list_filter(
       coalesce(json_keys({{ json }}), []),
@@ -39,6 +41,113 @@
       else []
     end
   ))
+{% endmacro %}
+
+{% macro spark__texts_at(json, names, lists) %}
+  flatten(transform(
+    filter(
+      coalesce(json_object_keys({{ json }}), array()),
+      key -> lower(key) in ({% for name in names %}'{{ name }}'{{ ", " if not loop.last }}{% endfor %})
+    ),
+    key -> case
+      when from_json({{ json }}, 'map<string,variant>')[key]::string is not null
+        and schema_of_variant(from_json({{ json }}, 'map<string,variant>')[key]) = 'STRING'
+        then array(from_json({{ json }}, 'map<string,variant>')[key]::string)
+      {% if lists -%}
+      when schema_of_variant(from_json({{ json }}, 'map<string,variant>')[key]) like 'ARRAY%'
+        then cast(from_json({{ json }}, 'map<string,variant>')[key] as array<string>)
+      {%- endif %}
+      else array()
+    end
+  ))
+{% endmacro %}
+
+{#
+  By what an account is known: each key with the step at which it is looked at. Deleted records are
+  known by nothing.
+#}
+{% macro account_keys() %}
+    with accounts as (
+        select
+            id as account_id,
+            {{ folded("name") }} as name,
+            {{ web_domain("website") }} as domain
+        from {{ source("salesforce", "account") }}
+        where not is_deleted
+    ),
+
+    addresses as (
+        select 'contact_email' as key_kind, {{ address("contact.email") }} as address, account_id
+        from {{ source("salesforce", "contact") }} as contact
+        inner join accounts using (account_id)
+        where not contact.is_deleted
+        union all
+        select 'lead_email', {{ address("lead.email") }}, accounts.account_id
+        from {{ source("salesforce", "lead") }} as lead
+        inner join accounts on lead.converted_account_id = accounts.account_id
+        where not lead.is_deleted and lead.is_converted
+    )
+
+    select step, way, key_kind, key, account_id
+    from (
+        select 1 as step, 'email' as way, key_kind, address as key, account_id from addresses
+        union
+        select 2, 'domain', 'account_website', domain, account_id from accounts
+        union
+        select 3, 'domain', 'contact_domain', {{ domain_of("address") }}, account_id
+        from addresses
+        where key_kind = 'contact_email'
+        union
+        select 4, 'group', 'account_name', name, account_id from accounts
+    ) as known
+    where key is not null
+{% endmacro %}
+
+{# Users whose history changed; all of the chat where the chat has. #}
+{% macro touch_customer_keys() %}
+{% if is_in_part() %}
+  create or replace temp table touched_customer_keys as
+    select distinct 'product_user' as kind, cast(person_id as {{ text_type() }}) as subject_id
+    from {{ changes_of("user_enhanced") }}
+    {% if source_has_changed("drift", "contacts") or source_has_changed("drift", "accounts") %}
+    union
+    select distinct kind, subject_id from {{ this }} where kind <> 'product_user'
+    union
+    select 'chat_contact', cast(id as {{ text_type() }}) from {{ source("drift", "contacts") }}
+    union
+    select 'chat_account', account_id from {{ source("drift", "accounts") }}
+    {% endif %};
+{% endif %}
+{% endmacro %}
+
+{% macro log_customer_keys() %}
+{% if is_in_part() %}
+  insert into novade.changes (model, generation, kind, subject_id)
+    select {{ quoted_model() }}, {{ this_generation() }}, kind, subject_id
+    from touched_customer_keys;
+{% endif %}
+{% endmacro %}
+
+{# Whose keys have changed, and whoever has a key that an account has gained or lost. #}
+{% macro touch_customer_matches() %}
+  create or replace temp table present_account_key as
+    {{ account_keys() }};
+{% if is_in_part() %}
+  create or replace temp table changed_account_key as
+    select distinct way, key
+    from (
+      (select * from present_account_key except select * from novade.account_key)
+      union all
+      (select * from novade.account_key except select * from present_account_key)
+    ) as changed;
+  create or replace temp table touched_customer_matches as
+    select kind, subject_id from {{ changes_of("customer_keys") }}
+    union
+    select known.kind, known.subject_id
+    from {{ ref("customer_keys") }} as known
+    inner join changed_account_key using (way, key);
+{% endif %}
+  create or replace table novade.account_key as select * from present_account_key;
 {% endmacro %}
 
 {#

@@ -1,33 +1,82 @@
 {#
-  Delete by touched keys, then insert. dbt-duckdb's `delete+insert` deletes only the keys of the
-  new rows, so that rows whose events are all gone would stay.
+  A mart that is computed again where its sources changed, and whole where that cannot be told.
+
+  In part, the rows with the keys of `touched_<model>`, which a pre-hook makes, are deleted and
+  computed again. New rows are inserted slice by slice, so that memory does not grow with them.
+
+  config:
+    unique_key: the columns of `touched_<model>`.
+    slices: {of: a mart, by: a column of it, bucket: an expression whose values are never cut}; the
+      model's SQL asks for its part with `in_slice`. Without it all is inserted at once.
 #}
-{% macro get_incremental_touched_sql(arg_dict) %}
-  {%- set key = arg_dict["unique_key"] -%}
+{% materialization touched, adapter="duckdb" %}
+  {%- set target = this.incorporate(type="table") -%}
+  {{ run_hooks(pre_hooks, inside_transaction=False) }}
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {%- set in_part = is_in_part() -%}
+  {{ get_assert_columns_equivalent(compiled_code) }}
+  {% call statement("main") %}
+    {% if in_part %}
+      {{ delete_touched(target) }}
+    {% else %}
+      create or replace table {{ target }} {{ get_table_columns_and_constraints() }};
+    {% endif %}
+  {% endcall %}
+  {% for slice in slices(in_part) %}
+    {% do run_query(begin_slice(*slice)) %}
+    {% do run_query("insert into " ~ target ~ get_column_names() ~ compiled_code) %}
+  {% endfor %}
+  {% do run_query(begin_slice("null", "null")) %}
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {% do adapter.commit() %}
+  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ return({"relations": [target]}) }}
+{% endmaterialization %}
+
+{% macro delete_touched(target) %}
+  {%- set key = config.require("unique_key") -%}
   {%- set key = [key] if key is string else key -%}
-  {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
-  delete from {{ arg_dict["target_relation"] }}
-  where ({{ key | join(", ") }}) in (select ({{ key | join(", ") }}) from touched_{{ model.name }});
-  insert into {{ arg_dict["target_relation"] }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict["temp_relation"] }};
+  delete from {{ target }} as present where exists (
+    select 1 from touched_{{ model.name }} as touched
+    where {% for name in key -%}
+      touched.{{ name }} = present.{{ name }}{{ " and " if not loop.last }}
+    {%- endfor %}
+  );
 {% endmacro %}
 
 {#
-  Overrides dbt's own: beside --full-refresh, a model is built whole when the books say so, or when
-  the log of a model that it follows no longer reaches back to what it has taken in.
+  (first, last) of each slice, as SQL: buckets are joined up to `slice_rows` rows. In part they are
+  those of the touched keys, of which each stands for several rows.
 #}
-{% macro should_full_refresh() %}
-  {%- if not execute -%}{{ return(false) }}{%- endif -%}
-  {%- if flags.FULL_REFRESH -%}{{ return(true) }}{%- endif -%}
-  {%- set upstream = model.refs | map(attribute="name") | list -%}
-  {%- set found = run_query(
-    "select exists (from novade.model where model = '" ~ model.name ~ "' and rebuild is not null)"
-    ~ " or exists (from novade.model as upstream left join novade.taken_in as taken"
-    ~ "   on taken.model = '" ~ model.name ~ "' and taken.source = 'marts.' || upstream.model"
-    ~ "   where upstream.model in ('" ~ (upstream | join("', '")) ~ "')"
-    ~ "   and coalesce(taken.version, -1) < upstream.since)"
+{% macro slices(in_part) %}
+  {%- set cut = config.get("slices") -%}
+  {%- if not cut -%}{{ return([("null", "null")]) }}{%- endif -%}
+  {%- set rows = "touched_" ~ model.name if in_part else this.incorporate(path={"identifier": cut.of}) -%}
+  {%- set most = var("slice_rows") // (16 if in_part else 1) -%}
+  {%- set buckets = run_query(
+    "select cast(min(" ~ cut.by ~ ") as varchar), cast(max(" ~ cut.by ~ ") as varchar), count(*)"
+    ~ " from " ~ rows ~ " where " ~ cut.by ~ " is not null group by " ~ cut.bucket
+    ~ " order by min(" ~ cut.by ~ ")"
   ) -%}
-  {{ return(found.rows[0][0]) }}
+  {%- set found = [] -%}
+  {%- for first, last, count in buckets.rows -%}
+    {%- if found and found[-1].count + count <= most -%}
+      {%- do found[-1].update(last=last, count=found[-1].count + count) -%}
+    {%- else -%}
+      {%- do found.append({"first": first, "last": last, "count": count}) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- set ends = [] -%}
+  {%- for slice in found -%}
+    {%- do ends.append(("'" ~ slice.first ~ "'", "'" ~ slice.last ~ "'")) -%}
+  {%- endfor -%}
+  {{ return(ends) }}
+{% endmacro %}
+
+{# Rows of the slice that is being computed; all rows where there is none. #}
+{% macro in_slice(column, type) %}
+  ({{ slice_end("slice_first", type) }} is null or {{ column }} between
+    {{ slice_end("slice_first", type) }} and {{ slice_end("slice_last", type) }})
 {% endmacro %}
 
 {# Schemas as they are named, without the target's own in front. #}

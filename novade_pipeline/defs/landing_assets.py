@@ -6,7 +6,7 @@ upload days; what a run does within them is decided hour by hour from the ledger
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import Field
 from novade_pipeline.access import lake_probes, landing_probes, require
 from novade_pipeline.defs import pictures
 from novade_pipeline.defs.landing_checks import (
+    DAY_COLUMN,
     check_results,
     ledger_checks,
     source_checks,
@@ -28,7 +29,8 @@ from novade_pipeline.defs.table_assets import (
     table_spec,
     told_to_dagster,
 )
-from novade_pipeline.lake.read import read
+from novade_pipeline.lake.read import read, rows_by_partition
+from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Rules, Wanted
 from novade_pipeline.landing.load import LoadReport, load
@@ -163,21 +165,33 @@ def landing_assets(
                     source, landing, lake, settings.personal_data_policy, todo, context.log.info
                 )
             changed = changed or report.changed
-            yield dg.MaterializeResult(
-                asset_key=key_of(source.table),
-                metadata=_source_metadata(context, lake, source, report, days),
-            )
+            metadata = _source_metadata(context, lake, source, report, days)
+            yield _materialized(context, lake, source.table, metadata)
         for table in (ledger, quarantine):
             if key_of(table) in selected:
-                yield dg.MaterializeResult(
-                    asset_key=key_of(table),
-                    metadata=table_metadata(lake, table, changed=changed),
-                )
+                metadata = table_metadata(lake, table, changed=changed)
+                yield _materialized(context, lake, table, metadata)
         for result in check_results(settings, lake, sources, days):
             if (result.asset_key, result.check_name) in checks:
                 yield result
 
     return landed
+
+
+def _materialized(
+    context: dg.AssetExecutionContext, lake: Store, table: Table, metadata: Mapping[str, Any]
+) -> dg.MaterializeResult[Any]:
+    """The partitions of the run: each with its own rows, the newest with what is of all.
+
+    Dagster writes an event a partition; years of days with previews and pictures are a large log.
+    """
+    rows = {str(day): count for day, count in rows_by_partition(lake, table, DAY_COLUMN).items()}
+    for partition in context.partition_keys:
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": rows.get(partition, 0)}, key_of(table), partition
+        )
+    context.add_asset_metadata(metadata, key_of(table), context.partition_keys[-1])
+    return dg.MaterializeResult(asset_key=key_of(table))
 
 
 def _source_metadata(

@@ -3,10 +3,14 @@
 Of its tables, its ledger and its quarantine; the step of `landing_assets` runs them after a load.
 """
 
+import functools
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import dagster as dg
+import pyarrow.compute as pc
 
 from novade_pipeline.defs.markdown import markdown_table
 from novade_pipeline.defs.table_assets import (
@@ -16,7 +20,9 @@ from novade_pipeline.defs.table_assets import (
     check_specs,
     key_of,
 )
-from novade_pipeline.lake.read import read
+from novade_pipeline.lake.query import identifier, workspace
+from novade_pipeline.lake.read import rows_by_partition, stream
+from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import HOUR
@@ -27,6 +33,9 @@ from novade_pipeline.storage import Store
 UNIQUE_CHECK = "key_is_unique"
 ACCOUNTED_CHECK = "every_line_accounted_for"
 LOADS_CHECK = "loads_succeed"
+DAY_COLUMN = "upload_date"
+"""By which the tables of landed rows are cut."""
+LISTED = 20
 
 
 def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
@@ -85,65 +94,91 @@ def check_results(
 
 
 def _newest(lake: Store, source: Source) -> datetime | None:
-    """The newest hour that has rows: what landed last, told by the ledger."""
-    files = read(
-        lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}
-    ).to_pylist()
-    hours = [f["upload_hour"] for f in files if f["rows"] and f["upload_hour"] is not None]
-    return max(hours) + HOUR if hours else None
+    """The newest hour that has rows: what landed last, as the ledger has it."""
+    columns, where = ["upload_hour", "rows"], {"source": source.name}
+    hours = [
+        greatest(files.filter(pc.greater(files["rows"], 0))["upload_hour"])
+        for files in stream(lake, source.ledger, columns=columns, where=where)
+    ]
+    found = [hour for hour in hours if isinstance(hour, datetime)]
+    return max(found) + HOUR if found else None
 
 
 def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetCheckResult:
-    import duckdb
-
-    windows = None if within is None else [within]
-    rows = read(lake, table, columns=list(table.key), windows=windows)
-    names = ", ".join(f'"{name}"' for name in table.key)
-    twice = duckdb.sql(
-        f"SELECT count(*) FROM (SELECT {names} FROM rows GROUP BY ALL HAVING count(*) > 1)"
-    ).fetchone()
-    repeated = 0 if twice is None else int(twice[0])
+    """Day by day, as a table is cut by days and a key lies within one."""
+    names = ", ".join(identifier(name) for name in table.key)
+    repeated = rows = 0
+    with workspace() as connection:
+        for days in _days(lake, table, within):
+            keys = stream(lake, table, columns=list(table.key), windows=days)
+            connection.register("keys", keys)
+            found = connection.execute(
+                "select coalesce(sum(times), 0), count(*) filter (times > 1)"
+                f" from (select count(*) as times from keys group by {names})"
+            ).fetchone()
+            connection.unregister("keys")
+            assert found is not None
+            rows, repeated = rows + int(found[0]), repeated + found[1]
     return dg.AssetCheckResult(
         passed=repeated == 0,
         check_name=UNIQUE_CHECK,
         asset_key=key_of(table),
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"rows": len(rows), "repeated_keys": repeated, "key": ", ".join(table.key)},
+        metadata={"rows": rows, "repeated_keys": repeated, "key": ", ".join(table.key)},
     )
 
 
+def _days(lake: Store, table: Table, within: Window | None) -> Iterator[list[Window] | None]:
+    """The days within a window that the table has rows of; all at once where there is no window."""
+    if within is None:
+        yield None
+        return
+    for day in sorted(rows_by_partition(lake, table, DAY_COLUMN)):
+        start = datetime.combine(day, time(), UTC)
+        if within.start <= start < within.end:
+            yield [Window(start, start + timedelta(days=1))]
+
+
 def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
-    names = ["file", "lines", "rows", "repeated", "quarantined", "blank", "erased"]
-    files = read(lake, ledger, columns=names).to_pylist()
-    wrong = [f["file"] for f in files if f["lines"] != sum(f[name] or 0 for name in names[2:])]
+    names = ["lines", "rows", "repeated", "quarantined", "blank", "erased"]
+    total: Counter[str] = Counter()
+    wrong: list[str] = []
+    for files in stream(lake, ledger, columns=["file", *names]):
+        columns = {name: pc.fill_null(files[name], 0) for name in names}
+        known = functools.reduce(pc.add, (columns[name] for name in names[1:]))
+        wrong += files.filter(pc.not_equal(columns["lines"], known))["file"].to_pylist()
+        total.update({name: pc.sum(column).as_py() or 0 for name, column in columns.items()})
+        total["files"] += files.num_rows
     return dg.AssetCheckResult(
         passed=not wrong,
         check_name=ACCOUNTED_CHECK,
         asset_key=key_of(ledger),
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={
-            "files": len(files),
-            **{name: sum(f[name] or 0 for f in files) for name in names[1:]},
-            "files_not_accounted_for": dg.MetadataValue.json(wrong[:20]),
+            **{name: total[name] for name in ("files", *names)},
+            "files_not_accounted_for": dg.MetadataValue.json(wrong[:LISTED]),
         },
     )
 
 
 def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
-    rows = read(lake, quarantine, columns=["file", "line", "reason"]).to_pylist()
-    listed = markdown_table(
-        ["file", "line", "reason"],
-        [(r["file"], r["line"] or "all", r["reason"]) for r in rows[:20]],
-        characters=120,
-    )
+    files = lines = 0
+    listed: list[tuple[str, Any, str]] = []
+    for rows in stream(lake, quarantine, columns=["file", "line", "reason"]):
+        whole = pc.sum(pc.equal(rows["line"], 0)).as_py() or 0
+        files, lines = files + whole, lines + rows.num_rows - whole
+        first = rows.slice(0, LISTED - len(listed)).to_pylist()
+        listed += [(row["file"], row["line"] or "all", row["reason"]) for row in first]
     return dg.AssetCheckResult(
-        passed=not rows,
+        passed=not listed,
         check_name=QUARANTINE_CHECK,
         asset_key=key_of(quarantine),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
-            "files": sum(1 for row in rows if row["line"] == 0),
-            "lines": sum(1 for row in rows if row["line"] != 0),
-            "reasons": dg.MetadataValue.md(listed),
+            "files": files,
+            "lines": lines,
+            "reasons": dg.MetadataValue.md(
+                markdown_table(["file", "line", "reason"], listed, characters=120)
+            ),
         },
     )

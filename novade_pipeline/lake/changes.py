@@ -54,7 +54,7 @@ def changed_partitions(store: Store, table: Table, since: int | None, until: int
     is_date = pa.types.is_date(table.schema.field(column).type)
     changed = set()
     try:
-        for file in _changed_files(store, table, since + 1, until):
+        for file in changed_files(store, table, since + 1, until):
             values = file.get("partitionValues")
             if values is None or column not in values:
                 return EVERYTHING
@@ -101,7 +101,16 @@ def unchanged_since(store: Store, table: Table, version: int) -> int:
     return version
 
 
-def _changed_files(store: Store, table: Table, first: int, last: int) -> Iterator[dict[str, Any]]:
+def changed_files(store: Store, table: Table, first: int, last: int) -> Iterator[dict[str, Any]]:
+    """The actions on files, added or removed, of commits that changed rows.
+
+    Args:
+        first: the version of the first commit, inclusive.
+        last: that of the last one, inclusive.
+
+    Raises:
+        FileNotFoundError: the log does not reach back to `first`.
+    """
     for version in range(first, last + 1):
         for action in _actions(store, table, version):
             if file := _changed_file(action):

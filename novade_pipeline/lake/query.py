@@ -6,6 +6,9 @@ verify the signature of 80 MB as well would cost each database 0.3 s.
 """
 
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from novade_pipeline.errors import UserError
+from novade_pipeline.lake.memory import duckdb_limit, duckdb_threads
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
@@ -87,6 +91,34 @@ def scratch() -> duckdb.DuckDBPyConnection:
     connection = _memory().cursor()
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+@contextmanager
+def workspace(
+    lake: Store | None = None, *, share: float = 0.5
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database that is gone afterwards, for what may be larger than memory: it spills to disk.
+
+    Args:
+        lake: the lake that is read; None for tables on the local disk.
+        share: of the process's memory that it may use, see `lake.memory`.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="novade-workspace-") as folder,
+        closing(open_database(Path(folder, "workspace.duckdb"))) as connection,
+    ):
+        limit(connection, share)
+        prepare(connection, lake)
+        yield connection
+
+
+def limit(connection: duckdb.DuckDBPyConnection, share: float = 1.0) -> None:
+    """Let a database use no more than its share of the process's memory; it spills to disk."""
+    connection.execute(
+        f"SET GLOBAL memory_limit = {literal(duckdb_limit(share))};"
+        f" SET GLOBAL threads = {duckdb_threads(share)};"
+        " SET GLOBAL preserve_insertion_order = false"
+    )
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, lake: Store | None = None) -> None:

@@ -1,5 +1,6 @@
 """Rows of a table as Arrow, with columns and windows pushed down to the files."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -86,6 +87,24 @@ def distinct(store: Store, table: Table, column: str, where: Where | None = None
     """The different values of a column, whether the lake is cut by it or not; in bounded memory."""
     batches = stream(store, table, columns=[column], where=where)
     return {value for batch in batches for value in pc.unique(batch.column(0)).to_pylist()}
+
+
+def rows_by_partition(store: Store, table: Table, column: str) -> dict[Any, int]:
+    """Value of a column -> rows; from the log alone where the lake is cut by it."""
+    found = open_table(store, table)
+    if found is None:
+        return {}
+    files = pa.table(found.get_add_actions(flatten=True))
+    name = f"partition.{column}"
+    counts: Counter[Any] = Counter()
+    if name in files.schema.names and not files["num_records"].null_count:
+        for value, rows in zip(files[name], files["num_records"], strict=True):
+            counts[value.as_py()] += rows.as_py()
+        return dict(counts)
+    for batch in stream(store, table, columns=[column]):
+        for counted in pc.value_counts(batch.column(0)).to_pylist():
+            counts[counted["values"]] += counted["counts"]
+    return dict(counts)
 
 
 def newest(store: Store, table: Table) -> Moment | None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
-from itertools import cycle, islice
+from itertools import count, islice
 from random import Random
 from typing import NamedTuple
 
@@ -35,9 +35,14 @@ _OLDEST_SESSION = 30 * MINUTE // 1000
 
 
 class _Shape(NamedTuple):
-    """An event of the pool without its time and its ids; `session_age` is in ms, None = none."""
+    """An event of the pool without its time and its ids; `session_age` is in ms, None = none.
+
+    `person` has what its template says of who did it: the Amplitude user, the device and, where it
+    is known, the user.
+    """
 
     template: str
+    person: tuple[str, ...]
     event_id: int
     properties: str
     event_type: str
@@ -54,6 +59,8 @@ def land_bulk(
     spread_days: int = 1,
     seed: int = 1,
     app: int = APP,
+    people: int = 1,
+    one_event_sessions: bool = False,
 ) -> Landed:
     """Land so many events in so many files: about 1,680 bytes a line, no faults, no repeats.
 
@@ -65,6 +72,8 @@ def land_bulk(
         spread_days: over how many upload days the files are spread.
         seed: another seed is other lines.
         app: Amplitude's project.
+        people: how many times as many people there are as in the pool, some 900 each time.
+        one_event_sessions: each event is a session of its own.
 
     Returns:
         What was landed; counted by construction.
@@ -73,8 +82,9 @@ def land_bulk(
         ValueError: when `first_hour` is no full hour in UTC, or a number is below one.
     """
     first = hour_number(first_hour)
-    require_positive(events=events, files=files, spread_days=spread_days)
-    shapes = cycle(_pool(seed, first // 24, app))
+    require_positive(events=events, files=files, spread_days=spread_days, people=people)
+    pool = _pool(seed, first // 24, app)
+    shapes = (_of_others(shape, number % people) for number in count() for shape in pool)
     target = LandingFiles(landing)
     for number in range(files):
         hour, part = _place(number, files, spread_days * 24)
@@ -82,7 +92,7 @@ def land_bulk(
         taken = list(islice(shapes, wanted))
         rng = Random(f"{seed}:bulk:{number}")
         name = f"{app}_{hour_name(first + hour)}#{part}.json.gz"
-        raw_size, content = _compressed(_lines(taken, rng, first + hour))
+        raw_size, content = _compressed(_lines(taken, rng, first + hour, one_event_sessions))
         target.put(f"amplitude/events/{name}", content)
         target.tally.update(
             events_files=1,
@@ -103,6 +113,11 @@ def _pool(seed: int, day: int, app: int) -> tuple[_Shape, ...]:
     return tuple(
         _Shape(
             template=template(app, event) + "\n",
+            person=(
+                f'"amplitude_id":{event.amplitude_id}',
+                f'"device_id":"{event.device.device_id}',
+                *([f'"user_id":"{event.user_id}'] if event.user_id else []),
+            ),
             event_id=event.event_id,
             properties=encode(event.properties),
             event_type=event.event_type,
@@ -113,6 +128,16 @@ def _pool(seed: int, day: int, app: int) -> tuple[_Shape, ...]:
     )
 
 
+def _of_others(shape: _Shape, number: int) -> _Shape:
+    """The same event of somebody else: the ids end in a number more."""
+    if not number:
+        return shape
+    text = shape.template
+    for part in shape.person:
+        text = text.replace(part, f"{part}{number:05}", 1)
+    return shape._replace(template=text)
+
+
 def _place(number: int, files: int, hours: int) -> tuple[int, int]:
     """The hour of a file, counted from the first one, and its part within that hour."""
     hour = number * hours // files
@@ -120,7 +145,9 @@ def _place(number: int, files: int, hours: int) -> tuple[int, int]:
     return hour, number - first_of_hour
 
 
-def _lines(shapes: list[_Shape], rng: Random, hour: int) -> Iterator[str]:
+def _lines(
+    shapes: list[_Shape], rng: Random, hour: int, one_event_sessions: bool
+) -> Iterator[str]:
     """The lines of one file, with their line ends, evenly over the hour."""
     begin = hour * HOUR
     # The text up to the microseconds; made once, as most of the time would go here.
@@ -129,7 +156,7 @@ def _lines(shapes: list[_Shape], rng: Random, hour: int) -> Iterator[str]:
         bits = rng.getrandbits(128)
         second, fraction = number * _LATEST_SECOND // len(shapes), f"{bits % 1_000_000:06}"
         happened, received = clock[second] + fraction, clock[second + 2] + fraction
-        age = shape.session_age
+        age = -number if one_event_sessions else shape.session_age
         yield shape.template % (
             uuid_text(~bits),
             happened,

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,3 +65,28 @@ def test_bulk_numbers_the_parts_where_an_hour_has_several_files(tmp_path: Path) 
     names = [path.name for path in (tmp_path / "amplitude/events").iterdir()]
     found = [EVENTS_NAME.fullmatch(name) for name in names]
     assert Counter(int(name[3]) for name in found if name) == {0: 24, 1: 24, 2: 12}
+
+
+def test_bulk_has_as_many_people_and_sessions_as_are_asked_for(tmp_path: Path) -> None:
+    land_bulk(tmp_path / "few", events=30_000, files=2, first_hour=MONDAY)
+    land_bulk(
+        tmp_path / "many",
+        events=30_000,
+        files=2,
+        first_hour=MONDAY,
+        people=3,
+        one_event_sessions=True,
+    )
+    few, many = (_events(tmp_path / name) for name in ("few", "many"))
+    # The pool comes more than twice, each time with people of its own.
+    for name in ("amplitude_id", "device_id"):
+        of_pool = len({event[name] for event in few})
+        assert 2 * of_pool < len({event[name] for event in many}) < 3 * of_pool
+    sessions = Counter((e["amplitude_id"], e["session_id"]) for e in many)
+    assert set(sessions.values()) == {1}
+    assert max(Counter((e["amplitude_id"], e["session_id"]) for e in few).values()) > 5
+
+
+def _events(folder: Path) -> list[dict[str, Any]]:
+    (folder / "amplitude/merged_ids").mkdir()
+    return list(read(folder).rows.values())

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
 from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.amplitude.export_files import EVENTS, MERGED_IDS
-from novade_pipeline.defs.amplitude.identities import Merge, survivors
-from novade_pipeline.defs.amplitude.tables import IDENTITIES
+from novade_pipeline.defs.amplitude.identities import MERGE_COLUMNS, survivors
+from novade_pipeline.defs.amplitude.repeats import find_repeats
+from novade_pipeline.defs.amplitude.tables import EVENT_KEYS, IDENTITIES, REPEATS
+from novade_pipeline.defs.amplitude.tables import EVENTS as EVENTS_TABLE
 from novade_pipeline.defs.amplitude.tables import MERGED_IDS as MERGED_IDS_TABLE
 from novade_pipeline.defs.landing_assets import landing_assets
 from novade_pipeline.defs.table_assets import (
@@ -50,15 +51,7 @@ def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[A
     with told_to_dagster():
         require(*lake_probes(lake))
         if not is_current(lake, IDENTITIES, sources, [MERGED_IDS_TABLE]):
-            names = ["amplitude_id", "merged_amplitude_id", "merge_time"]
-            merges = read(lake, MERGED_IDS_TABLE, columns=names)
-            found = survivors(
-                Merge(row["amplitude_id"], row["merged_amplitude_id"], row["merge_time"] or 0)
-                for row in merges.to_pylist()
-            )
-            rows = pa.table(
-                [list(found.keys()), list(found.values())], schema=IDENTITIES.schema
-            ).sort_by("amplitude_id")
+            rows = survivors(read(lake, MERGED_IDS_TABLE, columns=MERGE_COLUMNS))
             receipts.append(replace(lake, IDENTITIES, rows, transactions=sources))
     yield dg.MaterializeResult(
         asset_key=key_of(IDENTITIES),
@@ -67,6 +60,37 @@ def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[A
     )
 
 
+@dg.multi_asset(
+    name="amplitude_repeats",
+    specs=[
+        table_spec(
+            table,
+            kinds={"python"},
+            deps=[EVENTS_TABLE],
+            automation_condition=follows_its_sources(),
+        )
+        for table in (EVENT_KEYS, REPEATS)
+    ],
+    check_specs=[spec for t in (EVENT_KEYS, REPEATS) for spec in check_specs(t)],
+    pool="amplitude_repeats",
+)
+def repeats(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Find the copies of events that changed."""
+    with told_to_dagster():
+        require(*lake_probes(lake))
+        receipts = find_repeats(lake, context.log.info)
+    for number, table in enumerate((EVENT_KEYS, REPEATS)):
+        yield dg.MaterializeResult(
+            asset_key=key_of(table),
+            metadata=table_metadata(lake, table, receipts[number : number + 1]),
+            check_results=[check_columns(lake, table)],
+        )
+
+
 def definitions(settings: Settings) -> dg.Definitions:
     """The assets of Amplitude."""
-    return dg.Definitions(assets=[landing_assets(settings, "amplitude", SOURCES), identities])
+    return dg.Definitions(
+        assets=[landing_assets(settings, "amplitude", SOURCES), identities, repeats]
+    )

@@ -4,7 +4,7 @@ Fields, types and names are those of Amplitude's export format
 (https://amplitude.com/docs/apis/analytics/export); a `$` is stripped from names.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -126,6 +126,36 @@ class Identity(BaseModel):
     survivor_id: Annotated[int, AMPLITUDE_ID] = Field(description="The user that it is now.")
 
 
+class EventKey(BaseModel):
+    """What two copies of an event have in common, of each landed event: 64 bits of a hash each."""
+
+    upload_hour: datetime = Field(description="The hour that the event's file says, UTC.")
+    uuid_key: int = Field(description="Hash of the uuid.")
+    insert_key: int | None = Field(
+        None, description="Hash of app, device_id and insert_id; null without an insert id."
+    )
+
+
+class Repeat(BaseModel):
+    """A landed event that is a copy of an earlier one; `marts/event_enhanced` leaves it out.
+
+    An event is a repeat where one that landed before it, by (upload_hour, file, line), has its
+    uuid, or has its app, device_id and insert_id and was uploaded within 7 days before it.
+    """
+
+    upload_date: date = Field(description="UTC day of the upload hour.")
+    upload_hour: datetime = Field(description="The hour that the event's file says, UTC.")
+    file: str = Field(description="The file that the event was in.")
+    line: int = Field(description="The line in that file, from 1.")
+    uuid: str = Field(description="Names the event.")
+    uuid_key: int = Field(description="As in `amplitude/event_keys`.")
+    insert_key: int | None = Field(None, description="As in `amplitude/event_keys`.")
+    same: str = Field(description="What it shares with the earlier one: `uuid` or `insert_id`.")
+    earlier_hour: datetime = Field(description="The upload hour of the last earlier copy, UTC.")
+    earlier_file: str = Field(description="The file of that copy.")
+    earlier_line: int = Field(description="The line of that copy, from 1.")
+
+
 EVENTS = Table(
     name="amplitude/events",
     row=Event,
@@ -147,7 +177,23 @@ MERGED_IDS = Table(
 IDENTITIES = Table(
     name="amplitude/identities", row=Identity, key=("amplitude_id",), written="replace"
 )
+EVENT_KEYS = Table(
+    name="amplitude/event_keys",
+    row=EventKey,
+    key=("upload_hour", "uuid_key", "insert_key"),
+    written="replace_window",
+    window="upload_hour",
+)
+REPEATS = Table(
+    name="amplitude/repeats",
+    row=Repeat,
+    key=("upload_hour", "uuid"),
+    written="replace_window",
+    partition_by=("upload_date",),
+    window="upload_hour",
+    follows="amplitude/events",
+)
 FILES = ledger_table("amplitude")
 QUARANTINE = quarantine_table("amplitude", EVENTS, MERGED_IDS)
-TABLES = (EVENTS, MERGED_IDS, IDENTITIES, FILES, QUARANTINE)
-MART_SOURCES = (EVENTS, IDENTITIES)
+TABLES = (EVENTS, MERGED_IDS, IDENTITIES, EVENT_KEYS, REPEATS, FILES, QUARANTINE)
+MART_SOURCES = (EVENTS, REPEATS, IDENTITIES)

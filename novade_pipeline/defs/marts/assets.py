@@ -35,6 +35,8 @@ class MartsConfig(dg.Config):
 
     full_refresh: bool = False
     """Build the selected marts anew, from everything that their sources hold."""
+    check_all: bool = False
+    """Run all tests on all rows, also those that passed, and those of rows that are as they were."""
 
 
 class MartsTranslator(DagsterDbtTranslator):
@@ -95,13 +97,18 @@ def parts(project: Project) -> dict[str, list[str]]:
     return found
 
 
+def step_name(domain: str) -> str:
+    """The name of the step that a domain names."""
+    return f"marts_{domain}"
+
+
 def _step(
     settings: Settings, project: Project, domain: str, names: Collection[str]
 ) -> dg.AssetsDefinition:
     specs, check_specs = _specs(project, names)
 
     @dg.multi_asset(
-        name=f"marts_{domain}",
+        name=step_name(domain),
         specs=specs,
         check_specs=check_specs,
         can_subset=True,
@@ -119,6 +126,7 @@ def _step(
             models={key.path[-1] for key in context.selected_asset_keys},
             checks={key.name for key in context.selected_asset_check_keys},
             rebuild=config.full_refresh,
+            check_all=config.check_all,
             variables=settings.of(MartsSettings).model_dump(),
             on_progress=context.log.info,
             picture_of=lambda name, generation: picture_before(

@@ -1,15 +1,16 @@
 """What dbt is told before it starts: which version of each source to read, and what changed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import duckdb
 
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.warehouse import Books, Model, Version
-from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
+from novade_pipeline.lake.changed_windows import changed_windows, joined
+from novade_pipeline.lake.changes import EVERYTHING, Everything
 from novade_pipeline.lake.query import identifier, scan, sql_type
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
 
@@ -69,7 +70,7 @@ def prepare(
     *,
     rebuild: bool = False,
 ) -> None:
-    """Write down, for each model that is about to be built, which days changed, or why all did.
+    """Write down, for each model that is about to be built, which windows changed, or why all did.
 
     Args:
         connection: the warehouse.
@@ -84,48 +85,55 @@ def prepare(
     for model in models:
         if model.name not in reasons:
             continue
-        why, days = _what_changed(store, books, model, versions)
+        why, windows = _what_changed(store, books, model, versions)
         if rebuild:
             why = "a rebuild was asked for"
         connection.execute(
             "update novade.model set wanted_code = $2, rebuild = $3 where model = $1",
             [model.name, model.code, why],
         )
-        connection.execute("delete from novade.changed_days where model = $1", [model.name])
-        if why is None and days:
+        connection.execute("delete from novade.changed_windows where model = $1", [model.name])
+        if why is None and windows:
             connection.executemany(
-                "insert into novade.changed_days values ($1, $2)",
-                [[model.name, day] for day in sorted(days, key=str)],
+                "insert into novade.changed_windows values ($1, $2, $3)",
+                [[model.name, window.start, window.end] for window in windows],
             )
     connection.execute("commit")
 
 
 def _what_changed(
     store: Store, books: Books, model: Model, versions: Mapping[str, Version]
-) -> tuple[str | None, set[Any]]:
-    """Why the model has to be built whole, if it has, and else the days that changed."""
+) -> tuple[str | None, list[Window]]:
+    """Why the model has to be built whole, if it has, and else the windows that changed."""
     if model.name in books.rebuild:
-        return books.rebuild[model.name], set()
+        return books.rebuild[model.name], []
     if not model.incremental or not books.is_built(model.name):
-        return None, set()
+        return None, []
     if books.codes.get(model.name) != model.code:
-        return "its code has changed", set()
-    days: set[Any] = set()
+        return "its code has changed", []
+    changed: list[Window] = []
     for table in SOURCES:
         source = source_name(table)
-        if source not in model.sources or not table.partition_by:
+        if source not in model.sources:
             continue
         taken = books.taken_in.get((model.name, source), Version(-1))
-        changed = _changed(store, table, taken, versions[source])
-        if isinstance(changed, Everything):
-            return f"the log of {source} does not reach back to version {taken.number}", set()
-        days |= changed
-    return None, days
+        now = versions[source]
+        if now.has_rows_of(taken):
+            continue
+        if source in model.whole_when_changed:
+            return f"{source} has changed", []
+        if table.window is None:
+            continue
+        windows = _windows_since(store, table, taken, now)
+        if isinstance(windows, Everything):
+            return f"the log of {source} does not reach back to version {taken.number}", []
+        changed += windows
+    return None, joined(changed)
 
 
-def _changed(store: Store, table: Table, taken: Version, now: Version) -> Changed:
-    if now.has_rows_of(taken):
-        return frozenset()
+def _windows_since(
+    store: Store, table: Table, taken: Version, now: Version
+) -> list[Window] | Everything:
     if taken.number < 0 or taken.table_id != now.table_id:
         return EVERYTHING
-    return changed_partitions(store, table, taken.number, now.number)
+    return changed_windows(store, table, taken.number, now.number)

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline.defs.marts.warehouse import Model
 from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.lake.memory import duckdb_bytes
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
@@ -30,6 +31,9 @@ _PARTS = (
     *("dbt_project.yml", "profiles.yml"),
     *(f"{folder}/**/*" for folder in ("macros", "models", "snapshots", "tests")),
 )
+SLICE_ROWS = "slice_rows"
+_ROW_BYTES = 320
+"""About what DuckDB holds of a row while a slice is computed."""
 _VARIABLE = re.compile(r"""\bvar\(["'](\w+)["']""")
 # dbt speaks through its events; its own log, telemetry and version check stay off.
 _QUIET = (
@@ -131,11 +135,7 @@ class Project:
     @cached_property
     def models(self) -> tuple[Model, ...]:
         """The models and snapshots, each after those that it reads."""
-        macros = sorted(
-            (macro["unique_id"], macro["macro_sql"])
-            for macro in self.manifest["macros"].values()
-            if macro["package_name"] == "novade"
-        )
+        macros = sorted((macro["unique_id"], macro["macro_sql"]) for macro in self._macros)
         shared = _digest(json.dumps(macros))
         return tuple(
             Model(
@@ -143,11 +143,36 @@ class Project:
                 sources=tuple(sorted({".".join(source) for source in node["sources"]})),
                 refs=tuple(sorted({ref["name"] for ref in node["refs"]})),
                 code=_digest(shared, node["raw_code"]),
-                incremental=node["config"]["materialized"] == "incremental",
+                incremental=node["config"]["materialized"] == "touched",
+                whole_when_changed=tuple(node["config"]["meta"].get("whole_when_changed", ())),
                 is_history=node["resource_type"] == "snapshot",
             )
             for name, node in self.nodes.items()
         )
+
+    def models_with(self, variables: Mapping[str, Any]) -> tuple[Model, ...]:
+        """The models under some variables: those that SQL reads change it as an edit would.
+
+        Args:
+            variables: in the place of those that `dbt_project.yml` names.
+        """
+        read = {name: variables[name] for name in sorted(self._variables & variables.keys())}
+        if not read:
+            return self.models
+        values = json.dumps(read)
+        return tuple(replace(m, code=_digest(m.code, values)) for m in self.models)
+
+    @cached_property
+    def _variables(self) -> set[str]:
+        """Variables that models or macros read, but for how much is computed at once."""
+        nodes = (node["raw_code"] for node in self.nodes.values())
+        macros = (macro["macro_sql"] for macro in self._macros)
+        return {n for sql in (*nodes, *macros) for n in _VARIABLE.findall(sql)} - {SLICE_ROWS}
+
+    @cached_property
+    def _macros(self) -> list[dict[str, Any]]:
+        macros = self.manifest["macros"].values()
+        return [macro for macro in macros if macro["package_name"] == "novade"]
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:
@@ -268,10 +293,12 @@ def _invoke(
 
     from novade_pipeline.defs.marts.dbt_events import heard
 
+    rows = max(100_000, int(duckdb_bytes() // _ROW_BYTES))
+    fixed = {"warehouse_path": str(warehouse_path), SLICE_ROWS: rows}
     place = (
         *("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)),
         *("--target-path", target, "--log-path", target),
-        *("--vars", json.dumps({"warehouse_path": str(warehouse_path), **variables})),
+        *("--vars", json.dumps(fixed | dict(variables))),
     )
     try:
         with heard(on_progress) as callback:

@@ -6,13 +6,14 @@ itself says what it holds: a publication that a crash cut off is found and done 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from novade_pipeline.lake.changed_windows import DAY, HOUR, joined
 from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.data_files import ROW_GROUP_ROWS
@@ -24,7 +25,7 @@ from novade_pipeline.lake.delta import (
 )
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.windows import Window
+from novade_pipeline.lake.windows import Window, predicate
 from novade_pipeline.storage import Store
 
 
@@ -46,8 +47,8 @@ class Published:
 def publish(connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -> Published:
     """Bring `marts/<model>` of the lake to the generation that the warehouse holds.
 
-    A mart that is partitioned by day writes only the days that were touched since the generation
-    that the lake holds; if that cannot be told, or somebody else wrote there, the whole mart.
+    A mart that is cut by day writes only the windows that were touched since the generation that
+    the lake holds; if that cannot be told, or somebody else wrote there, the whole mart.
     """
     name = table.path[-1]
     generation, since, app_id, noted = warehouse_state(connection, name)
@@ -63,10 +64,10 @@ def publish(connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -
     )
     receipt = None
     if held != generation or not ours:
-        days = None
+        windows = None
         if held is not None and ours and since <= held and table.window is not None:
-            days = _touched_days(connection, name, held)
-        receipt = _write(connection, store, table, days, {app_id: generation})
+            windows = _touched_windows(connection, table, held)
+        receipt = _write(connection, store, table, windows, {app_id: generation})
         found = open_table(store, table)
     assert found is not None
     if receipt is not None or noted is None:
@@ -100,66 +101,74 @@ def _note(
     connection.execute("commit")
 
 
-def _touched_days(connection: duckdb.DuckDBPyConnection, name: str, held: int) -> list[date]:
+def _touched_windows(
+    connection: duckdb.DuckDBPyConnection, table: Table, held: int
+) -> list[Window]:
+    """The windows that generations after `held` have touched: hours, or days."""
     rows = connection.execute(
-        "select distinct day from novade.touched_days where model = $1 and generation > $2"
-        " order by day",
-        [name, held],
-    )
-    return [row[0] for row in rows.fetchall()]
+        "select distinct window_start from novade.touched where model = $1 and generation > $2",
+        [table.path[-1], held],
+    ).fetchall()
+    if pa.types.is_date(table.schema.field(table.window).type):
+        return joined(Window(start.date(), start.date() + DAY) for (start,) in rows)
+    return joined(Window(start, start + HOUR) for (start,) in rows)
 
 
 def _write(
     connection: duckdb.DuckDBPyConnection,
     store: Store,
     table: Table,
-    days: list[date] | None,
+    windows: list[Window] | None,
     transactions: dict[str, int],
 ) -> WriteReceipt:
-    rows = pa.RecordBatchReader.from_batches(table.schema, _batches(connection, table, days))
-    if days is None:
+    rows = pa.RecordBatchReader.from_batches(table.schema, _batches(connection, table, windows))
+    if windows is None:
         return replace(store, table, rows, transactions=transactions)
-    windows = [Window(day, day + timedelta(days=1)) for day in days]
     return replace_window(store, table, rows, windows, transactions=transactions)
 
 
 def _batches(
-    connection: duckdb.DuckDBPyConnection, table: Table, days: list[date] | None
+    connection: duckdb.DuckDBPyConnection, table: Table, windows: list[Window] | None
 ) -> Iterator[pa.RecordBatch]:
-    """The mart's rows, day by day; of all days when none are named."""
+    """The mart's rows within the windows, or all of them, in the order of their days."""
     columns = ", ".join(identifier(column.name) for column in table.columns)
     mart = f"marts.{identifier(table.path[-1])}"
-    if table.window is None:
-        parts: list[tuple[str, list[date]]] = [("true", [])]
-    else:
-        day = identifier(table.window)
-        counts = connection.execute(
-            f"select {day}, count(*) from {mart} where $1 is null or list_contains($1, {day})"
-            " group by 1 order by 1",
-            [days],
-        ).fetchall()
-        parts = [(f"list_contains($1::date[], {day})", part) for part in _parts(counts)]
-    for condition, part in parts:
-        # DuckDB holds a whole result, and a sort of it, in memory: a part at a time.
-        order = f"order by {identifier(table.window)}" if table.window is not None else ""
-        found = connection.execute(
-            f"select {columns} from {mart} where {condition} {order}", [part] if part else None
-        )
-        for batch in found.fetch_record_batch(ROW_GROUP_ROWS):
+    for condition, order in _parts(connection, table, mart, predicate(table, windows, {})):
+        found = connection.execute(f"select {columns} from {mart} where {condition} {order}")
+        for batch in found.to_arrow_reader(ROW_GROUP_ROWS):
             yield conform(table, batch)
 
 
-def _parts(counts: list[tuple[date, int]]) -> list[list[date]]:
-    """Days in their order, in parts of about `ROW_GROUP_ROWS` rows."""
-    parts: list[list[date]] = []
-    size = ROW_GROUP_ROWS
+def _parts(
+    connection: duckdb.DuckDBPyConnection, table: Table, mart: str, condition: str
+) -> Iterator[tuple[str, str]]:
+    """SQL for parts of the rows: a day that is large, or several that are small, in their order.
+
+    DuckDB holds a sort in memory, so a part that is sorted has about `ROW_GROUP_ROWS` rows.
+    """
+    if not table.partition_by:
+        yield condition, ""
+        return
+    (day,) = map(identifier, table.partition_by)
+    counts = connection.execute(
+        f"select {day}, count(*) from {mart} where {condition} group by 1 order by 1"
+    ).fetchall()
+    for days in _groups(counts):
+        between = f"{day} between date '{days[0]}' and date '{days[-1]}'"
+        yield f"{between} and {condition}", "" if len(days) == 1 else f"order by {day}"
+
+
+def _groups(counts: list[tuple[date, int]]) -> list[list[date]]:
+    """Days in their order, in groups of at most `ROW_GROUP_ROWS` rows, or of one day."""
+    groups: list[list[date]] = []
+    size = 0
     for day, count in counts:
-        if size >= ROW_GROUP_ROWS:
-            parts.append([])
+        if not groups or size + count > ROW_GROUP_ROWS:
+            groups.append([])
             size = 0
-        parts[-1].append(day)
+        groups[-1].append(day)
         size += count
-    return parts
+    return groups
 
 
 def _size(found: DeltaTable) -> int:

@@ -20,8 +20,6 @@ from novade_pipeline.lake import query
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.storage import Store
 
-MEMORY_LIMIT = "512MB"
-"""What DuckDB may use to publish; `dbt/profiles.yml` says the same for the models."""
 PictureOf = Callable[[str, int], str | None]
 _PASSED = {"pass": True, "warn": False, "fail": False}
 """dbt's status of a test -> whether it passed; under any other it could not be run."""
@@ -93,6 +91,7 @@ def refresh(
     models: Collection[str],
     checks: Collection[str],
     rebuild: bool = False,
+    check_all: bool = False,
     variables: Mapping[str, Any] = MappingProxyType({}),
     on_progress: Callable[[str], None] = lambda told: None,
     picture_of: PictureOf = lambda model, generation: None,
@@ -106,6 +105,8 @@ def refresh(
         models: names of the models that may be built.
         checks: names of the tests that are to be reported.
         rebuild: build them whole; histories only add to what they have.
+        check_all: run all the tests, and on all rows; otherwise those whose outcome is not known
+            run, on what was touched since they passed, as far as that can be told.
         variables: of the dbt project, in the place of its own.
         on_progress: called with one line whenever something is done.
         picture_of: a picture of a generation of a mart, if one was drawn before.
@@ -117,30 +118,34 @@ def refresh(
     read = {name for model in project.models if model.name in models for name in model.sources}
     sources = [table for table in SOURCES if source_name(table) in read]
     versions = warehouse.source_versions(store, sources)
+    every_model = project.models_with(variables)
     with closing(query.open_database(warehouse_path)) as connection:
-        books = warehouse.read_books(connection, project.models)
+        query.limit(connection)
+        books = warehouse.read_books(connection, every_model)
         if restored := histories.restore(connection, store, project, models):
-            books = warehouse.read_books(connection, project.models)
+            books = warehouse.read_books(connection, every_model)
         for name, rows in restored.items():
             if rows:
                 on_progress(f"marts/{name}: {rows} rows that only the lake had are back")
-        reasons = warehouse.pending(books, project.models, versions, models, rebuild=rebuild)
+        reasons = warehouse.pending(books, every_model, versions, models, rebuild=rebuild)
         for name, reason in reasons.items():
             on_progress(f"marts/{name} is pending: {reason}")
-        due = _due(connection, project, books, checks, reasons, variables)
+        known = {} if check_all else _known(connection, project, books, variables)
+        due = _due(project, books, checks, reasons, known)
+        _scope(connection, project, books, due, None if check_all else variables)
         outcomes = {}
         if reasons or due:
             query.prepare(connection, store)
         if reasons:
             pin(connection, store, sources, versions)
-            prepare(connection, store, books, project.models, reasons, versions, rebuild=rebuild)
-        if reasons or due:
+            prepare(connection, store, books, every_model, reasons, versions, rebuild=rebuild)
+        names = [*reasons, *(check.name for check in due)]
+        if names:
             # dbt shares the database that is open: to open another, with the extension that reads
             # the lake, would take it half a second.
-            built = project.build(warehouse_path, store, [*reasons, *due], on_progress, variables)
+            built = project.build(warehouse_path, store, names, on_progress, variables)
             outcomes = {outcome.name: outcome for outcome in built}
-        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-        done = _Done(reasons, due, outcomes)
+        done = _Done(reasons, {check.name for check in due}, outcomes)
         return _report(connection, project, store, models, checks, done, variables, picture_of)
 
 
@@ -246,30 +251,56 @@ def _known(
 
 
 def _due(
-    connection: duckdb.DuckDBPyConnection,
     project: Project,
     books: Books,
     checks: Collection[str],
     reasons: Mapping[str, str],
-    variables: Mapping[str, Any],
-) -> list[str]:
+    known: Mapping[str, _Known],
+) -> list[Check]:
     """The selected tests whose outcome on what the marts will be is not known.
 
     One that keeps marts waiting is run again with them, so that dbt passes them over.
     """
-    known = _known(connection, project, books, variables)
 
     def is_settled(check: Check) -> bool:
         passed = known[check.name].passed if check.name in known else None
         return passed is True or (passed is False and not check.blocking)
 
     return [
-        check.name
+        check
         for check in project.checks
         if check.name in checks
         and all(name in reasons or books.is_built(name) for name in check.models)
         and (not reasons.keys().isdisjoint(check.models) or not is_settled(check))
     ]
+
+
+def _scope(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    books: Books,
+    due: Sequence[Check],
+    variables: Mapping[str, Any] | None,
+) -> None:
+    """Write down, for each test that passed before, since which generation it has to look.
+
+    Args:
+        variables: of the dbt project; None where all tests look at all rows.
+    """
+    rows = connection.execute("select check_name, inputs from novade.checked where passed")
+    passed = dict(rows.fetchall()) if variables is not None else {}
+    scopes = []
+    for check in due:
+        table = project.tables[check.model]
+        inputs = json.loads(passed.get(check.name, "[null, {}]"))
+        since = inputs[1].get(check.model)
+        if table.window is None or since is None or inputs[0] != check.code:
+            continue
+        kind = query.sql_type(table.schema.field(table.window).type)
+        scopes.append([check.name, check.model, table.window, kind, since])
+    connection.execute("delete from novade.check_scope")
+    if scopes:
+        connection.executemany("insert into novade.check_scope values ($1, $2, $3, $4, $5)", scopes)
 
 
 def _note_checks(

@@ -1,4 +1,4 @@
-"""From when on the marts' checks warn; each is a variable of the dbt project, by the same name."""
+"""How the marts count, and when their checks warn: variables of the dbt project, by these names."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -28,6 +28,16 @@ class MartsSettings(DomainSettings):
         ge=0,
         le=1,
         description="Share of accounts that use the product, before a check warns.",
+    )
+    clock_ahead_hours: int = Field(
+        24,
+        ge=0,
+        description="Events further than this after their upload hour are of a clock that is off.",
+    )
+    clock_behind_days: int = Field(
+        731,
+        ge=0,
+        description="Events further than this before their upload hour are of a clock that is off.",
     )
 
 

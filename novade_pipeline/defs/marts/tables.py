@@ -23,6 +23,7 @@ _TYPES: dict[str, Any] = {
     "DATE": date,
     "TIMESTAMP WITH TIME ZONE": datetime,
     "BIGINT[]": list[int],
+    "VARCHAR[]": list[str],
 }
 
 
@@ -31,12 +32,14 @@ def mart_table(node: Mapping[str, Any]) -> Table:
 
     Args:
         node: the model's node of dbt's manifest. Its `meta` says the `key`, by which column the
-            `newest` rows are known, and the `day` column by which it is partitioned, if it is; a
+            `newest` rows are known, the `day` column by which it is partitioned, if it is, and the
+            `window` column that says which of its rows are touched, where that is finer; a
             column's says whether it is `personal`, and of which kind of name the `owner` is.
     """
     meta = node["config"]["meta"]
     day = meta.get("day")
-    always = {*meta["key"], day}
+    window = meta.get("window", day)
+    always = {*meta["key"], day, window}
     fields = {name: _field(column, name in always) for name, column in node["columns"].items()}
     row = create_model(node["name"], __doc__=node["description"], **fields)
     return Table(
@@ -45,7 +48,7 @@ def mart_table(node: Mapping[str, Any]) -> Table:
         key=tuple(meta["key"]),
         written="replace_window" if day else "replace",
         partition_by=(day,) if day else (),
-        window=day,
+        window=window,
         data_time=meta.get("newest"),
     )
 

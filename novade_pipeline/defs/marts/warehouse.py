@@ -10,10 +10,13 @@ books never differ, wherever a process dies.
 | `pinned`        | which version of a source this and the next dbt invocation read             |
 | `model`         | a model's generation (how often it was built), and since when its log goes  |
 | `taken_in`      | which version of a source, or generation of a model, a model has taken in   |
-| `changed_days`  | an upload day that changed since the version that a model has taken in      |
-| `event_changes` | where touched events were or are, by generation of event_enhanced           |
-| `touched_days`  | a day that a generation of a model touched, for publishing                  |
+| `changed_windows` | hours of its sources that changed since a model took them in              |
+| `changes`       | who and when is touched, by generation of the model that says so            |
+| `touched`       | a day or hour that a generation of a model touched: published, tested again |
+| `identity`      | the merges that event_enhanced has taken in                                 |
+| `account_key`   | the keys of accounts that customer_matches has taken in                     |
 | `checked`       | a dbt test's last outcome, and which generations it looked at               |
+| `check_scope`   | since which generation a test that is due looks at touched windows alone    |
 | `published`     | which generation of a mart the lake holds, at which Delta version           |
 """
 
@@ -41,13 +44,28 @@ create table if not exists novade.model (
     whole boolean
 );
 create table if not exists novade.taken_in (model text, source text, version bigint, table_id text);
-create table if not exists novade.changed_days (model text, day date);
-create table if not exists novade.event_changes (
-    generation bigint, event_date date, person_id bigint, session_id bigint
+create table if not exists novade.changed_windows (
+    model text, window_start timestamptz, window_end timestamptz
 );
-create table if not exists novade.touched_days (model text, generation bigint, day date);
+create table if not exists novade.changes (
+    model text, generation bigint, event_date date, person_id bigint, session_id bigint,
+    kind text, subject_id text
+);
+create table if not exists novade.touched (
+    model text, generation bigint, window_start timestamptz
+);
+create table if not exists novade.identity (amplitude_id bigint, survivor_id bigint);
+create table if not exists novade.account_key (
+    step integer, way text, key_kind text, key text, account_id text
+);
 create table if not exists novade.checked (check_name text, inputs text, passed boolean, told text);
+create table if not exists novade.check_scope (
+    check_name text, model text, window_column text, window_type text, since bigint
+);
 create table if not exists novade.published (model text, generation bigint, table_version bigint);
+drop table if exists novade.changed_days;
+drop table if exists novade.event_changes;
+drop table if exists novade.touched_days;
 """
 
 
@@ -85,6 +103,7 @@ class Model:
         refs: the models that it reads.
         code: changes when the model's SQL, or a macro, does.
         incremental: only touched rows are computed, where that is possible.
+        whole_when_changed: sources whose change means that all rows are computed.
         is_history: a dbt snapshot: it adds to what it has, and is never made anew.
     """
 
@@ -93,6 +112,7 @@ class Model:
     refs: tuple[str, ...]
     code: str
     incremental: bool
+    whole_when_changed: tuple[str, ...] = ()
     is_history: bool = False
 
 
@@ -220,26 +240,24 @@ def _reason(
 
 
 def prune(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> None:
-    """Forget what every model that follows, and the lake, have taken in."""
-    followers = [m.name for m in models if m.incremental and "event_enhanced" in m.refs]
-    connection.execute(
-        """
-        update novade.model set since = greatest(since, generation - $2, (
-            select min(version) from (
-                select version from novade.taken_in
-                where source = 'marts.event_enhanced' and list_contains($1, model)
-                union all
-                select generation from novade.published where model = 'event_enhanced'
-            )
-        )) where model = 'event_enhanced'
-        """,
-        [followers, LOG_GENERATIONS],
-    )
-    connection.execute(
-        "delete from novade.event_changes where generation <= "
-        "(select since from novade.model where model = 'event_enhanced')"
-    )
-    connection.execute(
-        "delete from novade.touched_days where generation <= (select max(generation) "
-        "from novade.published where published.model = touched_days.model)"
-    )
+    """Forget the log of each model as far as all that follow it, and the lake, have taken it in."""
+    for model in models:
+        followers = [m.name for m in models if m.incremental and model.name in m.refs]
+        connection.execute(
+            """
+            update novade.model set since = greatest(since, generation - $3, (
+                select min(generation) from (
+                    select version as generation from novade.taken_in
+                    where source = 'marts.' || $1 and list_contains($2, model)
+                    union all
+                    select generation from novade.published where model = $1
+                )
+            )) where model = $1 and generation > since
+            """,
+            [model.name, followers, LOG_GENERATIONS],
+        )
+    for log in ("changes", "touched"):
+        connection.execute(
+            f"delete from novade.{log} as log using novade.model as model"
+            " where log.model = model.model and log.generation <= model.since"
+        )

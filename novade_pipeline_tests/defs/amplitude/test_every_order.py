@@ -9,9 +9,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from novade_pipeline.defs.amplitude.identities import Merge, survivors
+from novade_pipeline.defs.amplitude.identities import MERGE_COLUMNS, survivors
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.places import NewStore, drop
@@ -83,10 +84,9 @@ def test_sessions_and_known_users_are_right(
 def test_all_merges_are_there_and_have_an_end(at_once: Lake, expected: dict[str, Any]) -> None:
     rows = at_once.rows("merged_ids")
     assert len(rows) == expected["merged_ids"] == 123
-    found = survivors(
-        Merge(r["amplitude_id"], r["merged_amplitude_id"], r["merge_time"] or 0) for r in rows
-    )
-    assert not found.keys() & set(found.values())
+    merges = pa.table({name: [row[name] for row in rows] for name in MERGE_COLUMNS})
+    found = survivors(merges).to_pydict()
+    assert not {*found["amplitude_id"]} & {*found["survivor_id"]}
 
 
 def test_all_files_are_accounted_for(at_once: Lake, expected: dict[str, Any]) -> None:

@@ -1,12 +1,32 @@
 """Who is who after all merges: chains, circles and any order."""
 
+from collections.abc import Iterable
 from random import Random
+from typing import NamedTuple
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novade_pipeline.defs.amplitude.identities import Merge, survivors
+from novade_pipeline.defs.amplitude import identities
+
+
+class Merge(NamedTuple):
+    merged: int
+    into: int
+    time: int | None
+
+
+def survivors(merges: Iterable[Merge]) -> dict[int, int]:
+    """Merged user -> its survivor."""
+    columns = [pa.array(column, pa.int64()) for column in zip(*merges, strict=True)]
+    names = list(identities.MERGE_COLUMNS)
+    empty = pa.table({name: pa.array([], pa.int64()) for name in names})
+    rows = identities.survivors(pa.table(columns, names) if columns else empty)
+    assert rows["amplitude_id"].to_pylist() == sorted(rows["amplitude_id"].to_pylist())
+    return dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+
 
 CASES: dict[str, tuple[list[Merge], dict[int, int]]] = {
     "no merge": ([], {}),
@@ -19,6 +39,11 @@ CASES: dict[str, tuple[list[Merge], dict[int, int]]] = {
     "into itself, and before into another": ([Merge(1, 2, 0), Merge(1, 1, 1)], {1: 2}),
     "there and back, the older is taken back": ([Merge(1, 2, 0), Merge(2, 1, 1)], {2: 1}),
     "a circle of three": ([Merge(1, 2, 3), Merge(2, 3, 1), Merge(3, 1, 2)], {1: 2, 3: 2}),
+    "two circles": (
+        [Merge(1, 2, 0), Merge(2, 1, 1), Merge(5, 6, 9), Merge(6, 5, 3), Merge(7, 5, 1)],
+        {2: 1, 5: 6, 7: 6},
+    ),
+    "a merge without a time is the oldest": ([Merge(1, 2, None), Merge(1, 3, 1)], {1: 3}),
     "a way into a circle": (
         [Merge(9, 1, 0), Merge(1, 2, 1), Merge(2, 1, 2)],
         {9: 1, 2: 1},
@@ -34,6 +59,12 @@ def test_merges_are_followed_to_their_end(merges: list[Merge], found: dict[int, 
 def test_a_chain_of_a_hundred_thousand_ends() -> None:
     found = survivors(Merge(user, user + 1, user) for user in range(100_000))
     assert set(found.values()) == {100_000}
+
+
+def test_a_circle_of_a_hundred_thousand_ends() -> None:
+    last = 99_999
+    found = survivors(Merge(user, (user + 1) % (last + 1), user + 1) for user in range(last + 1))
+    assert set(found.values()) == {0}
 
 
 MERGES = st.lists(

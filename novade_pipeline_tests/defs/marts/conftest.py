@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
 
+from novade_pipeline.defs.amplitude.repeats import find_repeats
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
 from novade_pipeline.defs.marts import previews, warehouse
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
@@ -21,8 +21,10 @@ from novade_pipeline.defs.marts.pinning import pin
 from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.lake.delta import replace, replace_window
 from novade_pipeline.lake.query import connect, literal, open_database
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.places import NewStore, copy, reading
 
@@ -30,19 +32,19 @@ DAY = datetime(2026, 3, 2, tzinfo=UTC)
 Row = dict[str, Any]
 Rows = dict[str, list[tuple[Any, ...]]]
 MARTS = (
-    *("event_enhanced", "sessions", "user_enhanced"),
-    *("daily_performance", "weekly_retention", "tracking_plan_coverage"),
+    *("event_enhanced", "sessions", "user_days", "user_enhanced"),
+    *("daily_performance", "weekly_retention", "coverage_by_day", "tracking_plan_coverage"),
 )
 
 
 class World:
-    """Landed events by upload day, merges and a plan; `write` brings the lake to them."""
+    """Landed events by upload hour, merges and a plan; `write` brings the lake to them."""
 
     def __init__(self, root: Path, lake: Store) -> None:
         self.root = root
         self.lake = lake
         self.warehouse = root / "warehouse.duckdb"
-        self.events: dict[date, list[Row]] = {}
+        self.events: dict[datetime, list[Row]] = {}
         self.identities: dict[int, int] = {}
         self.plan: list[Row] = []
         self._written: dict[Any, Any] = {}
@@ -50,46 +52,33 @@ class World:
     def land(self, hour: int, *events: Row, file: str = "a") -> None:
         """Put events into an upload hour, counted from the start of the world."""
         moment = DAY + timedelta(hours=hour)
-        rows = self.events.setdefault(moment.date(), [])
+        rows = self.events.setdefault(moment, [])
         for line, event in enumerate(events, 1):
             place = {"upload_date": moment.date(), "upload_hour": moment, "file": file}
             rows.append({**place, "line": line, **event})
 
     def empty(self, hour: int) -> None:
         """Take all events of an upload hour away."""
-        moment = DAY + timedelta(hours=hour)
-        day = moment.date()
-        self.events[day] = [r for r in self.events.get(day, []) if r["upload_hour"] != moment]
+        self.events[DAY + timedelta(hours=hour)] = []
 
     def write(self) -> None:
-        """Commit to the lake what differs from what it holds."""
-        for day, rows in self.events.items():
+        """Commit to the lake what differs from what it holds, as the loads do."""
+        for hour, rows in sorted(self.events.items()):
             state = json.dumps(rows, default=str)
-            if self._written.get(day) != state:
-                self._replace(EVENTS, rows, f"upload_date = '{day}'")
-                self._replace(
-                    EVENT_VERDICTS, [_verdict(row) for row in rows], f"upload_date = '{day}'"
-                )
-                self._written[day] = state
-        if self._written.get("identities") != self.identities:
-            rows = [{"amplitude_id": a, "survivor_id": b} for a, b in self.identities.items()]
-            self._replace(IDENTITIES, rows)
-            self._written["identities"] = dict(self.identities)
-        if self._written.get("plan") != self.plan:
-            self._replace(PLAN, self.plan)
-            self._written["plan"] = list(self.plan)
+            if self._written.get(hour) != state:
+                window = [Window(hour, hour + timedelta(hours=1))]
+                verdicts = [_verdict(row) for row in rows]
+                for table, of_hour in ((EVENTS, rows), (EVENT_VERDICTS, verdicts)):
+                    replace_window(self.lake, table, _as_table(table, of_hour), window)
+                self._written[hour] = state
+        find_repeats(self.lake)
+        for table, rows in ((IDENTITIES, self._merges()), (PLAN, self.plan)):
+            if self._written.get(table.name) != rows:
+                replace(self.lake, table, _as_table(table, rows))
+                self._written[table.name] = list(rows)
 
-    def _replace(self, table: Table, rows: list[Row], predicate: str | None = None) -> None:
-        url, options = self.lake.table_url(*table.path), self.lake.options()
-        there = DeltaTable.is_deltatable(url, options)
-        write_deltalake(
-            url,
-            pa.Table.from_pylist(rows, schema=table.schema),
-            mode="overwrite",
-            predicate=predicate if there else None,
-            partition_by=list(table.partition_by),
-            storage_options=options,
-        )
+    def _merges(self) -> list[Row]:
+        return [{"amplitude_id": a, "survivor_id": b} for a, b in self.identities.items()]
 
     def refresh(
         self,
@@ -166,6 +155,10 @@ class World:
             {**shared, "event_type": event_type, "property": name, "required": bool(name)}
             for name in ("", *properties)
         ]
+
+
+def _as_table(table: Table, rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=table.schema)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Rows:
@@ -247,8 +240,8 @@ def built(world: World, _built: Path) -> World:
     shutil.copy(_built / "warehouse.duckdb", world.warehouse)
     copy(store(str(_built / "lake")), world.lake)
     _settle(world)
-    world._written = {day: json.dumps(rows, default=str) for day, rows in world.events.items()}
-    world._written |= {"identities": dict(world.identities), "plan": list(world.plan)}
+    world._written = {hour: json.dumps(rows, default=str) for hour, rows in world.events.items()}
+    world._written |= {IDENTITIES.name: world._merges(), PLAN.name: list(world.plan)}
     return world
 
 

@@ -24,8 +24,14 @@ KEEP = PersonalDataPolicy("keep")
 HISTORIES = ("account_history", "opportunity_history")
 SALES = ("opportunity_enhanced", "owner_performance", "sales_snapshot")
 CHATS = ("conversation_enhanced",)
-JOINED = ("customer_matches", "customer_360", "match_rates", "daily_activity")
-PRODUCT = ("event_enhanced", "user_enhanced")
+JOINED = (
+    *("customer_keys", "customer_matches"),
+    *("customer_360", "match_rates", "daily_activity"),
+)
+PRODUCT = (
+    *("event_enhanced", "sessions", "user_days", "user_enhanced"),
+    "daily_performance",
+)
 ALL = (*PRODUCT, *HISTORIES, *SALES, *CHATS, *JOINED)
 Row = dict[str, Any]
 

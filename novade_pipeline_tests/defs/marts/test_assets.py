@@ -6,9 +6,11 @@ from typing import Any, TypeAlias
 import dagster as dg
 import pytest
 
+from novade_pipeline.defs.amplitude.tables import REPEATS
 from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.assets import definitions
 from novade_pipeline.defs.marts.project import Project
+from novade_pipeline.lake.delta import replace
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline.storage import store
 from novade_pipeline_tests.places import NewStore
@@ -22,8 +24,8 @@ SALES = {
     *("opportunity_enhanced", "owner_performance"),
 }
 EVENTS = {
-    *("event_enhanced", "sessions", "user_enhanced"),
-    *("daily_performance", "weekly_retention", "tracking_plan_coverage"),
+    *("event_enhanced", "sessions", "user_days", "user_enhanced"),
+    *("daily_performance", "weekly_retention", "coverage_by_day", "tracking_plan_coverage"),
 }
 CHATS = {"conversation_enhanced"}
 CUSTOMER = {"customer_360", "customer_matches", "match_rates", "daily_activity"}
@@ -97,10 +99,10 @@ def test_the_marts_hang_on_the_sources(graph: Graph) -> None:
         for step in graph
         for spec in step.specs
     }
-    assert deps["event_enhanced"] == {"amplitude/events", "amplitude/identities"}
-    assert deps["tracking_plan_coverage"] == {
-        *("marts/event_enhanced", "tracking_plan/plan", "tracking_plan/event_verdicts")
+    assert deps["event_enhanced"] == {
+        *("amplitude/events", "amplitude/repeats", "amplitude/identities"),
     }
+    assert deps["tracking_plan_coverage"] == {"marts/coverage_by_day", "tracking_plan/plan"}
 
 
 def test_marts_of_other_sources_are_a_step_of_their_own(graph: Graph, project: Project) -> None:
@@ -147,7 +149,7 @@ def test_a_run_tells_rows_bytes_versions_previews_and_pictures(world: World) -> 
     assert result.success
     told = _metadata(result)
     assert told["event_enhanced"]["dagster/row_count"].value == 2
-    assert told["event_enhanced"]["taken_in"].value["amplitude.events"] == 0
+    assert told["event_enhanced"]["taken_in"].value["amplitude.events"] == 1
     assert told["event_enhanced"]["bytes"].value > 0
     assert "| a |" in told["event_enhanced"]["preview"].value
     for name, metadata in told.items():
@@ -192,9 +194,7 @@ def test_a_rebuild_is_asked_for_by_the_runs_config(built: World) -> None:
 
 
 def test_a_failed_check_fails_the_run_and_names_what_is_not_built(built: World) -> None:
-    from novade_pipeline.defs.amplitude.tables import IDENTITIES
-
-    built._replace(IDENTITIES, [{"amplitude_id": 1, "survivor_id": n} for n in (2, 3)])
+    replace(built.lake, REPEATS, REPEATS.schema.empty_table())
     result = _run(built)
     assert not result.success
     # The customer is made from these, and waits.

@@ -27,7 +27,8 @@ def test_each_property_is_counted_under_its_own_name(world: World, project: Proj
     ]
     world.land(0, *events, world.event("other", 0, event_type="Other", event_properties="{}"))
     world.write()
-    assert not world.refresh(project, "event_enhanced", "tracking_plan_coverage").failures
+    models = ("event_enhanced", "coverage_by_day", "tracking_plan_coverage")
+    assert not world.refresh(project, *models).failures
     with closing(open_database(world.warehouse)) as connection:
         rows = connection.execute(
             "select event_type, property, seen, violations, violations_by_keyword"

@@ -54,6 +54,26 @@ def _a_session_ends_to_be_one(world: World) -> None:
     world.land(0, world.event("a", 0.1, session_id=-1), world.event("b", 0.2, session_id=None))
 
 
+def _an_insert_id_comes_again(world: World) -> None:
+    again = {"insert_id": "i", "device_id": "d", "app": 1}
+    world.land(3, world.event("i1", 3.1, **again))
+    world.land(52, world.event("i2", 51.9, **again), world.event("i3", 51.9, **again, user_id="u"))
+
+
+def _a_clock_is_years_off(world: World) -> None:
+    world.land(53, world.event("ahead", 24 * 365 * 100.0), world.event("behind", -24 * 365 * 50.0))
+
+
+def _ids_are_placeholders(world: World) -> None:
+    nobody = {"amplitude_id": None, "user_id": ""}
+    world.land(
+        5,
+        world.event("q", 5.1, **nobody, device_id="dA"),
+        world.event("r", 5.2, **nobody, device_id="dB"),
+        world.event("s", 5.3, **nobody, device_id="00000000-0000-0000-0000-000000000000"),
+    )
+
+
 def _nobody_did_it(world: World) -> None:
     nobody = {"amplitude_id": None}
     world.land(
@@ -76,6 +96,7 @@ CHANGES: list[Change] = [
     *(_fewer_events, _changed_events, _the_standing_copy_is_gone, _an_earlier_copy_lands_late),
     *(_the_last_day_and_an_event_type_are_gone, _all_is_gone, _a_late_merge, _a_chain_grows),
     *(_a_session_ends_to_be_one, _nobody_did_it, _the_first_day_moves, _the_plan_changes),
+    *(_an_insert_id_comes_again, _a_clock_is_years_off, _ids_are_placeholders),
 ]
 
 
@@ -104,6 +125,8 @@ def test_what_changed_is_what_a_whole_build_would_find(
 def test_any_history_ends_as_a_build_from_nothing(world: World, project: Any, seed: int) -> None:
     chance = random.Random(seed)
     world.write()
+    # A model alone is built from those that it reads, once they are there.
+    world.refresh(project)
     for _ in range(4):
         _anything(world, chance)
         world.write()
@@ -134,15 +157,18 @@ def _some_event(world: World, chance: random.Random, uuid: str) -> Any:
         amplitude_id=chance.choice([1, 2, 3, 4, 5, None]),
         user_id=chance.choice([None, "u@example.com"]),
         session_id=chance.choice([-1, None, 1_000, 2_000]),
+        insert_id=chance.choice([None, None, "i", "j"]),
+        device_id=chance.choice([None, "d", "e", "null"]),
+        country=chance.choice([None, "CH", "DE"]),
         event_properties=chance.choice(['{"level":"bad"}', '{"a":1,"b":{}}', "null", "[]"]),
     )
 
 
 def _some_models(chance: random.Random) -> list[list[str]]:
     followers = [
-        *("sessions", "user_enhanced", "daily_performance"),
-        *("weekly_retention", "tracking_plan_coverage"),
+        *("sessions", "user_days", "user_enhanced", "daily_performance"),
+        *("weekly_retention", "coverage_by_day", "tracking_plan_coverage"),
     ]
-    return [["event_enhanced"], chance.sample(followers, chance.randint(0, 3))][
+    return [["event_enhanced"], chance.sample(followers, chance.randint(0, 5))][
         : chance.randint(1, 2)
     ]

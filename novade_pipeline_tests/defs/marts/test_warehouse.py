@@ -123,7 +123,8 @@ def test_a_pinned_source_does_not_move(connection: duckdb.DuckDBPyConnection, wo
     world.write()
     prepare(connection, world.lake)
     read_books(connection, MODELS)
-    versions = {".".join(table.path): Version(0, "id") for table in SOURCES[:1]}
+    # The first makes the table.
+    versions = {".".join(table.path): Version(1, "id") for table in SOURCES[:1]}
     pin(connection, world.lake, SOURCES[:1], versions)
     world.land(1, world.event("b", 1.0))
     world.write()
@@ -136,20 +137,45 @@ def test_the_log_is_kept_for_whoever_has_not_read_it(
     models = [
         Model("event_enhanced", sources=(), refs=(), code="", incremental=True),
         Model("sessions", sources=(), refs=("event_enhanced",), code="", incremental=True),
-        Model("user_enhanced", sources=(), refs=("event_enhanced",), code="", incremental=True),
-        Model("retention", sources=(), refs=("event_enhanced",), code="", incremental=False),
+        Model("user_days", sources=(), refs=("event_enhanced",), code="", incremental=True),
+        Model("usage", sources=(), refs=("event_enhanced",), code="", incremental=False),
     ]
     read_books(connection, models)
     connection.execute("update novade.model set generation = 9, since = 1")
     connection.execute(
-        "insert into novade.event_changes select g, null, 1, 1 from range(2, 10) t(g)"
+        "insert into novade.changes select 'event_enhanced', g, null, 1, 1 from range(2, 10) t(g);"
+        "insert into novade.touched select 'event_enhanced', g, now() from range(2, 10) t(g);"
+        "insert into novade.touched select 'sessions', g, now() from range(2, 10) t(g)"
     )
     connection.execute(
         "insert into novade.taken_in values ('sessions', 'marts.event_enhanced', 8, null),"
-        " ('user_enhanced', 'marts.event_enhanced', 5, null),"
-        " ('retention', 'marts.event_enhanced', 2, null)"
+        " ('user_days', 'marts.event_enhanced', 5, null),"
+        " ('usage', 'marts.event_enhanced', 2, null);"
+        "insert into novade.published values ('event_enhanced', 7, 1), ('sessions', 9, 1)"
     )
     prune(connection, models)
-    kept = connection.execute("select generation from novade.event_changes order by 1").fetchall()
-    assert [row[0] for row in kept] == [6, 7, 8, 9]
+    assert _generations(connection, "changes", "event_enhanced") == [6, 7, 8, 9]
+    assert _generations(connection, "touched", "event_enhanced") == [6, 7, 8, 9]
+    assert _generations(connection, "touched", "sessions") == []
     assert read_books(connection, models).since["event_enhanced"] == 5
+
+
+def test_the_log_of_what_nobody_publishes_is_kept_for_the_lake(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    models = [Model("sessions", sources=(), refs=(), code="", incremental=True)]
+    read_books(connection, models)
+    connection.execute(
+        "update novade.model set generation = 4, since = 1;"
+        "insert into novade.touched select 'sessions', g, now() from range(2, 5) t(g);"
+        "insert into novade.published values ('sessions', 3, 1)"
+    )
+    prune(connection, models)
+    assert _generations(connection, "touched", "sessions") == [4]
+
+
+def _generations(connection: duckdb.DuckDBPyConnection, log: str, model: str) -> list[int]:
+    rows = connection.execute(
+        f"select generation from novade.{log} where model = $1 order by 1", [model]
+    )
+    return [generation for (generation,) in rows.fetchall()]

@@ -1,67 +1,109 @@
 {{ config(
-    materialized="incremental",
-    incremental_strategy="touched",
-    unique_key="uuid",
-    pre_hook=["{{ touch_events() }}", "{{ narrow_events() }}"],
-    post_hook="{{ log_event_changes() }}",
+    materialized="touched",
+    unique_key="upload_hour",
+    pre_hook="{{ touch_event_enhanced() }}",
+    post_hook="{{ log_event_enhanced() }}",
 ) }}
 
-with standing as (
+-- What an event is counted by: ids that are meant, and a time that its upload vouches for.
+{%- set as_landed = [
+    "uuid", "event_type", "event_time", "amplitude_id", "insert_id", "event_id",
+    "client_event_time", "server_upload_time", "user_creation_time", "platform", "os_name",
+    "os_version", "version_name", "start_version", "library", "language", "country", "region",
+    "city", "dma", "ip_address", "location_lat", "location_lng", "device_type", "device_family",
+    "device_manufacturer", "device_brand", "device_model", "device_carrier", "paying",
+    "event_properties", "user_properties", "group_properties", "groups", "upload_date",
+    "upload_hour", "file", "line",
+] %}
+with landed as (
     {% if is_incremental() %}
-    select uuid, upload_hour, file, line from standing_copies
+    {{ in_changed_windows(source("amplitude", "events")) }}
     {% else %}
-    {{ standing_copies("true") }}
+    select * from {{ source("amplitude", "events") }}
     {% endif %}
+),
+
+repeats as (
+    {% if is_incremental() %}
+    {{ in_changed_windows(source("amplitude", "repeats"), "upload_hour, file, line") }}
+    {% else %}
+    select upload_hour, file, line from {{ source("amplitude", "repeats") }}
+    {% endif %}
+),
+
+standing as (
+    select
+        {% for name in as_landed %}landed.{{ name }},
+        {% endfor -%}
+        {{ meant_id("landed.user_id") }} as user_id,
+        {{ meant_id("landed.device_id") }} as device_id,
+        nullif(landed.session_id, -1) as session_id,
+        {{ clock_is_off("landed") }} as clock_is_off
+    from landed
+    where not exists (
+        select 1 from repeats
+        where repeats.upload_hour = landed.upload_hour
+            and repeats.file = landed.file
+            and repeats.line = landed.line
+    )
+),
+
+owned as (
+    select
+        event.*,
+        case when event.clock_is_off then event.upload_hour else event.event_time end
+            as effective_time,
+        {{ person_id("event", "identity") }} as person_id
+    from standing as event
+    left join {{ source("amplitude", "identities") }} as identity
+        on event.amplitude_id = identity.amplitude_id
 )
 
 select
-    event.uuid,
-    cast(event.event_time as date) as event_date,
-    event.event_time,
-    event.event_type,
-    {{ person_id("event", "identity") }} as person_id,
-    case when event.session_id <> -1
-        then {{ person_id("event", "identity") }} || ':' || event.session_id
-    end as session_key,
-    nullif(event.session_id, -1) as session_id,
-    event.amplitude_id,
-    event.user_id,
-    event.device_id,
-    event.insert_id,
-    event.event_id,
-    event.client_event_time,
-    event.server_upload_time,
-    event.user_creation_time,
-    event.platform,
-    event.os_name,
-    event.os_version,
-    event.version_name,
-    event.start_version,
-    event.library,
-    event.language,
-    event.country,
-    event.region,
-    event.city,
-    event.dma,
-    event.ip_address,
-    event.location_lat,
-    event.location_lng,
-    event.device_type,
-    event.device_family,
-    event.device_manufacturer,
-    event.device_brand,
-    event.device_model,
-    event.device_carrier,
-    event.paying,
-    event.event_properties,
-    event.user_properties,
-    event.group_properties,
-    event.groups,
-    event.upload_date,
-    event.upload_hour,
-    event.file,
-    event.line
-from {% if is_incremental() %}candidate_events{% else %}{{ source("amplitude", "events") }}{% endif %} as event
-inner join standing using (uuid, upload_hour, file, line)
-left join {{ source("amplitude", "identities") }} as identity
-    on event.amplitude_id = identity.amplitude_id
+    uuid,
+    {{ local_day("effective_time") }} as event_date,
+    effective_time,
+    event_time,
+    clock_is_off,
+    event_type,
+    person_id,
+    {{ session_key("person_id", "session_id") }} as session_key,
+    session_id,
+    amplitude_id,
+    user_id,
+    device_id,
+    insert_id,
+    event_id,
+    client_event_time,
+    server_upload_time,
+    user_creation_time,
+    platform,
+    os_name,
+    os_version,
+    version_name,
+    start_version,
+    library,
+    language,
+    country,
+    region,
+    city,
+    dma,
+    ip_address,
+    location_lat,
+    location_lng,
+    device_type,
+    device_family,
+    device_manufacturer,
+    device_brand,
+    device_model,
+    device_carrier,
+    paying,
+    event_properties,
+    user_properties,
+    group_properties,
+    groups,
+    upload_date,
+    upload_hour,
+    file,
+    line
+from owned

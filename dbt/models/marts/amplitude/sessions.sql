@@ -1,39 +1,59 @@
 {{ config(
-    materialized="incremental",
-    incremental_strategy="touched",
+    materialized="touched",
     unique_key=["person_id", "session_id"],
+    slices={"of": "event_enhanced", "by": "session_id", "bucket": "session_id // 86400000"},
     pre_hook="{{ touch_sessions() }}",
-    post_hook="{{ log_session_days() }}",
+    post_hook="{{ log_sessions() }}",
 ) }}
 
+{%- set last_known = [
+    "user_id", "device_id", "platform", "os_name", "version_name", "language", "country", "city",
+] %}
 with events as (
-    select *, struct_pack(event_time, upload_hour, file, line) as position
-    from {{ ref("event_enhanced") }}
-    where session_id is not null
-    {% if is_incremental() %}
-        and (person_id, session_id) in (select (person_id, session_id) from touched_sessions)
-    {% endif %}
-)
+    select event.*
+    from {{ ref("event_enhanced") }} as event
+    {% if is_incremental() -%}
+    inner join touched_sessions as touched
+        on event.person_id = touched.person_id and event.session_id = touched.session_id
+    {%- endif %}
+    where {{ in_slice("event.session_id", "bigint") }} and event.session_id is not null
+),
+
+numbered as (
+    {{ positioned("events", [
+        "person_id", "session_id", "session_key", "event_type", "effective_time",
+    ] + last_known) }}
+),
+
+event_types as (
+    select person_id, session_id, count(*) as event_types
+    from (select distinct person_id, session_id, event_type from events) as types
+    group by person_id, session_id
+),
+
+{{ with_latest(
+    "numbered",
+    key=["person_id", "session_id"],
+    values=last_known,
+    measures="count(*) as events, min(effective_time) as started_at, max(effective_time) as ended_at",
+    at_first=["event_type"],
+    at_last=["event_type"],
+) }}
 
 select
-    session_key,
-    person_id,
-    session_id,
-    cast(min(event_time) as date) as session_date,
-    min(event_time) as started_at,
-    max(event_time) as ended_at,
-    epoch(max(event_time) - min(event_time)) as duration_seconds,
-    count(*) as events,
-    count(distinct event_type) as event_types,
-    arg_min(event_type, position) as first_event_type,
-    arg_max(event_type, position) as last_event_type,
-    arg_max(user_id, position) as user_id,
-    arg_max(device_id, position) as device_id,
-    arg_max(platform, position) as platform,
-    arg_max(os_name, position) as os_name,
-    arg_max(version_name, position) as version_name,
-    arg_max(language, position) as language,
-    arg_max(country, position) as country,
-    arg_max(city, position) as city
-from events
-group by session_key, person_id, session_id
+    {{ session_key("latest.person_id", "latest.session_id") }} as session_key,
+    latest.person_id,
+    latest.session_id,
+    {{ local_day("latest.started_at") }} as session_date,
+    latest.started_at,
+    latest.ended_at,
+    {{ seconds_between("latest.started_at", "latest.ended_at") }} as duration_seconds,
+    latest.events,
+    event_types.event_types,
+    latest.first_event_type,
+    latest.last_event_type,
+    {% for name in last_known -%}
+    latest.{{ name }}{{ "," if not loop.last }}
+    {% endfor %}
+from latest
+inner join event_types using (person_id, session_id)

@@ -1,40 +1,48 @@
-{{ config(materialized="table") }}
+{{ config(
+    materialized="touched",
+    unique_key="week",
+    pre_hook="{{ touch_weekly_retention() }}",
+) }}
 
--- Any event can move somebody's first week, so this is computed whole.
 with active as (
-    select distinct person_id, cast(date_trunc('week', event_date) as date) as week
-    from {{ ref("event_enhanced") }}
+    select distinct
+        {{ week_of("person.first_date") }} as cohort_week,
+        {{ week_of("day.event_date") }} as week,
+        day.person_id
+    from {{ ref("user_days") }} as day
+    inner join {{ ref("user_enhanced") }} as person on day.person_id = person.person_id
+    {% if is_incremental() -%}
+    where day.event_date >= (select min(week) from touched_weeks)
+        and {{ week_of("day.event_date") }} in (select week from touched_weeks)
+    {%- endif %}
 ),
 
+returned as (
+    select cohort_week, week, count(*) as users from active group by cohort_week, week
+    {% if is_incremental() -%}
+    union all
+    select cohort_week, week, users from kept_weekly_retention
+    {%- endif %}
+),
+
+-- In its first week all of a cohort are there.
 cohorts as (
-    select person_id, min(week) as cohort_week from active group by person_id
-),
-
-sizes as (
-    select cohort_week, count(*) as cohort_size from cohorts group by cohort_week
+    select cohort_week, users as cohort_size from returned where week = cohort_week
 ),
 
 weeks as (
     select
-        sizes.cohort_week,
-        sizes.cohort_size,
-        cast(unnest(generate_series(
-            sizes.cohort_week, (select max(week) from active), interval 7 day
-        )) as date) as week
-    from sizes
-),
-
-returned as (
-    select cohorts.cohort_week, active.week, count(*) as users
-    from active
-    inner join cohorts using (person_id)
-    group by cohorts.cohort_week, active.week
+        cohort_week,
+        cohort_size,
+        {{ each_day("cohort_week", "last_week", 7) }} as week
+    from cohorts
+    cross join (select max(week) as last_week from returned) as ends
 )
 
 select
     weeks.cohort_week,
     weeks.week,
-    cast((weeks.week - weeks.cohort_week) // 7 as bigint) as week_number,
+    {{ weeks_between("weeks.cohort_week", "weeks.week") }} as week_number,
     weeks.cohort_size,
     coalesce(returned.users, 0) as users,
     coalesce(returned.users, 0) / weeks.cohort_size as retention

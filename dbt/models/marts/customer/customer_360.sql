@@ -52,24 +52,65 @@ persons as (
 ),
 
 newest as (
-    select max(event_date) as day from {{ ref("event_enhanced") }}
+    select max(event_date) as day from {{ ref("daily_performance") }}
 ),
 
-usage as (
+-- Of 90 days of persons, step by step: events themselves are not read.
+used_days as (
+    select persons.account_id, day.person_id, day.event_date, day.events
+    from {{ ref("user_days") }} as day
+    inner join persons using (person_id)
+    where day.event_date > (select day from newest) - 90
+),
+
+used_by_person as (
     select
-        persons.account_id,
-        {% for days in [7, 28, 90] %}
-        {% set recent = "event.event_date > newest.day - " ~ days %}
-        count(*) filter ({{ recent }}) as events_{{ days }}_days,
-        count(distinct event.person_id) filter ({{ recent }}) as active_users_{{ days }}_days,
-        count(distinct event.session_key) filter ({{ recent }}) as sessions_{{ days }}_days,
-        count(distinct event.event_date) filter ({{ recent }})
+        account_id,
+        person_id,
+        max(event_date) as last_date,
+        {% for days in [7, 28, 90] -%}
+        sum(case when event_date > (select day from newest) - {{ days }} then events end)
+            as events_{{ days }}_days{{ "," if not loop.last }}
+        {% endfor %}
+    from used_days
+    group by account_id, person_id
+),
+
+used_by_account as (
+    select
+        account_id,
+        {% for days in [7, 28, 90] -%}
+        cast(sum(events_{{ days }}_days) as bigint) as events_{{ days }}_days,
+        count(case when last_date > (select day from newest) - {{ days }} then 1 end)
+            as active_users_{{ days }}_days{{ "," if not loop.last }}
+        {% endfor %}
+    from used_by_person
+    group by account_id
+),
+
+active_days as (
+    select
+        account_id,
+        {% for days in [7, 28, 90] -%}
+        count(case when event_date > (select day from newest) - {{ days }} then 1 end)
             as active_days_{{ days }}_days{{ "," if not loop.last }}
         {% endfor %}
-    from {{ ref("event_enhanced") }} as event
+    from (select distinct account_id, event_date from used_days) as days
+    group by account_id
+),
+
+-- A session counts in the spans that its last event lies in.
+used_sessions as (
+    select
+        persons.account_id,
+        {% for days in [7, 28, 90] -%}
+        count(case
+            when {{ local_day("session.ended_at") }} > (select day from newest) - {{ days }} then 1
+        end) as sessions_{{ days }}_days{{ "," if not loop.last }}
+        {% endfor %}
+    from {{ ref("sessions") }} as session
     inner join persons using (person_id)
-    cross join newest
-    where event.event_date > (select day from newest) - 90
+    where session.ended_at > cast((select day from newest) - 91 as {{ timestamp_type() }})
     group by persons.account_id
 ),
 
@@ -112,12 +153,15 @@ touches as (
 ),
 
 last_touches as (
-    select
-        account_id,
-        max(touched_at) as last_touch_at,
-        arg_max(kind, struct_pack(touched_at, kind)) as last_touch_kind
-    from touches
-    group by account_id
+    select account_id, touched_at as last_touch_at, kind as last_touch_kind
+    from (
+        select
+            *,
+            row_number() over (partition by account_id order by touched_at desc, kind desc) as place
+        from touches
+        where touched_at is not null
+    ) as placed
+    where place = 1
 )
 
 select
@@ -150,10 +194,11 @@ select
     coalesce(users.users_by_domain, 0) as users_by_domain,
     coalesce(users.users_by_group, 0) as users_by_group,
     newest.day as usage_until,
-    {% for days in [7, 28, 90] %}
-    {% for measure in ["events", "active_users", "sessions", "active_days"] %}
-    coalesce(usage.{{ measure }}_{{ days }}_days, 0) as {{ measure }}_{{ days }}_days,
-    {% endfor %}
+    {% for days in [7, 28, 90] -%}
+    coalesce(used_by_account.events_{{ days }}_days, 0) as events_{{ days }}_days,
+    coalesce(used_by_account.active_users_{{ days }}_days, 0) as active_users_{{ days }}_days,
+    coalesce(used_sessions.sessions_{{ days }}_days, 0) as sessions_{{ days }}_days,
+    coalesce(active_days.active_days_{{ days }}_days, 0) as active_days_{{ days }}_days,
     {% endfor %}
     coalesce(chats.conversations, 0) as conversations,
     coalesce(chats.open_conversations, 0) as open_conversations,
@@ -171,7 +216,9 @@ left join contacts on account.id = contacts.account_id
 left join sales on account.id = sales.account_id
 left join orders on account.id = orders.account_id
 left join users on account.id = users.account_id
-left join usage on account.id = usage.account_id
+left join used_by_account on account.id = used_by_account.account_id
+left join used_sessions on account.id = used_sessions.account_id
+left join active_days on account.id = active_days.account_id
 left join chats on account.id = chats.account_id
 left join chat_accounts on account.id = chat_accounts.account_id
 left join last_touches on account.id = last_touches.account_id

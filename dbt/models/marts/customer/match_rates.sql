@@ -29,5 +29,5 @@ select
     matched,
     ambiguous,
     -- Where the CRM is not read there is nothing to match with, and nothing to warn of.
-    case when exists (from {{ ref("customer_360") }}) then matched / nullif(total, 0) end as share
+    case when exists (select 1 from {{ ref("customer_360") }}) then matched / nullif(total, 0) end as share
 from counted

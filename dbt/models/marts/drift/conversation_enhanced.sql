@@ -14,13 +14,20 @@ begun as (
 -- Whoever of the workspace wrote first after the contact did; bots and private notes are no answer.
 answers as (
     select
-        chats.conversation_id,
-        min(chats.created_at) as first_response_at,
-        arg_min(chats.author_id, struct_pack(chats.created_at, chats.id)) as first_responder_id
-    from chats
-    inner join begun using (conversation_id)
-    where chats.author = 'human' and chats.created_at >= begun.first_contact_message_at
-    group by chats.conversation_id
+        conversation_id,
+        created_at as first_response_at,
+        author_id as first_responder_id
+    from (
+        select
+            chats.*,
+            row_number() over (
+                partition by chats.conversation_id order by chats.created_at, chats.id
+            ) as place
+        from chats
+        inner join begun using (conversation_id)
+        where chats.author = 'human' and chats.created_at >= begun.first_contact_message_at
+    ) as placed
+    where place = 1
 ),
 
 counted as (
@@ -55,11 +62,12 @@ select
     cast(conversation.created_at as date) as conversation_date,
     begun.first_contact_message_at,
     answers.first_response_at,
-    epoch(answers.first_response_at - begun.first_contact_message_at) as first_response_seconds,
+    {{ seconds_between("begun.first_contact_message_at", "answers.first_response_at") }} as
+        first_response_seconds,
     answers.first_responder_id,
     coalesce(responder.name, responder.alias) as first_responder_name,
     answers.first_response_at is not null as is_answered,
-    epoch(counted.last_message_at - counted.first_message_at) as duration_seconds,
+    {{ seconds_between("counted.first_message_at", "counted.last_message_at") }} as duration_seconds,
     counted.last_message_at,
     coalesce(counted.messages, 0) as messages,
     coalesce(counted.contact_messages, 0) as contact_messages,

@@ -1,0 +1,38 @@
+{#
+  Tests that look at what was touched since they passed. The rows of a mart that is cut by windows
+  stay as they were outside those that its later generations touched, so a test that passed is run
+  again on these alone. `novade.check_scope` says since when; once a night all rows are looked at.
+#}
+{% macro to_check(relation) %}
+  {{ return(scope_of_check(model.name, relation.identifier)) }}
+{% endmacro %}
+
+{# A condition for the rows that a test has to look at. #}
+{% macro scope_of_check(check, mart) %}
+  {%- if not execute -%}{{ return("true") }}{%- endif -%}
+  {%- set scope = run_query(
+    "select window_column, window_type, scope.since from novade.check_scope as scope"
+    ~ " join novade.model as model on scope.model = model.model and scope.since >= model.since"
+    ~ " where check_name = '" ~ check ~ "' and scope.model = '" ~ mart ~ "'"
+  ).rows -%}
+  {%- if not scope -%}{{ return("true") }}{%- endif -%}
+  {%- set column, type, since = scope[0] -%}
+  {{ return(
+    column ~ " in (select cast(window_start as " ~ type ~ ") from novade.touched"
+    ~ " where model = '" ~ mart ~ "' and generation > " ~ since ~ ")"
+  ) }}
+{% endmacro %}
+
+{# Overrides dbt's own. #}
+{% test unique(model, column_name) %}
+select {{ column_name }}, count(*) as times
+from {{ model }}
+where {{ column_name }} is not null and {{ to_check(model) }}
+group by {{ column_name }}
+having count(*) > 1
+{% endtest %}
+
+{# Overrides dbt's own. #}
+{% test not_null(model, column_name) %}
+select {{ column_name }} from {{ model }} where {{ column_name }} is null and {{ to_check(model) }}
+{% endtest %}

@@ -1,0 +1,94 @@
+{#
+  What DuckDB and Spark write differently: one macro a matter, one line an engine. Models are
+  written once, and run on both.
+#}
+
+{# Whole days, whole weeks, and seconds as a double, from one moment to another. #}
+{% macro days_between(start, end) %}{{ adapter.dispatch("days_between")(start, end) }}{% endmacro %}
+{% macro duckdb__days_between(start, end) %}cast({{ end }} - {{ start }} as bigint){% endmacro %}
+{% macro spark__days_between(start, end) %}cast(datediff({{ end }}, {{ start }}) as bigint){% endmacro %}
+
+{% macro weeks_between(start, end) %}{{ adapter.dispatch("weeks_between")(start, end) }}{% endmacro %}
+{% macro duckdb__weeks_between(start, end) %}cast({{ end }} - {{ start }} as bigint) // 7{% endmacro %}
+{% macro spark__weeks_between(start, end) %}cast(datediff({{ end }}, {{ start }}) as bigint) div 7{% endmacro %}
+
+{% macro seconds_between(start, end) %}{{ adapter.dispatch("seconds_between")(start, end) }}{% endmacro %}
+{% macro duckdb__seconds_between(start, end) %}epoch({{ end }} - {{ start }}){% endmacro %}
+{% macro spark__seconds_between(start, end) %}(unix_micros({{ end }}) - unix_micros({{ start }})) / cast(1000000 as double){% endmacro %}
+
+{# In a select list: a row for each day, or for each Monday, from one date to another. #}
+{% macro each_day(start, end, step=1) %}{{ adapter.dispatch("each_day")(start, end, step) }}{% endmacro %}
+{% macro duckdb__each_day(start, end, step) %}cast(unnest(generate_series({{ start }}, {{ end }}, interval {{ step }} day)) as date){% endmacro %}
+{% macro spark__each_day(start, end, step) %}explode(sequence({{ start }}, {{ end }}, interval {{ step }} day)){% endmacro %}
+
+{# In a select list: a row for each item of a list. #}
+{% macro each_item(list) %}{{ adapter.dispatch("each_item")(list) }}{% endmacro %}
+{% macro duckdb__each_item(list) %}unnest({{ list }}){% endmacro %}
+{% macro spark__each_item(list) %}explode({{ list }}){% endmacro %}
+
+{# The different values of a group, in order; none where there is none. #}
+{% macro distinct_values(column) %}{{ adapter.dispatch("distinct_values")(column) }}{% endmacro %}
+{% macro duckdb__distinct_values(column) %}coalesce(list_sort(list(distinct {{ column }}) filter ({{ column }} is not null)), []){% endmacro %}
+{% macro spark__distinct_values(column) %}sort_array(collect_set({{ column }})){% endmacro %}
+
+{# A whole number of 63 bits that a text always gives. #}
+{% macro number_of_text(text) %}{{ adapter.dispatch("number_of_text")(text) }}{% endmacro %}
+{% macro duckdb__number_of_text(text) %}(md5_number_lower({{ text }}) & 9223372036854775807)::bigint{% endmacro %}
+{% macro spark__number_of_text(text) %}cast(conv(substring(md5({{ text }}), 17), 16, 10) as decimal(20, 0)) % 9223372036854775808{% endmacro %}
+
+{# A moment as microseconds since 1970, as a number wide enough to be joined with others. #}
+{% macro wide_microseconds(moment) %}{{ adapter.dispatch("wide_microseconds")(moment) }}{% endmacro %}
+{% macro duckdb__wide_microseconds(moment) %}epoch_us({{ moment }})::hugeint{% endmacro %}
+{% macro spark__wide_microseconds(moment) %}cast(unix_micros({{ moment }}) as decimal(38, 0)){% endmacro %}
+
+{# The keys of a JSON object; null where the text is no object. #}
+{% macro object_keys(json) %}{{ adapter.dispatch("object_keys")(json) }}{% endmacro %}
+{% macro duckdb__object_keys(json) %}case when json_type({{ json }}) = 'OBJECT' then list_distinct(json_keys({{ json }})) end{% endmacro %}
+{% macro spark__object_keys(json) %}array_distinct(json_object_keys({{ json }})){% endmacro %}
+
+{# A common table that is computed once, however often it is read. #}
+{% macro computed_once() %}{{ adapter.dispatch("computed_once")() }}{% endmacro %}
+{% macro duckdb__computed_once() %}materialized{% endmacro %}
+{% macro spark__computed_once() %}{% endmacro %}
+
+{# The ends of the slice that is being computed; null where a model is computed at once. #}
+{% macro slice_end(name, type) %}{{ adapter.dispatch("slice_end")(name, type) }}{% endmacro %}
+{% macro duckdb__slice_end(name, type) %}cast(getvariable('{{ name }}') as {{ type }}){% endmacro %}
+{% macro spark__slice_end(name, type) %}cast({{ name }} as {{ type }}){% endmacro %}
+
+{% macro begin_slice(first, last) %}{{ adapter.dispatch("begin_slice")(first, last) }}{% endmacro %}
+{% macro duckdb__begin_slice(first, last) %}set variable slice_first = {{ first }}; set variable slice_last = {{ last }}{% endmacro %}
+{% macro spark__begin_slice(first, last) %}set variable (slice_first, slice_last) = (select {{ first }}, {{ last }}){% endmacro %}
+
+{# A list of one item, and one of none. #}
+{% macro list_of(item) %}{{ adapter.dispatch("list_of")(item) }}{% endmacro %}
+{% macro duckdb__list_of(item) %}[{{ item }}]{% endmacro %}
+{% macro spark__list_of(item) %}array({{ item }}){% endmacro %}
+{% macro no_numbers() %}{{ adapter.dispatch("no_numbers")() }}{% endmacro %}
+{% macro duckdb__no_numbers() %}[]::bigint[]{% endmacro %}
+{% macro spark__no_numbers() %}cast(array() as array<bigint>){% endmacro %}
+
+{#
+  The day of a moment in the reporting zone; of a time without a zone, which is UTC. `date_trunc`
+  and casts would give that of the session.
+#}
+{% macro local_day(moment) %}{{ adapter.dispatch("local_day")(moment, var("reporting_zone")) }}{% endmacro %}
+{% macro duckdb__local_day(moment, zone) %}cast({{ moment }} {{ "at time zone '" ~ zone ~ "'" if zone != "UTC" }} as date){% endmacro %}
+{% macro spark__local_day(moment, zone) %}cast(from_utc_timestamp({{ moment }}, '{{ zone }}') as date){% endmacro %}
+
+{# Whether a list has an item; null where there is no list. #}
+{% macro has_item(list, item) %}{{ adapter.dispatch("has_item")(list, item) }}{% endmacro %}
+{% macro duckdb__has_item(list, item) %}list_contains({{ list }}, {{ item }}){% endmacro %}
+{% macro spark__has_item(list, item) %}array_contains({{ list }}, {{ item }}){% endmacro %}
+
+{# The keys and counts of a group as one JSON object, in the order of the keys. #}
+{% macro json_of_counts(key, count) %}{{ adapter.dispatch("json_of_counts")(key, count) }}{% endmacro %}
+{% macro duckdb__json_of_counts(key, count) %}cast(to_json(map(list({{ key }} order by {{ key }}), list({{ count }} order by {{ key }}))) as varchar){% endmacro %}
+{% macro spark__json_of_counts(key, count) %}to_json(map_from_entries(sort_array(collect_list(struct({{ key }}, {{ count }}))))){% endmacro %}
+
+{% macro text_type() %}{{ adapter.dispatch("text_type")() }}{% endmacro %}
+{% macro duckdb__text_type() %}varchar{% endmacro %}
+{% macro spark__text_type() %}string{% endmacro %}
+{% macro timestamp_type() %}{{ adapter.dispatch("timestamp_type")() }}{% endmacro %}
+{% macro duckdb__timestamp_type() %}timestamptz{% endmacro %}
+{% macro spark__timestamp_type() %}timestamp{% endmacro %}

@@ -1,0 +1,247 @@
+"""Which landed events are copies of earlier ones, found anew where events have changed.
+
+Two events are one where they share the uuid, or app, device and insert id within a week, which is
+Amplitude's own rule (https://amplitude.com/docs/apis/analytics/http-v2). Copies are few and may lie
+years apart, so they are looked for in `amplitude/event_keys`, 64 bits of a hash for each uuid and
+insert id; only the hours of keys that occur twice are then read themselves.
+"""
+
+from collections.abc import Callable, Sequence
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from novade_pipeline.defs.amplitude.tables import EVENT_KEYS, EVENTS, REPEATS
+from novade_pipeline.lake.changed_windows import HOUR, changed_windows, joined
+from novade_pipeline.lake.changes import Everything
+from novade_pipeline.lake.delta import WriteReceipt, open_table, replace, replace_window
+from novade_pipeline.lake.derived import is_current, source_of, taken_in
+from novade_pipeline.lake.query import scan, sql_type, workspace
+from novade_pipeline.lake.read import stream
+from novade_pipeline.lake.windows import Window
+from novade_pipeline.landing.repeats import Hashes, hashes_of
+from novade_pipeline.storage import Store
+
+INSERT_ID_DAYS = 7
+"""For so long Amplitude knows an insert id again."""
+_KEYED = ("upload_hour", "uuid", "app", "device_id", "insert_id")
+_COPY = (*_KEYED, "file", "line")
+# Spreads the numbers of apps over all bits.
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_REPEAT = ", ".join(REPEATS.schema.names)
+_EMPTY_COPY = ", ".join(
+    f"null::{sql_type(EVENTS.schema.field(name).type)} as {name}" for name in _COPY
+)
+_EMPTY_COPY = f"select {_EMPTY_COPY}, null::bigint as uuid_key, null::bigint as insert_key limit 0"
+
+# By what the copies of an event are known, and in which order they landed.
+_REPEATS_AMONG_COPIES = f"""
+with copies as (
+    select *, struct_pack(hour := upload_hour, file := file, line := line) as place from copy
+),
+preceded as (
+    select
+        *,
+        lag(place) over (partition by uuid order by place) as by_uuid,
+        lag(place) over (partition by app, device_id, insert_id order by place) as by_insert_id
+    from copies
+),
+judged as (
+    select
+        * replace (
+            case when insert_key is not null
+                and upload_hour - by_insert_id.hour <= interval {INSERT_ID_DAYS} day
+                then by_insert_id
+            end as by_insert_id
+        )
+    from preceded
+)
+select
+    cast(upload_hour as date) as upload_date,
+    upload_hour,
+    file,
+    line,
+    uuid,
+    uuid_key,
+    insert_key,
+    if(by_uuid is not null, 'uuid', 'insert_id') as same,
+    coalesce(by_uuid, by_insert_id).hour as earlier_hour,
+    coalesce(by_uuid, by_insert_id).file as earlier_file,
+    coalesce(by_uuid, by_insert_id).line as earlier_line
+from judged
+where coalesce(by_uuid, by_insert_id) is not null
+"""
+
+
+def find_repeats(
+    lake: Store, progress: Callable[[str], None] = lambda _: None
+) -> list[WriteReceipt]:
+    """Bring `event_keys` and `repeats` to the events that the lake holds.
+
+    Args:
+        lake: the lake.
+        progress: called with one sentence a table.
+
+    Returns:
+        The receipts of `event_keys` and of `repeats`; none where no event has changed.
+
+    Raises:
+        TransientFailure: another writer was faster; the next call finishes what this one began.
+    """
+    events, version = source_of(lake, EVENTS)
+    sources = {events: version}
+    if version < 0 or is_current(lake, REPEATS, sources, [EVENTS]):
+        return []
+    windows = _changed_windows(lake, events, version)
+    keys = _write_keys(lake, windows, version)
+    progress(f"{EVENT_KEYS.name}: {keys.rows} rows")
+    with workspace(lake) as connection:
+        if windows is None:
+            _find_all(connection, lake, version)
+        else:
+            windows = _find_changed(connection, lake, windows, version)
+        rows = connection.execute(f"select {_REPEAT} from repeat").to_arrow_reader()
+        if windows is None:
+            repeats = replace(lake, REPEATS, rows, transactions=sources)
+        else:
+            repeats = replace_window(lake, REPEATS, rows, windows, transactions=sources)
+    progress(f"{REPEATS.name}: {repeats.rows} rows")
+    return [keys, repeats]
+
+
+def keys_of(events: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows of `event_keys` for events.
+
+    Args:
+        events: with the columns upload_hour, uuid, app, device_id and insert_id.
+    """
+    insert_id = events["insert_id"]
+    # A blank insert id names no event.
+    has_id = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(insert_id), ""), False)
+    app = pc.fill_null(events["app"], 0).to_numpy().view("u8")
+    key = _hashed(insert_id)[0] ^ _hashed(events["device_id"])[1] ^ (app * _ODD)
+    columns = [
+        events["upload_hour"],
+        pa.array(_hashed(events["uuid"])[0].view("i8")),
+        pc.if_else(has_id, pa.array(key.view("i8")), pa.scalar(None, pa.int64())),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=EVENT_KEYS.schema)
+
+
+def _hashed(texts: pa.Array) -> Hashes:
+    return hashes_of(pa.chunked_array([texts]))
+
+
+def _changed_windows(lake: Store, events: str, version: int) -> list[Window] | None:
+    """The hours whose events changed since the repeats were found; None: all may have."""
+    since = taken_in(lake, REPEATS, {events: version})[events]
+    if since is None or open_table(lake, EVENT_KEYS) is None:
+        return None
+    windows = changed_windows(lake, EVENTS, since, version)
+    return None if isinstance(windows, Everything) else windows
+
+
+def _write_keys(lake: Store, windows: Sequence[Window] | None, version: int) -> WriteReceipt:
+    events = stream(lake, EVENTS, columns=_KEYED, windows=windows, version=version)
+    rows = pa.RecordBatchReader.from_batches(EVENT_KEYS.schema, map(keys_of, events))
+    if windows is None:
+        return replace(lake, EVENT_KEYS, rows)
+    return replace_window(lake, EVENT_KEYS, rows, windows)
+
+
+def _find_all(connection: duckdb.DuckDBPyConnection, lake: Store, version: int) -> None:
+    """Make the table `repeat` from all events."""
+    _begin(connection, lake, [])
+    _want_keys(connection, "event_key")
+    _read_copies(connection, lake, version)
+    connection.execute(f"create table repeat as {_REPEATS_AMONG_COPIES}")
+
+
+def _find_changed(
+    connection: duckdb.DuckDBPyConnection, lake: Store, windows: Sequence[Window], version: int
+) -> list[Window]:
+    """Make the table `repeat` for the hours whose repeats may differ; returns these hours.
+
+    They are the changed ones, and those of events elsewhere that have gained or lost a copy: what
+    shares a key with a changed event, or was a repeat of one. Each is judged among all its copies.
+    """
+    _begin(connection, lake, windows)
+    connection.execute(
+        f"create view stored as select {_REPEAT} from {scan(lake, REPEATS)};"
+        "create view orphan as from stored where earlier_hour in (from changed_hour);"
+        "insert into wanted_key select uuid_key from orphan union"
+        "  select insert_key from orphan where insert_key is not null;"
+        "create view changed_key as from event_key where upload_hour in (from changed_hour)"
+    )
+    _want_keys(connection, "changed_key")
+    _read_copies(connection, lake, version)
+    while _want_keys(connection, "copy"):
+        _read_copies(connection, lake, version)
+    place = "(upload_hour, file, line)"
+    connection.execute(
+        f"create table found as {_REPEATS_AMONG_COPIES};"
+        f"create view replaced as from stored where {place} in (select {place} from copy);"
+        "create table elsewhere as select distinct upload_hour from"
+        "  ((from found except from replaced) union all (from replaced except from found))"
+        "  where upload_hour not in (from changed_hour);"
+        "create table repeat as"
+        "  from found where upload_hour in (from changed_hour union all from elsewhere)"
+        "  union all from stored where upload_hour in (from elsewhere)"
+        f"    and {place} not in (select {place} from copy)"
+    )
+    hours = connection.execute("from elsewhere").fetchall()
+    return joined([*windows, *(Window(hour, hour + HOUR) for (hour,) in hours)])
+
+
+def _begin(connection: duckdb.DuckDBPyConnection, lake: Store, windows: Sequence[Window]) -> None:
+    connection.execute(
+        f"create view event_key as from {scan(lake, EVENT_KEYS)};"
+        "create table changed_hour (hour timestamptz);"
+        "create table wanted_key (key bigint)"
+    )
+    for window in windows:
+        connection.execute(
+            "insert into changed_hour"
+            " from range($1::timestamptz, $2::timestamptz, interval 1 hour)",
+            [window.start, window.end],
+        )
+
+
+def _want_keys(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    """Note the keys of some rows that several events share; whether there is a new one.
+
+    Args:
+        rows: a table or view with the columns uuid_key and insert_key.
+    """
+    noted = 0
+    for name in ("uuid_key", "insert_key"):
+        among = "" if rows == "event_key" else f"and {name} in (select {name} from {rows})"
+        connection.execute(
+            f"insert into wanted_key select {name} from event_key"
+            f" where {name} is not null and {name} not in (from wanted_key) {among}"
+            f" group by {name} having count(*) > 1"
+        )
+        noted += connection.fetchall()[0][0]
+    return noted > 0
+
+
+def _read_copies(connection: duckdb.DuckDBPyConnection, lake: Store, version: int) -> None:
+    """Make the table `copy`: the events that have a wanted key."""
+    wanted = "uuid_key in (from wanted_key) or insert_key in (from wanted_key)"
+    hours = connection.execute(
+        f"select distinct upload_hour from event_key where {wanted}"
+    ).fetchall()
+    windows = joined(Window(hour, hour + HOUR) for (hour,) in hours)
+    events = stream(lake, EVENTS, columns=_COPY, windows=windows, version=version)
+    connection.execute(f"create or replace table copy as {_EMPTY_COPY}")
+    for batch in events:
+        keys = keys_of(batch).drop_columns("upload_hour")
+        connection.register(
+            "batch",
+            pa.RecordBatch.from_arrays(
+                [*batch.columns, *keys.columns], [*batch.schema.names, *keys.schema.names]
+            ),
+        )
+        connection.execute(f"insert into copy from batch where {wanted}")
