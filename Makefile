@@ -26,7 +26,7 @@ export LOAD
 # Compiled modules are kept: without them each process that loads the graph takes 6 s longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test ui bench bench-azure bench-kill azurite azurite-setup setup setup-dev pins clean
+.PHONY: run test ui bench bench-scale bench-azure bench-kill azurite azurite-setup setup setup-dev pins clean
 
 run: setup ## Sample exports to marts; at the end a table of what was done.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
@@ -49,6 +49,9 @@ bench: setup-dev ## Figures, each beside its peer in the same run.
 	@$(BIN)/python benchmarks/upkeep.py
 	@$(BIN)/python benchmarks/merge.py
 	@$(BIN)/python benchmarks/salesforce.py
+
+bench-scale: setup-dev ## Landing to all marts at 1, 10 and 50 million events; takes an hour, and 60 GB.
+	@$(BIN)/python benchmarks/marts.py --sessions realistic one-event
 
 bench-azure: setup-dev ## The load on Azurite, beside the local disk and copying alone.
 	@$(BIN)/python benchmarks/on_azure.py

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 STATUS = Path("/proc/self/status")
 
@@ -105,6 +106,15 @@ def sampled(script: Path, args: Iterable[str | Path], **options: object) -> Samp
     Raises:
         RuntimeError: it failed, with the end of what it said.
     """
+    return Sample(**run_script(script, args, **options))
+
+
+def run_script(script: Path, args: Iterable[str | Path], **options: object) -> dict[str, Any]:
+    """Run a script in a process of its own; the JSON object that is its last line.
+
+    Raises:
+        RuntimeError: it failed, with the end of what it said.
+    """
     done = subprocess.run(
         [sys.executable, str(script), *map(str, args)],
         capture_output=True,
@@ -115,4 +125,5 @@ def sampled(script: Path, args: Iterable[str | Path], **options: object) -> Samp
     if done.returncode:
         told = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
         raise RuntimeError(f"{script.name} {' '.join(map(str, args))} failed:\n{told}")
-    return Sample(**json.loads(done.stdout.splitlines()[-1]))
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result

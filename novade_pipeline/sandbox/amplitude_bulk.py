@@ -145,9 +145,7 @@ def _place(number: int, files: int, hours: int) -> tuple[int, int]:
     return hour, number - first_of_hour
 
 
-def _lines(
-    shapes: list[_Shape], rng: Random, hour: int, one_event_sessions: bool
-) -> Iterator[str]:
+def _lines(shapes: list[_Shape], rng: Random, hour: int, one_event_sessions: bool) -> Iterator[str]:
     """The lines of one file, with their line ends, evenly over the hour."""
     begin = hour * HOUR
     # The text up to the microseconds; made once, as most of the time would go here.

@@ -36,7 +36,7 @@ class MartsConfig(dg.Config):
     full_refresh: bool = False
     """Build the selected marts anew, from everything that their sources hold."""
     check_all: bool = False
-    """Run all tests on all rows, also those that passed, and those of rows that are as they were."""
+    """Run all tests, and on all rows: also those that passed, and on what was not touched."""
 
 
 class MartsTranslator(DagsterDbtTranslator):

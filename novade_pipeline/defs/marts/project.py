@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -20,9 +21,10 @@ from types import MappingProxyType
 from typing import Any
 
 from novade_pipeline.defs.marts.tables import mart_table
-from novade_pipeline.defs.marts.warehouse import Model
+from novade_pipeline.defs.marts.warehouse import Model, read_books
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.memory import duckdb_bytes
+from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
@@ -236,6 +238,24 @@ class Project:
             )
             for node in result.results
         ]
+
+    def compiled(self, warehouse_path: Path, names: Sequence[str]) -> dict[str, str]:
+        """Model -> the SQL of a whole build, with the variables of `dbt_project.yml`.
+
+        Args:
+            warehouse_path: the DuckDB file; made where there is none.
+            names: of the models.
+        """
+        with tempfile.TemporaryDirectory(prefix="novade-dbt-") as target:
+            with closing(open_database(warehouse_path)) as connection:
+                read_books(connection, self.models)
+            result = _invoke(
+                *("compile", "--full-refresh", "--select", *names, "--no-write-json"),
+                target=target,
+                warehouse_path=warehouse_path.absolute(),
+                manifest=self.parsed,
+            )
+        return {node.node.name: node.node.compiled_code for node in result.results}
 
 
 def prepared_project(warehouse_path: Path) -> Project:

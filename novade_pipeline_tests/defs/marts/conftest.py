@@ -18,11 +18,11 @@ from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
 from novade_pipeline.defs.marts import previews, warehouse
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.pinning import pin
-from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
+from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.delta import replace, replace_window
-from novade_pipeline.lake.query import connect, literal, open_database
+from novade_pipeline.lake.query import literal, open_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store, store
@@ -170,18 +170,8 @@ def _rows(connection: duckdb.DuckDBPyConnection) -> Rows:
 
 @cache
 def _sql_of_whole_builds(project: Project) -> dict[str, str]:
-    from dbt.cli.main import dbtRunner
-
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "warehouse.duckdb")
-        with closing(connect(path)) as connection:
-            warehouse.read_books(connection, project.models)
-        place = ("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--quiet")
-        where = ("--vars", json.dumps({"warehouse_path": str(path)}), "--target-path", folder)
-        done = dbtRunner(manifest=project.parsed).invoke(
-            ["compile", *place, *where, "--log-path", folder]
-        )
-    compiled = {node.node.name: node.node.compiled_code for node in done.result.results}
+        compiled = project.compiled(Path(folder, "warehouse.duckdb"), MARTS)
     return {model.name: compiled[model.name] for model in project.models if model.name in MARTS}
 
 
