@@ -26,6 +26,16 @@
 {% macro duckdb__each_item(list) %}unnest({{ list }}){% endmacro %}
 {% macro spark__each_item(list) %}explode({{ list }}){% endmacro %}
 
+{# A row for each item of a list, with its position from 1, beside some columns of its row. #}
+{% macro items_with_positions(rows, columns, list) %}{{ adapter.dispatch("items_with_positions")(rows, columns, list) }}{% endmacro %}
+{% macro duckdb__items_with_positions(rows, columns, list) %}select {{ columns | join(", ") }}, unnest({{ list }}) as item, unnest(generate_series(1, len({{ list }}))) as position from {{ rows }}{% endmacro %}
+{% macro spark__items_with_positions(rows, columns, list) %}select {{ columns | join(", ") }}, item, place + 1 as position from {{ rows }} lateral view posexplode({{ list }}) as place, item{% endmacro %}
+
+{# How many items a list has. #}
+{% macro list_length(list) %}{{ adapter.dispatch("list_length")(list) }}{% endmacro %}
+{% macro duckdb__list_length(list) %}len({{ list }}){% endmacro %}
+{% macro spark__list_length(list) %}size({{ list }}){% endmacro %}
+
 {# The different values of a group, in order; none where there is none. #}
 {% macro distinct_values(column) %}{{ adapter.dispatch("distinct_values")(column) }}{% endmacro %}
 {% macro duckdb__distinct_values(column) %}coalesce(list_sort(list(distinct {{ column }}) filter ({{ column }} is not null)), []){% endmacro %}

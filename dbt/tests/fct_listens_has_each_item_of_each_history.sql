@@ -5,7 +5,7 @@
 
 select listened.items, counted.listens
 from (
-    select coalesce(sum(len(items)), 0) as items
+    select coalesce(sum({{ list_length("items") }}), 0) as items
     from {{ source("music", "listen_history") }}
     where not is_deleted
 ) as listened

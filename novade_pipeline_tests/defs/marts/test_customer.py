@@ -247,7 +247,8 @@ def test_without_personal_data_the_group_is_what_is_left_of_a_user(
 ) -> None:
     other = Crm(tmp_path, crm.project, PersonalDataPolicy("drop"))
     write_world(other)
-    assert not other.refresh("event_enhanced", "user_enhanced", "customer_matches").failures
+    users = ("event_enhanced", "sessions", "user_days", "user_enhanced")
+    assert not other.refresh(*users, "customer_keys", "customer_matches").failures
     found = {
         int(row["subject_id"]): row["account_id"]
         for row in other.rows("customer_matches")

@@ -7,9 +7,12 @@ with told as (
 ),
 
 listened as (
-    select distinct unnest(items) as track_id
-    from {{ source("music", "listen_history") }}
-    where not is_deleted
+    select distinct track_id
+    from (
+        select {{ each_item("items") }} as track_id
+        from {{ source("music", "listen_history") }}
+        where not is_deleted
+    ) as items
 )
 
 select
@@ -25,7 +28,7 @@ select
     is_deleted,
     false as is_inferred
 from told
-union all by name
-select track_id, false as is_deleted, true as is_inferred
+union all
+select track_id, null, null, null, null, null, null, null, null, false, true
 from listened
 where track_id not in (select id from told)

@@ -23,7 +23,7 @@ select
     is_deleted,
     false as is_inferred
 from told
-union all by name
-select user_id, false as is_deleted, true as is_inferred
+union all
+select user_id, null, null, null, null, null, null, null, false, true
 from listening
 where user_id not in (select id from told)

@@ -1,16 +1,12 @@
 {{ config(materialized="table") }}
 
 -- A history that the service no longer has counts no more; its rows stay in the lake.
-with histories as (
-    select
-        history_id,
-        user_id,
-        created_at,
-        updated_at,
-        unnest(items) as track_id,
-        unnest(generate_series(1, len(items))) as position
-    from {{ source("music", "listen_history") }}
-    where not is_deleted
+with present as (
+    select * from {{ source("music", "listen_history") }} where not is_deleted
+),
+
+histories as (
+    {{ items_with_positions("present", ["history_id", "user_id", "created_at", "updated_at"], "items") }}
 )
 
 select
@@ -23,5 +19,5 @@ select
     cast(histories.created_at as date) as listen_date,
     histories.updated_at
 from histories
-inner join {{ ref("dim_tracks") }} as tracks using (track_id)
+inner join {{ ref("dim_tracks") }} as tracks on histories.item = tracks.track_id
 left join {{ ref("dim_users") }} as users on histories.user_id = users.user_id
