@@ -134,7 +134,7 @@ class Draft:
                 return self.version + 1
             except (OSError, DeltaError) as error:
                 try:
-                    return own_commit(self.store, self.table, mark, self.version, error).version
+                    return own_commit(self.store, self.table, mark, self.version, error)
                 except LostRace:
                     may_follow = self._catch_up(concerns)
                     if known_transactions(self.target, transactions) != known:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES
 from novade_pipeline.defs.erasure import erase as erasing
+from novade_pipeline.defs.erasure import people
 from novade_pipeline.defs.erasure.erase import Graph, erase
 from novade_pipeline.defs.salesforce.tables import CONTACT, LEAD, TASK
 from novade_pipeline.errors import UserError
@@ -157,6 +159,19 @@ def test_where_addresses_are_dropped_the_sentence_says_so_and_an_id_does_it(tmp_
     assert left(settings)["salesforce/contact"] == ["003B"]
     fill(settings)
     assert left(settings)["salesforce/task"] == ["2"]
+
+
+def test_a_name_that_leads_to_more_than_a_person_has_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path)
+    fill(settings)
+    write(settings, LEAD, *({"id": f"00Q{n}", "converted_contact_id": "003A"} for n in range(9)))
+    limited = partial(people.names_of_person, most=8)
+    monkeypatch.setattr(people, "names_of_person", limited)
+    with pytest.raises(UserError, match="leads to more than 100,000 others, as a placeholder"):
+        erase(settings, GRAPH, ADA)
+    assert current_version(settings.lake, TOMBSTONES) is None
 
 
 def test_it_refuses_beside_a_run_before_anything_is_written(tmp_path: Path) -> None:
