@@ -10,6 +10,9 @@ from novade_pipeline.defs.table_assets import QUARANTINE_CHECK, key_of, table_me
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
+NEWEST_CHECK = "rows_read_are_the_newest"
+PASSED_OVER = "rows_passed_over"
+
 Told = tuple[Table, dict[str, Any]]
 """A table and the metadata of its materialization; with a `note` where it was passed over."""
 
@@ -63,6 +66,22 @@ def check_quarantine(quarantine: Table, metadata: dict[str, Any]) -> dg.AssetChe
     """Warn where the quarantine has rows."""
     rows = metadata["dagster/row_count"]
     return warning(quarantine, QUARANTINE_CHECK, not rows, {"rows": rows})
+
+
+def newest_check(table: Table) -> dg.AssetCheckSpec:
+    """The spec of the check that no row was passed over for a newer one in the lake."""
+    return dg.AssetCheckSpec(
+        NEWEST_CHECK,
+        asset=key_of(table),
+        description="Warns where rows were not written because the lake has them in a state that "
+        "was read later: another load ran meanwhile, or a clock is wrong.",
+    )
+
+
+def check_newest(table: Table, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+    """Warn where rows were passed over, and say how many."""
+    rows = metadata[PASSED_OVER]
+    return warning(table, NEWEST_CHECK, not rows, {PASSED_OVER: rows})
 
 
 def warning(table: Table, name: str, passed: bool, metadata: dict[str, Any]) -> dg.AssetCheckResult:

@@ -9,7 +9,6 @@ https://github.com/delta-io/delta/blob/master/PROTOCOL.md#commit-provenance-info
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from deltalake import Transaction
@@ -27,26 +26,13 @@ class LostRace(TransientFailure):
     """Another writer was faster, and nothing is written."""
 
 
-@dataclass(frozen=True)
-class Commit:
-    """One entry of the log.
-
-    Attributes:
-        version: of the table.
-        metrics: what the operation counted, as delta-rs names it.
-    """
-
-    version: int
-    metrics: Mapping[str, int]
-
-
 def new_mark() -> dict[str, str]:
     """Custom metadata for a commit that no other commit has."""
     return {MARK: uuid.uuid4().hex}
 
 
-def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int) -> Commit | None:
-    """The commit that carries a mark; None where there is none.
+def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int) -> int | None:
+    """The version whose commit carries a mark; None where there is none.
 
     Args:
         mark: from `new_mark`.
@@ -65,7 +51,7 @@ def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int)
         for action in map(json.loads, entry.splitlines()):
             told: dict[str, Any] = action.get("commitInfo", {})
             if told.get(MARK) == mark[MARK]:
-                return Commit(version, told.get("operationMetrics", {}))
+                return version
 
 
 def recorded(transactions: Mapping[str, int] | None) -> list[Transaction] | None:
@@ -73,18 +59,10 @@ def recorded(transactions: Mapping[str, int] | None) -> list[Transaction] | None
     return [Transaction(app, version) for app, version in (transactions or {}).items()] or None
 
 
-def added(store: Store, table: Table, version: int) -> tuple[int, int]:
-    """(files, bytes) that a commit added, from its log entry."""
-    entry = store.read(*table.path, "_delta_log", f"{version:020}.json")
-    actions = map(json.loads, entry.splitlines())
-    sizes = [action["add"]["size"] for action in actions if "add" in action]
-    return len(sizes), sum(sizes)
-
-
 def own_commit(
     store: Store, table: Table, mark: Mapping[str, str], before: int, error: Exception
-) -> Commit:
-    """Our commit, where delta-rs says that it failed but the log has it.
+) -> int:
+    """The version of our commit, where delta-rs says that it failed but the log has it.
 
     Args:
         before: the version that the write began with.

@@ -1,61 +1,134 @@
-"""Taking rows away by their keys, and what there was of them in older versions.
+"""Taking rows away, and what there was of them in older versions.
 
-Deletions carry keys as rows of Arrow, never as SQL: a predicate would stand in the log with the
-values that must go.
+Files are written anew without them, in memory that does not grow with the table; the log says no
+more of it than which files: a predicate would stand there with the values that must go.
 """
 
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema
+import pyarrow.compute as pc
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.commits import added, cannot_write, new_mark, own_commit
-from novade_pipeline.lake.data_files import writer_properties
-from novade_pipeline.lake.delta import WriteReceipt, create, open_table
+from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.data_files import DataFile
+from novade_pipeline.lake.delta import WriteReceipt, create, create_with_columns, open_table
+from novade_pipeline.lake.draft import Draft
+from novade_pipeline.lake.stream import write
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Entry, Store
 
 ERASURE = "novade.erasure"
 """Marks a commit after which older versions must go."""
 
+_AMENDED, _STORED = "_amended", "_stored"
 _DATA = re.compile(r"part-[^/]*\.parquet(#\d+)?")
 
 
-def delete(store: Store, table: Table, keys: pa.Table) -> WriteReceipt | None:
-    """Take the rows of these keys away, in one commit; None where there is no table.
+Change = Callable[[DataFile, int, pa.Table], pa.Table]
+"""Rows of a file, before which it has so many, as they shall be; the same object where they stay.
+
+The rows have the lake's own columns, and keep them.
+"""
+
+
+def rewrite(
+    store: Store,
+    table: Table,
+    change: Change,
+    *,
+    is_touched: Callable[[Draft, DataFile], bool] = lambda draft, file: True,
+) -> WriteReceipt | None:
+    """Change rows or leave some out, in one commit; None where there is no table.
+
+    Only files with such rows are written anew. Memory holds some row groups of one file.
 
     Args:
-        keys: the table's key columns and partition columns of the rows, each key once.
+        is_touched: whether a file of the version can have such rows; others are not read whole.
 
     Raises:
-        TransientFailure: another writer was faster; nothing is written.
+        TransientFailure: the storage failed, or another writer was faster; nothing is written.
+        PermanentFailure: the table has features that are not known here.
     """
-    once = keys.group_by(keys.schema.names).aggregate([])
-    return _changed(store, table, once, lambda merger: merger.when_matched_delete())
+    started = time.monotonic()
+    target = open_table(store, table)
+    if target is None:
+        return None
+    draft = Draft(store, table, target, as_stored=True)
+    for file in list(draft.files.values()):
+        if is_touched(draft, file) and _differs(draft, file, change):
+            batches = (
+                batch
+                for _, after in _changed(draft, file, change)
+                for batch in after.to_batches()
+                if batch.num_rows
+            )
+            draft.replace([file], write(draft, batches))
+    version = draft.version
+    if draft.dropped:
+        version = draft.commit(metadata={ERASURE: "true"})
+    before, after = (
+        sum(file.rows for file in files.values()) for files in (draft.dropped, draft.added)
+    )
+    return WriteReceipt(
+        rows=before - after,
+        bytes=sum(file.size for file in draft.added.values()),
+        files=len(draft.added),
+        table_version=version,
+        newest=None,
+        seconds=time.monotonic() - started,
+    )
 
 
 def amend(store: Store, table: Table, rows: pa.Table) -> WriteReceipt | None:
     """Put other values in the place of those of some rows, in one commit; None without a table.
 
     Args:
-        rows: the table's key columns and partition columns, and the columns that change.
+        rows: the table's key columns and partition columns, none of them null, and the columns that
+            change, in their declared types.
 
     Raises:
-        TransientFailure: another writer was faster; nothing is written.
+        TransientFailure: the storage failed, or another writer was faster; nothing is written.
     """
-    values = {
-        f'"{name}"': f's."{name}"' for name in rows.schema.names if name not in named_by(table)
-    }
-    return _changed(store, table, rows, lambda merger: merger.when_matched_update(values))
+    if open_table(store, table) is None:
+        return None
+    create_with_columns(store, table)
+    names = named_by(table)
+    keys = rows.select(names).append_column(_AMENDED, pa.array(range(len(rows)), pa.int64()))
+
+    def amended(file: DataFile, at: int, stored: pa.Table) -> pa.Table:
+        number = pa.array(range(len(stored)), pa.int64())
+        places = (
+            stored.select(names).append_column(_STORED, number).join(keys, names, join_type="inner")
+        )
+        if not len(places):
+            return stored
+        places = places.sort_by(_STORED)
+        mask = pc.is_in(number, value_set=places[_STORED].combine_chunks())
+        values = rows.take(places[_AMENDED].combine_chunks())
+        for name in (name for name in rows.schema.names if name not in names):
+            stored = with_values(stored, name, mask, values[name].combine_chunks())
+        return stored
+
+    return rewrite(store, table, amended)
+
+
+def with_values(rows: pa.Table, name: str, mask: pa.Array, values: pa.Array) -> pa.Table:
+    """The rows with other values of a column where the mask is true, in their order."""
+    at = rows.schema.get_field_index(name)
+    replacements = values.cast(rows.schema.field(at).type)
+    column = pc.replace_with_mask(rows.column(at).combine_chunks(), mask, replacements)
+    return rows.set_column(at, rows.schema.field(at), column)
 
 
 def named_by(table: Table) -> list[str]:
@@ -177,48 +250,14 @@ def _both_forms(paths: Iterable[str]) -> set[str]:
     return {form for path in paths for form in (path, unquote(path))}
 
 
-def _changed(
-    store: Store, table: Table, rows: pa.Table, what: Callable[[Any], Any]
-) -> WriteReceipt | None:
-    started = time.monotonic()
-    target = open_table(store, table)
-    if target is None:
-        return None
-    before, mark = target.version(), {**new_mark(), ERASURE: "true"}
-    same = " AND ".join(_is_same(table, name) for name in named_by(table))
-    try:
-        there = {field.name for field in target.schema().fields}
-        if new := [table.schema.field(name) for name in rows.schema.names if name not in there]:
-            target.alter.add_columns(Schema.from_arrow(pa.schema(new)).fields)
-            target.update_incremental()
-        merger = target.merge(
-            rows,
-            same,
-            source_alias="s",
-            target_alias="t",
-            writer_properties=writer_properties(table),
-            commit_properties=CommitProperties(custom_metadata=mark),
-        )
-        metrics = what(merger).execute()
-        version = target.version()
-    except (OSError, DeltaError) as error:
-        commit = own_commit(store, table, mark, before, error)
-        version, metrics = commit.version, commit.metrics
-    count = metrics["num_target_rows_deleted"] + metrics["num_target_rows_updated"]
-    files, size = added(store, table, version) if count else (0, 0)
-    return WriteReceipt(
-        rows=count,
-        bytes=size,
-        files=files,
-        table_version=version,
-        newest=None,
-        seconds=time.monotonic() - started,
-    )
+def _changed(draft: Draft, file: DataFile, change: Change) -> Generator[tuple[pa.Table, pa.Table]]:
+    """The rows of a file as they are and as they shall be, some at a time."""
+    at = 0
+    for rows in draft.read(file):
+        yield rows, change(file, at, rows)
+        at += len(rows)
 
 
-def _is_same(table: Table, name: str) -> str:
-    """SQL for the same value on both sides; a missing one is the same as a missing one."""
-    same = f't."{name}" = s."{name}"'
-    if table.schema.field(name).nullable:
-        return f'({same} OR (t."{name}" IS NULL AND s."{name}" IS NULL))'
-    return same
+def _differs(draft: Draft, file: DataFile, change: Change) -> bool:
+    with closing(_changed(draft, file, change)) as changed:
+        return any(after is not rows for rows, after in changed)

@@ -48,6 +48,8 @@ class WriteReceipt:
         table_version: the Delta version that holds the write.
         newest: the greatest value of the table's data time among the rows, if it has one.
         seconds: wall time of the write, its source's time included.
+        passed_over: of a merge, rows that were not written, as the table has them in a newer
+            version.
     """
 
     rows: int
@@ -56,6 +58,7 @@ class WriteReceipt:
     table_version: int
     newest: Moment | None
     seconds: float
+    passed_over: int = 0
 
 
 def location(store: Store, table: Table) -> str:

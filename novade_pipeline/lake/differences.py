@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from novade_pipeline.lake.merge import CLOCKS_DIFFER
 from novade_pipeline.lake.query import identifier, scratch
 from novade_pipeline.lake.table import Table
 
@@ -23,7 +24,8 @@ class Changes:
         new: the lake had none of that key.
         changed: the lake had it in another state, or marked as deleted.
         vanished: the source no longer has it.
-        older: the lake has it in a newer state; these are not among the rows.
+        passed_over: the lake has it in a newer version, which is not a time to come; these are not
+            among the rows.
         unchanged: the lake has it just so.
     """
 
@@ -31,7 +33,7 @@ class Changes:
     new: int
     changed: int
     vanished: int
-    older: int
+    passed_over: int
     unchanged: int
 
 
@@ -41,8 +43,8 @@ def changes(
     """Compare what the lake holds with what the source told.
 
     Args:
-        table: written by `merge`, with one column as its key, and `read_at`; where rows can
-            vanish, with `is_deleted`.
+        table: written by `merge`, with one column as its key, and `read_at`, which is its version
+            where the source's present state wins; where rows can vanish, with `is_deleted`.
         there: the lake's rows; all of them where some can have vanished, else those of the keys.
         found: what was read; of several rows of a key the newest stands, of equally new ones the
             one that was read last.
@@ -77,11 +79,13 @@ def changes(
                 case
                     when t.{key} is null then 'new'
                     when not {differs} then 'unchanged'
-                    when f.{version} < t.{version} and {is_live} then 'older'
+                    when f.{version} < t.{version} and t.{version} <= $1::timestamptz and {is_live}
+                        then 'passed_over'
                     else 'changed'
                 end as _what
             from f left join there as t on f.{key} = t.{key}
-        """
+        """,
+            [now + CLOCKS_DIFFER],
         )
         if keys is not None and can_be_gone:
             connection.register("seen", pa.table({"key": pa.array(list(keys), kind)}))
@@ -101,11 +105,11 @@ def changes(
         )
         columns = ", ".join(map(identifier, names))
         rows = connection.execute(
-            f"select {columns} from compared where _what not in ('unchanged', 'older')"
+            f"select {columns} from compared where _what not in ('unchanged', 'passed_over')"
         ).to_arrow_table()
     return Changes(
         rows=rows.cast(table.schema),
-        **{name: counts.get(name, 0) for name in ("new", "changed", "vanished", "older")},
+        **{name: counts.get(name, 0) for name in ("new", "changed", "vanished", "passed_over")},
         unchanged=counts.get("unchanged", 0),
     )
 

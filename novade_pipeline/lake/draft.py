@@ -38,8 +38,13 @@ class Draft:
         added: files that are written and not yet in the log.
     """
 
-    def __init__(self, store: Store, table: Table, target: DeltaTable) -> None:
+    def __init__(
+        self, store: Store, table: Table, target: DeltaTable, *, as_stored: bool = False
+    ) -> None:
         """Begin with the version that is opened.
+
+        Args:
+            as_stored: rows have the lake's own columns and types, whatever the code declares.
 
         Raises:
             PermanentFailure: it has features that are not known here.
@@ -49,7 +54,8 @@ class Draft:
         self.target = target
         self.version = target.version()
         refuse_unfit(table, target)
-        self.columns = _columns(table, target)
+        stored = pa.schema(target.schema().to_arrow())
+        self.columns = stored if as_stored else _columns(table, stored)
         self.partition_by = tuple(target.metadata().partition_columns)
         self.files = {file.path: file for file in files_of(table, target)}
         self.dropped: dict[str, DataFile] = {}
@@ -97,6 +103,7 @@ class Draft:
         self,
         transactions: Mapping[str, int] | None = None,
         *,
+        metadata: Mapping[str, str] | None = None,
         changes: bool = True,
         concerns: Callable[[DataFile], bool] | None = None,
     ) -> int:
@@ -109,6 +116,7 @@ class Draft:
 
         Args:
             transactions: app id -> version, recorded with the commit.
+            metadata: of the commit.
             changes: rows differ; otherwise only files do.
             concerns: whether another writer's new file has rows that this version's would have
                 replaced or heeded; None where any row that changed does.
@@ -118,14 +126,15 @@ class Draft:
             TransientFailure: the storage failed.
             UserError: the lake cannot be written.
         """
-        mark, known = new_mark(), known_transactions(self.target, transactions)
+        mark = {**new_mark(), **(metadata or {})}
+        known = known_transactions(self.target, transactions)
         for left in reversed(range(COMMIT_TRIES)):
             try:
                 self._commit(mark, transactions, changes)
                 return self.version + 1
             except (OSError, DeltaError) as error:
                 try:
-                    return own_commit(self.store, self.table, mark, self.version, error).version
+                    return own_commit(self.store, self.table, mark, self.version, error)
                 except LostRace:
                     may_follow = self._catch_up(concerns)
                     if known_transactions(self.target, transactions) != known:
@@ -223,12 +232,11 @@ def _in_utc(rows: pa.Table, columns: pa.Schema) -> pa.Table:
     return rows
 
 
-def _columns(table: Table, target: DeltaTable) -> pa.Schema:
+def _columns(table: Table, there: pa.Schema) -> pa.Schema:
     """The declared columns, and after them what the lake has besides; null may be what may there.
 
     A column that is new, or that may no longer be without a value, has none in older rows.
     """
-    there = pa.schema(target.schema().to_arrow())
     declared = [
         field.with_nullable(field.name not in there.names or there.field(field.name).nullable)
         for field in table.schema

@@ -141,6 +141,7 @@ def receipt_metadata(receipt: WriteReceipt) -> dict[str, Any]:
         "bytes_written": receipt.bytes,
         "files_written": receipt.files,
         "table_version": receipt.table_version,
+        "rows_passed_over": receipt.passed_over,
         "newest": str(receipt.newest),
         "seconds": round(receipt.seconds, 3),
     }

@@ -9,6 +9,7 @@ however many slices there were.
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
 from typing import Any
 
@@ -31,6 +32,8 @@ from novade_pipeline.storage import Store
 # A slice ends where it has so many rows, or so many bytes.
 SLICE_ROWS = 250_000
 SLICE_BYTES = 64 * 2**20
+CLOCKS_DIFFER = timedelta(days=1)
+"""Versions that are times further ahead than this are of a clock that was wrong."""
 # Rows in memory are merged again where another writer was faster.
 TRIES = 5
 
@@ -54,7 +57,8 @@ def merge(
     Args:
         rows: a stream is held in memory slice by slice; with `ties` whole.
         ties: a row of the same version replaces the one there as well, and any row one that is
-            deleted: for callers that have looked and hand over only what differs.
+            deleted, or whose version is a time to come: for callers that have looked and hand over
+            only what differs.
         transactions: app id -> version, recorded with the commit; where no row changes, with an
             empty one, unless the table has them already, or newer ones.
 
@@ -80,9 +84,10 @@ def merge(
             raise lost
         known = found
         draft = Draft(store, table, target)
-        changed, newest = 0, None
+        changed, passed_over, newest = 0, 0, None
         for part in _slices(table, rows, whole=ties):
-            changed += _put(draft, _newest_of_each(table, part, ties), ties)
+            written, older = _put(draft, _newest_of_each(table, part, ties), ties)
+            changed, passed_over = changed + written, passed_over + older
             newest = _later(newest, part, table)
         newer = {a: v for a, v in (transactions or {}).items() if _is_newer(v, known[a])}
         try:
@@ -101,6 +106,7 @@ def merge(
             table_version=version,
             newest=newest,
             seconds=time.monotonic() - started,
+            passed_over=passed_over,
         )
     raise AssertionError("the last try returns or raises")
 
@@ -145,15 +151,20 @@ def _newest_of_each(table: Table, rows: pa.Table, ties: bool) -> pa.Table:
     return sorted_.filter(first)
 
 
-def _put(draft: Draft, rows: pa.Table, ties: bool) -> int:
-    """Put a slice into the draft; how many of its rows are new or newer."""
+def _put(draft: Draft, rows: pa.Table, ties: bool) -> tuple[int, int]:
+    """Put a slice into the draft: (rows that are new or newer, rows that are older)."""
     table = draft.table
     places = _places(draft, rows)
     version = pa.chunked_array([pc.take(rows[table.version], places[_OURS])])
     is_newer = (pc.greater_equal if ties else pc.greater)(version, places[table.version])
     if ties and "is_deleted" in table.schema.names:
         is_newer = pc.or_kleene(is_newer, places["is_deleted"])
-    newer = places.filter(is_newer.fill_null(False)).sort_by(_OURS)
+    if ties and pa.types.is_timestamp(places[table.version].type):
+        latest = pa.scalar(datetime.now(UTC) + CLOCKS_DIFFER, places[table.version].type)
+        is_newer = pc.or_kleene(is_newer, pc.greater(places[table.version], latest))
+    is_newer = is_newer.fill_null(False)
+    older = pc.and_not(pc.less(version, places[table.version]), is_newer)
+    newer = places.filter(is_newer).sort_by(_OURS)
     each = rows_a_file(draft.rows + len(rows) - len(places))
 
     by_file: dict[str, list[tuple[int, int]]] = {}
@@ -171,7 +182,7 @@ def _put(draft: Draft, rows: pa.Table, ties: bool) -> int:
     is_there = pc.is_in(_numbers(len(rows)), value_set=places[_OURS].combine_chunks())
     fresh = rows.filter(pc.invert(is_there))
     draft.replace([], write(draft, _widened(draft, fresh, None), each))
-    return len(newer) + len(fresh)
+    return len(newer) + len(fresh), pc.sum(older).as_py() or 0
 
 
 def _places(draft: Draft, rows: pa.Table) -> pa.Table:

@@ -54,6 +54,7 @@ class Trouble:
         broken_every: every so manieth row of each kind breaks its types.
         changes: so many times, after a page of the list was told, somebody writes in a chat that
             lies on a later page.
+        misplaced_every: every so manieth change of a chat leaves it at its old place in the list.
         missing_scopes: what the token may not read; such requests are answered by 403.
     """
 
@@ -64,6 +65,7 @@ class Trouble:
     slow_seconds: float = 1.0
     broken_every: int = 0
     changes: int = 0
+    misplaced_every: int = 0
     missing_scopes: tuple[str, ...] = ()
 
 
@@ -100,6 +102,8 @@ class DriftApi:
         self._requests = 0
         self._strangers = 0
         self._changes_left = self.trouble.changes
+        self._changed = 0
+        self._listed_as: dict[int, int] = {}
         if self.trouble.broken_every:
             _break(self.has, self.trouble.broken_every)
 
@@ -140,12 +144,19 @@ class DriftApi:
     def write(self, conversation_id: int, text: str = "<p>Are you still there?</p>") -> Row:
         """The contact writes in a chat, which makes it the newest."""
         author = self.has.conversations[conversation_id]["contactId"]
+        self._move(conversation_id)
         at = self.tick()
         return rows.add_message(self.has, conversation_id, author, text, at, self._rng)
 
     def close(self, conversation_id: int) -> None:
         """A chat ends."""
+        self._move(conversation_id)
         rows.close(self.has, conversation_id, self.tick())
+
+    def restore(self, conversation: Row) -> None:
+        """A chat is again as it was when this copy of it was made, `updatedAt` among it."""
+        self._listed_as.pop(conversation["id"], None)
+        self.has.conversations[conversation["id"]] = dict(conversation)
 
     def delete_contact(self, contact_id: int) -> None:
         """A contact is answered by 404 from now on; the chats stay."""
@@ -154,12 +165,27 @@ class DriftApi:
     def delete_conversation(self, conversation_id: int) -> None:
         """A chat is in no list any more."""
         del self.has.conversations[conversation_id]
+        self._listed_as.pop(conversation_id, None)
 
     def newest_first(self) -> list[Row]:
-        """The conversations in the order of the list."""
-        return sorted(
-            self.has.conversations.values(), key=lambda row: (-row["updatedAt"], -row["id"])
+        """The conversations in the order of the list: but for those that are misplaced."""
+
+        def listed_as(row: Row) -> tuple[int, int]:
+            number: int = row["id"]
+            updated_at: int = row["updatedAt"]
+            return -self._listed_as.get(number, updated_at), -number
+
+        return sorted(self.has.conversations.values(), key=listed_as)
+
+    def _move(self, conversation_id: int) -> None:
+        """Let a chat that changes move to the front of the list, or stay where it is."""
+        self._changed += 1
+        every = self.trouble.misplaced_every
+        place = self._listed_as.pop(
+            conversation_id, self.has.conversations[conversation_id]["updatedAt"]
         )
+        if every and self._changed % every == 0:
+            self._listed_as[conversation_id] = place
 
     def _guarded(self, scope: str, answer: Callable[[Request], Response]) -> Any:
         async def guarded(request: Request) -> Response:

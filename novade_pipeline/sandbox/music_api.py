@@ -23,6 +23,8 @@ from novade_pipeline.sandbox import music_api_rows as rows
 from novade_pipeline.sandbox.music_api_rows import Row
 
 LARGEST_SIZE = 100
+RESTORED = timedelta(days=90)
+"""How much older a row's state is that is restored."""
 ENDPOINTS = ("tracks", "users", "listen_history")
 
 
@@ -39,6 +41,7 @@ class Trouble:
         slow_seconds: that long.
         broken_every: every so manieth row breaks its types.
         changes: so many times a table changes after one of its pages was read.
+        restores: so many times, after that, a row goes back to an older state.
         token: requests without this bearer token are answered by 401.
     """
 
@@ -49,6 +52,7 @@ class Trouble:
     slow_seconds: float = 1.0
     broken_every: int = 0
     changes: int = 0
+    restores: int = 0
     token: str = ""
 
 
@@ -81,6 +85,7 @@ class MusicApi:
         self.asked = 0
         self._rng = random.Random(f"{seed}-changes")
         self._changes_left = dict.fromkeys(ENDPOINTS, self.trouble.changes)
+        self._restores_left = dict.fromkeys(ENDPOINTS, self.trouble.restores)
         self._next_id = {"tracks": tracks + 1, "users": users + 1}
         self._now = rows.BEGIN + timedelta(days=400)
         if self.trouble.broken_every:
@@ -95,7 +100,11 @@ class MusicApi:
         return Starlette(routes=[Route(f"/{name}", self._answer, name=name) for name in ENDPOINTS])
 
     def touch(self, endpoint: str, change: str = "") -> None:
-        """Delete, insert or update a row; which of these is drawn where nothing is said."""
+        """Delete, insert or update a row, which is drawn where nothing is said, or restore one.
+
+        A row that is restored is in an older state: its content is another one, and its
+        `updated_at` goes back.
+        """
         table = self.tables[endpoint]
         at = self._rng.randrange(len(table) + 1)
         what = change or self._rng.choice(("delete", "insert", "update"))
@@ -104,6 +113,8 @@ class MusicApi:
             table.insert(at, self._new(endpoint))
         elif what == "delete":
             del table[min(at, len(table) - 1)]
+        elif what == "restore":
+            _restore(table[min(at, len(table) - 1)])
         else:
             row = table[min(at, len(table) - 1)]
             row["updated_at"] = rows.told_time(self._now)
@@ -135,6 +146,9 @@ class MusicApi:
         if self._changes_left[endpoint] > 0:
             self._changes_left[endpoint] -= 1
             self.touch(endpoint)
+        elif self._restores_left[endpoint] > 0:
+            self._restores_left[endpoint] -= 1
+            self.touch(endpoint, "restore")
         return Response(body, media_type="application/json")
 
     def _page(self, endpoint: str, page: int, size: int) -> bytes:
@@ -165,6 +179,15 @@ class MusicApi:
             row = (rows.track if endpoint == "tracks" else rows.user)(number, self._rng)
         moment = rows.told_time(self._now)
         return {**row, "created_at": moment, "updated_at": moment}
+
+
+def _restore(row: Row) -> None:
+    """Put a row into the state that it had before its last change."""
+    before = datetime.fromisoformat(row["updated_at"]) - RESTORED
+    row["updated_at"] = rows.told_time(before)
+    for name, value in (("album", "As it was"), ("favorite_genres", "polka"), ("items", [1])):
+        if name in row:
+            row[name] = value
 
 
 def _break(row: Row, number: int) -> None:

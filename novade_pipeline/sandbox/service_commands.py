@@ -33,6 +33,7 @@ def music(
     slow_every: Annotated[int, typer.Option(min=0, help="Every n-th answer takes 1 s.")] = 0,
     broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row breaks its types.")] = 0,
     changes: Annotated[int, typer.Option(min=0, help="Changes a table while it is read.")] = 0,
+    restores: Annotated[int, typer.Option(min=0, help="Rows go back to an older state.")] = 0,
 ) -> None:
     """Serve the API of a made-up music service, until it is interrupted."""
     from novade_pipeline.sandbox.music_api import MusicApi, Trouble
@@ -43,6 +44,7 @@ def music(
         slow_every=slow_every,
         broken_every=broken_every,
         changes=changes,
+        restores=restores,
     )
     api = MusicApi(tracks=tracks, users=users, histories=histories, seed=seed, trouble=trouble)
     _serve("music", port, api.app(), {"NOVADE_MUSIC_API_URL": ""})
@@ -119,6 +121,9 @@ def drift(
     slow_every: Annotated[int, typer.Option(min=0, help="Every n-th answer takes 1 s.")] = 0,
     broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row breaks its types.")] = 0,
     changes: Annotated[int, typer.Option(min=0, help="Chats go on while the list is read.")] = 0,
+    misplaced_every: Annotated[
+        int, typer.Option(min=0, help="Every n-th chat that changes keeps its place in the list.")
+    ] = 0,
 ) -> None:
     """Serve the API of a made-up Drift workspace, until it is interrupted."""
     from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
@@ -129,6 +134,7 @@ def drift(
         slow_every=slow_every,
         broken_every=broken_every,
         changes=changes,
+        misplaced_every=misplaced_every,
     )
     api = DriftApi(
         conversations=conversations,

@@ -1,13 +1,14 @@
 """Upserts by key: what stands afterwards, what is recorded, and what is refused."""
 
 import tempfile
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake import keyed_files
@@ -34,11 +35,13 @@ def test_a_merge_puts_in_what_is_new_and_updates_what_is_newer(lake: Store) -> N
     assert receipt.rows == 2
 
 
-def test_an_older_version_changes_nothing(lake: Store) -> None:
+def test_an_older_version_changes_nothing_and_is_counted(lake: Store) -> None:
     merge(lake, USERS, users(("a", 5, "Anna", False)))
-    receipt = merge(lake, USERS, users(("a", 4, "Ann", False)))
-    assert read(lake, USERS)["name"].to_pylist() == ["Anna"]
-    assert receipt.rows == 0
+    receipt = merge(lake, USERS, users(("a", 4, "Ann", False), ("b", 1, "Bob", False)))
+    assert read(lake, USERS).sort_by("id")["name"].to_pylist() == ["Anna", "Bob"]
+    assert (receipt.rows, receipt.passed_over) == (1, 1)
+    again = merge(lake, USERS, users(("a", 5, "Anna", False)))
+    assert (again.rows, again.passed_over) == (0, 0)
 
 
 def test_the_same_merge_twice_changes_nothing(lake: Store) -> None:
@@ -76,6 +79,36 @@ def test_a_tie_replaces_the_row_there_where_the_caller_says_that_it_differs(lake
     assert merge(lake, USERS, changed, ties=True).rows == 2
     rows = read(lake, USERS).sort_by("id").to_pylist()
     assert [(row["name"], row["is_deleted"]) for row in rows] == [("Anna", False), ("Back", False)]
+
+
+class Reading(BaseModel):
+    """Something as it was read."""
+
+    id: str = Field(description="Names it.")
+    read_at: datetime = Field(description="When.")
+    state: str = Field(description="How it was.")
+
+
+READINGS = Table("shop/readings", Reading, ("id",), "merge", version="read_at")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "ties", "state"),
+    [
+        (timedelta(hours=1), True, "before"),
+        (timedelta(days=400), True, "after"),
+        (timedelta(days=400), False, "before"),
+    ],
+)
+def test_a_version_that_is_a_time_to_come_rules_nothing_for_callers_that_have_looked(
+    lake: Store, ahead: timedelta, ties: bool, state: str
+) -> None:
+    now = datetime.now(UTC)
+    for at, what in ((now + ahead, "before"), (now, "after")):
+        rows = [{"id": "a", "read_at": at, "state": what}]
+        receipt = merge(lake, READINGS, pa.Table.from_pylist(rows, READINGS.schema), ties=ties)
+    assert read(lake, READINGS)["state"].to_pylist() == [state]
+    assert receipt.passed_over == (state == "before")
 
 
 def test_a_merge_of_nothing_changes_nothing(lake: Store) -> None:

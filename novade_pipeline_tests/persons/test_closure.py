@@ -1,10 +1,16 @@
 """All names of a person: merges, chains, circles, and devices that several persons use."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import pytest
 
-from novade_pipeline.persons.closure import Kinds, Link, SeveralPersons, names_of_person
+from novade_pipeline.persons.closure import (
+    Kinds,
+    Link,
+    SeveralPersons,
+    TooManyNames,
+    names_of_person,
+)
 from novade_pipeline.persons.names import Name
 
 KINDS = Kinds(shared=frozenset({"device"}), anonymous=frozenset({"amplitude"}))
@@ -73,3 +79,69 @@ def test_a_device_leads_to_its_only_user_and_is_refused_where_it_has_several() -
     assert person("device:d", *links) == names(links[0])
     with pytest.raises(SeveralPersons):
         person("device:d", *links, "email:bob device:d")
+
+
+class Counted:
+    """Links as a lake has them: read from the first each time that some are asked for."""
+
+    def __init__(self, links: Iterable[Link]) -> None:
+        self.links = list(links)
+        self.asked = 0
+        self.read = 0
+
+    def __call__(self, wanted: Collection[Name]) -> Iterator[Link]:
+        self.asked += 1
+        for link in self.links:
+            if not link.isdisjoint(wanted):
+                self.read += 1
+                yield link
+
+
+def test_a_device_that_everybody_uses_is_left_after_the_first_stranger() -> None:
+    everybody = [names(f"email:user{n} amplitude:{n} device:kiosk") for n in range(5_000)]
+    links = Counted([names("email:ada device:kiosk"), *everybody])
+    assert names_of_person(names("email:ada"), links, KINDS) == names("email:ada")
+    assert links.read < 10
+
+
+def test_the_lake_is_read_as_often_as_a_person_is_deep_and_not_once_a_device() -> None:
+    devices = [f"device:{n}" for n in range(40)]
+    anonymous = [names(f"amplitude:{n} device:{n}") for n in range(40)]
+    links = Counted([names(f"email:ada {device}") for device in devices] + anonymous)
+    found = names_of_person(names("email:ada"), links, KINDS)
+    assert found == names("email:ada", *devices, *(f"amplitude:{n}" for n in range(40)))
+    assert links.asked < 10
+
+
+@pytest.mark.parametrize("start", ["email:ada", "user:undefined"])
+def test_a_name_that_leads_to_more_than_a_person_has_is_refused(start: str) -> None:
+    placeholder = [names(f"user:undefined amplitude:{n}") for n in range(100)]
+    links = Counted([names("email:ada amplitude:7"), *placeholder])
+    with pytest.raises(TooManyNames):
+        names_of_person(names(start), links, KINDS, most=99)
+    assert len(names_of_person(names(start), links, KINDS, most=200)) == 102
+
+
+def test_a_server_with_more_anonymous_names_than_a_person_has_is_nobodys() -> None:
+    server = [names(f"amplitude:{n} device:server") for n in range(100)]
+    links = Counted(
+        [names("email:ada device:server device:d"), *server, names("amplitude:a device:d")]
+    )
+    found = names_of_person(names("email:ada"), links, KINDS, most=50)
+    assert found == names("email:ada device:d amplitude:a")
+    with pytest.raises(SeveralPersons):
+        names_of_person(names("device:server"), links, KINDS, most=50)
+
+
+def test_many_anonymous_names_behind_one_device_do_not_cost_the_other_its_own() -> None:
+    chain = [names(f"amplitude:{n} amplitude:{n + 1}") for n in range(100)]
+    links = Counted(
+        [
+            names("email:ada device:long device:short"),
+            names("amplitude:0 device:long"),
+            names("amplitude:a device:short"),
+            *chain,
+        ]
+    )
+    found = names_of_person(names("email:ada"), links, KINDS, most=50)
+    assert found == names("email:ada device:short amplitude:a")

@@ -187,3 +187,23 @@ def test_a_token_in_a_link_is_all_that_the_next_page_needs() -> None:
         token = link.params["page_token"]
         rest = client.get("/conversations/list", params={"page_token": token}).json()
     assert len(rest["data"]) == 10
+
+
+def test_a_chat_that_changes_keeps_its_place_in_the_list_as_often_as_is_asked_for() -> None:
+    service = DriftApi(conversations=60, trouble=Trouble(misplaced_every=2))
+    moved, misplaced = (service.newest_first()[at]["id"] for at in (40, 50))
+    service.write(moved)
+    service.close(misplaced)
+    order = [row["id"] for row in service.newest_first()]
+    assert (order[0], order[50]) == (moved, misplaced)
+    assert service.newest_first()[50]["updatedAt"] == service.has.now
+    service.write(misplaced)
+    assert service.newest_first()[0]["id"] == misplaced
+
+
+def test_a_chat_can_be_restored_to_an_older_state() -> None:
+    service = DriftApi(conversations=60)
+    before = [dict(row) for row in service.newest_first()]
+    service.write(before[30]["id"])
+    service.restore(before[30])
+    assert service.newest_first() == before

@@ -69,6 +69,20 @@ def test_data_changes_so_many_times_while_it_is_read() -> None:
     assert [before[n] != before[n + 1] for n in range(4)] == [True, True, False, False]
 
 
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_rows_go_back_to_an_older_state_as_often_as_is_asked_for(endpoint: str) -> None:
+    service = MusicApi(trouble=Trouble(restores=2))
+    before = list(map(dict, service.tables[endpoint]))
+    with TestClient(service.app()) as client:
+        for _ in range(4):
+            client.get(f"/{endpoint}")
+    changed = [
+        (old, new) for old, new in zip(before, service.tables[endpoint], strict=True) if old != new
+    ]
+    assert len(changed) == 2
+    assert all(new["updated_at"] < old["updated_at"] for old, new in changed)
+
+
 def test_a_port_that_is_taken_is_said() -> None:
     with (
         serving(MusicApi().app()) as url,

@@ -11,8 +11,10 @@ from pydantic import Field
 from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.api_assets import (
     Told,
+    check_newest,
     check_quarantine,
     materialized,
+    newest_check,
     on_schedule,
     passed_over,
     warning,
@@ -153,6 +155,7 @@ def _read(
             told = asdict(client.receipt - before) | {
                 "conversations_read": loaded.read,
                 "list_reads": loaded.listing.reads,
+                "list_read_whole": loaded.listing.is_whole,
                 "watermark": "none"
                 if at is None
                 else (EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds"),
@@ -176,12 +179,14 @@ def _read(
 
 def _metadata(lake: Store, table: Table, writer: "Writer") -> dict[str, Any]:
     tally = writer.tally(table)
-    return table_metadata(lake, table, tally.receipts) | tally.metadata()
+    changed = any(receipt.rows for receipt in tally.receipts)
+    return table_metadata(lake, table, tally.receipts, changed=changed) | tally.metadata()
 
 
 def _check_specs() -> list[dg.AssetCheckSpec]:
     return [
         *(spec for table in READ for spec in check_specs(table)),
+        *map(newest_check, READ),
         dg.AssetCheckSpec(
             KNOWN_CHECK,
             asset=key_of(MESSAGES),
@@ -200,6 +205,8 @@ def _check_results(
         return
     if table is QUARANTINE:
         yield check_quarantine(table, metadata)
+    elif is_read:
+        yield check_newest(table, metadata)
     if table is MESSAGES:
         found = unknown(lake)
         yield warning(table, KNOWN_CHECK, not any(found.values()), dict(found))

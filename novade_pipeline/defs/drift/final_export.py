@@ -30,7 +30,7 @@ from novade_pipeline.defs.drift.manifest import (
 )
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.defs.drift.spool import Spool, as_document, upload
-from novade_pipeline.defs.drift.tables import CONVERSATIONS, READ
+from novade_pipeline.defs.drift.tables import CONVERSATIONS, READ, milliseconds
 from novade_pipeline.defs.drift.writing import Writer
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake.table import Table
@@ -98,13 +98,14 @@ def _read_chats(client: Client, writer: Writer, settings: DriftSettings, tell: T
     """Read all conversations, then those that changed meanwhile, until none did."""
     most, before = settings.api_most_reads, None
     for _ in range(most):
-        found = listing(client, down_to=None, most_reads=most, tell=tell)
+        now = milliseconds(writer.now)
+        found = listing(client, down_to=None, most_reads=most, now=now, tell=tell)
         todo = found.changed if before is None else _changed(found.changed, before.changed)
         if before is not None and not len(todo) and found.is_settled:
             return found
         mark = watermark(writer.lake, CONVERSATIONS, WATERMARK, writer.policy)
         load = ChatLoad(client, writer, mark.anew() if before is None else mark, tell)
-        load.take_in(found, todo)
+        load.take_in(found, todo, is_sweep=True)
         before = found
     raise TransientFailure(
         f"drift/final_export: expected the workspace to hold still, found that conversations "

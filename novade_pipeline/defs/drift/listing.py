@@ -1,9 +1,12 @@
 """Which conversations there are, and when each last changed, although the list moves meanwhile.
 
-The list is told newest first, and its pages are cut by position: what changes moves to the front,
-what is deleted moves all that follows, so one read may miss an item. It is read again from the
-front until two reads tell the same. What changes later is newer than the front of the first page,
-and is for the next load: its watermark goes no further than that.
+The list is newest first, and its pages are cut by position: what changes moves to the front, what
+is deleted moves all that follows, so one read may miss an item. It is read again from the front
+until two reads agree. What changes later is newer than the front of the first page, and is for the
+next load: its watermark goes no further than that.
+
+The order is not strict: a conversation may stand behind older ones although it has just changed.
+So a read ends only where a whole page is old, and now and then the list is read to its end.
 """
 
 import hashlib
@@ -54,7 +57,7 @@ class Listing:
         front: up to when, in epoch milliseconds, nothing can have been missed; None where nothing
             is listed.
         is_whole: it was read to its end.
-        is_settled: two reads told the same.
+        is_settled: two reads agreed.
         reads: how often it was read.
         items: that the last read had.
     """
@@ -70,7 +73,7 @@ class Listing:
 
 
 @dataclass
-class _Sweep:
+class _Reading:
     batches: list[pa.RecordBatch] = field(default_factory=list)
     unclear: set[int] = field(default_factory=set)
     bad: dict[bytes, Bad] = field(default_factory=dict)
@@ -84,13 +87,16 @@ def listing(
     *,
     down_to: int | None,
     most_reads: int,
+    now: int,
     tell: Callable[[str], None] = lambda told: None,
 ) -> Listing:
-    """Read the list from its front until two reads tell the same.
+    """Read the list from its front until two reads agree.
 
     Args:
-        down_to: epoch milliseconds; what is older is not read; None: to the end.
+        down_to: epoch milliseconds; a read ends with the first page on which all is older; None:
+            with the last page.
         most_reads: after so many, what was seen in any of them stands.
+        now: epoch milliseconds; times after it are wrong, and the front is not among them.
         tell: told what happens, a line each.
 
     Raises:
@@ -100,58 +106,72 @@ def listing(
     known = _SCHEMA.empty_table()
     bad_ones: dict[bytes, Bad] = {}
     unclear: set[int] = set()
-    first = sweep = _Sweep()
+    first = reading = _Reading()
     for reads in range(1, most_reads + 1):
-        sweep = _sweep(client, down_to)
-        first = sweep if reads == 1 else first
-        merged = _newest(pa.concat_tables([known, pa.Table.from_batches(sweep.batches, _SCHEMA)]))
-        settled = reads > 1 and merged.equals(known) and sweep.unclear <= unclear
-        known, unclear = merged, unclear | sweep.unclear
-        bad_ones |= sweep.bad
-        tell(f"{PLACE}: read {reads}: {sweep.items:,} conversations")
+        reading = _read(client, down_to, now)
+        first = reading if reads == 1 else first
+        merged = _newest(pa.concat_tables([known, pa.Table.from_batches(reading.batches, _SCHEMA)]))
+        settled = reads > 1 and merged.equals(known) and reading.unclear <= unclear
+        known, unclear = merged, unclear | reading.unclear
+        bad_ones |= reading.bad
+        tell(f"{PLACE}: read {reads}: {reading.items:,} conversations")
         if settled:
             break
     return Listing(
         changed=known,
         unclear=frozenset(unclear),
         bad=tuple(bad_ones.values()),
-        front=sweep.front if settled else first.front,
-        is_whole=sweep.is_whole,
+        front=reading.front if settled else first.front,
+        is_whole=reading.is_whole,
         is_settled=settled,
         reads=reads,
-        items=sweep.items,
+        items=reading.items,
     )
 
 
-def _sweep(client: Client, down_to: int | None) -> _Sweep:
-    sweep = _Sweep()
+def joined(newer_part: Listing, whole: Listing) -> Listing:
+    """The newer part of the list and a read to its end as one; the front is the newer part's."""
+    return Listing(
+        changed=_newest(pa.concat_tables([newer_part.changed, whole.changed])),
+        unclear=newer_part.unclear | whole.unclear,
+        bad=tuple({one.place: one for one in (*newer_part.bad, *whole.bad)}.values()),
+        front=newer_part.front,
+        is_whole=whole.is_whole,
+        is_settled=newer_part.is_settled,
+        reads=newer_part.reads + whole.reads,
+        items=whole.items,
+    )
+
+
+def _read(client: Client, down_to: int | None, now: int) -> _Reading:
+    reading = _Reading()
     for page in pages(client, PLACE, STYLE, items="data", params={"limit": LIMIT}):
-        found = list(_items(sweep, page))
-        sweep.items += len(page.items)
-        times = [one["updated_at"] for one in found]
-        wanted = [one for one in found if down_to is None or one["updated_at"] >= down_to]
-        sweep.batches.append(pa.RecordBatch.from_pylist(wanted, _SCHEMA))
-        if times and sweep.front is None:
-            sweep.front = max(times)
-        if times and down_to is not None and min(times) < down_to:
-            sweep.is_whole = False
+        rows = list(_items(reading, page))
+        reading.items += len(page.items)
+        times = [row["updated_at"] for row in rows]
+        changed = [row for row in rows if down_to is None or row["updated_at"] >= down_to]
+        reading.batches.append(pa.RecordBatch.from_pylist(changed, _SCHEMA))
+        if times and reading.front is None:
+            reading.front = min(max(times), now)
+        if times and down_to is not None and max(times) < down_to:
+            reading.is_whole = False
             break
-    return sweep
+    return reading
 
 
-def _items(sweep: _Sweep, page: Page) -> Iterator[dict[str, int]]:
+def _items(reading: _Reading, page: Page) -> Iterator[dict[str, int]]:
     for position, item in enumerate(page.items, 1):
         row = row_of(_Listed, item, {})
         if not isinstance(row, str):
             yield {"id": row["id"], "updated_at": milliseconds(row["updated_at"])}
             continue
         try:
-            sweep.unclear.add(_Named.model_validate(item).id)
+            reading.unclear.add(_Named.model_validate(item).id)
         except ValidationError:
             # Named by its content: its position is another one at each read.
             raw = as_json(item)
             place = f"{PLACE}#{hashlib.sha256(raw).hexdigest()[:16]}"
-            sweep.bad[raw] = bad(item, place, page.number + 1, position, row)
+            reading.bad[raw] = bad(item, place, page.number + 1, position, row)
 
 
 def _newest(listed: pa.Table) -> pa.Table:

@@ -3,12 +3,15 @@
 Conversations that changed are read in the order in which they changed, some hundreds at a time.
 Of each such slice the contacts are committed first, then the messages, then the conversations,
 with the watermark that says that all up to there is done. A load that is killed goes on there.
+
+The list is not strictly in that order, and a conversation may be restored to an older state. So now
+and then a sweep reads the list to its end, and each conversation that the lake has otherwise.
 """
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +22,7 @@ from novade_pipeline.api.contract import Api
 from novade_pipeline.api.items import as_json
 from novade_pipeline.api.pace import Budget
 from novade_pipeline.defs.drift import reading
-from novade_pipeline.defs.drift.listing import Listing, listing
+from novade_pipeline.defs.drift.listing import Listing, joined, listing
 from novade_pipeline.defs.drift.reading import Told
 from novade_pipeline.defs.drift.service_rows import gone_contact
 from novade_pipeline.defs.drift.settings import DriftSettings
@@ -27,7 +30,6 @@ from novade_pipeline.defs.drift.tables import (
     ACCOUNTS,
     CONTACTS,
     CONVERSATIONS,
-    EPOCH,
     MESSAGES,
     QUARANTINE,
     USERS,
@@ -35,13 +37,18 @@ from novade_pipeline.defs.drift.tables import (
 )
 from novade_pipeline.defs.drift.writing import Writer
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.read import read
+from novade_pipeline.lake.delta import transaction_version
+from novade_pipeline.lake.query import scratch
+from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.watermarks import Watermark, watermark
 
 SLICE = 500
 """Conversations of a slice: what a kill can lose, and what is in memory at once."""
 
 WATERMARK = "drift"
+SWEEP = "drift:sweep"
+"""The transaction that says when the list was last read to its end, epoch milliseconds."""
+HOUR = 3_600_000
 HINT = "look at NOVADE_DRIFT_API_URL and NOVADE_DRIFT_TOKEN"
 _CHAT = re.compile(r"conversations/(\d+)(/messages)?")
 _CONTACT = re.compile(r"contacts/(\d+)")
@@ -98,12 +105,24 @@ def load_chats(
     """
     mark = watermark(writer.lake, CONVERSATIONS, WATERMARK, writer.policy)
     mark = mark.anew() if whole else mark
-    overlap = int(settings.overlap_minutes * 60_000)
+    overlap, now = int(settings.overlap_minutes * 60_000), milliseconds(writer.now)
     down_to = None if mark.value is None else mark.value - overlap
-    found = listing(client, down_to=down_to, most_reads=settings.api_most_reads, tell=tell)
+    most_reads = settings.api_most_reads
+    found = listing(client, down_to=down_to, most_reads=most_reads, now=now, tell=tell)
+    is_due = sweep_is_due(writer, settings.sweep_hours)
+    if is_due and not found.is_whole:
+        # What one read misses, as rows move, is newer than the front or is for the next sweep.
+        to_its_end = listing(client, down_to=None, most_reads=1, now=now, tell=tell)
+        found = joined(found, to_its_end)
     load = ChatLoad(client, writer, mark, tell)
-    load.take_in(found, load.changed(found))
+    load.take_in(found, load.changed(found), is_sweep=is_due)
     return ChatsLoaded(found, load.mark.value, load.read)
+
+
+def sweep_is_due(writer: Writer, hours: float) -> bool:
+    """Whether the list was last read to its end so many hours ago, never, or in the future."""
+    last = transaction_version(writer.lake, CONVERSATIONS, SWEEP)
+    return last is None or not 0 <= milliseconds(writer.now) - last < hours * HOUR
 
 
 class ChatLoad:
@@ -123,20 +142,25 @@ class ChatLoad:
         """What of the list the lake does not have in that state; the oldest first."""
         if self.mark.value is None or not len(found.changed):
             return found.changed
-        ids, times = (found.changed[name].to_pylist() for name in ("id", "updated_at"))
-        overlap = {"updated_at": (_literal(min(times) - 1), _literal(self.mark.value))}
-        names = ["id", "updated_at"]
-        there = read(self.writer.lake, CONVERSATIONS, columns=names, between=overlap).to_pylist()
-        known = {row["id"]: milliseconds(row["updated_at"]) for row in there}
-        # Rows after the watermark may be of another policy, or without their messages.
-        wanted = [
-            at > self.mark.value or known.get(number) != at
-            for number, at in zip(ids, times, strict=True)
-        ]
-        return found.changed.filter(pa.array(wanted, pa.bool_()))
+        existing = stream(self.writer.lake, CONVERSATIONS, columns=["id", "updated_at"])
+        with closing(scratch()) as connection:
+            connection.register("listed", found.changed)
+            connection.register("existing", existing)
+            # Rows after the watermark may be of another policy, or without their messages.
+            changed = connection.execute(
+                "select l.id, l.updated_at from listed as l left join existing as e on l.id = e.id"
+                " where l.updated_at > $1 or l.updated_at is distinct from epoch_ms(e.updated_at)"
+                " order by l.updated_at, l.id",
+                [self.mark.value],
+            )
+            return changed.to_arrow_table()
 
-    def take_in(self, found: Listing, todo: pa.Table) -> None:
-        """Read what is to be read of the list, slice by slice, and what was bad or is unclear."""
+    def take_in(self, found: Listing, todo: pa.Table, *, is_sweep: bool) -> None:
+        """Read what is to be read of the list, slice by slice, and what was bad or is unclear.
+
+        Args:
+            is_sweep: the list was read to its end; the last commit says when.
+        """
         self._reject_listed(found)
         bad = (_CHAT.fullmatch(place) for place in self._quarantined)
         again = sorted({*found.unclear, *(int(match[1]) for match in bad if match)})
@@ -144,9 +168,10 @@ class ChatLoad:
         self._contacts({int(match[1]) for match in were_bad if match})
         for number in range(0, max(1, len(todo)), SLICE):
             part = todo.slice(number, SLICE)
-            if len(part) or again:
-                is_last = number + SLICE >= len(todo)
-                self._slice(part, again, front=found.front, is_last=is_last)
+            is_last = number + SLICE >= len(todo)
+            swept = {SWEEP: milliseconds(self.writer.now)} if is_sweep and is_last else {}
+            if len(part) or again or swept:
+                self._slice(part, again, front=found.front, is_last=is_last, swept=swept)
             again = []
 
     def _reject_listed(self, found: Listing) -> None:
@@ -161,7 +186,13 @@ class ChatLoad:
             self.writer.reject(CONVERSATIONS, found.bad, places)
 
     def _slice(
-        self, part: pa.Table, again: Sequence[int], *, front: int | None, is_last: bool
+        self,
+        part: pa.Table,
+        again: Sequence[int],
+        *,
+        front: int | None,
+        is_last: bool,
+        swept: Mapping[str, int],
     ) -> None:
         """Read some conversations, and commit all that belongs to them.
 
@@ -170,6 +201,7 @@ class ChatLoad:
             again: others, of which the watermark says nothing.
             front: what the watermark may not pass.
             is_last: all that is older was read.
+            swept: recorded with the commit, once a watermark is.
         """
         ids = list(dict.fromkeys([*again, *part["id"].to_pylist()]))
         chats = list(reading.chats(self.client, ids, self.writer.now))
@@ -186,11 +218,14 @@ class ChatLoad:
             reached = min(part["updated_at"][-1].as_py(), front)
             value = reached if value is None else max(value, reached)
         after = replace(self.mark, value=value, is_whole=self.mark.is_whole or is_last)
+        transactions = {} if after == self.mark else after.transactions()
+        if value is not None:
+            transactions |= swept
         self.writer.put(
             CONVERSATIONS,
             conversations,
             [reading.chat_place(number) for number in ids],
-            transactions=None if after == self.mark else after.transactions(),
+            transactions=transactions,
         )
         self.mark = after
         self._tell(f"{CONVERSATIONS.name}: {self.read:,} conversations read")
@@ -260,8 +295,3 @@ def load_users(client: Client, writer: Writer) -> None:
 def _account_name(item: Any) -> object:
     name = item.get("accountId") if isinstance(item, dict) else None
     return name if isinstance(name, str) else as_json(item)
-
-
-def _literal(epoch_milliseconds: int) -> str:
-    moment = EPOCH + timedelta(milliseconds=epoch_milliseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"

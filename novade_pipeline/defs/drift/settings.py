@@ -31,6 +31,12 @@ class DriftSettings(DomainSettings):
     overlap_minutes: float = Field(
         60.0, ge=0, description="How far before the newest known chat the list is read, minutes."
     )
+    sweep_hours: float = Field(
+        20.0,
+        ge=0,
+        description="How often the whole list of chats is read, for those that changed and are "
+        "listed where no load looks, hours; below 24, so that a daily load is on time.",
+    )
     schedule: str = Field(
         "45 5 * * *", description="When the web page's daemon reads the Drift API, cron, UTC."
     )

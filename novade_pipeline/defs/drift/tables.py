@@ -54,7 +54,11 @@ def milliseconds(moment: datetime) -> int:
 
 
 class FromDrift(BaseModel):
-    """What every row of the service has; times are UTC, the service's are epoch milliseconds."""
+    """What every row of the service has; times are UTC, the service's are epoch milliseconds.
+
+    Each is asked for as it is now, so the state that was read last wins: `updatedAt` goes back
+    where the service restores an older state.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -163,7 +167,7 @@ CONVERSATIONS = Table(
     row=Conversation,
     key=("id",),
     written="merge",
-    version="updated_at",
+    version="read_at",
     data_time="updated_at",
 )
 MESSAGES = Table(
@@ -171,16 +175,16 @@ MESSAGES = Table(
     row=Message,
     key=("id",),
     written="merge",
-    version="created_at",
+    version="read_at",
     data_time="created_at",
 )
 CONTACTS = Table(
     name="drift/contacts", row=Contact, key=("id",), written="merge", version="read_at"
 )
 ACCOUNTS = Table(
-    name="drift/accounts", row=Account, key=("account_id",), written="merge", version="updated_at"
+    name="drift/accounts", row=Account, key=("account_id",), written="merge", version="read_at"
 )
-USERS = Table(name="drift/users", row=User, key=("id",), written="merge", version="updated_at")
+USERS = Table(name="drift/users", row=User, key=("id",), written="merge", version="read_at")
 MART_SOURCES = (CONVERSATIONS, MESSAGES, CONTACTS, ACCOUNTS, USERS)
 QUARANTINE = quarantine("drift", *MART_SOURCES)
 READ = MART_SOURCES

@@ -36,22 +36,23 @@ class Tally:
         told: items of the service.
         quarantined: of them those that are no rows.
         gone: asked for, and answered by 404.
-        new, changed, vanished, older, unchanged: rows, as `lake.differences` counts them.
+        new, changed, vanished, unchanged: rows, as `lake.differences` counts them.
+        passed_over: rows that the lake has in a state that was read later.
     """
 
     told: int = 0
     new: int = 0
     changed: int = 0
     vanished: int = 0
-    older: int = 0
     unchanged: int = 0
+    passed_over: int = 0
     quarantined: int = 0
     gone: int = 0
     receipts: list[WriteReceipt] = field(default_factory=list)
 
     def metadata(self) -> dict[str, int]:
         """As a materialization tells it."""
-        names = ("new", "changed", "vanished", "older", "unchanged", "quarantined", "gone")
+        names = ("new", "changed", "vanished", "unchanged", "passed_over", "quarantined", "gone")
         return {"items_told": self.told} | {f"rows_{name}": getattr(self, name) for name in names}
 
 
@@ -133,9 +134,9 @@ class Writer:
         tally.new += what.new
         tally.changed += what.changed
         tally.vanished += what.vanished
-        tally.older += what.older
         tally.unchanged += what.unchanged
+        tally.passed_over += what.passed_over
         if len(what.rows) or transactions:
-            tally.receipts.append(
-                merge(self.lake, table, what.rows, ties=True, transactions=transactions)
-            )
+            receipt = merge(self.lake, table, what.rows, ties=True, transactions=transactions)
+            tally.passed_over += receipt.passed_over
+            tally.receipts.append(receipt)

@@ -16,13 +16,12 @@ from typing import Any
 from novade_pipeline.defs.erasure.landed import LandedTraces, traces_in_landing
 from novade_pipeline.defs.erasure.ledgers import account
 from novade_pipeline.defs.erasure.people import find_person, people_of
+from novade_pipeline.defs.erasure.removal import remove
 from novade_pipeline.defs.erasure.traces import Traces, traces_in
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.database import rewrite_database
 from novade_pipeline.lake.deletion import (
     Forgotten,
-    amend,
-    delete,
     forget_the_past,
     has_erasures,
     storage_clock,
@@ -111,10 +110,9 @@ def erase(
     graph.refuse_beside_runs()
     book = TombstoneBook(lake, policy.key)
     tell("The person's names are followed through the lake.")
-    with people_of(lake, graph.tables.values()) as people:
-        names = find_person(people, told, policy)
-        is_known = any(people.links_of([name]) for name in names)
-    if not is_known and not any(map(book.current().holds, names)):
+    people = people_of(lake, graph.tables.values())
+    names = find_person(people, told, policy)
+    if not people.knows(names) and not any(map(book.current().holds, names)):
         raise UserError(
             f"novade erase: expected a person that the lake knows, found nobody called so"
             f"{_why_nobody(policy)}; nothing is written."
@@ -151,13 +149,14 @@ def _erase(
     for source, _ in graph.sources:
         account(lake, source, found)
     for name in _followers_first(graph.tables):
-        _remove(lake, found[name])
+        if found[name].rows or found[name].amended:
+            remove(lake, found[name], found.get(graph.tables[name].follows or ""))
     for forget in graph.copies:
         for place in forget(lake, book.current()):
             tell(f"{place} is written anew.")
     tell("What is derived is made again.")
     failures = list(graph.derive(False))
-    if any(traces_in(lake, mart, book.current()).gone.num_rows for mart in graph.marts):
+    if any(traces_in(lake, mart, book.current()).rows for mart in graph.marts):
         failures = list(graph.derive(True))
     tell("Older versions are deleted.")
     past = {}
@@ -176,15 +175,8 @@ def _traces(lake: Store, tables: Mapping[str, Table], erased: Erased) -> dict[st
     found = {name: traces_in(lake, table, erased) for name, table in tables.items()}
     for name, table in tables.items():
         if table.follows is not None:
-            found[name].gone = found[table.follows].gone
+            found[name].rows = found[table.follows].rows
     return found
-
-
-def _remove(lake: Store, traces: Traces) -> None:
-    for rows in traces.amended.values():
-        amend(lake, traces.table, rows)
-    if traces.gone.num_rows:
-        delete(lake, traces.table, traces.gone)
 
 
 def _followers_first(tables: Mapping[str, Table]) -> list[str]:
@@ -205,8 +197,8 @@ def _landed(settings: Settings, graph: Graph, erased: Erased, tell: Tell) -> Lan
 
 
 def _counted(traces: Traces, past: Forgotten | None = None) -> TableErased:
-    amended = max((rows.num_rows for rows in traces.amended.values()), default=0)
-    return TableErased(traces.table.name, traces.gone.num_rows, amended, past)
+    amended = max(traces.amended.values(), default=0)
+    return TableErased(traces.table.name, traces.rows, amended, past)
 
 
 def _kinds(names: Iterable[Name]) -> dict[str, int]:

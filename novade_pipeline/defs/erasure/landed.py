@@ -6,13 +6,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from novade_pipeline.errors import UserError
-from novade_pipeline.landing.files import DamagedFile, LandedFile
+from novade_pipeline.landing.files import DamagedFile, LandedFile, landed_files
 from novade_pipeline.landing.json_lines import Parsed
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.readers import NdjsonReader, damaged_files
 from novade_pipeline.landing.source import Source
 from novade_pipeline.persons.forget import Erased, line_holds, owned, redacted
-from novade_pipeline.storage import Store
+from novade_pipeline.storage import Page, Store
 
 _FILES_AT_ONCE = 200
 
@@ -33,18 +33,26 @@ class LandedTraces:
 def traces_in_landing(
     landing: Store, source: Source, rules: Rules, erased: Erased, found: LandedTraces
 ) -> None:
-    """Read every file of a source as a load would, and add what is found."""
+    """Read every file of a source as a load would, page by page of the listing.
+
+    Args:
+        found: takes what is found.
+    """
+    for page in _pages(landing, source, found):
+        files = source.placed(landed_files(page.entries, source.hour_of), rules)
+        for file in files:
+            if file.hour is None:
+                found.unread[file.file] = f"its name or its hour has no place among {source.naming}"
+        placed = [file for file in files if file.hour is not None]
+        for at in range(0, len(placed), _FILES_AT_ONCE):
+            _read(landing, source, placed[at : at + _FILES_AT_ONCE], erased, found)
+
+
+def _pages(landing: Store, source: Source, found: LandedTraces) -> Iterator[Page]:
     try:
-        files = source.files(landing, rules)
+        yield from landing.pages(f"{source.folder}/")
     except UserError as error:
         found.unread[f"{source.folder}/"] = str(error)
-        return
-    for file in files:
-        if file.hour is None:
-            found.unread[file.file] = f"its name or its hour has no place among {source.naming}"
-    placed = [file for file in files if file.hour is not None]
-    for at in range(0, len(placed), _FILES_AT_ONCE):
-        _read(landing, source, placed[at : at + _FILES_AT_ONCE], erased, found)
 
 
 def _read(

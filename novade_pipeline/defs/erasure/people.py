@@ -1,21 +1,28 @@
-"""Who is who in the lake: what rows say of each other's names, and a person found among them."""
+"""Who is who in the lake: what rows say of each other's names, and a person found among them.
 
-import tempfile
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+The tables are read batch by batch for each step from names to those beside them, and nothing is
+held but the names of the person, so memory does not grow with the lake.
+"""
+
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from hashlib import blake2b
 
-import duckdb
 import pyarrow as pa
 
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.query import literal
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.persons.closure import Kinds, Link, SeveralPersons, names_of_person
-from novade_pipeline.persons.forget import links_in
+from novade_pipeline.persons.closure import (
+    MOST_NAMES,
+    Kinds,
+    Link,
+    SeveralPersons,
+    TooManyNames,
+    names_of_person,
+)
+from novade_pipeline.persons.lookup import links_with
 from novade_pipeline.persons.marks import Identity
 from novade_pipeline.persons.names import EMAIL, Name, is_address
 from novade_pipeline.storage import Store
@@ -23,39 +30,43 @@ from novade_pipeline.storage import Store
 
 @dataclass(frozen=True)
 class People:
-    """The names in the lake and how rows connect them.
+    """The names in tables of a lake and how rows connect them.
 
     Attributes:
+        tables: those that say whose their rows are.
         kinds: which sorts of names may be shared, and which make nobody known.
     """
 
-    connection: duckdb.DuckDBPyConnection
+    lake: Store
+    tables: Sequence[Table]
     kinds: Kinds
 
-    def links_of(self, names: Collection[Name]) -> Iterable[Link]:
-        """The links that hold at least one of some names."""
-        wanted = pa.table(
-            [[name.kind for name in names], [name.value for name in names]], ["kind", "value"]
-        )
-        self.connection.register("wanted", wanted)
-        rows = self.connection.execute(
-            "select link, list(kind), list(value) from link where link in"
-            " (select link from link semi join wanted using (kind, value)) group by link"
-        ).fetchall()
-        self.connection.unregister("wanted")
-        return [frozenset(map(Name, kinds, values)) for _, kinds, values in rows]
+    def links_of(self, names: Collection[Name]) -> Generator[Link]:
+        """The links that hold at least one of some names, some more than once; reads the tables."""
+        for table in self.tables:
+            with closing(stream(self.lake, table, columns=list(table.owners.columns))) as batches:
+                for batch in batches:
+                    yield from links_with(pa.Table.from_batches([batch]), table.owners, names)
+
+    def knows(self, names: Collection[Name]) -> bool:
+        """Whether a row has any of some names."""
+        with closing(self.links_of(names)) as links:
+            return next(links, None) is not None
 
     def kinds_of(self, values: Collection[str]) -> list[Name]:
         """The names that have one of these values, of whatever kind."""
-        rows = self.connection.execute(
-            "select distinct kind, value from link where list_contains($1, value)", [list(values)]
+        marks = (
+            mark
+            for table in self.tables
+            for marks in table.owners.columns.values()
+            for mark in marks
         )
-        return sorted(Name(*row) for row in rows.fetchall())
+        names = {Name(kind, value) for kind in {mark.kind for mark in marks} for value in values}
+        return sorted({name for link in self.links_of(names) for name in link & names})
 
 
-@contextmanager
-def people_of(lake: Store, tables: Iterable[Table]) -> Iterator[People]:
-    """What the tables say of who is who, read once; it spills where it is much."""
+def people_of(lake: Store, tables: Collection[Table]) -> People:
+    """Whom the tables name."""
     marks = [
         mark
         for table in tables
@@ -67,17 +78,7 @@ def people_of(lake: Store, tables: Iterable[Table]) -> Iterator[People]:
         frozenset(mark.kind for mark in marks if mark.shared),
         frozenset(mark.kind for mark in marks if mark.anonymous),
     )
-    with (
-        tempfile.TemporaryDirectory(prefix="novade-people-") as folder,
-        duckdb.connect() as connection,
-    ):
-        connection.execute(f"set temp_directory = {literal(folder)}; set memory_limit = '1GB'")
-        connection.execute("create table told (link text, kind text, value text)")
-        for table in tables:
-            if table.owners.columns:
-                _read(connection, lake, table)
-        connection.execute("create table link as select distinct * from told; drop table told")
-        yield People(connection, kinds)
+    return People(lake, [table for table in tables if table.owners.columns], kinds)
 
 
 def find_person(people: People, told: str, policy: PersonalDataPolicy) -> set[Name]:
@@ -87,19 +88,29 @@ def find_person(people: People, told: str, policy: PersonalDataPolicy) -> set[Na
         told: an e-mail address, an id, or `kind:id`.
 
     Raises:
-        UserError: several persons are called so.
+        UserError: several persons are called so, or it leads to more names than a person has.
     """
     kind, _, value = told.partition(":")
-    begin = {name for name in people.kinds_of(_forms(value, policy)) if name.kind == kind}
-    begin |= set(people.kinds_of(_forms(told, policy)))
     if is_address(told):
         begin = {Name(EMAIL, form.strip().lower()) for form in _forms(told, policy)}
+    else:
+        forms = {*_forms(told, policy), *_forms(value, policy)}
+        begin = {
+            name
+            for name in people.kinds_of(forms)
+            if name.value in _forms(told, policy) or name.kind == kind
+        }
     try:
         persons = [names_of_person({name}, people.links_of, people.kinds) for name in sorted(begin)]
     except SeveralPersons:
         raise UserError(
             "--user: expected a name of one person, found that several known persons share it; "
             "say an e-mail address or an account's id."
+        ) from None
+    except TooManyNames:
+        raise UserError(
+            f"--user: expected a name of one person, found that it leads to more than "
+            f"{MOST_NAMES:,} others, as a placeholder does; nothing is written. Say another name."
         ) from None
     others = sorted(name for name in begin if name.kind != EMAIL)
     if len(others) > 1 and not set(others) <= persons[0]:
@@ -113,17 +124,3 @@ def find_person(people: People, told: str, policy: PersonalDataPolicy) -> set[Na
 def _forms(told: str, policy: PersonalDataPolicy) -> list[str]:
     """A name as the world writes it, and as a lake of hashes does."""
     return [told, policy.hash(told)] if policy.key else [told]
-
-
-def _read(connection: duckdb.DuckDBPyConnection, lake: Store, table: Table) -> None:
-    for batch in stream(lake, table, columns=list(table.owners.columns)):
-        rows: list[tuple[str, str, str]] = []
-        for link in links_in(pa.Table.from_batches([batch]), table.owners):
-            number = blake2b(repr(sorted(link)).encode(), digest_size=16).hexdigest()
-            rows += [(number, name.kind, name.value) for name in link]
-        if rows:
-            links, kinds, values = zip(*rows, strict=True)
-            batch_told = pa.table([links, kinds, values], ["link", "kind", "value"])
-            connection.register("batch_told", batch_told)
-            connection.execute("insert into told from batch_told")
-            connection.unregister("batch_told")

@@ -1,22 +1,68 @@
-"""What a table holds of erased persons: rows that go, and addresses in rows of others."""
+"""What a table holds of erased persons: rows that go, and rows of others that name them.
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+Data files never change, so rows are known by their file and their place in it: a bit a row, of the
+files that have any. That is an eighth of a byte a row at most, whatever the rows hold.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import QueryBuilder
 
+from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.deletion import named_by
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.draft import Draft
+from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.table import Table
-from novade_pipeline.persons.forget import Erased, owned, redacted
+from novade_pipeline.persons.forget import Erased, Mask, owned, redacted
 from novade_pipeline.persons.marks import BelongsTo
 from novade_pipeline.storage import Store
 
-_LANDED_IN = "file"
+LANDED_IN, LINE = "file", "line"
+
+
+@dataclass(frozen=True)
+class Bits:
+    """A bit for each row of a file, or none where all are false."""
+
+    packed: np.ndarray[Any, np.dtype[np.uint8]] = field(
+        default_factory=lambda: np.zeros(0, np.uint8), repr=False
+    )
+
+    @staticmethod
+    def of(masks: list[Mask]) -> "Bits":
+        """Those of masks, one behind the other."""
+        whole = np.concatenate(masks) if masks else np.zeros(0, bool)
+        return Bits(np.packbits(whole)) if whole.any() else Bits()
+
+    def __bool__(self) -> bool:
+        return bool(len(self.packed))
+
+    def mask(self, at: int, rows: int) -> Mask:
+        """Those of so many rows from a place on."""
+        if not self:
+            return np.zeros(rows, bool)
+        first = at // 8
+        bits = np.unpackbits(self.packed[first : (at + rows + 7) // 8])
+        found: Mask = bits[at - 8 * first :][:rows].astype(bool)
+        return found
+
+
+@dataclass(frozen=True)
+class FileTraces:
+    """Which rows of a data file are an erased person's, and which others change."""
+
+    gone: Bits
+    amended: Bits
+
+    def __bool__(self) -> bool:
+        return bool(self.gone or self.amended)
 
 
 @dataclass
@@ -25,67 +71,73 @@ class Traces:
 
     Attributes:
         table: the table.
-        gone: what names the rows that are an erased person's.
-        amended: column -> what names the rows of others that it changes in, with the new values.
-        files: of a table with files, how many rows each file has; whole files do not count.
-        lost: the same, of the rows that go.
+        erased: the persons.
+        rows: of erased persons.
+        amended: column -> rows of others that it changes in.
+        lost: of a table with landed files, how many rows that go each file has.
+        files: data file -> its traces.
     """
 
     table: Table
-    gone: pa.Table
-    amended: dict[str, pa.Table] = field(default_factory=dict)
-    files: Counter[str] = field(default_factory=Counter)
+    erased: Erased
+    rows: int = 0
+    amended: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
+    files: dict[str, FileTraces] = field(default_factory=dict)
 
-    @property
-    def is_empty(self) -> bool:
-        """There is nothing of an erased person."""
-        return not self.gone.num_rows and not self.amended
+    def of(self, draft: Draft, file: DataFile) -> FileTraces:
+        """The traces in a data file, which is read where it was not before."""
+        if file.path not in self.files:
+            gone: list[Mask] = []
+            amended: list[Mask] = []
+            with closing(prefetch(draft.read(file, _columns(self.table, draft.columns)))) as groups:
+                for rows in groups:
+                    is_gone, is_amended = self._look_at(rows)
+                    gone.append(is_gone)
+                    amended.append(is_amended)
+            self.files[file.path] = FileTraces(Bits.of(gone), Bits.of(amended))
+        return self.files[file.path]
+
+    def changed(self, rows: pa.Table) -> Mapping[str, pa.Array]:
+        """The columns of rows of others in which an erased person's address stands, without it."""
+        columns = redacted(rows, self.table.owners, self.erased)
+        return {name: columns[name] for name in columns.keys() - set(named_by(self.table))}
+
+    def _look_at(self, rows: pa.Table) -> tuple[Mask, Mask]:
+        mask = owned(rows, self.table.owners, self.erased)
+        gone = np.zeros(len(rows), bool) if mask is None else mask
+        lost, kept = rows.filter(pa.array(gone)), rows.filter(pa.array(~gone))
+        self.rows += len(lost)
+        if LANDED_IN in rows.schema.names:
+            self.lost.update(counted(lost[LANDED_IN]))
+        changes = np.zeros(len(kept), bool)
+        for name, column in self.changed(kept).items():
+            differs = pc.fill_null(pc.not_equal(kept[name], column), True)
+            differs = pc.and_(differs, pc.is_valid(kept[name])).to_numpy()
+            self.amended[name] += int(differs.sum())
+            changes |= differs
+        amended = np.zeros(len(rows), bool)
+        amended[~gone] = changes
+        return gone, amended
 
 
 def traces_in(lake: Store, table: Table, erased: Erased) -> Traces:
-    """Read the table once, batch by batch."""
-    names = named_by(table)
-    schema = pa.schema([table.schema.field(name) for name in names])
-    gone: list[pa.Table] = []
-    amended: dict[str, list[pa.Table]] = defaultdict(list)
-    found = Traces(table, schema.empty_table())
-    for rows in _rows(lake, table):
-        whole = rows
-        if _LANDED_IN in rows.schema.names and "line" in rows.schema.names:
-            whole = rows.filter(pc.greater(rows["line"], 0))
-            found.files.update(whole[_LANDED_IN].to_pylist())
-        mask = owned(rows, table.owners, erased)
-        kept = rows
-        if mask is not None:
-            lost = rows.filter(pa.array(mask))
-            kept = rows.filter(pa.array(~mask))
-            gone.append(lost.select(names).cast(schema))
-            if _LANDED_IN in rows.schema.names:
-                found.lost.update(lost[_LANDED_IN].to_pylist())
-        for name, column in redacted(kept, table.owners, erased).items():
-            if name in names:
-                continue
-            changed = pc.fill_null(pc.not_equal(kept[name], column), True)
-            changed = pc.and_(changed, pc.is_valid(kept[name]))
-            columns = [*(kept[key].cast(schema.field(key).type) for key in names), column]
-            amended[name].append(pa.table(columns, [*names, name]).filter(changed))
-    if gone:
-        found.gone = pa.concat_tables(gone)
-    found.amended = {name: pa.concat_tables(parts) for name, parts in amended.items()}
+    """Read the table once, some row groups at a time."""
+    found = Traces(table, erased)
+    target = open_table(lake, table)
+    if target is not None:
+        draft = Draft(lake, table, target, as_stored=True)
+        for file in draft.files.values():
+            found.of(draft, file)
     return found
 
 
-def _rows(lake: Store, table: Table) -> Iterator[pa.Table]:
-    """Of all rows, what names them, what says whose they are, and every text.
+def _columns(table: Table, stored: pa.Schema) -> list[str]:
+    """What names rows, what says whose they are, and every text.
 
-    The columns are those of the lake: it may have more than the model declares.
+    The lake may have more columns than the model declares.
     """
-    found = open_table(lake, table)
-    if found is None:
-        return
-    there = pa.schema(found.schema().to_arrow())
-    wanted = {*named_by(table), *table.owners.columns, *table.owners.may_hold, _LANDED_IN, "line"}
+    wanted = {*named_by(table), *table.owners.columns, *table.owners.may_hold, LANDED_IN, LINE}
     wanted |= {mark.source for mark in table.owners.may_hold.values()}
     wanted |= {
         mark.when[0]
@@ -93,22 +145,14 @@ def _rows(lake: Store, table: Table) -> Iterator[pa.Table]:
         for mark in marks
         if isinstance(mark, BelongsTo) and mark.when is not None
     }
-    names = [one.name for one in there if one.name in wanted or _is_text(one.type)]
-    query = f"SELECT {', '.join(map(identifier, names))} FROM t"
-    for batch in QueryBuilder().register("t", found).execute(query):
-        rows = pa.Table.from_batches([pa.record_batch(batch)])
-        yield rows.cast(pa.schema([(one.name, _plain(one.type)) for one in rows.schema]))
+    return [one.name for one in stored if one.name in wanted or _is_text(one.type)]
+
+
+def counted(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value stands in a column."""
+    values, counts = pc.value_counts(column).flatten()
+    return dict(zip(values.to_pylist(), counts.to_pylist(), strict=True))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(_plain(kind) == pa.string())
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
-        return pa.string()
-    if pa.types.is_binary_view(kind) or pa.types.is_large_binary(kind):
-        return pa.binary()
-    if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type)
-    return kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -8,9 +8,12 @@ import dagster as dg
 
 from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.api_assets import (
+    PASSED_OVER,
     Told,
+    check_newest,
     check_quarantine,
     materialized,
+    newest_check,
     on_schedule,
     passed_over,
     warning,
@@ -99,14 +102,15 @@ def _read(
 
 def _metadata(lake: Store, table: Table, done: "Loaded") -> dict[str, Any]:
     last, what = done.read.last, done.changes
-    return table_metadata(lake, table, [done.receipt] if done.receipt is not None else []) | {
+    receipts = [done.receipt] if done.receipt is not None else []
+    return table_metadata(lake, table, receipts) | {
         "rows_read": last.items,
         "rows_repeated": last.repeated,
         "rows_quarantined": len(last.bad),
         "rows_new": what.new,
         "rows_changed": what.changed,
         "rows_vanished": what.vanished,
-        "rows_older": what.older,
+        PASSED_OVER: what.passed_over + sum(receipt.passed_over for receipt in receipts),
         "pages": last.pages,
         "reads": done.read.sweeps,
         "settled": done.read.is_settled,
@@ -125,6 +129,7 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
             )
             for table in READ
         ),
+        *map(newest_check, READ),
         *quarantine_checks(
             QUARANTINE, "Warns where the newest read has rows that break their types."
         ),
@@ -141,5 +146,6 @@ def _check_results(
         yield check_quarantine(table, metadata)
         return
     yield warning(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
+    yield check_newest(table, metadata)
     if table.data_time is not None:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)

@@ -44,7 +44,11 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 class FromTheService(BaseModel):
-    """What every row of the service has; types are not bent to fit."""
+    """What every row of the service has; types are not bent to fit.
+
+    The lists are read whole, so the state that was read last wins: `updated_at` goes back where
+    the service restores an older state.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -101,7 +105,7 @@ TRACKS = Table(
     row=Track,
     key=("id",),
     written="merge",
-    version="updated_at",
+    version="read_at",
     time_travel_days=FOR_EVER_DAYS,
 )
 USERS = Table(
@@ -109,7 +113,7 @@ USERS = Table(
     row=User,
     key=("id",),
     written="merge",
-    version="updated_at",
+    version="read_at",
     time_travel_days=FOR_EVER_DAYS,
 )
 LISTEN_HISTORY = Table(
@@ -117,7 +121,7 @@ LISTEN_HISTORY = Table(
     row=ListenHistory,
     key=("history_id",),
     written="merge",
-    version="updated_at",
+    version="read_at",
     data_time="updated_at",
     time_travel_days=FOR_EVER_DAYS,
 )

@@ -38,7 +38,11 @@ KEEP = PersonalDataPolicy()
 
 
 class World:
-    """A service and a lake."""
+    """A service and a lake.
+
+    Attributes:
+        now: what time a load takes it to be; the machine's where None.
+    """
 
     def __init__(self, root: Path, stack: ExitStack) -> None:
         self.root = root
@@ -46,6 +50,7 @@ class World:
         self.url = ""
         self.told: list[str] = []
         self.policy = KEEP
+        self.now: datetime | None = None
         self._stack = stack
 
     def serve(self, service: DriftApi | Starlette) -> None:
@@ -62,7 +67,7 @@ class World:
         return Client(type(api)(**{**vars(api), "retry": Retry(first_wait=0.01)}))
 
     def writer(self) -> Writer:
-        return Writer(self.lake, self.policy, datetime.now(UTC))
+        return Writer(self.lake, self.policy, self.now or datetime.now(UTC))
 
     def load(self, *, whole: bool = False, **settings: Any) -> tuple[ChatsLoaded, Writer]:
         """Bring all tables to what the service has."""

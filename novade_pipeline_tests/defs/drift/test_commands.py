@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from novade_pipeline.cli import app
+from novade_pipeline.defs.drift.tables import MESSAGES
 from novade_pipeline.errors import UserError
-from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi
+from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Trouble
 
 World = Any
 RUNNER = CliRunner()
@@ -18,8 +19,7 @@ RUNNER = CliRunner()
 def at_home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A folder of one's own, with a landing zone in which nothing has landed."""
     (world.root / "landing").mkdir()
-    service = DriftApi(conversations=4)
-    world.serve(service)
+    world.serve(DriftApi(conversations=4))
     monkeypatch.chdir(world.root)
     told = {
         "NOVADE_LAKE_URL": world.lake.url,
@@ -43,6 +43,26 @@ def test_an_export_is_made_once_and_again_only_when_told_so(at_home: World) -> N
     assert refused.exit_code == 1
     assert "Failed: drift_final_export: Drift is frozen since" in refused.output
     assert RUNNER.invoke(app, ["drift", "final-export", "--again"]).exit_code == 0
+
+
+def test_a_run_finds_what_the_list_has_at_a_wrong_place_on_page_2_and_further_back_by_a_sweep(
+    at_home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = DriftApi(conversations=160, trouble=Trouble(misplaced_every=1))
+    at_home.serve(service)
+    monkeypatch.setenv("NOVADE_DRIFT_API_URL", at_home.url)
+    run = ["run", "--select", "drift/messages"]
+    assert RUNNER.invoke(app, run).exit_code == 0
+    for row in service.newest_first()[:49]:
+        row["updatedAt"] = service.tick()
+    near, far = (service.write(service.newest_first()[at]["id"])["id"] for at in (50, 150))
+    done = RUNNER.invoke(app, run)
+    assert done.exit_code == 0, done.output
+    assert near in at_home.rows(MESSAGES)
+    assert far not in at_home.rows(MESSAGES)
+    monkeypatch.setenv("NOVADE_DRIFT_SWEEP_HOURS", "0")
+    assert RUNNER.invoke(app, run).exit_code == 0
+    assert far in at_home.rows(MESSAGES)
 
 
 def test_a_copy_that_was_changed_is_told_of(

@@ -6,15 +6,17 @@ from typing import Any, Literal
 import pytest
 
 from novade_pipeline.defs.drift.listing import Listing, listing
-from novade_pipeline.sandbox.drift_api import DriftApi
+from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
 
 World = Any
 LIST = "/conversations/list"
 
 
-def _listing(world: World, down_to: int | None = None, most_reads: int = 5) -> Listing:
+def _listing(
+    world: World, down_to: int | None = None, most_reads: int = 5, now: int = 2**53
+) -> Listing:
     with world.client(world.settings()) as client:
-        return listing(client, down_to=down_to, most_reads=most_reads)
+        return listing(client, down_to=down_to, most_reads=most_reads, now=now)
 
 
 def _as_told(service: DriftApi) -> list[tuple[int, int]]:
@@ -39,14 +41,60 @@ def test_either_way_of_paging_tells_each_conversation_once(
     assert service.asked[LIST] == 2 * 3
 
 
-def test_it_is_read_down_to_what_is_known_and_no_further(world: World) -> None:
+@pytest.mark.parametrize(("known", "pages"), [(60, 3), (49, 2), (50, 3), (3, 2), (219, 5)])
+def test_it_is_read_to_the_end_of_the_first_page_on_which_all_is_known(
+    world: World, known: int, pages: int
+) -> None:
     service = DriftApi(conversations=220)
     world.serve(service)
-    oldest = service.newest_first()[60]["updatedAt"]
+    oldest = service.newest_first()[known]["updatedAt"]
     found = _listing(world, down_to=oldest)
     assert _as_found(found) == [one for one in _as_told(service) if one[0] >= oldest]
-    assert not found.is_whole
-    assert service.asked[LIST] == 2 * 2
+    assert found.is_whole == (pages == 5)
+    assert service.asked[LIST] == 2 * pages
+
+
+@pytest.mark.parametrize("at", [50, 74, 99])
+def test_a_change_behind_older_conversations_is_found_where_its_page_has_a_newer_one_before(
+    world: World, at: int
+) -> None:
+    """49 changed in the last hour, the 50th ten days ago, one on page 2 a minute ago."""
+    service = DriftApi(conversations=220, trouble=Trouble(misplaced_every=1))
+    world.serve(service)
+    before = service.newest_first()[48]["updatedAt"]
+    changed = service.newest_first()[at]["id"]
+    service.write(changed)
+    assert service.newest_first()[at]["id"] == changed
+    found = {number for _, number in _as_found(_listing(world, down_to=before))}
+    assert found == {changed, *(row["id"] for row in service.newest_first()[:49])}
+
+
+class Unreadable(DriftApi):
+    """A service whose second page has times that are texts."""
+
+    def newest_first(self) -> list[dict[str, Any]]:
+        rows = super().newest_first()
+        unreadable = [{**row, "updatedAt": str(row["updatedAt"])} for row in rows[50:100]]
+        return [*rows[:50], *unreadable, *rows[100:]]
+
+
+def test_a_page_of_which_no_time_can_be_read_does_not_end_a_read(world: World) -> None:
+    service = Unreadable(conversations=220)
+    world.serve(service)
+    oldest = service.newest_first()[120]["updatedAt"]
+    found = _listing(world, down_to=oldest)
+    readable = service.newest_first()[:50] + service.newest_first()[100:121]
+    assert {number for _, number in _as_found(found)} == {row["id"] for row in readable}
+    assert found.unclear == {row["id"] for row in service.newest_first()[50:100]}
+
+
+@pytest.mark.parametrize("ahead", [1, 3_155_760_000_000])
+def test_a_time_that_is_to_come_does_not_move_the_front(world: World, ahead: int) -> None:
+    service = DriftApi(conversations=3)
+    world.serve(service)
+    now = service.newest_first()[0]["updatedAt"]
+    service.newest_first()[1]["updatedAt"] = now + ahead
+    assert _listing(world, now=now).front == now
 
 
 def _once(service: DriftApi, page: int, change: Callable[[], None]) -> None:

@@ -1,14 +1,21 @@
 """The music service in the graph: configured or not, asked for or not."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
+from novade_pipeline.cli import app
+from novade_pipeline.defs.api_assets import NEWEST_CHECK
 from novade_pipeline.defs.music.assets import NOT_CONFIGURED, definitions
 from novade_pipeline.defs.music.tables import TABLES, TRACKS
 from novade_pipeline.defs.runs import BACKFILL_TAG, SENSOR_TAG
+from novade_pipeline.lake.merge import merge
+from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox.music_api import MusicApi, Trouble
 from novade_pipeline.settings import Settings, load_settings
 
@@ -139,3 +146,47 @@ def test_it_is_read_on_a_schedule_where_there_is_an_address(world: World, url: s
     (assets,) = definitions(_settings(world)).assets or ()
     assert isinstance(assets, dg.AssetsDefinition)
     assert {spec.automation_condition is None for spec in assets.specs} == {url is None}
+
+
+def test_rows_that_another_load_read_later_are_passed_over_and_told_of(world: World) -> None:
+    service = MusicApi(tracks=5)
+    world.serve(service)
+    _run(world)
+    rows = read(world.lake, TRACKS)
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    read_at = rows.schema.get_field_index("read_at")
+    column = pa.array([later] * len(rows), rows.schema.field(read_at).type)
+    merge(world.lake, TRACKS, rows.set_column(read_at, rows.schema.field(read_at), column))
+    for row in service.tables["tracks"][:3]:
+        row["name"] = "Changed"
+    result = _run(world, "tracks")
+    assert result.success
+    assert _metadata(result)["tracks"]["rows_passed_over"] == 3
+    (check,) = [c for c in result.get_asset_check_evaluations() if not c.passed]
+    assert (check.check_name, check.severity) == (NEWEST_CHECK, dg.AssetCheckSeverity.WARN)
+    assert check.metadata["rows_passed_over"].value == 3
+
+
+def test_a_run_takes_what_the_service_restored_and_then_says_that_nothing_is_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = MusicApi(tracks=17)
+    world.serve(service)
+    (world.root / "landing").mkdir()
+    for name, value in {
+        "NOVADE_LAKE_URL": world.lake.url,
+        "NOVADE_LANDING_URL": str(world.root / "landing"),
+        "NOVADE_WAREHOUSE_PATH": str(world.root / "warehouse.duckdb"),
+        "NOVADE_DAGSTER_HOME": str(world.root / "dagster"),
+        "NOVADE_MUSIC_API_URL": world.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(world.root)
+    run = ["run", "--select", "music/tracks"]
+    for name, updated_at in (("NEW", "2026-08-01"), ("RESTORED", "2026-05-01")):
+        service.tables["tracks"][4] |= {"name": name, "updated_at": f"{updated_at}T00:00:00"}
+        done = CliRunner().invoke(app, run)
+        assert done.exit_code == 0, done.output
+        assert "Nothing to do" not in done.output
+    assert world.rows(TRACKS)[4]["name"] == "RESTORED"
+    assert "Nothing to do" in CliRunner().invoke(app, run).output

@@ -10,8 +10,10 @@ import pytest
 from novade_pipeline.defs.music.tables import LISTEN_HISTORY, QUARANTINE, TRACKS, USERS
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake.read import read
+from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+from novade_pipeline_tests.places import NewStore
 
 World = Any
 SECRET = b"listener7@example.com"
@@ -89,15 +91,58 @@ def test_a_row_that_changed_without_a_new_time_is_taken(world: World) -> None:
     assert world.rows(USERS)[0]["favorite_genres"] == "polka"
 
 
-def test_an_older_state_of_a_row_does_not_come_back(world: World) -> None:
-    service = MusicApi()
+@pytest.mark.parametrize("table", [TRACKS, USERS, LISTEN_HISTORY])
+def test_a_row_that_the_service_restored_to_an_older_state_is_what_the_service_says(
+    world: World, new_store: NewStore, table: Table
+) -> None:
+    world.lake, name = new_store("lake"), table.path[-1]
+    service = MusicApi(tracks=17, users=17, histories=17)
     world.serve(service)
+    world.load(table)
+    service.touch(name, "update")
+    world.load(table)
+    service.touch(name, "restore")
+    loaded = world.load(table)[name]
+    assert (loaded.changes.changed, loaded.changes.passed_over) == (1, 0)
+    assert world.load(table)[name].receipt is None
+    stored = {
+        str([row[n] for n in ("id", "user_id", "items") if n in row]): row["updated_at"]
+        for row in world.rows(table)
+    }
+    assert stored == {
+        str([row[n] for n in ("id", "user_id", "items") if n in row]): datetime.fromisoformat(
+            row["updated_at"]
+        ).replace(tzinfo=UTC)
+        for row in service.tables[name]
+    }
+
+
+def test_after_a_restart_of_the_service_its_rows_win_whichever_are_older(world: World) -> None:
+    """The ids are the same, the rows are others, and many are older than the lake's."""
+    before, after = MusicApi(tracks=17, seed=1), MusicApi(tracks=17, seed=2)
+    older = sum(
+        new["updated_at"] < old["updated_at"]
+        for old, new in zip(before.tables["tracks"], after.tables["tracks"], strict=True)
+    )
+    assert 0 < older < 17
+    for service in (before, after):
+        world.serve(service)
+        world.load(TRACKS)
+    assert [row["name"] for row in world.rows(TRACKS)] == [
+        row["name"] for row in after.tables["tracks"]
+    ]
+
+
+def test_rows_that_are_restored_while_they_are_read_are_those_of_the_last_read(
+    world: World,
+) -> None:
+    service = MusicApi(tracks=250, trouble=Trouble(restores=4))
+    world.serve(service)
+    world.load(TRACKS, api_concurrency=1)
     world.load(TRACKS)
-    kept = world.rows(TRACKS)[0]
-    service.tables["tracks"][0] |= {"name": "Old", "updated_at": "2001-01-01T00:00:00"}
-    loaded = world.load(TRACKS)["tracks"]
-    assert (loaded.changes.older, loaded.receipt) == (1, None)
-    assert world.rows(TRACKS)[0] == kept
+    stored = {row["id"]: row["album"] for row in world.rows(TRACKS)}
+    assert stored == {row["id"]: row["album"] for row in service.tables["tracks"]}
+    assert "As it was" in stored.values()
 
 
 def test_a_row_that_vanished_is_marked_and_may_come_back(world: World) -> None:
