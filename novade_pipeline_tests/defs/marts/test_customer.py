@@ -9,7 +9,7 @@ import pytest
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.salesforce import tables as salesforce
 from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline_tests.defs.marts.crm import ALL, Crm, Row, ago, day
+from novade_pipeline_tests.defs.marts.crm import ALL, PRODUCT, Crm, Row, ago, day
 from novade_pipeline_tests.defs.marts.customer_world import (
     BOB,
     BOT,
@@ -287,7 +287,7 @@ def test_what_names_a_person_is_marked(project: Project) -> None:
     marked = {
         (name, column.name)
         for name in ALL
-        if name not in ("event_enhanced", "user_enhanced")
+        if name not in PRODUCT
         for column in project.tables[name].columns
         if column.personal is not None
     }
@@ -297,6 +297,7 @@ def test_what_names_a_person_is_marked(project: Project) -> None:
         ("conversation_enhanced", "contact_email"),
         ("conversation_enhanced", "first_responder_name"),
         ("customer_360", "owner_name"),
+        ("customer_keys", "key"),
         ("daily_activity", "owner_name"),
     }
 
