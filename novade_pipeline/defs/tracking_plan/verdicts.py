@@ -4,7 +4,6 @@ A changed upload day is judged again; a changed plan has all days judged again. 
 the events, and which plan, the verdicts have taken in stands in the commits of the verdicts.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -13,43 +12,24 @@ from deltalake import QueryBuilder
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.tracking_plan.judge import Judge
-from novade_pipeline.defs.tracking_plan.plan_formats import EventRule, Plan
-from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.defs.tracking_plan.plan_files import NO_PLAN, stored_plan
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.delta import WriteReceipt, open_table, replace_window
 from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
-from novade_pipeline.lake.read import distinct, read, stream
+from novade_pipeline.lake.read import distinct, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
-NO_PLAN = Plan(plan_id="", name="", format="", version="0" * 16, rules=())
-VERDICTS = ("conforming", "violating", "unplanned")
+__all__ = ["NO_PLAN", "VERDICTS", "count_by_type", "judge_changes", "stored_plan"]
+
+VERDICTS = ("conforming", "violating", "unplanned", "unjudged")
 SLICE_DAYS = 31
 _COLUMNS = (
     *("upload_date", "upload_hour", "file", "line", "uuid"),
     *("event_time", "event_type", "event_properties"),
 )
 _PLAN = "tracking_plan/plan"
-
-
-def stored_plan(lake: Store) -> Plan:
-    """The plan that the lake holds; one without rules where it holds none."""
-    rows = read(lake, PLAN).to_pylist()
-    if not rows:
-        return NO_PLAN
-    rules = [
-        EventRule(row["event_type"], row["description"] or "", json.loads(row["rule"]))
-        for row in rows
-        if not row["property"]
-    ]
-    first = rows[0]
-    return Plan(
-        plan_id=first["plan_name"],
-        name=first["plan_name"],
-        format=first["format"],
-        version=first["plan_version"],
-        rules=tuple(sorted(rules, key=lambda rule: rule.event_type)),
-    )
 
 
 def judge_changes(
@@ -102,10 +82,12 @@ def _judged(
     def batches() -> Iterator[pa.RecordBatch]:
         if not days:
             return
-        events = stream(lake, EVENTS, columns=_COLUMNS, windows=_as_windows(days), version=version)
+        # Of the fields that the model does not know, one may name the version.
+        columns = (*_COLUMNS, "other_fields") if judge.has_versions else _COLUMNS
+        events = stream(lake, EVENTS, columns=columns, windows=_as_windows(days), version=version)
         for batch in events:
-            verdicts = judge.judge(batch["event_type"], batch["event_properties"])
-            columns = {
+            verdicts = judge.judge(*(batch[name] for name in columns[6:]))
+            made = {
                 **{name: batch[name] for name in _COLUMNS[:5]},
                 "event_date": batch["event_time"].cast(pa.date32()),
                 "event_type": batch["event_type"],
@@ -114,7 +96,7 @@ def _judged(
                 "plan_version": pa.repeat(plan_version, batch.num_rows),
             }
             yield pa.RecordBatch.from_arrays(
-                [columns[f.name].cast(f.type) for f in EVENT_VERDICTS.schema],
+                [made[f.name].cast(f.type) for f in EVENT_VERDICTS.schema],
                 schema=EVENT_VERDICTS.schema,
             )
 

@@ -70,7 +70,7 @@ violated as (
 judged as (
     select
         events.event_type,
-        count(verdict.verdict) as judged,
+        count(verdict.verdict) filter (verdict.verdict <> 'unjudged') as judged,
         count(*) filter (verdict.verdict = 'violating') as violating
     from events
     left join {{ source("tracking_plan", "event_verdicts") }} as verdict
@@ -104,13 +104,18 @@ select
     coalesce(planned.required, false) as required,
     planned.event_type is not null and seen.seen is null as planned_never_seen,
     planned_event.event_type is null as unplanned_event,
-    planned_event.event_type is not null and planned.event_type is null and pairs.property <> ''
-        as unplanned_property
+    -- Of an event with a refused rule it is not known what is planned.
+    planned_event.event_type is not null and not planned_event.is_refused
+        and planned.event_type is null and pairs.property <> '' as unplanned_property
 from pairs
 left join event_counts using (event_type)
 left join judged using (event_type)
 left join seen using (event_type, property)
 left join violated using (event_type, property)
 left join planned using (event_type, property)
-left join (select distinct event_type from planned) as planned_event
+left join (
+    select event_type, bool_or(refused is not null) as is_refused
+    from {{ source("tracking_plan", "plan") }}
+    group by event_type
+) as planned_event
     on pairs.event_type = planned_event.event_type
