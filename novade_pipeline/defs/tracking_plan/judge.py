@@ -36,9 +36,10 @@ __all__ = ["VIOLATION", "Judge", "Verdicts", "Violation"]
 # No Arrow array: the first one that a process makes imports pandas.
 _VERDICTS = ("conforming", "violating", "unplanned", "unjudged")
 _CONFORMING, _VIOLATING, _UNPLANNED, _UNJUDGED = range(4)
-_BATCH_ROWS = 16_384
+BATCH_ROWS = 32_768
 _EXPLAINED = 4_096
-_REMEMBERED_CHARACTERS = 16 * 2**20
+_REMEMBERED_BYTES = 32 * 2**20
+_BYTES_BESIDE_TEXT = 100
 
 Rows = npt.NDArray[np.int64]
 
@@ -113,7 +114,7 @@ class Judge:
         columns = map(_strings, (event_type, event_properties, other_fields))
         batches = [
             self._judge_batch(*batch.columns)
-            for batch in pa.table([*columns], ["type", "text", "other"]).to_batches(_BATCH_ROWS)
+            for batch in pa.table([*columns], ["type", "text", "other"]).to_batches(BATCH_ROWS)
         ]
         return Verdicts(
             pa.concat_arrays([pa.array([], pa.string()), *(one.verdict for one in batches)]),
@@ -150,7 +151,7 @@ class Judge:
     def _forget(self) -> None:
         """Bound the memory of what has been judged."""
         judges = [judge for of in self._versions for judge in of.values() if judge]
-        if sum(judge.remembered for judge in judges) > _REMEMBERED_CHARACTERS:
+        if sum(judge.remembered for judge in judges) > _REMEMBERED_BYTES:
             for judge in judges:
                 judge.forget()
 
@@ -178,7 +179,7 @@ class _RuleJudge:
 
     Attributes:
         unproven: the keyword for which only the reference judges; empty where there is none.
-        remembered: how many characters the texts have that were found to conform.
+        remembered: bytes, about, of the texts that were found to conform.
     """
 
     def __init__(self, rule: EventRule) -> None:
@@ -204,7 +205,7 @@ class _RuleJudge:
                 broken[places[at]] = violations
         conforming = [texts[place] for place in places if place not in broken]
         known.update(conforming)
-        self.remembered += sum(map(len, conforming))
+        self.remembered += sum(map(len, conforming)) + _BYTES_BESIDE_TEXT * len(conforming)
         return broken
 
     def _explain_text(self, text: str) -> tuple[Violation, ...]:
