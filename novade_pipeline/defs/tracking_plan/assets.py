@@ -166,12 +166,10 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _by_type(counts: Mapping[str, Mapping[str, int]]) -> str:
-    return pictures.stacked_bars(
-        "Events by type and verdict",
-        list(counts),
-        {v: [of.get(v, 0) for of in counts.values()] for v in VERDICTS},
-        "events",
-    )
+    series = {verdict: [of.get(verdict, 0) for of in counts.values()] for verdict in VERDICTS}
+    if not any(series["unjudged"]):
+        del series["unjudged"]
+    return pictures.stacked_bars("Events by type and verdict", list(counts), series, "events")
 
 
 def _check_share(verdict: str, found: int, total: int, allowed: float) -> dg.AssetCheckResult:

@@ -59,11 +59,11 @@ def applicable_rule(
         raise PlanError(
             "expected an end to the $refs, found one that leads back to itself; correct it"
         )
-    schema, left_out = _with_readable_patterns(schema)
+    schema, left_out = with_readable_patterns(schema)
     return EventRule(event, description, schema, version, tuple(left_out))
 
 
-def _with_readable_patterns(root: Schema) -> tuple[Schema, list[str]]:
+def with_readable_patterns(root: Schema) -> tuple[Schema, list[str]]:
     """The schema without the keywords whose patterns cannot be read, and a sentence on each.
 
     Without a keyword a schema allows more. Where it stands under `not`, `oneOf` or `if` that would

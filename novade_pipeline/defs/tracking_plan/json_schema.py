@@ -15,6 +15,7 @@ _MAPS_OF_SCHEMAS = {"properties", "patternProperties", "definitions", "dependenc
 _LISTS_OF_SCHEMAS = {"allOf", "anyOf", "oneOf", "items"}
 _SCHEMAS = {"additionalItems", "additionalProperties", "contains", "items", "propertyNames"}
 _IN_PLACE = {"not", "if", "then", "else"}
+_WITH_SCHEMAS = _MAPS_OF_SCHEMAS | _LISTS_OF_SCHEMAS | _SCHEMAS | _IN_PLACE
 
 
 def json_type(value: Any) -> str:
@@ -47,7 +48,8 @@ def children(schema: Schema) -> Iterator[tuple[tuple[str | int, ...], Schema]]:
 
     Those that are `true` or `false` are left out.
     """
-    for keyword, value in schema.items():
+    for keyword in [keyword for keyword in schema if keyword in _WITH_SCHEMAS]:
+        value = schema[keyword]
         below: list[tuple[tuple[str | int, ...], Any]] = []
         if keyword in _MAPS_OF_SCHEMAS and isinstance(value, dict):
             below = [((keyword, name), sub) for name, sub in value.items()]
@@ -85,7 +87,10 @@ def located(schema: Schema, pointer: str = "#") -> Iterator[tuple[str, Schema]]:
 
 def subschemas(schema: Schema) -> list[Schema]:
     """A schema and every object below it where a schema may stand."""
-    return [sub for _, sub in located(schema)]
+    found = [schema]
+    for _, sub in children(schema):
+        found += subschemas(sub)
+    return found
 
 
 def applied_in_place(schema: Schema) -> Iterator[Any]:

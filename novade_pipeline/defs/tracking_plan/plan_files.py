@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from novade_pipeline.defs.tracking_plan.event_rules import with_readable_patterns
 from novade_pipeline.defs.tracking_plan.plan import EventRule, RefusedRule
 from novade_pipeline.defs.tracking_plan.plan_formats import (
     MAX_BYTES,
@@ -146,7 +147,9 @@ def _stored_rules(row: dict[str, Any]) -> Iterator[EventRule | RefusedRule]:
         if stated.get("rule") is None:
             yield RefusedRule(event, stated["version"], stated["refused"] or "", description)
         else:
-            yield EventRule(event, description, stated["rule"], stated["version"])
+            # An older version of this program had its own idea of which patterns can be read.
+            schema, _ = with_readable_patterns(stated["rule"])
+            yield EventRule(event, description, schema, stated["version"])
 
 
 def _json(value: Any) -> str:

@@ -26,6 +26,8 @@ from novade_pipeline.defs.tracking_plan.json_schema import (
 MAX_LEVELS = 64
 
 _MISSING: Any = object()
+_META_SCHEMA: Schema = dict(Draft7Validator.META_SCHEMA)
+_META_ID = urldefrag(_META_SCHEMA["$id"])[0]
 
 
 class ReferenceFault(ValueError):
@@ -44,7 +46,6 @@ class Document:
         # By the identity of the object: equal schemas may stand under different bases.
         self._base: dict[int, str] = {}
         self._addressed: dict[str, list[Schema]] = {}
-        self._register(Draft7Validator.META_SCHEMA, "")
         self._register(root, "")
 
     def target(self, schema: Schema, properties: Any = None) -> Any:
@@ -64,6 +65,9 @@ class Document:
                 found = self._look_up(reference, self._base[id(self._root)])
             if found is _MISSING and reference.startswith("#/"):
                 found = self._step(properties, reference[1:], "")
+            if found is _MISSING and urldefrag(reference)[0] == _META_ID:
+                self._register(_META_SCHEMA, "")
+                found = self._look_up(reference, "")
         except ValueError as error:
             raise _fault(reference, str(error)) from None
         if found is _MISSING:
@@ -80,13 +84,16 @@ class Document:
         Raises:
             ReferenceFault: a reference cannot be followed.
         """
-        pointers = {id(sub): pointer for pointer, sub in reversed(list(located(root)))}
+        pointers: dict[int, str] = {}
         own = root.get("definitions")
         own = own if isinstance(own, dict) else {}
         definitions: Schema = {}
         moved: list[tuple[str, Schema]] = []
 
         def pointer_to(target: Schema | bool, reference: str) -> str:
+            if not pointers:
+                places = reversed(list(located(root)))
+                pointers.update((id(sub), pointer) for pointer, sub in places)
             key = id(target)
             if key not in pointers:
                 last_step = unquote(reference).rstrip("#/").rpartition("/")[2]

@@ -82,9 +82,10 @@ def _applied(document: Document, schema: Any, above: list[int]) -> Iterator[Sche
 def _names(part: Schema) -> Iterator[str]:
     yield from _map(part, PROPERTIES)
     yield from _list(part, "required")
-    for name, needs in _map(part, "dependencies").items():
+    needs = _map(part, "dependencies")
+    for name in needs:
         yield name
-        yield from needs if isinstance(needs, list) else ()
+        yield from _list(needs, name)
 
 
 def _may_hold(part: Schema) -> bool:

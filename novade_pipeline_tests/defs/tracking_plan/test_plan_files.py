@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
@@ -198,10 +199,19 @@ def test_a_table_of_an_older_version_is_read_and_written_anew(landing: Store) ->
     rows = plan_rows(plan, file.file).select([field.name for field in older])
     url = landing.table_url(*PLAN.path)
     write_deltalake(url, rows, storage_options=landing.options())
-    assert [rule.event_type for rule in stored_plan(landing).rules] == ["Sold"]
+    (rule,) = stored_plan(landing).rules
+    assert (rule.event_type, rule.schema["properties"]["n"]["type"]) == ("Sold", "integer")
     assert pending_rows(landing, file, plan) is None
     replace(landing, PLAN, plan_rows(plan, file.file))
     assert stored_plan(landing).rules[0].schema == plan.rules[0].schema
+
+
+def test_a_pattern_that_only_an_older_version_could_read_is_left_out(landing: Store) -> None:
+    _land(landing, "plan.json", json.dumps(_document("Sold")))
+    rows = plan_rows(_newest(landing), "plan.json").to_pylist()
+    rows[0]["rule"] = '{"properties": {"n": {"type": "string", "pattern": "(?P<only>Python)"}}}'
+    replace(landing, PLAN, pa.Table.from_pylist(rows, schema=PLAN.schema))
+    assert stored_plan(landing).rules[0].schema == {"properties": {"n": {"type": "string"}}}
 
 
 def test_a_lake_without_a_plan_has_one_without_rules(landing: Store) -> None:

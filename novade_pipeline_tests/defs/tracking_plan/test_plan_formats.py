@@ -33,6 +33,7 @@ from novade_pipeline_tests.defs.tracking_plan.plans import (
     segment,
     track,
 )
+from novade_pipeline_tests.defs.tracking_plan.rules import ECMA, verdicts_of
 
 
 def test_the_plan_of_the_music_service_has_a_rule_for_each_of_its_events(shared: Path) -> None:
@@ -196,13 +197,15 @@ def test_an_event_may_hold_a_rule_that_refers_to_itself_further_down() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats(-9, 9) | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(["properties", "$ref", "type", "items", "not", "required", "allOf",
-                             "definitions", "pattern", "enum", "dependencies", "a"]),
-            inner, max_size=4,
+                             "definitions", "pattern", "enum", "dependencies", "a", "$id", "oneOf",
+                             "$anchor", "$defs", "patternProperties", "if"]),
+            inner | st.sampled_from(["#", "#/definitions/a", "#a", "a", "(", "^a", True, "object"]),
+            max_size=4,
         )
     ),
     max_leaves=12,
@@ -210,15 +213,18 @@ JSON = st.recursive(
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)
-@given(JSON)
-def test_any_json_as_a_rule_is_either_refused_or_can_be_applied(schema: Any) -> None:
-    try:
-        plan = parse_plan(segment(track(schema=envelope(schema))), "p.json")
-    except PlanError:
-        return
+@given(JSON, st.booleans())
+def test_any_json_as_a_rule_is_either_refused_or_can_be_applied(
+    schema: Any, directly: bool
+) -> None:
+    rule_schema = schema if directly else envelope(schema, definitions={"a": schema})
+    plan = parse_plan(segment(track("E", schema=rule_schema)), "p.json")
+    assert len(plan.rules) + len(plan.refused) == 1
     for rule in plan.rules:
         planned_properties(rule)
-        Draft7Validator(rule.schema, registry=Registry()).is_valid({"a": {"a": [1]}})
+        ECMA(rule.schema, registry=Registry()).is_valid({"a": {"a": [1]}})
+    (verdict,) = verdicts_of(plan, '{"a": {"a": [1]}}')
+    assert (verdict == "unjudged") == bool(plan.refused)
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
