@@ -25,7 +25,6 @@ from novade_pipeline.defs.runs import (
     runs_in_progress,
     wanted_key,
 )
-from novade_pipeline.defs.tracking_plan.plan_files import newest_file, read_plan
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
@@ -105,15 +104,11 @@ def check_places(settings: Settings) -> None:
     """Look before anything is written.
 
     Raises:
-        UserError: landing cannot be read, the lake cannot be written, the warehouse is held by
-            another process, or the newest tracking plan is none.
+        UserError: landing cannot be read, the lake cannot be written, or the warehouse is held by
+            another process.
         TransientFailure: storage does not answer now.
     """
-    landing = settings.landing
-    require(*landing_probes(landing), *lake_probes(settings.lake))
-    plan = newest_file(landing)
-    if plan is not None:
-        read_plan(landing, plan)
+    require(*landing_probes(settings.landing), *lake_probes(settings.lake))
     try:
         open_database(settings.warehouse_path).close()
     except OSError as error:

@@ -1,6 +1,5 @@
 """The command `novade` as a person types it: real processes, exit codes, one sentence on errors."""
 
-import json
 import os
 import socket
 import subprocess
@@ -180,14 +179,6 @@ def _free_port() -> int:
 
 def test_a_landing_zone_that_is_not_there_is_refused(tmp_path: Path) -> None:
     _is_refused(novade(tmp_path, "run"), "novade sandbox land")
-
-
-def test_a_plan_that_is_no_plan_is_refused_before_anything_is_written(landed: Path) -> None:
-    plan = landed / "data" / "landing" / "tracking_plan" / "zz.json"
-    plan.write_text(json.dumps({"hello": "world"}))
-    os.utime(plan, (4e9, 4e9))
-    _is_refused(novade(landed, "run"), "tracking_plan/zz.json")
-    assert not (landed / "data" / "lake" / "amplitude").exists()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import FILES
 from novade_pipeline.defs.runs import JOB, PROCESS_TAG, WANTED_TAG, process_tag
 from novade_pipeline.defs.table_assets import key_of
-from novade_pipeline.defs.tracking_plan.assets import PLAN_CHECK
+from novade_pipeline.defs.tracking_plan.assets import PLAN_CHECK, RULES_CHECK
 from novade_pipeline.local_storage import LocalStore
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
@@ -283,6 +283,27 @@ def test_a_plan_that_is_the_newest_again_is_taken_in_again(world: World) -> None
         assert world.run(request).success
         assert not world.tick("tracking_plan_landing").run_requests
         landing.delete("tracking_plan/later.json")
+
+
+def test_a_plan_with_a_refused_rule_is_taken_in_once_and_told(world: World) -> None:
+    world.land(3)
+    landing = world.settings.landing
+    (first,) = (entry.file for entry in landing.entries("tracking_plan/"))
+    document = json.loads(landing.read(first))
+    document["rules"][0]["jsonSchema"] = {"$ref": "elsewhere.json"}
+    landing.write(json.dumps(document).encode(), "tracking_plan/later.json")
+    (request,) = world.tick("tracking_plan_landing").run_requests
+    result = world.run(request)
+    assert result.success
+    checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert checks[PLAN_CHECK].passed
+    assert not checks[RULES_CHECK].passed
+    assert checks[RULES_CHECK].severity == dg.AssetCheckSeverity.WARN
+    event = document["rules"][0]["key"]
+    assert f'rule for "{event}": expected every $ref' in str(
+        checks[RULES_CHECK].metadata["why"].value
+    )
+    assert not world.tick("tracking_plan_landing").run_requests
 
 
 def _with_fewer_rules(plan: bytes) -> bytes:

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from novade_pipeline.defs.tracking_plan.event_rules import applicable_rule
 from novade_pipeline.defs.tracking_plan.json_schema import Schema
 from novade_pipeline.defs.tracking_plan.plan import (
     EventRule,
     Plan,
     PlanError,
-    applicable_rule,
+    RefusedRule,
     plan_of,
 )
 
@@ -43,7 +44,7 @@ _ARRAY_LIMITS = {"array min items": "minItems", "array max items": "maxItems"}
 
 @dataclass(frozen=True)
 class _Object:
-    """An event or a property group while its rows are read."""
+    """An event or a property group while its rows are read; `faults` say why it is refused."""
 
     name: str
     description: str = ""
@@ -51,13 +52,16 @@ class _Object:
     properties: dict[str, Schema] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 def amplitude_plan(text: str, stem: str) -> Plan:
     """The plan in a CSV, named by the stem of its file.
 
+    An event whose rows make no rule that can be applied is refused, and the others stand.
+
     Raises:
-        PlanError: the text is no such CSV, or a rule in it cannot be applied.
+        PlanError: the text is no such CSV, or has no rule for an event.
     """
     rows = list(_rows(text))
     # The vendor's page says that `Ignore` marks what is unexpected, blocked or deleted, yet there
@@ -65,38 +69,49 @@ def amplitude_plan(text: str, stem: str) -> Plan:
     ignore_tells = any(not row.get("action") for _, row in rows)
     objects: dict[tuple[str, str], _Object] = {}
     others = 0
+    nameless: list[_Object] = []
     current: _Object | None = None
     for line, row in rows:
         kind, name = row["object type"].lower(), row["object name"]
-        key = (kind, name)
         if kind in ("event", "property group"):
+            current = objects.get((kind, name))
             if not name:
-                raise PlanError(f"expected an Object name on line {line}, found none; name it")
-            if key in objects and not row["event property name"]:
-                raise PlanError(
-                    f'expected one rule for {kind} "{name}", found a second on line {line}; '
-                    "remove one of them"
+                fault = f"expected an Object name on line {line}, found none; name it"
+                nameless.append(current := _Object(name, faults=[fault]))
+            elif current is None:
+                planned = _is_planned(row, "event schema status", ignore_tells)
+                current = _Object(name, row.get("object description", ""), planned)
+                objects[kind, name] = current
+            elif not row["event property name"]:
+                current.faults.append(
+                    f"expected one rule for it, found a second on line {line}; remove one of them"
                 )
-            planned = _is_planned(row, "event schema status", ignore_tells)
-            new = _Object(name, row.get("object description", ""), planned)
-            current = objects.setdefault(key, new)
         elif kind not in ("", "event property"):
             others += 1
             current = _Object(name)
         elif name:
-            current = objects.get(("event", name))
-        if current is None:
-            raise PlanError(
-                f"expected the row of an event before its properties, found a property of "
-                f'"{name}" on line {line}; put the row of the event first'
-            )
+            early = f"found a property on line {line}; put the row of the event first"
+            fault = f"expected the row of an event before its properties, {early}"
+            current = objects.setdefault(("event", name), _Object(name, faults=[fault]))
+        elif current is None:
+            fault = f"expected the row of an event first, found a property on line {line}; add it"
+            nameless.append(current := _Object(name, faults=[fault]))
         current.groups.extend(_listed(row.get("property group names", "")))
         if row["event property name"] and _is_planned(row, "property schema status", ignore_tells):
-            _add_property(current, row, line)
+            try:
+                _add_property(current, row, line)
+            except PlanError as fault_of_row:
+                current.faults.append(str(fault_of_row))
     events = [event for (kind, _), event in objects.items() if kind == "event"]
     planned_events = [event for event in events if event.planned]
-    rules = [_rule(event, objects) for event in planned_events]
-    return plan_of(stem, stem, "amplitude_csv", rules, others + len(events) - len(rules))
+    sound, refused = [], [RefusedRule("", 0, one.faults[0]) for one in nameless]
+    for event in planned_events:
+        try:
+            sound.append(_rule(event, objects))
+        except PlanError as fault_of_rule:
+            refused.append(RefusedRule(event.name, 0, str(fault_of_rule), event.description))
+    ignored = others + len(events) - len(planned_events)
+    return plan_of(stem, stem, "amplitude_csv", sound, refused, ignored)
 
 
 def _rows(text: str) -> Iterator[tuple[int, Row]]:
@@ -226,17 +241,24 @@ def _limits(row: Row, keywords: dict[str, str], line: int) -> dict[str, int | fl
 
 
 def _rule(event: _Object, objects: dict[tuple[str, str], _Object]) -> EventRule:
+    _refuse_faults(event)
     properties, required = dict(event.properties), list(event.required)
     for name in dict.fromkeys(event.groups):
         group = objects.get(("property group", name))
         if group is None:
             raise PlanError(
-                f'expected the rows of property group "{name}", which event "{event.name}" names, '
-                "found none; export the plan with its property groups"
+                f'expected the rows of property group "{name}", found none; '
+                "export the plan with its property groups"
             )
+        _refuse_faults(group)
         required += [member for member in group.required if member not in properties]
         properties = {**group.properties, **properties}
     schema: Schema = {"$schema": DRAFT_7, "type": "object", "properties": properties}
     if required:
         schema["required"] = list(dict.fromkeys(required))
     return applicable_rule(event.name, event.description, schema)
+
+
+def _refuse_faults(owner: _Object) -> None:
+    if owner.faults:
+        raise PlanError(owner.faults[0])

@@ -19,7 +19,7 @@ from novade_pipeline.defs.table_assets import (
     table_spec,
     told_to_dagster,
 )
-from novade_pipeline.defs.tracking_plan.plan_files import newest_rows
+from novade_pipeline.defs.tracking_plan.plan_files import newest_plan, pending_rows
 from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.defs.tracking_plan.verdicts import (
@@ -27,12 +27,14 @@ from novade_pipeline.defs.tracking_plan.verdicts import (
     count_by_type,
     judge_changes,
 )
-from novade_pipeline.lake.delta import replace
+from novade_pipeline.lake.delta import WriteReceipt, replace
 from novade_pipeline.lake.read import newest
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
 PLAN_CHECK = "newest_file_is_a_plan"
+RULES_CHECK = "every_rule_is_judged"
+_SHOWN_FAULTS = 50
 SHARE_CHECKS = {
     "violating": "few_events_violate_the_plan",
     "unplanned": "few_events_are_unplanned",
@@ -50,31 +52,56 @@ SHARE_CHECKS = {
             description="The newest file of landing/tracking_plan is a plan; where it is none, the "
             "one before stands.",
         ),
+        dg.AssetCheckSpec(
+            RULES_CHECK,
+            asset=key_of(PLAN),
+            description="Each rule of the newest plan can be applied, in all its keywords; where "
+            "one cannot, the others stand, and its events are `unjudged`.",
+        ),
     ],
 )
 def plan(
     lake: dg.ResourceParam[Store], landing: dg.ResourceParam[Store]
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Read the newest plan that landed; the same rules from the same file change nothing."""
-    receipts, why_not = [], ""
+    receipts: list[WriteReceipt] = []
+    faults: list[str] = []
+    why_not = ""
     with told_to_dagster():
         require(*landing_probes(landing), *lake_probes(lake))
         try:
-            found = newest_rows(landing, lake)
+            newest = newest_plan(landing)
         except PlanError as error:
-            found, why_not = None, str(error)
-        if found is not None:
-            receipts.append(replace(lake, PLAN, found[1]))
-    is_plan = dg.AssetCheckResult(
-        passed=not why_not,
-        check_name=PLAN_CHECK,
-        asset_key=key_of(PLAN),
-        metadata={"why": why_not} if why_not else None,
-    )
+            newest, why_not = None, str(error)
+        if newest is not None:
+            faults = newest[1].faults
+            rows = pending_rows(lake, *newest)
+            receipts += [] if rows is None else [replace(lake, PLAN, rows)]
+    metadata = table_metadata(lake, PLAN, receipts)
+    if faults or why_not:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        metadata["note"] = f"tracking plan: {why_not or faults[0]}{more}"
     yield dg.MaterializeResult(
         asset_key=key_of(PLAN),
-        metadata=table_metadata(lake, PLAN, receipts),
-        check_results=[check_columns(lake, PLAN), is_plan],
+        metadata=metadata,
+        check_results=[
+            check_columns(lake, PLAN),
+            dg.AssetCheckResult(
+                passed=not why_not,
+                check_name=PLAN_CHECK,
+                asset_key=key_of(PLAN),
+                metadata={"why": why_not} if why_not else None,
+            ),
+            dg.AssetCheckResult(
+                passed=not faults,
+                check_name=RULES_CHECK,
+                asset_key=key_of(PLAN),
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"faults": len(faults), "why": "\n".join(faults[:_SHOWN_FAULTS])}
+                if faults
+                else None,
+            ),
+        ],
     )
 
 
@@ -139,12 +166,10 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _by_type(counts: Mapping[str, Mapping[str, int]]) -> str:
-    return pictures.stacked_bars(
-        "Events by type and verdict",
-        list(counts),
-        {v: [of.get(v, 0) for of in counts.values()] for v in VERDICTS},
-        "events",
-    )
+    series = {verdict: [of.get(verdict, 0) for of in counts.values()] for verdict in VERDICTS}
+    if not any(series["unjudged"]):
+        del series["unjudged"]
+    return pictures.stacked_bars("Events by type and verdict", list(counts), series, "events")
 
 
 def _check_share(verdict: str, found: int, total: int, allowed: float) -> dg.AssetCheckResult:

@@ -4,9 +4,10 @@ Belongs here: what holds of any schema, whichever plan it stands in. Nothing her
 and no `$ref` is ever fetched.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 Schema = dict[str, Any]
 
@@ -14,6 +15,7 @@ _MAPS_OF_SCHEMAS = {"properties", "patternProperties", "definitions", "dependenc
 _LISTS_OF_SCHEMAS = {"allOf", "anyOf", "oneOf", "items"}
 _SCHEMAS = {"additionalItems", "additionalProperties", "contains", "items", "propertyNames"}
 _IN_PLACE = {"not", "if", "then", "else"}
+_WITH_SCHEMAS = _MAPS_OF_SCHEMAS | _LISTS_OF_SCHEMAS | _SCHEMAS | _IN_PLACE
 
 
 def json_type(value: Any) -> str:
@@ -41,34 +43,70 @@ def types_text(root: Schema, schema: Any, above: frozenset[int] = frozenset()) -
     return stated if isinstance(stated, str) else " or ".join(stated)
 
 
+def children(schema: Schema) -> Iterator[tuple[tuple[str | int, ...], Schema]]:
+    """Each schema directly below a draft-07 schema, with the steps that lead to it.
+
+    Those that are `true` or `false` are left out.
+    """
+    for keyword in [keyword for keyword in schema if keyword in _WITH_SCHEMAS]:
+        value = schema[keyword]
+        below: list[tuple[tuple[str | int, ...], Any]] = []
+        if keyword in _MAPS_OF_SCHEMAS and isinstance(value, dict):
+            below = [((keyword, name), sub) for name, sub in value.items()]
+        elif keyword in _LISTS_OF_SCHEMAS and isinstance(value, list):
+            below = [((keyword, number), sub) for number, sub in enumerate(value)]
+        elif keyword in _SCHEMAS | _IN_PLACE:
+            below = [((keyword,), value)]
+        for steps, sub in below:
+            if isinstance(sub, dict):
+                yield steps, sub
+
+
 def with_subschemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """A copy of a draft-07 schema in which each schema directly below it is changed.
 
     Those that are `true` or `false` stay as they are.
     """
     changed = dict(schema)
-    for keyword, value in schema.items():
-        if keyword in _MAPS_OF_SCHEMAS and isinstance(value, dict):
-            changed[keyword] = {
-                name: change(sub) if isinstance(sub, dict) else sub for name, sub in value.items()
-            }
-        elif keyword in _LISTS_OF_SCHEMAS and isinstance(value, list):
-            changed[keyword] = [change(sub) if isinstance(sub, dict) else sub for sub in value]
-        elif keyword in _SCHEMAS | _IN_PLACE and isinstance(value, dict):
-            changed[keyword] = change(value)
+    for (keyword, *rest), sub in children(schema):
+        if not rest:
+            changed[str(keyword)] = change(sub)
+            continue
+        if changed[str(keyword)] is schema[str(keyword)]:
+            changed[str(keyword)] = copy(schema[str(keyword)])
+        changed[str(keyword)][rest[0]] = change(sub)
     return changed
+
+
+def located(schema: Schema, pointer: str = "#") -> Iterator[tuple[str, Schema]]:
+    """A schema and every object below it where a schema may stand, each with its JSON pointer."""
+    yield pointer, schema
+    for steps, sub in children(schema):
+        yield from located(sub, "/".join([pointer, *map(pointer_step, steps)]))
 
 
 def subschemas(schema: Schema) -> list[Schema]:
     """A schema and every object below it where a schema may stand."""
     found = [schema]
-
-    def collect(sub: Schema) -> Schema:
-        found.extend(subschemas(sub))
-        return sub
-
-    with_subschemas(schema, collect)
+    for _, sub in children(schema):
+        found += subschemas(sub)
     return found
+
+
+def applied_in_place(schema: Schema) -> Iterator[Any]:
+    """The schemas that a schema applies to the same value, `$ref` apart."""
+    for keyword in _IN_PLACE & schema.keys():
+        yield schema[keyword]
+    for keyword in _LISTS_OF_SCHEMAS - {"items"} & schema.keys():
+        if isinstance(schema[keyword], list):
+            yield from schema[keyword]
+    if isinstance(dependencies := schema.get("dependencies"), dict):
+        yield from dependencies.values()
+
+
+def pointer_step(step: str | int) -> str:
+    """One step of a JSON pointer, as a URI's fragment writes it (RFC 6901, section 6)."""
+    return quote(str(step).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@")
 
 
 def resolve(root: Schema, reference: str) -> Any:
@@ -99,12 +137,8 @@ def is_endless(root: Schema) -> bool:
             return False
         if id(schema) in above:
             return True
-        applied: list[Any] = [schema[key] for key in _IN_PLACE & schema.keys()]
-        for key in _LISTS_OF_SCHEMAS - {"items"} & schema.keys():
-            applied += schema[key]
-        applied += schema.get("dependencies", {}).values()
-        if "$ref" in schema:
-            applied = [resolve(root, schema["$ref"])]
+        refers = "$ref" in schema
+        applied = [resolve(root, schema["$ref"])] if refers else applied_in_place(schema)
         if any(returns(sub, above | {id(schema)}) for sub in applied):
             return True
         settled.add(id(schema))

@@ -5,34 +5,25 @@ of its properties. Nothing here knows a vendor's format.
 """
 
 import hashlib
-import itertools
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import jsonschema_rs
-from jsonschema import Draft7Validator
+from typing import Any, NamedTuple
 
 from novade_pipeline.defs.tracking_plan.json_schema import (
     Schema,
+    applied_in_place,
     follow,
-    is_endless,
-    resolve,
-    subschemas,
     types_text,
 )
 from novade_pipeline.errors import PermanentFailure
 
-# The reference's own `check_schema` compares every pair in a long list of mixed values.
-_META_SCHEMA = jsonschema_rs.Draft7Validator(
-    json.dumps(Draft7Validator.META_SCHEMA), validate_formats=False, offline=True
-)
+# What the same rules mean: another number has all events judged anew.
+_MEANING = 2
 
 
 class PlanError(PermanentFailure, ValueError):
-    """A file that is no tracking plan: what was expected, what was found, where, what to do."""
+    """A file that is no tracking plan, or a rule that cannot be applied: `expected …, found …`."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +35,32 @@ class EventRule:
         description: as the plan describes it; may be empty.
         schema: a draft-07 JSON Schema of the event's properties object. Every `$ref` in it is a
             JSON pointer from its own root that resolves and never leads back to itself.
+        version: of the event; 0 where the plan gives it none.
+        not_judged: keywords of the rule that are left out, a sentence each with the reason.
     """
 
     event_type: str
     description: str
     schema: Schema
+    version: int = 0
+    not_judged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RefusedRule:
+    """A rule that cannot be applied; the others of its plan are.
+
+    Attributes:
+        event_type: the event's name; empty where the rule has none.
+        version: of the event; 0 where the plan gives it none.
+        reason: `expected …, found …; …`.
+        description: as the plan describes the event; may be empty.
+    """
+
+    event_type: str
+    version: int
+    reason: str
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,10 @@ class Plan:
         format: `segment`, `segment_legacy` or `amplitude_csv`.
         version: the first 16 hex digits of the SHA-256 of the rules as canonical JSON (ordered by
             event, keys sorted, no white space): the same rules, the same version.
-        rules: one an event, ordered by event.
+        rules: one for each version of an event, ordered by event and version.
         ignored_rules: rules that are not about a planned event: identify, group, page; in a CSV
             other objects, and events that are unexpected, blocked, deleted or to be removed.
+        refused: rules that cannot be applied, ordered by event and version.
     """
 
     plan_id: str
@@ -72,6 +85,20 @@ class Plan:
     version: str
     rules: tuple[EventRule, ...]
     ignored_rules: int = 0
+    refused: tuple[RefusedRule, ...] = ()
+
+    @property
+    def faults(self) -> list[str]:
+        """What of the plan is not judged, a sentence each."""
+        return [
+            *(f"{_rule_text(rule)}: {rule.reason}" for rule in self.refused),
+            *(f"{_rule_text(rule)}: {why}" for rule in self.rules for why in rule.not_judged),
+        ]
+
+
+def _rule_text(rule: EventRule | RefusedRule) -> str:
+    named = f' for "{rule.event_type}"' if rule.event_type else ""
+    return f"rule{named}, version {rule.version}" if rule.version > 1 else f"rule{named}"
 
 
 class PropertySummary(NamedTuple):
@@ -84,13 +111,16 @@ class PropertySummary(NamedTuple):
 
 def planned_properties(rule: EventRule) -> dict[str, PropertySummary]:
     """The top-level properties of a rule by name, in the plan's order."""
-    root = follow(rule.schema, rule.schema)
-    properties, required = root.get("properties", {}), root.get("required", [])
+    stated: dict[str, Any] = {}
+    required: dict[str, None] = {}
+    for schema, always in _of_the_same_value(rule.schema, rule.schema, True):
+        for name, sub in schema.get("properties", {}).items():
+            stated.setdefault(name, sub)
+        required |= dict.fromkeys(schema.get("required", []) if always else [])
     summaries = {}
-    for name in dict.fromkeys([*properties, *required]):
-        stated = properties.get(name, True)
-        schema = follow(rule.schema, stated)
-        own = stated.get("description") if isinstance(stated, dict) else None
+    for name in dict.fromkeys([*stated, *required]):
+        schema = follow(rule.schema, stated.get(name, True))
+        own = stated[name].get("description") if isinstance(stated.get(name), dict) else None
         description = str(own or schema.get("description") or "")
         summaries[name] = PropertySummary(
             types_text(rule.schema, schema), name in required, description
@@ -98,61 +128,56 @@ def planned_properties(rule: EventRule) -> dict[str, PropertySummary]:
     return summaries
 
 
+def _of_the_same_value(root: Schema, schema: Any, always: bool) -> Iterator[tuple[Schema, bool]]:
+    """The schemas that a schema applies to the same value, and whether they always hold."""
+    schema = follow(root, schema)
+    yield schema, always
+    forbidden, every = schema.get("not"), list(map(id, schema.get("allOf", [])))
+    for part in applied_in_place(schema):
+        if part is not forbidden and isinstance(part, dict):
+            yield from _of_the_same_value(root, part, always and id(part) in every)
+
+
 def plan_of(
-    plan_id: str, name: str, format_: str, rules: Iterable[EventRule], ignored_rules: int
+    plan_id: str,
+    name: str,
+    format_: str,
+    rules: Iterable[EventRule],
+    refused: Iterable[RefusedRule],
+    ignored_rules: int,
 ) -> Plan:
-    """The plan that rules make, one an event; its version is theirs."""
-    ordered = sorted(rules, key=lambda rule: rule.event_type)
-    if not ordered:
-        raise PlanError(
-            f"expected rules for events, found none ({ignored_rules} of other kinds); "
-            "plan an event, then export again"
-        )
-    for one, next_one in itertools.pairwise(ordered):
-        if one.event_type == next_one.event_type:
-            raise PlanError(
-                f'expected one rule for event "{one.event_type}", found two; remove one of them'
-            )
+    """The plan that rules make; its version is theirs.
+
+    Raises:
+        PlanError: there is no rule for an event.
+    """
+    by_name: dict[tuple[str, int], list[EventRule]] = {}
+    for rule in rules:
+        by_name.setdefault((rule.event_type, rule.version), []).append(rule)
+    sound, unsound = [], list(refused)
+    for (event_type, number), same in sorted(by_name.items()):
+        if all(rule.schema == same[0].schema for rule in same):
+            sound.append(same[0])
+            continue
+        reason = "expected one rule for each version, found two that differ; remove one of them"
+        unsound.append(RefusedRule(event_type, number, reason, same[0].description))
+    # Of a version that is refused as well it is not known which of its rules counts.
+    names = {(rule.event_type, rule.version) for rule in unsound}
+    sound = [rule for rule in sound if (rule.event_type, rule.version) not in names]
+    unsound.sort(key=lambda rule: (rule.event_type, rule.version))
+    if not sound and not any(rule.event_type for rule in unsound):
+        found = f"found none ({ignored_rules} of other kinds)"
+        if unsound:
+            found += f", and one that is refused ({unsound[0].reason.partition(';')[0]})"
+        raise PlanError(f"expected rules for events, {found}; plan an event, then export again")
     canonical = json.dumps(
-        [[rule.event_type, rule.description, rule.schema] for rule in ordered],
+        [
+            _MEANING,
+            [[rule.event_type, rule.version, rule.description, rule.schema] for rule in sound],
+            [[rule.event_type, rule.version, rule.description, rule.reason] for rule in unsound],
+        ],
         sort_keys=True,
         separators=(",", ":"),
     )
     version = hashlib.sha256(canonical.encode()).hexdigest()[:16]
-    return Plan(plan_id, name, format_, version, tuple(ordered), ignored_rules)
-
-
-def applicable_rule(event: str, description: str, schema: Schema) -> EventRule:
-    """The rule for an event, once it is sure that the reference library can apply its schema."""
-    try:
-        _META_SCHEMA.validate(schema)
-    except jsonschema_rs.ValidationError as error:
-        place = "/".join(map(str, error.instance_path)) or "its root"
-        raise PlanError(
-            f'expected a valid JSON Schema in the rule for "{event}", found at {place}: '
-            f"{error.message[:200]}; correct the rule"
-        ) from None
-    everywhere = subschemas(schema)
-    for sub in everywhere:
-        for pattern in [sub.get("pattern", ""), *sub.get("patternProperties", {})]:
-            try:
-                re.compile(pattern)
-            except (re.error, OverflowError) as error:
-                raise PlanError(
-                    f'expected regular expressions in the rule for "{event}", '
-                    f"found {pattern[:80]}, which Python cannot read ({error}); rewrite it"
-                ) from None
-    known = {id(sub) for sub in everywhere}
-    for sub in everywhere:
-        target = resolve(schema, sub["$ref"]) if "$ref" in sub else True
-        if not isinstance(target, bool) and id(target) not in known:
-            raise PlanError(
-                f'expected every $ref in the rule for "{event}" to name a schema of the rule, '
-                f"found {sub['$ref'][:80]}; correct it"
-            )
-    if is_endless(schema):
-        raise PlanError(
-            f'expected an end to the $refs in the rule for "{event}", found one that leads back '
-            "to itself; correct it"
-        )
-    return EventRule(event, description, schema)
+    return Plan(plan_id, name, format_, version, tuple(sound), ignored_rules, tuple(unsound))

@@ -7,10 +7,12 @@ Each format is turned into the same `Plan` by a module of its own.
 |------------------|------------------------------------------------------|--------------------|
 | `segment`        | a JSON object whose `rules` is a list                | Segment Public API |
 | `segment_legacy` | a JSON object whose `rules` is an object of `events` | Segment Config API |
+| `segment_legacy` | a JSON object of `events`, without a name            | typewriter's files |
 | `amplitude_csv`  | not JSON, and Amplitude's headers in the first line  | Amplitude Data     |
 """
 
 import json
+import re
 from pathlib import PurePath
 from typing import Any, NoReturn
 
@@ -36,6 +38,8 @@ __all__ = [
 
 MAX_BYTES = 16 * 1024 * 1024
 
+_HALF = re.compile("[\ud800-\udfff]")
+
 
 def parse_plan(content: bytes, file_name: str) -> Plan:
     """Read a plan from an exported file, whatever its format.
@@ -45,7 +49,7 @@ def parse_plan(content: bytes, file_name: str) -> Plan:
         file_name: names the file in errors; a CSV's plan is named after it.
 
     Raises:
-        PlanError: the file is no plan, or a rule in it is no JSON Schema that can be applied.
+        PlanError: the file is no plan, or has no rule for an event.
     """
     try:
         return _read(content, PurePath(file_name).stem)
@@ -81,6 +85,9 @@ def _read(content: bytes, stem: str) -> Plan:
         return segment_plan(document, "segment", rules)
     if isinstance(rules, dict) and isinstance(rules.get("events"), list):
         return segment_plan(document, "segment_legacy", rules["events"])
+    if isinstance(document, dict) and isinstance(document.get("events"), list):
+        named = {"name": stem, **document, "rules": document}
+        return segment_plan(named, "segment_legacy", document["events"])
     found = "an array"
     if isinstance(document, dict):
         found = f"an object with {', '.join(document)[:80] or 'no keys'}"
@@ -96,12 +103,10 @@ def _json(text: str) -> Any:
 
     try:
         document = json.loads(text, parse_constant=refuse)
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise PlanError(
-            "expected text, found half a character (a lone surrogate) in a string; "
-            "export the plan again"
-        ) from None
     except ValueError as error:
         raise PlanError(f"expected JSON, found {error}; export the plan again") from None
-    return document
+    text = json.dumps(document, ensure_ascii=False)
+    if text.isascii() or not _HALF.search(text):
+        return document
+    # An escape may be half a character, in a plan as in an event: U+FFFD stands for it in both.
+    return json.loads(_HALF.sub("\ufffd", text))

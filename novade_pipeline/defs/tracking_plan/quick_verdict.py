@@ -6,8 +6,9 @@ and where they may not.
 
 | left to the reference                      | why                                               |
 |--------------------------------------------|---------------------------------------------------|
-| `pattern`, `multipleOf`, `uniqueItems`     | other regular expressions, exact decimals, other  |
-| (its function runs inside `jsonschema_rs`) | ideas of `[1]` and `[true]`                       |
+| `multipleOf`, `uniqueItems`, and `pattern` | exact decimals, other ideas of `[1]` and `[true]`, |
+| where it is not plain (its function runs   | other regular expressions                         |
+| inside `jsonschema_rs`)                    |                                                   |
 | events with `patternProperties`,           | other regular expressions; the reference fails on |
 | `additionalItems` or an `$id` in the rule  | `items: true`; an `$id` moves references          |
 | events with a number of 2^53 or more in    | 2^62 and the float equal to it are told apart     |
@@ -18,28 +19,31 @@ and where they may not.
 | levels                                     |                                                   |
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jsonschema_rs
 import pyarrow as pa
 import pyarrow.compute as pc
-from jsonschema import Draft7Validator
 from pydantic_core import from_json
 
+from novade_pipeline.defs.tracking_plan.ecma_patterns import Reference, plain_pattern
 from novade_pipeline.defs.tracking_plan.json_schema import Schema, subschemas, with_subschemas
 
-_BORROWED = ("pattern", "multipleOf", "uniqueItems")
+# Under this name a pattern that is not plain is shown to `jsonschema_rs`.
+_OTHER_PATTERN = "ecma-262-pattern"
+_BORROWED = {keyword: keyword for keyword in ("multipleOf", "uniqueItems")}
+_BORROWED[_OTHER_PATTERN] = "pattern"
 _PROVEN = {
     *("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"),
     *("type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("minLength", "maxLength", "items", "minItems", "maxItems", "contains"),
     *("properties", "required", "additionalProperties", "propertyNames", "dependencies"),
-    *("minProperties", "maxProperties", "definitions", *_BORROWED),
+    *("minProperties", "maxProperties", "definitions", *_BORROWED.values()),
 }
 # Keywords that the reference does not know, or does not check, are not shown to `jsonschema_rs`:
 # it checks some of them (`contentMediaType`).
-_CHECKED = {*Draft7Validator.VALIDATORS, "then", "else", "definitions", "$id"} - {"format"}
+_CHECKED = {*Reference.VALIDATORS, "then", "else", "definitions", "$id"} - {"format"}
 _EXACT = 2**53
 _LIMITS = ("min", "max", "exc", "mul")
 _WIDE_NUMBER = r"[:,\[\s]-?([0-9]{19}|[0-9][0-9.]*[eE]\+?[0-9]{3})"
@@ -49,28 +53,31 @@ def quick_validator(schema: Schema) -> tuple[jsonschema_rs.Draft7Validator | Non
     """The validator that stands in for the reference; or None, and the keyword that is why."""
     if unproven := _unproven(schema):
         return None, unproven
-    borrowed = {keyword: _borrowed(keyword) for keyword in _BORROWED}
+    borrowed = {name: _borrowed(keyword) for name, keyword in _BORROWED.items()}
     try:
         quick = jsonschema_rs.Draft7Validator(
-            _checked_only(schema), validate_formats=False, offline=True, keywords=borrowed
+            _checked_only(schema),
+            validate_formats=False,
+            offline=True,
+            keywords=borrowed,
+            pattern_options=jsonschema_rs.RegexOptions(),
         )
-    # A regular expression that only Python reads, such as `(?i)a`.
     except ValueError:
         return None, "a rule that jsonschema_rs refuses"
     return quick, ""
 
 
-def doubtful(quick: jsonschema_rs.Draft7Validator, texts: pa.StringArray) -> Iterator[int]:
+def doubtful(quick: jsonschema_rs.Draft7Validator, texts: Sequence[str]) -> Iterator[int]:
     """The places of the texts that the reference has to judge."""
     is_valid = quick.is_valid
-    wide = pc.match_substring_regex(texts, _WIDE_NUMBER).to_numpy(zero_copy_only=False)
-    for place, text in enumerate(texts.to_pylist()):
+    wide = pc.match_substring_regex(pa.array(texts, pa.string()), _WIDE_NUMBER)
+    for place, (text, is_wide) in enumerate(zip(texts, wide.to_pylist(), strict=True)):
         try:
             instance = from_json(text, allow_inf_nan=False, cache_strings="keys")
         except ValueError:
             yield place
             continue
-        if type(instance) is not dict or not is_valid(instance) or wide[place]:
+        if is_wide or type(instance) is not dict or not is_valid(instance):
             yield place
 
 
@@ -96,13 +103,17 @@ def _is_wide(schema: Schema, keyword: str) -> bool:
 
 def _checked_only(schema: Schema) -> Schema:
     checked = {key: value for key, value in schema.items() if key in _CHECKED}
+    if "pattern" in checked:
+        pattern = checked.pop("pattern")
+        plain = plain_pattern(pattern)
+        checked |= {_OTHER_PATTERN: pattern} if plain is None else {"pattern": plain}
     return with_subschemas(checked, _checked_only)
 
 
 def _borrowed(keyword: str) -> type[Any]:
     """The reference's function for a keyword, as a keyword of `jsonschema_rs`."""
-    check = Draft7Validator.VALIDATORS[keyword]
-    reference = Draft7Validator({})
+    check = Reference.VALIDATORS[keyword]
+    reference = Reference({})
 
     class Borrowed:
         def __init__(self, parent_schema: Schema, value: Any, schema_path: list[str | int]):

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from novade_pipeline.defs.runs import JOB, range_tags, runs_in_progress
-from novade_pipeline.defs.tracking_plan.plan_files import newest_file, newest_rows
+from novade_pipeline.defs.tracking_plan.plan_files import newest_file, newest_plan, pending_rows
 from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
 from novade_pipeline.defs.tracking_plan.tables import PLAN
 from novade_pipeline.lake.delta import current_version
@@ -36,6 +36,7 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 def _is_taken_in(settings: Settings) -> bool:
     try:
-        return newest_rows(settings.landing, settings.lake) is None
+        newest = newest_plan(settings.landing)
+        return newest is None or pending_rows(settings.lake, *newest) is None
     except PlanError:
         return False

@@ -8,7 +8,11 @@ from novade_pipeline.lake.table import Json, Table
 
 
 class PlannedProperty(BaseModel):
-    """One property of one planned event; the event itself where `property` is empty."""
+    """One property of one planned event; the event itself where `property` is empty.
+
+    Where an event has several versions, its properties are those of all of them, each as the newest
+    that has it says, and required where the newest requires it.
+    """
 
     plan_version: str = Field(description="Hash of the rules; the same rules, the same version.")
     plan_name: str = Field(description="The plan's name.")
@@ -19,7 +23,17 @@ class PlannedProperty(BaseModel):
     types: str | None = Field(None, description="The property's JSON type, or types.")
     required: bool = Field(description="The property must be there.")
     description: str | None = Field(None, description="As the plan describes it.")
-    rule: Json | None = Field(None, description="The event's JSON Schema; on the event's row.")
+    rule: Json | None = Field(
+        None, description="The JSON Schema of the event's newest version; on the event's row."
+    )
+    refused: str | None = Field(
+        None, description="Why a rule of the event cannot be applied; on the event's row."
+    )
+    versions: Json | None = Field(
+        None,
+        description="Where the event has several versions: each with its JSON Schema, or why that "
+        "is refused; on the event's row.",
+    )
 
 
 class Violation(BaseModel):
@@ -41,7 +55,10 @@ class EventVerdict(BaseModel):
     uuid: str = Field(description="Names the event.")
     event_date: date = Field(description="UTC day on which the event happened.")
     event_type: str = Field(description="What happened.")
-    verdict: str = Field(description="`conforming`, `violating` or `unplanned`.")
+    verdict: str = Field(
+        description="`conforming`, `violating`, `unplanned`, or `unjudged` where the plan has the "
+        "event and its rule cannot be applied."
+    )
     violations: list[Violation] = Field(description="Each way in which it breaks the plan.")
     plan_version: str = Field(description="The plan that it was judged by.")
 

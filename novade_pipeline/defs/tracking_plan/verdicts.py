@@ -4,52 +4,35 @@ A changed upload day is judged again; a changed plan has all days judged again. 
 the events, and which plan, the verdicts have taken in stands in the commits of the verdicts.
 """
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 from deltalake import QueryBuilder
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
-from novade_pipeline.defs.tracking_plan.judge import Judge
-from novade_pipeline.defs.tracking_plan.plan_formats import EventRule, Plan
-from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.defs.tracking_plan.judge import BATCH_ROWS, Judge
+from novade_pipeline.defs.tracking_plan.plan_files import NO_PLAN, stored_plan
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.delta import WriteReceipt, open_table, replace_window
 from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
-from novade_pipeline.lake.read import distinct, read, stream
+from novade_pipeline.lake.prefetch import prefetch
+from novade_pipeline.lake.read import distinct, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
-NO_PLAN = Plan(plan_id="", name="", format="", version="0" * 16, rules=())
-VERDICTS = ("conforming", "violating", "unplanned")
+__all__ = ["NO_PLAN", "VERDICTS", "count_by_type", "judge_changes", "stored_plan"]
+
+VERDICTS = ("conforming", "violating", "unplanned", "unjudged")
 SLICE_DAYS = 31
+_BATCH_BYTES = 16 * 2**20
 _COLUMNS = (
     *("upload_date", "upload_hour", "file", "line", "uuid"),
     *("event_time", "event_type", "event_properties"),
 )
 _PLAN = "tracking_plan/plan"
-
-
-def stored_plan(lake: Store) -> Plan:
-    """The plan that the lake holds; one without rules where it holds none."""
-    rows = read(lake, PLAN).to_pylist()
-    if not rows:
-        return NO_PLAN
-    rules = [
-        EventRule(row["event_type"], row["description"] or "", json.loads(row["rule"]))
-        for row in rows
-        if not row["property"]
-    ]
-    first = rows[0]
-    return Plan(
-        plan_id=first["plan_name"],
-        name=first["plan_name"],
-        format=first["format"],
-        version=first["plan_version"],
-        rules=tuple(sorted(rules, key=lambda rule: rule.event_type)),
-    )
 
 
 def judge_changes(
@@ -102,23 +85,40 @@ def _judged(
     def batches() -> Iterator[pa.RecordBatch]:
         if not days:
             return
-        events = stream(lake, EVENTS, columns=_COLUMNS, windows=_as_windows(days), version=version)
-        for batch in events:
-            verdicts = judge.judge(batch["event_type"], batch["event_properties"])
-            columns = {
-                **{name: batch[name] for name in _COLUMNS[:5]},
-                "event_date": batch["event_time"].cast(pa.date32()),
-                "event_type": batch["event_type"],
-                "verdict": verdicts.verdict,
-                "violations": verdicts.violations,
-                "plan_version": pa.repeat(plan_version, batch.num_rows),
-            }
-            yield pa.RecordBatch.from_arrays(
-                [columns[f.name].cast(f.type) for f in EVENT_VERDICTS.schema],
-                schema=EVENT_VERDICTS.schema,
-            )
+        # Of the fields that the model does not know, one may name the version.
+        columns = (*_COLUMNS, "other_fields") if judge.has_versions else _COLUMNS
+        events = stream(lake, EVENTS, columns=columns, windows=_as_windows(days), version=version)
+        # Reading, judging and writing run side by side.
+        with closing(prefetch(_joined(events))) as ahead:
+            for batch in ahead:
+                verdicts = judge.judge(*(batch[name] for name in columns[6:]))
+                made = {
+                    **{name: batch[name] for name in _COLUMNS[:5]},
+                    "event_date": batch["event_time"].cast(pa.date32()),
+                    "event_type": batch["event_type"],
+                    "verdict": verdicts.verdict,
+                    "violations": verdicts.violations,
+                    "plan_version": pa.repeat(plan_version, batch.num_rows),
+                }
+                yield pa.RecordBatch.from_arrays(
+                    [made[f.name].cast(f.type) for f in EVENT_VERDICTS.schema],
+                    schema=EVENT_VERDICTS.schema,
+                )
 
     return pa.RecordBatchReader.from_batches(EVENT_VERDICTS.schema, batches())
+
+
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in fewer batches, of bounded size: each costs a little for each rule."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        rows, size = sum(one.num_rows for one in held), sum(one.nbytes for one in held)
+        if rows >= BATCH_ROWS or size >= _BATCH_BYTES:
+            yield pa.concat_batches(held)
+            held = []
+    if held:
+        yield pa.concat_batches(held)
 
 
 def _slices(days: Sequence[date]) -> list[Sequence[date]]:

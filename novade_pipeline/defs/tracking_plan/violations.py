@@ -5,7 +5,6 @@ Arrow. It never repeats text of an event.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,7 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from jsonschema import ValidationError
 
-from novade_pipeline.defs.tracking_plan.json_schema import Schema, json_type
+from novade_pipeline.defs.tracking_plan.ecma_patterns import surplus
+from novade_pipeline.defs.tracking_plan.json_schema import json_type
 
 VIOLATION = pa.struct([(name, pa.string()) for name in ("path", "keyword", "expected", "found")])
 
@@ -52,7 +52,8 @@ def violations_of(error: ValidationError) -> Iterator[Violation]:
             if name not in instance:
                 yield Violation(".".join([*path, _arrow_text(name)]), keyword, expected, "nothing")
     elif keyword == "additionalProperties":
-        for name in _additional(instance, error.schema):
+        schema: Any = error.schema
+        for name in surplus(instance, schema):
             yield Violation(
                 ".".join([*path, _arrow_text(name)]), keyword, expected, shape_of(instance[name])
             )
@@ -95,11 +96,3 @@ def violation_lists(rows: int, explained: dict[int, tuple[Violation, ...]]) -> p
 def _arrow_text(name: str) -> str:
     # JSON may name a property by half a character, which Arrow refuses.
     return name.encode(errors="replace").decode()
-
-
-def _additional(instance: Schema, schema: Any) -> Iterator[str]:
-    patterns = [re.compile(pattern) for pattern in schema.get("patternProperties", {})]
-    planned = schema.get("properties", {})
-    for name in instance:
-        if name not in planned and not any(pattern.search(name) for pattern in patterns):
-            yield name

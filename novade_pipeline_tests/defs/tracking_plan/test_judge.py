@@ -11,9 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from novade_pipeline.defs.tracking_plan import judge as judge_module
 from novade_pipeline.defs.tracking_plan.json_schema import Schema
 from novade_pipeline.defs.tracking_plan.judge import VIOLATION, Judge
 from novade_pipeline.defs.tracking_plan.plan_formats import parse_plan
+from novade_pipeline.defs.tracking_plan.quick_verdict import doubtful
 from novade_pipeline_tests.defs.tracking_plan.rules import (
     judge_of,
     verdicts,
@@ -69,6 +71,38 @@ def test_verdicts_stand_in_the_order_of_the_events() -> None:
     ]
     lengths = [len(found) for found in result.violations.to_pylist()]
     assert lengths == [0, 1, 0, 0] * 10_000
+
+
+def test_a_text_that_conforms_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def counted(quick: Any, texts: list[str]) -> Any:
+        judged.extend(texts)
+        return doubtful(quick, texts)
+
+    monkeypatch.setattr(judge_module, "doubtful", counted)
+    judge = judge_of(A={"required": ["a"]})
+    texts = ['{"a": 1}', '{"a": 2}'] * 40_000
+    for _ in range(2):
+        result = judge.judge(pa.array(["A"] * len(texts)), pa.array(texts))
+        assert set(result.verdict.to_pylist()) == {"conforming"}
+    assert sorted(judged) == ['{"a": 1}', '{"a": 2}']
+
+
+def test_what_is_remembered_is_bounded_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judge_module, "_REMEMBERED_BYTES", 2_000)
+    monkeypatch.setattr(judge_module, "BATCH_ROWS", 10)
+    judge = judge_of(A={"required": ["a"]}, B={"patternProperties": {"^b": {"type": "null"}}})
+    for _ in range(2):
+        for event_type, good, bad in (("A", "a", "c"), ("B", "c", "b")):
+            texts = [f'{{"{good if n % 3 else bad}": {n}}}' for n in range(100)]
+            result = judge.judge(pa.array([event_type] * 100), pa.array(texts))
+            verdicts = ["conforming" if n % 3 else "violating" for n in range(100)]
+            assert result.verdict.to_pylist() == verdicts
+    remembered = [rule.remembered for of in judge._versions for rule in of.values() if rule]
+    assert 0 < sum(remembered) <= 2_000 + 10 * 120
 
 
 def test_no_events_give_no_verdicts_of_the_same_types() -> None:
@@ -156,6 +190,11 @@ def test_what_is_no_object_violates_type_whatever_the_rule(text: str, found: str
             '{"x1": 1, "y": true}',
             [("y", "additionalProperties", "false", "boolean")],
         ),
+        (
+            {"patternProperties": {r"^\p{Lu}": {}}, "additionalProperties": {"type": "null"}},
+            '{"Äx": 1, "y": true}',
+            [("y", "type", '"null"', "boolean")],
+        ),
         ({"properties": {"a": False}}, '{"a": [1]}', [("a", "not", "{}", "array of 1 items")]),
         (
             {"properties": {"a": {"enum": ["x" * 300]}}},
@@ -220,7 +259,7 @@ def test_a_remote_reference_is_never_fetched(monkeypatch: pytest.MonkeyPatch) ->
         ({"properties": {"a": {"items": [{}], "additionalItems": False}}}, "additionalItems"),
         ({"properties": {"a": {"maximum": 2**53}}}, "maximum"),
         ({"properties": {"a": {"enum": [{"x": [1e300]}]}}}, "enum"),
-        ({"properties": {"a": {"pattern": "(?i)x"}}}, "a rule that jsonschema_rs refuses"),
+        ({"properties": {"a": {"pattern": "(a{999}){999}"}}}, "a rule that jsonschema_rs refuses"),
     ],
 )
 def test_rules_beyond_what_is_proven_are_left_to_the_reference(

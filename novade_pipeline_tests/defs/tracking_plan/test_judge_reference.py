@@ -66,6 +66,12 @@ def test_no_keyword_that_the_reference_checks_is_left_untried() -> None:
 
 
 PAIRS_THAT_LIBRARIES_TELL_APART = [
+    ({"pattern": "^.$"}, '"\u2028"'),
+    ({"pattern": "^[^a]$"}, '"\\ud83d\\ude00"'),
+    ({"pattern": "^a b-c/d$"}, '"a b-c/d"'),
+    ({"patternProperties": {"^a$": False}}, '{"a\\n": 1}'),
+    ({"propertyNames": {"pattern": "^[a-z]+$"}}, '{"a\\n": 1}'),
+    ({"patternProperties": {r"^\d": {}}, "additionalProperties": False}, '{"٣": 1}'),
     ({"pattern": "^a$"}, '"a\\n"'),
     ({"pattern": "^\\d$"}, '"٣"'),
     ({"pattern": "^\\w$"}, '"é"'),
@@ -133,6 +139,7 @@ PLANNED = VALUES | st.sampled_from([1, True, 0, False, 1.0, [1], [True], {"a": 1
 COUNTS = st.sampled_from([0, 1, 2, 3, 2.0])
 TYPES = st.sampled_from(["string", "number", "integer", "boolean", "null", "array", "object"])
 LIMITS = st.sampled_from([0, 1, -1, 1.0, 0.5, -0.0, 3, 1e15, 2**53 - 1, 1 - 2**53, 2**62])
+PATTERNS = ["a", "^a$", r"^\w+$", r"\d", "[^a]", "(?i:A)", r"^\p{L}", "^.$", r"\s", "[^]", r"\-"]
 LEAVES = st.fixed_dictionaries(
     {},
     optional={
@@ -144,7 +151,7 @@ LEAVES = st.fixed_dictionaries(
         **dict.fromkeys(["minProperties", "maxProperties"], COUNTS),
         "multipleOf": st.sampled_from([1, 2, 0.1, 0.5, 3.0, 0.01]),
         "uniqueItems": st.booleans(),
-        "pattern": st.sampled_from(["a", "^a$", "^\\w+$", "\\d", "[^a]", "(?i)A"]),
+        "pattern": st.sampled_from(PATTERNS),
         "required": st.lists(NAMES, max_size=2, unique=True),
         "format": st.sampled_from(["email", "regex"]),
         "contentMediaType": st.just("application/json"),
@@ -163,6 +170,7 @@ def _compound(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             **dict.fromkeys(["allOf", "anyOf", "oneOf"], some),
             **dict.fromkeys(["not", "if", "then", "else", "contains", "propertyNames"], inner),
             "additionalProperties": inner,
+            "patternProperties": st.dictionaries(st.sampled_from(PATTERNS), inner, max_size=2),
             "items": inner | some,
         },
     )

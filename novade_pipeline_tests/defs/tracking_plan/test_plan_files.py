@@ -6,12 +6,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from novade_pipeline.defs.tracking_plan import plan_files
 from novade_pipeline.defs.tracking_plan.plan_files import (
     FOLDER,
     newest_file,
+    newest_plan,
+    pending_rows,
     plan_rows,
     read_plan,
 )
@@ -142,6 +146,72 @@ def test_a_plan_comes_back_from_the_lake_as_it_was(landing: Store) -> None:
     assert {r.event_type: r.schema for r in found.rules} == {
         r.event_type: r.schema for r in plan.rules
     }
+
+
+def test_a_plan_with_versions_and_refused_rules_comes_back_as_it_was(landing: Store) -> None:
+    document = _document("Sold", "Sold", "Bought", "Lost", "Lost", "Lost")
+    for number, rule in enumerate(document["rules"], 1):
+        rule["version"] = number
+    document["rules"][2]["jsonSchema"] = {"$ref": "elsewhere.json"}
+    document["rules"][5]["jsonSchema"] = 5
+    _land(landing, "plan.json", json.dumps(document))
+    plan = _newest(landing)
+    assert (len(plan.rules), len(plan.refused)) == (4, 2)
+    rows = plan_rows(plan, "plan.json")
+    replace(landing, PLAN, rows)
+    assert len(rows.group_by(list(PLAN.key)).aggregate([])) == len(rows)
+    found = stored_plan(landing)
+    # Of an event with one version its number says nothing.
+    only = {rule.event_type: rule.version for rule in found.refused}
+    assert only == {"Bought": 0, "Lost": 6}
+    assert [(r.event_type, r.version, r.schema) for r in found.rules] == [
+        (r.event_type, r.version, r.schema) for r in plan.rules
+    ]
+    assert [rule.reason for rule in found.refused] == [rule.reason for rule in plan.refused]
+
+
+def test_where_versions_differ_the_newest_says_what_a_property_is(landing: Store) -> None:
+    document = _document("Sold", "Sold")
+    older, newer = (
+        rule["jsonSchema"]["properties"]["properties"]
+        for rule in (json.loads(json.dumps(rule)) for rule in document["rules"])
+    )
+    older |= {"properties": {"n": {"type": "string"}, "old": {}}, "required": ["n", "old"]}
+    newer |= {"properties": {"n": {"type": "number"}, "new": {}}, "required": ["new"]}
+    for rule, version, schema in zip(document["rules"], (1, 2), (older, newer), strict=True):
+        rule |= {"version": version, "jsonSchema": {"properties": {"properties": schema}}}
+    _land(landing, "plan.json", json.dumps(document))
+    rows = plan_rows(_newest(landing), "plan.json").to_pylist()
+    assert {row["property"]: (row["types"], row["required"]) for row in rows} == {
+        "": (None, True),
+        "n": ("number", False),
+        "new": ("any", True),
+        "old": ("any", False),
+    }
+
+
+def test_a_table_of_an_older_version_is_read_and_written_anew(landing: Store) -> None:
+    _land(landing, "plan.json", json.dumps(_document("Sold")))
+    file, plan = newest_plan(landing) or (None, None)
+    assert file is not None
+    assert plan is not None
+    older = [field for field in PLAN.schema if field.name not in ("refused", "versions")]
+    rows = plan_rows(plan, file.file).select([field.name for field in older])
+    url = landing.table_url(*PLAN.path)
+    write_deltalake(url, rows, storage_options=landing.options())
+    (rule,) = stored_plan(landing).rules
+    assert (rule.event_type, rule.schema["properties"]["n"]["type"]) == ("Sold", "integer")
+    assert pending_rows(landing, file, plan) is None
+    replace(landing, PLAN, plan_rows(plan, file.file))
+    assert stored_plan(landing).rules[0].schema == plan.rules[0].schema
+
+
+def test_a_pattern_that_only_an_older_version_could_read_is_left_out(landing: Store) -> None:
+    _land(landing, "plan.json", json.dumps(_document("Sold")))
+    rows = plan_rows(_newest(landing), "plan.json").to_pylist()
+    rows[0]["rule"] = '{"properties": {"n": {"type": "string", "pattern": "(?P<only>Python)"}}}'
+    replace(landing, PLAN, pa.Table.from_pylist(rows, schema=PLAN.schema))
+    assert stored_plan(landing).rules[0].schema == {"properties": {"n": {"type": "string"}}}
 
 
 def test_a_lake_without_a_plan_has_one_without_rules(landing: Store) -> None:

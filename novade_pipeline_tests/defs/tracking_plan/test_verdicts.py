@@ -60,19 +60,16 @@ def _land(lake: Store, hour: int, *events: tuple[str, str, Any]) -> None:
 
 def _plan(lake: Store, **maxima: int) -> None:
     """A plan: event type -> the most that its `n` may be."""
-    rules = [
-        {
-            "key": event_type,
-            "type": "TRACK",
-            "version": 1,
-            "jsonSchema": {
-                "properties": {
-                    "properties": {"properties": {"n": {"type": "integer", "maximum": maximum}}}
-                }
-            },
-        }
-        for event_type, maximum in maxima.items()
-    ]
+    _store_plan(lake, [_rule(event_type, maximum) for event_type, maximum in maxima.items()])
+
+
+def _rule(event_type: str, maximum: Any, version: int = 1) -> dict[str, Any]:
+    n = {"type": "integer", "maximum": maximum}
+    schema = {"properties": {"properties": {"properties": {"n": n}}}}
+    return {"key": event_type, "type": "TRACK", "version": version, "jsonSchema": schema}
+
+
+def _store_plan(lake: Store, rules: list[dict[str, Any]]) -> None:
     document = {"id": "tp_1", "name": "Shop", "rules": rules}
     replace(lake, PLAN, plan_rows(parse_plan(json.dumps(document).encode(), "plan.json"), "p"))
 
@@ -109,6 +106,50 @@ def test_each_event_has_its_verdict(lake: Store) -> None:
         (0, "c"): "unplanned",
         (0, "d"): "violating",
     }
+
+
+@pytest.mark.parametrize(("rows", "size"), [(3, 10**9), (10**9, 1), (10**9, 10**9)])
+def test_events_are_judged_in_batches_of_any_size(
+    lake: Store, monkeypatch: pytest.MonkeyPatch, rows: int, size: int
+) -> None:
+    monkeypatch.setattr(verdicts, "BATCH_ROWS", rows)
+    monkeypatch.setattr(verdicts, "_BATCH_BYTES", size)
+    _plan(lake, Sold=9)
+    for hour in range(4):
+        _land(lake, hour, *((f"{hour}-{n}", "Sold", n + 8) for n in range(3)))
+    judge_changes(lake)
+    assert Counter(_verdicts(lake).values()) == {"conforming": 8, "violating": 4}
+
+
+def test_an_event_is_judged_by_the_version_that_a_field_beside_its_properties_names(
+    lake: Store,
+) -> None:
+    rules = [_rule("Sold", 1, version=1), _rule("Sold", 9, version=2)]
+    _store_plan(lake, rules)
+    _land(lake, 0, ("a", "Sold", 5), ("b", "Sold", 5), ("c", "Sold", 1))
+    rows = read(lake, EVENTS_TABLE).to_pylist()
+    for row in rows:
+        if row["uuid"] in ("b", "c"):
+            row["other_fields"] = '{"context": {"protocols": {"event_version": 1}}}'
+    table = pa.Table.from_pylist(rows, schema=EVENTS_TABLE.schema)
+    replace_window(lake, EVENTS_TABLE, table, [Window(START, START + timedelta(hours=1))])
+    judge_changes(lake)
+    assert _verdicts(lake) == {
+        (0, "a"): "conforming",
+        (0, "b"): "violating",
+        (0, "c"): "conforming",
+    }
+
+
+def test_events_of_a_refused_rule_are_unjudged_until_it_is_mended(lake: Store) -> None:
+    _land(lake, 0, ("a", "Sold", 5), ("b", "Bought", 5))
+    _store_plan(lake, [_rule("Sold", "much"), _rule("Bought", 9)])
+    judge_changes(lake)
+    assert _verdicts(lake) == {(0, "a"): "unjudged", (0, "b"): "conforming"}
+    assert count_by_type(lake)["Sold"] == {"unjudged": 1}
+    _plan(lake, Sold=1, Bought=9)
+    judge_changes(lake)
+    assert _verdicts(lake) == {(0, "a"): "violating", (0, "b"): "conforming"}
 
 
 def test_a_verdict_says_which_event_and_how_it_breaks_the_plan(lake: Store) -> None:

@@ -84,6 +84,7 @@ measures as (
     union all
     select upload_date, event_type, '', 'judged', '', count(*)
     from verdicts
+    where verdict <> 'unjudged'
     group by upload_date, event_type
     union all
     select upload_date, event_type, '', 'violating', '', count(*)

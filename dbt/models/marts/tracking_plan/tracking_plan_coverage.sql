@@ -54,8 +54,9 @@ select
     coalesce(planned.required, false) as required,
     planned.event_type is not null and coalesce(measured.seen, 0) = 0 as planned_never_seen,
     planned_event.event_type is null as unplanned_event,
-    planned_event.event_type is not null and planned.event_type is null and pairs.property <> ''
-        as unplanned_property
+    -- Of an event with a refused rule it is not known what is planned.
+    planned_event.event_type is not null and not planned_event.is_refused
+        and planned.event_type is null and pairs.property <> '' as unplanned_property
 from pairs
 left join measured as event on pairs.event_type = event.event_type and event.property = ''
 left join measured
@@ -64,5 +65,9 @@ left join by_keyword
     on pairs.event_type = by_keyword.event_type and pairs.property = by_keyword.property
 left join planned
     on pairs.event_type = planned.event_type and pairs.property = planned.property
-left join (select distinct event_type from planned) as planned_event
+left join (
+    select event_type, bool_or(refused is not null) as is_refused
+    from {{ source("tracking_plan", "plan") }}
+    group by event_type
+) as planned_event
     on pairs.event_type = planned_event.event_type
