@@ -69,6 +69,18 @@ def joined(windows: Iterable[Window]) -> list[Window]:
     return result
 
 
+def days_of(windows: Iterable[Window]) -> list[date]:
+    """The UTC days that windows of hours lie in, in order."""
+    days = set()
+    for window in windows:
+        assert isinstance(window.start, datetime), f"expected hours, found days: {window}"
+        start = datetime.combine(window.start.date(), time(), UTC)
+        while start < window.end:
+            days.add(start.date())
+            start += DAY
+    return sorted(days)
+
+
 def _path(file: Mapping[str, Any]) -> str:
     return unquote(file["path"])
 

@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
 from novade_pipeline.lake.conform import conform_columns
+from novade_pipeline.lake.data_files import files_of
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import identifier, literal
 from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.windows import Moment, Where, Window, predicate
+from novade_pipeline.lake.windows import Moment, Where, Window, at_least, predicate
 from novade_pipeline.storage import Store
 
 
@@ -108,11 +109,19 @@ def rows_by_partition(store: Store, table: Table, column: str) -> dict[Any, int]
 
 
 def newest(store: Store, table: Table) -> Moment | None:
-    """The greatest data time of all rows, if there is any; in bounded memory."""
+    """The greatest data time of all rows, if there is any; of files that may have it alone."""
     assert table.data_time is not None
-    batches = stream(store, table, columns=[table.data_time])
-    found = (greatest(batch.column(0)) for batch in batches)
-    return max((moment for moment in found if moment is not None), default=None)
+    found = open_table(store, table)
+    if found is None:
+        return None
+    ranges = [file.ranges.get(table.data_time) for file in files_of(table, found)]
+    lows = [values.low for values in ranges if values is not None and values.has_ends]
+    query = f"SELECT {identifier(table.data_time)} FROM t"
+    if lows and len(lows) == len(ranges):
+        query += f" WHERE {at_least(table.data_time, max(lows))}"
+    column = (pa.record_batch(batch).column(0) for batch in _asked(store, found, query))
+    greatest_values = (greatest(values) for values in column)
+    return max((moment for moment in greatest_values if moment is not None), default=None)
 
 
 def _asked(store: Store, found: DeltaTable, query: str) -> Iterator[Any]:

@@ -49,6 +49,11 @@ def predicate(table: Table, windows: Sequence[Window] | None, where: Where) -> s
     return " AND ".join([*terms, f"({any_of})"])
 
 
+def at_least(column: str, moment: Moment) -> str:
+    """SQL for the rows whose value is this moment or a later one."""
+    return f'"{column}" >= {_literal(moment)}'
+
+
 def interval(window: Window) -> str:
     """A window as messages tell it: `[start, end)`."""
     return f"[{window.start}, {window.end})"

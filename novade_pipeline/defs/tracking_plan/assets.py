@@ -21,10 +21,11 @@ from novade_pipeline.defs.table_assets import (
 )
 from novade_pipeline.defs.tracking_plan.plan_files import newest_plan, pending_rows
 from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
-from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN, VERDICT_COUNTS
 from novade_pipeline.defs.tracking_plan.verdicts import (
     VERDICTS,
     count_by_type,
+    count_changes,
     judge_changes,
 )
 from novade_pipeline.lake.delta import WriteReceipt, replace
@@ -114,10 +115,12 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
                 kinds={"python"},
                 deps=[EVENTS, PLAN],
                 automation_condition=follows_its_sources(),
-            )
+            ),
+            table_spec(VERDICT_COUNTS, kinds={"python"}, deps=[EVENT_VERDICTS]),
         ],
         check_specs=[
             *check_specs(EVENT_VERDICTS),
+            *check_specs(VERDICT_COUNTS, fresh=False),
             *(
                 dg.AssetCheckSpec(
                     name,
@@ -136,6 +139,7 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
         with told_to_dagster():
             require(*lake_probes(lake))
             receipts = judge_changes(lake, context.log.info)
+            counted = count_changes(lake)
         counts = count_by_type(lake)
         metadata = table_metadata(lake, EVENT_VERDICTS, receipts)
         if counts:
@@ -160,6 +164,11 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
                     for verdict, share in allowed.items()
                 ),
             ],
+        )
+        yield dg.MaterializeResult(
+            asset_key=key_of(VERDICT_COUNTS),
+            metadata=table_metadata(lake, VERDICT_COUNTS, counted),
+            check_results=[check_columns(lake, VERDICT_COUNTS)],
         )
 
     return event_verdicts

@@ -63,6 +63,15 @@ class EventVerdict(BaseModel):
     plan_version: str = Field(description="The plan that it was judged by.")
 
 
+class VerdictCount(BaseModel):
+    """How many landed events of a type have a verdict, by the day on which they were uploaded."""
+
+    upload_date: date = Field(description="UTC day of the upload hour.")
+    event_type: str = Field(description="What happened.")
+    verdict: str = Field(description="As in `tracking_plan/event_verdicts`.")
+    events: int = Field(description="How many.")
+
+
 PLAN = Table(
     name="tracking_plan/plan",
     row=PlannedProperty,
@@ -76,8 +85,17 @@ EVENT_VERDICTS = Table(
     written="replace_window",
     partition_by=("upload_date",),
     window="upload_hour",
-    data_time="event_date",
+    data_time="upload_hour",
     follows="amplitude/events",
 )
-TABLES = (PLAN, EVENT_VERDICTS)
+VERDICT_COUNTS = Table(
+    name="tracking_plan/verdict_counts",
+    row=VerdictCount,
+    key=("upload_date", "event_type", "verdict"),
+    written="replace_window",
+    partition_by=("upload_date",),
+    window="upload_date",
+    data_time="upload_date",
+)
+TABLES = (PLAN, EVENT_VERDICTS, VERDICT_COUNTS)
 MART_SOURCES = (PLAN, EVENT_VERDICTS)

@@ -1,29 +1,33 @@
 """Keeping `event_verdicts` beside `amplitude/events`: judge what changed, by the plan as it is.
 
-A changed upload day is judged again; a changed plan has all days judged again. Which version of
-the events, and which plan, the verdicts have taken in stands in the commits of the verdicts.
+A changed upload hour is judged again; a changed plan has all hours judged again. Which version of
+the events, and which plan, the verdicts have taken in is in the commits of the verdicts. They are
+counted by upload day, in `verdict_counts`, so that no later look reads all of them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time
 
 import pyarrow as pa
-from deltalake import QueryBuilder
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.tracking_plan.judge import BATCH_ROWS, Judge
-from novade_pipeline.defs.tracking_plan.plan_files import NO_PLAN, stored_plan
-from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
-from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
-from novade_pipeline.lake.delta import WriteReceipt, open_table, replace_window
+from novade_pipeline.defs.tracking_plan.plan_files import stored_plan
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, VERDICT_COUNTS
+from novade_pipeline.lake.changed_windows import DAY, changed_windows, days_of, joined
+from novade_pipeline.lake.changes import EVERYTHING, Everything
+from novade_pipeline.lake.delta import WriteReceipt, replace, replace_window
 from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
 from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.read import distinct, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
-__all__ = ["NO_PLAN", "VERDICTS", "count_by_type", "judge_changes", "stored_plan"]
+__all__ = [
+    *("NO_PLAN", "VERDICTS", "count_by_type", "count_changes", "judge_changes", "stored_plan"),
+]
 
 VERDICTS = ("conforming", "violating", "unplanned", "unjudged")
 SLICE_DAYS = 31
@@ -50,17 +54,17 @@ def judge_changes(
         return []
     known = taken_in(lake, EVENT_VERDICTS, sources)
     anew_by = _PLAN if known[_PLAN] != sources[_PLAN] else None
-    changed = changed_partitions(lake, EVENTS, known[events], version)
+    windows = EVERYTHING if anew_by else changed_windows(lake, EVENTS, known[events], version)
     judge = Judge(plan)
     receipts: list[WriteReceipt] = []
-    slices = _slices(_days_to_judge(lake, EVERYTHING if anew_by else changed))
-    for number, days in enumerate(slices, 1):
+    slices = _slices(_every_day(lake) if isinstance(windows, Everything) else windows)
+    for number, part in enumerate(slices, 1):
         receipts.append(
             replace_window(
                 lake,
                 EVENT_VERDICTS,
-                _judged(lake, judge, plan.version, days, version),
-                _as_windows(days),
+                _judged(lake, judge, plan.version, part, version),
+                part,
                 transactions=recorded_with(number, len(slices), sources, anew_by),
             )
         )
@@ -68,26 +72,63 @@ def judge_changes(
     return receipts
 
 
-def _days_to_judge(lake: Store, changed: Changed) -> list[date]:
-    """Days whose events changed; all days of both tables where all may have."""
-    if not isinstance(changed, Everything):
-        return sorted(changed)
-    return sorted(
-        distinct(lake, EVENTS, "upload_date") | distinct(lake, EVENT_VERDICTS, "upload_date")
-    )
+def count_changes(lake: Store) -> list[WriteReceipt]:
+    """Count the verdicts of the upload days that changed since they were counted.
+
+    Raises:
+        TransientFailure: another writer was faster.
+    """
+    verdicts, version = source_of(lake, EVENT_VERDICTS)
+    sources = {verdicts: version}
+    if version < 0 or is_current(lake, VERDICT_COUNTS, sources, [EVENT_VERDICTS]):
+        return []
+    since = taken_in(lake, VERDICT_COUNTS, sources)[verdicts]
+    windows = changed_windows(lake, EVENT_VERDICTS, since, version)
+    if isinstance(windows, Everything):
+        rows = _counted(lake, None, version)
+        return [replace(lake, VERDICT_COUNTS, rows, transactions=sources)]
+    days = days_of(windows)
+    rows = _counted(lake, [_hours_of(day) for day in days], version)
+    counted = [Window(day, day + DAY) for day in days]
+    return [replace_window(lake, VERDICT_COUNTS, rows, counted, transactions=sources)]
+
+
+def _counted(lake: Store, windows: Sequence[Window] | None, version: int) -> pa.Table:
+    """How many events of each type have each verdict, by upload day."""
+    keys = ["upload_date", "event_type", "verdict"]
+    schema = VERDICT_COUNTS.schema
+    total = schema.empty_table()
+    verdicts = stream(lake, EVENT_VERDICTS, columns=keys, windows=windows, version=version)
+    for batch in verdicts:
+        ones = pa.repeat(pa.scalar(1, pa.int64()), batch.num_rows)
+        rows = pa.table([*batch.select(keys).columns, ones], schema=schema)
+        total = pa.concat_tables([total, rows]).group_by(keys).aggregate([("events", "sum")])
+        total = total.select([*keys, "events_sum"]).rename_columns(schema.names).cast(schema)
+    return total
+
+
+def _every_day(lake: Store) -> list[Window]:
+    """The days that either table has rows of."""
+    days = distinct(lake, EVENTS, "upload_date") | distinct(lake, EVENT_VERDICTS, "upload_date")
+    return [_hours_of(day) for day in sorted(days)]
+
+
+def _hours_of(day: date) -> Window:
+    start = datetime.combine(day, time(), UTC)
+    return Window(start, start + DAY)
 
 
 def _judged(
-    lake: Store, judge: Judge, plan_version: str, days: Sequence[date], version: int
+    lake: Store, judge: Judge, plan_version: str, windows: Sequence[Window], version: int
 ) -> pa.RecordBatchReader:
-    """The verdicts of all events of the days, batch by batch."""
+    """The verdicts of all events of some hours, batch by batch."""
 
     def batches() -> Iterator[pa.RecordBatch]:
-        if not days:
+        if not windows:
             return
         # Of the fields that the model does not know, one may name the version.
         columns = (*_COLUMNS, "other_fields") if judge.has_versions else _COLUMNS
-        events = stream(lake, EVENTS, columns=columns, windows=_as_windows(days), version=version)
+        events = stream(lake, EVENTS, columns=columns, windows=windows, version=version)
         # Reading, judging and writing run side by side.
         with closing(prefetch(_joined(events))) as ahead:
             for batch in ahead:
@@ -121,21 +162,14 @@ def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.concat_batches(held)
 
 
-def _slices(days: Sequence[date]) -> list[Sequence[date]]:
-    """Bounded commits; one, empty, where no day changed, to record the versions."""
-    return [days[at : at + SLICE_DAYS] for at in range(0, len(days), SLICE_DAYS)] or [[]]
-
-
-def _as_windows(days: Sequence[date]) -> list[Window]:
-    starts = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
-    windows: list[Window] = []
-    for start in starts:
-        end = start + timedelta(days=1)
-        if windows and windows[-1].end == start:
-            windows[-1] = Window(windows[-1].start, end)
-        else:
-            windows.append(Window(start, end))
-    return windows
+def _slices(windows: Sequence[Window]) -> list[list[Window]]:
+    """Bounded commits; one, empty, where nothing changed, to record the versions."""
+    parts = [
+        Window(max(window.start, day.start), min(window.end, day.end))
+        for window in windows
+        for day in map(_hours_of, days_of([window]))
+    ]
+    return [joined(parts[at : at + SLICE_DAYS]) for at in range(0, len(parts), SLICE_DAYS)] or [[]]
 
 
 def _as_number(plan_version: str) -> int:
@@ -145,12 +179,8 @@ def _as_number(plan_version: str) -> int:
 
 def count_by_type(lake: Store) -> dict[str, dict[str, int]]:
     """Event type -> verdict -> landed events."""
-    found = open_table(lake, EVENT_VERDICTS)
-    if found is None:
-        return {}
-    counts: dict[str, dict[str, int]] = {}
-    query = "SELECT event_type, verdict, count(*) AS n FROM t GROUP BY 1, 2 ORDER BY 1, 2"
-    for batch in QueryBuilder().register("t", found).execute(query):
-        for row in pa.record_batch(batch).to_pylist():
-            counts.setdefault(row["event_type"], {})[row["verdict"]] = row["n"]
-    return counts
+    counts: dict[str, Counter[str]] = {}
+    for batch in stream(lake, VERDICT_COUNTS, columns=["event_type", "verdict", "events"]):
+        for row in batch.to_pylist():
+            counts.setdefault(row["event_type"], Counter())[row["verdict"]] += row["events"]
+    return {name: dict(sorted(counts[name].items())) for name in sorted(counts)}

@@ -43,7 +43,8 @@ def _land(lake: Store, hours: range) -> None:
         "line": "n + 1",
     }
     selected = ", ".join(
-        f"cast({columns.get(c.name, 'null')} as {_type(c.name)}) as {c.name}" for c in EVENTS.columns
+        f"cast({columns.get(c.name, 'null')} as {_type(c.name)}) as {c.name}"
+        for c in EVENTS.columns
     )
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")

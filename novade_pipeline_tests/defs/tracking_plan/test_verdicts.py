@@ -18,6 +18,7 @@ from novade_pipeline.defs.tracking_plan.plan_formats import parse_plan
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.defs.tracking_plan.verdicts import (
     count_by_type,
+    count_changes,
     judge_changes,
 )
 from novade_pipeline.lake.delta import create, current_version, replace, replace_window
@@ -146,6 +147,7 @@ def test_events_of_a_refused_rule_are_unjudged_until_it_is_mended(lake: Store) -
     _store_plan(lake, [_rule("Sold", "much"), _rule("Bought", 9)])
     judge_changes(lake)
     assert _verdicts(lake) == {(0, "a"): "unjudged", (0, "b"): "conforming"}
+    count_changes(lake)
     assert count_by_type(lake)["Sold"] == {"unjudged": 1}
     _plan(lake, Sold=1, Bought=9)
     judge_changes(lake)
@@ -173,14 +175,14 @@ def test_the_second_time_there_is_nothing_to_do(lake: Store) -> None:
     assert current_version(lake, EVENT_VERDICTS) == before
 
 
-def test_only_days_that_changed_are_judged_again(lake: Store) -> None:
+def test_only_hours_that_changed_are_judged_again(lake: Store) -> None:
     _plan(lake, Sold=9)
     _land(lake, 0, ("a", "Sold", 1), ("b", "Sold", 1))
     _land(lake, 24, ("c", "Sold", 1))
     judge_changes(lake)
     _land(lake, 25, ("d", "Sold", 10))
     receipts = judge_changes(lake)
-    assert sum(receipt.rows for receipt in receipts) == 2
+    assert sum(receipt.rows for receipt in receipts) == 1
     assert _verdicts(lake) == {
         (0, "a"): "conforming",
         (0, "b"): "conforming",
@@ -304,6 +306,7 @@ def test_events_are_counted_by_type_and_verdict(lake: Store) -> None:
     _plan(lake, Sold=9)
     _land(lake, 0, ("a", "Sold", 1), ("b", "Sold", 10), ("c", "Sold", 2), ("d", "Bought", 2))
     judge_changes(lake)
+    count_changes(lake)
     assert count_by_type(lake) == {
         "Bought": {"unplanned": 1},
         "Sold": {"conforming": 2, "violating": 1},
@@ -334,3 +337,24 @@ def test_the_shared_events_are_judged_as_the_reference_library_does(
         for violation in row["violations"]
     )
     assert violations == expected["violations"]
+
+
+def test_only_days_that_changed_are_counted_again(lake: Store) -> None:
+    _plan(lake, Sold=9)
+    _land(lake, 0, ("a", "Sold", 1))
+    _land(lake, 24, ("b", "Sold", 1))
+    judge_changes(lake)
+    count_changes(lake)
+    assert count_changes(lake) == []
+    _land(lake, 25, ("c", "Sold", 10), ("d", "Bought", 1))
+    judge_changes(lake)
+    (receipt,) = count_changes(lake)
+    assert receipt.rows == 3
+    assert count_by_type(lake) == {
+        "Bought": {"unplanned": 1},
+        "Sold": {"conforming": 2, "violating": 1},
+    }
+    _land(lake, 0)
+    judge_changes(lake)
+    count_changes(lake)
+    assert count_by_type(lake)["Sold"] == {"conforming": 1, "violating": 1}
