@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from novade_pipeline.json_text import rewritten
 from novade_pipeline.persons.forget import Erased, Owners, without
 from novade_pipeline.persons.names import Name, Paths, name_of
 
@@ -179,8 +180,7 @@ def _json(text: str, mark: Personal, policy: PersonalDataPolicy) -> str | None:
     if text in ("{}", "null"):
         return text
     try:
-        value = _protected(json.loads(text), mark.places, policy)
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return rewritten(text, lambda document: _protected(document, mark.places, policy))
     except (ValueError, RecursionError):
         # What cannot be read cannot be searched for personal data either.
         return None

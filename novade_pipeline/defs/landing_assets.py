@@ -175,6 +175,8 @@ def landing_assets(
                 )
         for result in check_results(settings, lake, sources, days):
             if (result.asset_key, result.check_name) in checks:
+                if result.description and not result.passed:
+                    context.log.warning(result.description)
                 yield result
 
     return landed
@@ -199,8 +201,7 @@ def _source_metadata(
         "lines_erased": lines.erased,
         "hours_loaded": report.hours,
     }
-    if MENDED in source.table.schema.names:
-        metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
+    metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
     # Every partition of a run keeps its metadata: a picture for each day of years is too much.
     if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
         drawn = picture_before(context, key_of(source.table), "rows_by_hour", metadata)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import dagster as dg
+import pyarrow.compute as pc
 
 from novade_pipeline.defs.markdown import markdown_table
 from novade_pipeline.defs.table_assets import (
@@ -21,12 +22,16 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import HOUR
 from novade_pipeline.landing.source import Source
+from novade_pipeline.landing.unrecorded import Difference, differences
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
 UNIQUE_CHECK = "key_is_unique"
 ACCOUNTED_CHECK = "every_line_accounted_for"
 LOADS_CHECK = "loads_succeed"
+RECORDED_CHECK = "every_row_is_of_a_recorded_file"
+WHOLE_CHECK = "nothing_follows_the_gzip_stream"
+_SHOWN = 20
 
 
 def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
@@ -53,6 +58,18 @@ def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
             description="lines = rows + repeated + quarantined + blank + erased, for every file.",
         ),
         dg.AssetCheckSpec(
+            RECORDED_CHECK,
+            asset=key_of(ledger),
+            description="Tables and quarantine have just those rows that the ledger has counted; "
+            "warns with the files.",
+        ),
+        dg.AssetCheckSpec(
+            WHOLE_CHECK,
+            asset=key_of(ledger),
+            description="No bytes follow a file's gzip stream; they are not read, as by zcat. "
+            "Warns with the files.",
+        ),
+        dg.AssetCheckSpec(
             LOADS_CHECK,
             asset=key_of(ledger),
             description="What landed is loaded within the set number of attempts.",
@@ -77,6 +94,8 @@ def check_results(
         yield _check_unique(lake, source.table, within if source.is_undated is None else None)
     yield check_columns(lake, ledger)
     yield _check_accounted(lake, ledger)
+    yield _check_recorded(lake, ledger, sources)
+    yield _check_whole(lake, ledger)
     yield dg.AssetCheckResult(
         passed=True, check_name=LOADS_CHECK, asset_key=key_of(ledger), metadata={"attempts": 1}
     )
@@ -125,6 +144,75 @@ def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
             "files": len(files),
             **{name: sum(f[name] or 0 for f in files) for name in names[1:]},
             "files_not_accounted_for": dg.MetadataValue.json(wrong[:20]),
+        },
+    )
+
+
+def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg.AssetCheckResult:
+    found = [difference for source in sources for difference in differences(lake, source)]
+    unexplained = sum(max(d.rows - d.recorded, 0) for d in found)
+    missing = sum(max(d.recorded - d.rows, 0) for d in found)
+    listed = markdown_table(
+        ["table", "file or day", "rows", "recorded"],
+        [(d.table.name, d.place, d.rows, d.recorded) for d in found[:_SHOWN]],
+        characters=120,
+    )
+    return dg.AssetCheckResult(
+        passed=not found,
+        check_name=RECORDED_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_of_differences(ledger, found, unexplained, missing) if found else None,
+        metadata={
+            "rows_unexplained": unexplained,
+            "rows_missing": missing,
+            "files": dg.MetadataValue.md(listed),
+        },
+    )
+
+
+def _of_differences(
+    ledger: Table, found: Sequence[Difference], unexplained: int, missing: int
+) -> str:
+    first = found[0]
+    sentences = [
+        f"{ledger.name}: expected it to explain every row, found {unexplained:,} rows that it does "
+        f"not and {missing:,} missing, first in {first.table.name} of {first.place}: "
+        f"{first.rows:,} rows, {first.recorded:,} recorded."
+    ]
+    if unexplained:
+        sentences.append("Land the files of unexplained rows again, or delete these rows.")
+    if missing:
+        sentences.append("Load the days of missing rows again: novade run --reload --window DAYS.")
+    return " ".join(sentences)
+
+
+def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
+    files = read(lake, ledger, columns=["file", "trailing_bytes"])
+    files = files.filter(pc.greater(files["trailing_bytes"], 0)).to_pylist()
+    told = None
+    if files:
+        told = (
+            f"{ledger.name}: expected files that end with their gzip stream, found {len(files):,} "
+            f"with other bytes behind it, first {files[0]['file']} "
+            f"({files[0]['trailing_bytes']:,} bytes). These are not read; what comes before them "
+            "is loaded. Export the files again if rows are missing."
+        )
+    listed = markdown_table(
+        ["file", "bytes"],
+        [(f["file"], f["trailing_bytes"]) for f in files[:_SHOWN]],
+        characters=120,
+    )
+    return dg.AssetCheckResult(
+        passed=not files,
+        check_name=WHOLE_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=told,
+        metadata={
+            "files": len(files),
+            "trailing_bytes": sum(f["trailing_bytes"] for f in files),
+            "listed": dg.MetadataValue.md(listed),
         },
     )
 

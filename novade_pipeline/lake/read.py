@@ -1,5 +1,6 @@
 """Rows of a table as Arrow, with columns and windows pushed down to the files."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 
 from novade_pipeline.lake.conform import conform_columns
+from novade_pipeline.lake.data_files import files_of
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import identifier, literal
 from novade_pipeline.lake.stream import greatest
@@ -86,6 +88,29 @@ def distinct(store: Store, table: Table, column: str, where: Where | None = None
     """The different values of a column, whether the lake is cut by it or not; in bounded memory."""
     batches = stream(store, table, columns=[column], where=where)
     return {value for batch in batches for value in pc.unique(batch.column(0)).to_pylist()}
+
+
+def count_by(
+    store: Store, table: Table, column: str, windows: Sequence[Window] | None = None
+) -> Counter[str]:
+    """Value of a column, as text -> how many rows have it.
+
+    By a column that the lake is cut by, the log says it and no row is read.
+
+    Args:
+        windows: only rows within; all where None.
+    """
+    counts: Counter[str] = Counter()
+    target = open_table(store, table)
+    files = [] if target is None or windows is not None else list(files_of(table, target))
+    if files and all(column in file.partition and file.rows is not None for file in files):
+        for file in files:
+            counts[str(file.partition[column])] += file.rows
+        return counts
+    for batch in stream(store, table, columns=[column], windows=windows):
+        for value in pc.value_counts(batch.column(0)).to_pylist():
+            counts[str(value["values"])] += value["counts"]
+    return counts
 
 
 def newest(store: Store, table: Table) -> Moment | None:
