@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 has it, in Python: numbers keep their digits, and any parser reads the result.
+"""JSON in Python as RFC 8259 has it: numbers keep their digits, and any parser reads the result.
 
-Python's own module reads and writes `NaN` and `Infinity`, which are no JSON, rounds what has more
-digits than a float, and keeps half a surrogate pair, which no file can hold.
+Python's own module reads and writes `NaN` and `Infinity`, which are not JSON, rounds numbers with
+more digits than a float has, and keeps lone surrogates, which cannot be encoded in UTF-8.
 
 Source: https://www.rfc-editor.org/rfc/rfc8259, sections 6 and 8.2.
 """
@@ -13,24 +13,29 @@ from collections.abc import Callable
 from typing import Any
 
 LONE_SURROGATE = "lone_surrogate"
-"""The kind of repair that `without_lone_surrogates` makes."""
+"""The kind of repair that `repair_surrogates` makes."""
+
+ODD_NUMBER = (
+    r"(^|[:,\[])\s*-?([0-9]+(\.[0-9]*(0([^0-9]|$)|[eE])|[eE])|[0-9.]{17}|0\.000)|NaN|Infinity"
+)
+"""An Arrow regular expression for the documents that `edit_json` has to edit exactly.
+
+It matches every number that Python would write differently (with an exponent, a trailing zero, many
+digits or a small value) and every constant that is not JSON; it may match others.
+"""
 
 _HIGH, _LOW = r"u[dD][89abAB][0-9a-fA-F]{2}", r"u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"\\(?:({_HIGH}\\{_LOW})|({_HIGH}|{_LOW})|.)", re.DOTALL)
 _CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)', re.DOTALL)
 
-# What may be a number that Python writes otherwise, or none of JSON: with an exponent, a zero at
-# its end, many digits or a small value.
-_ODD_NUMBER = re.compile(r"[0-9][eE]|\.[0-9]*0(?![0-9])|[0-9.]{17}|0\.000|NaN|Infinity")
-
 
 class WrittenNumber(float):
-    """A number whose digits are more, or others, than Python would write."""
+    """A float that keeps the text that it was read from."""
 
     written: str
 
     def __new__(cls, written: str) -> "WrittenNumber":
-        """The number that a text of JSON is."""
+        """Parse a JSON number."""
         number = super().__new__(cls, written)
         number.written = written
         return number
@@ -39,46 +44,47 @@ class WrittenNumber(float):
         return self.written
 
 
-class NoValue(json.JSONDecodeError):
-    """A text has NaN or Infinity, which many programs write, and JSON does not have."""
+class InvalidConstant(json.JSONDecodeError):
+    """A text contains NaN or Infinity, which many programs write although they are not JSON."""
 
 
 def read_json(text: str, *, strict: bool = True) -> Any:
-    """The value of a text of JSON; its numbers, if they are no integers, as they are written.
+    """Parse a JSON text; floats that Python would write differently become `WrittenNumber`.
 
     Args:
-        strict: refuse control characters in texts.
+        strict: refuse control characters in strings.
 
     Raises:
-        NoValue: it has NaN or Infinity, and was JSON up to there.
-        json.JSONDecodeError: it is no JSON.
-        ValueError: it has an integer of thousands of digits.
-        RecursionError: it is nested too deep.
+        InvalidConstant: the text contains NaN or Infinity, and is JSON up to there.
+        json.JSONDecodeError: the text is not JSON.
+        ValueError: an integer has thousands of digits.
+        RecursionError: the text is nested too deep.
     """
 
     def refuse(constant: str) -> Any:
-        found = next(match for match in _CONSTANT.finditer(text) if match[1] is not None)
-        raise NoValue(f"{constant} is no value of JSON", text, found.start())
+        matches = (match for match in _CONSTANT.finditer(text) if match[1] is not None)
+        raise InvalidConstant(f"{constant} is not a JSON value", text, next(matches).start())
 
-    return json.loads(text, parse_float=number_of, parse_constant=refuse, strict=strict)
+    return json.loads(text, parse_float=parse_float, parse_constant=refuse, strict=strict)
 
 
 def write_json(value: Any, separators: tuple[str, str] = (",", ":")) -> str:
-    """A value as JSON; a float that JSON does not have becomes its name, a text.
+    """Write a value as JSON; NaN and infinite floats become strings with their names.
 
     Args:
-        separators: what stands between items, and between a name and its value.
+        separators: between items, and between a key and its value.
     """
     comma, colon = separators
     if isinstance(value, WrittenNumber):
         return value.written
     if isinstance(value, float) and not math.isfinite(value):
         return json.dumps(json.dumps(value))
+    # Loops rather than comprehensions: one stack frame a level.
     if isinstance(value, dict):
         fields = []
-        for name, item in value.items():
-            written = json.dumps(name, ensure_ascii=False)
-            fields.append(f"{written}{colon}{write_json(item, separators)}")
+        for key, item in value.items():
+            name = json.dumps(key, ensure_ascii=False)
+            fields.append(f"{name}{colon}{write_json(item, separators)}")
         return f"{{{comma.join(fields)}}}"
     if isinstance(value, list | tuple):
         items = []
@@ -88,42 +94,48 @@ def write_json(value: Any, separators: tuple[str, str] = (",", ":")) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def rewritten(text: str, change: Callable[[Any], Any]) -> str:
-    """A text of JSON after a change of its value; numbers stay as they are written.
+def edit_json(text: str, edit: Callable[[Any], Any], *, exact: bool = True) -> str:
+    """Apply a function to the value of a JSON text; numbers keep their digits.
+
+    Args:
+        exact: False only where `ODD_NUMBER` does not match the text; several times as fast.
 
     Raises:
-        ValueError: it is no JSON.
-        RecursionError: it is nested too deep.
+        ValueError: the text is not JSON.
+        RecursionError: the text is nested too deep.
     """
-    if _ODD_NUMBER.search(text):
-        return write_json(change(read_json(text)))
-    # Several times as fast.
-    return json.dumps(change(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
+    if exact:
+        return write_json(edit(read_json(text)))
+    return json.dumps(edit(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
 
 
-def number_of(text: str) -> float:
-    """A number that `write_json` writes as it is written here."""
+def parse_float(text: str) -> float:
+    """Parse a JSON number that is not an integer so that `write_json` gives the same text."""
     number = float(text)
     return number if repr(number) == text else WrittenNumber(text)
 
 
-def without_lone_surrogates(text: str) -> tuple[str, int]:
-    """A text of JSON with U+FFFD for each half of a surrogate pair, and how many there were.
+def repair_surrogates(text: str) -> tuple[str, int]:
+    r"""Replace lone surrogates in a JSON text by U+FFFD.
 
-    An escape of a half is legal; what it stands for has no bytes in UTF-8. Halves that are no
-    escapes come from bytes that are not UTF-8; two that make a pair become its character.
+    An escape of a lone surrogate such as `\ud83d` is legal JSON without an encoding in UTF-8.
+    Surrogates that are not escaped come from bytes that are not UTF-8; pairs of them are combined.
+
+    Returns:
+        The text, and how many surrogates were replaced.
     """
+    count = 0
     if not text.isascii():
-        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        found, text = whole.count("\ufffd") - text.count("\ufffd"), whole
-    else:
-        found = 0
+        combined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        count = combined.count("\ufffd") - text.count("\ufffd")
+        text = combined
     if "\\u" not in text:
-        return text, found
+        return text, count
 
-    def repaired(escape: re.Match[str]) -> str:
-        nonlocal found
-        found += escape[2] is not None
-        return escape[0] if escape[2] is None else r"\ufffd"
+    def repair(escape: re.Match[str]) -> str:
+        nonlocal count
+        is_lone = escape[2] is not None
+        count += is_lone
+        return r"\ufffd" if is_lone else escape[0]
 
-    return _ESCAPE.sub(repaired, text), found
+    return _ESCAPE.sub(repair, text), count

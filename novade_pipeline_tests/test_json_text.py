@@ -4,17 +4,20 @@ import json
 import math
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novade_pipeline.json_text import (
-    NoValue,
+    ODD_NUMBER,
+    InvalidConstant,
     WrittenNumber,
-    number_of,
+    edit_json,
+    parse_float,
     read_json,
-    rewritten,
-    without_lone_surrogates,
+    repair_surrogates,
     write_json,
 )
 from novade_pipeline_tests.landing.strict_json import is_strict, strictly, whole
@@ -44,7 +47,9 @@ DOCUMENTS = st.recursive(
 @example(text="[1e999,-1E400,0.10,12345678901234567890.5,1e22,0.00001,1.0]")
 def test_numbers_are_written_as_they_were_read(text: str) -> None:
     assert strictly(write_json(read_json(text))) == strictly(text)
-    assert strictly(rewritten(text, lambda value: value)) == strictly(text)
+    assert strictly(edit_json(text, lambda value: value)) == strictly(text)
+    (exact,) = pc.match_substring_regex(pa.array([text]), ODD_NUMBER).to_pylist()
+    assert strictly(edit_json(text, lambda value: value, exact=exact)) == strictly(text)
 
 
 @given(
@@ -59,10 +64,10 @@ def test_whatever_is_written_is_json(value: Any) -> None:
 
 
 def test_a_number_is_a_float_whatever_its_digits() -> None:
-    number = number_of("1.10")
+    number = parse_float("1.10")
     assert (number, str(number), repr(type(number))) == (1.1, "1.10", repr(WrittenNumber))
-    assert type(number_of("1.5")) is float
-    assert math.isinf(number_of("1e999"))
+    assert type(parse_float("1.5")) is float
+    assert math.isinf(parse_float("1e999"))
 
 
 @pytest.mark.parametrize(
@@ -77,11 +82,12 @@ def test_a_number_is_a_float_whatever_its_digits() -> None:
 def test_what_json_does_not_have_is_told_with_its_place(
     text: str, position: int, word: str
 ) -> None:
-    with pytest.raises(NoValue) as raised:
+    with pytest.raises(InvalidConstant) as raised:
         read_json(text)
-    assert (raised.value.pos, raised.value.msg) == (position, f"{word} is no value of JSON")
-    with pytest.raises(NoValue):
-        rewritten(text, lambda value: value)
+    assert (raised.value.pos, raised.value.msg) == (position, f"{word} is not a JSON value")
+    (exact,) = pc.match_substring_regex(pa.array([text]), ODD_NUMBER).to_pylist()
+    with pytest.raises(InvalidConstant):
+        edit_json(text, lambda value: value, exact=exact)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1,]", "nan", "01", '{"a":1}}'])
@@ -99,7 +105,7 @@ def test_other_texts_are_no_json(text: str) -> None:
 )
 def test_halves_of_surrogate_pairs_are_replaced_and_counted(parts: list[str]) -> None:
     text = f'["{"".join(parts)}"]'
-    repaired, count = without_lone_surrogates(text)
+    repaired, count = repair_surrogates(text)
     (expected,) = whole(json.loads(text))
     assert json.loads(repaired) == [expected]
     assert count == expected.count("\ufffd")
@@ -107,4 +113,4 @@ def test_halves_of_surrogate_pairs_are_replaced_and_counted(parts: list[str]) ->
 
 def test_bytes_of_surrogates_are_pairs_or_replaced() -> None:
     text = b'["\xed\xa0\xbd\xed\xb8\x80 \xed\xa0\xbd"]'.decode(errors="surrogatepass")
-    assert without_lone_surrogates(text) == ('["😀 \ufffd"]', 1)
+    assert repair_surrogates(text) == ('["😀 \ufffd"]', 1)

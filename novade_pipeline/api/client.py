@@ -23,7 +23,7 @@ from novade_pipeline.api.pace import Clock, Pace
 from novade_pipeline.api.private_logs import keep_queries_private
 from novade_pipeline.api.retry import Passing, Wait, asked_wait
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.json_text import number_of, without_lone_surrogates
+from novade_pipeline.json_text import parse_float, repair_surrogates
 
 REDIRECTS = 5
 
@@ -117,15 +117,15 @@ class Client:
         return self.request("GET", path, params=params, stopped=stopped)
 
     def json(self, answer: Answer) -> Any:
-        """What an answer holds as JSON; NaN and Infinity are left for `items` to refuse.
+        """Parse an answer as JSON; NaN and Infinity are left for `items` to refuse.
 
         Raises:
             PermanentFailure: it holds something else; in one sentence, without its content.
         """
         try:
             text = answer.body.decode(json.detect_encoding(answer.body), "surrogatepass")
-            text, repaired = without_lone_surrogates(text)
-            value = json.loads(text, parse_float=number_of)
+            text, repaired = repair_surrogates(text)
+            value = json.loads(text, parse_float=parse_float)
         except (ValueError, RecursionError):
             kind = answer.headers.get("content-type", "").partition(";")[0] or "unnamed content"
             found = f"{len(answer.body):,} bytes of {kind}" if answer.body else "an empty answer"

@@ -75,7 +75,7 @@ def row_of(model: type[BaseModel], item: Any, ours: Mapping[str, Any]) -> dict[s
 
 
 def why_not_json(item: Any) -> str | None:
-    """Where an item has NaN or Infinity, which no JSON column may hold; None where nowhere."""
+    """Say where an item has NaN or Infinity, which a JSON column must not hold; None if nowhere."""
     pending = [("", item)]
     while pending:
         place, value = pending.pop()
@@ -83,9 +83,9 @@ def why_not_json(item: Any) -> str | None:
             pending += [(f"{place}.{name}", below) for name, below in value.items()]
         elif isinstance(value, list):
             pending += [(f"{place}.{number}", below) for number, below in enumerate(value)]
-        # A number that is too large for a float is a `WrittenNumber`.
+        # A number too large for a float is a `WrittenNumber`, and JSON.
         elif type(value) is float and not math.isfinite(value):
-            return f"{place[1:]}: expected a value of JSON, found {json.dumps(value)}"
+            return f"{place[1:]}: expected a JSON value, found {json.dumps(value)}"
     return None
 
 

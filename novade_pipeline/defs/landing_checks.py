@@ -29,7 +29,7 @@ from novade_pipeline.storage import Store
 UNIQUE_CHECK = "key_is_unique"
 ACCOUNTED_CHECK = "every_line_accounted_for"
 LOADS_CHECK = "loads_succeed"
-RECORDED_CHECK = "every_row_is_of_a_recorded_file"
+RECORDED_CHECK = "every_row_is_recorded"
 WHOLE_CHECK = "nothing_follows_the_gzip_stream"
 _SHOWN = 20
 
@@ -60,13 +60,13 @@ def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             RECORDED_CHECK,
             asset=key_of(ledger),
-            description="Tables and quarantine have just those rows that the ledger has counted; "
+            description="Tables and quarantine have exactly the rows that the ledger has recorded; "
             "warns with the files.",
         ),
         dg.AssetCheckSpec(
             WHOLE_CHECK,
             asset=key_of(ledger),
-            description="No bytes follow a file's gzip stream; they are not read, as by zcat. "
+            description="No bytes follow a file's gzip stream; they are ignored, as by zcat. "
             "Warns with the files.",
         ),
         dg.AssetCheckSpec(
@@ -149,39 +149,37 @@ def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
 
 
 def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg.AssetCheckResult:
-    found = [difference for source in sources for difference in differences(lake, source)]
-    unexplained = sum(max(d.rows - d.recorded, 0) for d in found)
-    missing = sum(max(d.recorded - d.rows, 0) for d in found)
+    differing = [difference for source in sources for difference in differences(lake, source)]
+    unrecorded = sum(max(d.rows - d.recorded, 0) for d in differing)
+    missing = sum(max(d.recorded - d.rows, 0) for d in differing)
     listed = markdown_table(
         ["table", "file or day", "rows", "recorded"],
-        [(d.table.name, d.place, d.rows, d.recorded) for d in found[:_SHOWN]],
+        [(d.table.name, d.place, d.rows, d.recorded) for d in differing[:_SHOWN]],
         characters=120,
     )
     return dg.AssetCheckResult(
-        passed=not found,
+        passed=not differing,
         check_name=RECORDED_CHECK,
         asset_key=key_of(ledger),
         severity=dg.AssetCheckSeverity.WARN,
-        description=_of_differences(ledger, found, unexplained, missing) if found else None,
+        description=_explain(ledger, differing, unrecorded, missing) if differing else None,
         metadata={
-            "rows_unexplained": unexplained,
+            "rows_unrecorded": unrecorded,
             "rows_missing": missing,
             "files": dg.MetadataValue.md(listed),
         },
     )
 
 
-def _of_differences(
-    ledger: Table, found: Sequence[Difference], unexplained: int, missing: int
-) -> str:
-    first = found[0]
+def _explain(ledger: Table, differing: Sequence[Difference], unrecorded: int, missing: int) -> str:
+    first = differing[0]
     sentences = [
-        f"{ledger.name}: expected it to explain every row, found {unexplained:,} rows that it does "
+        f"{ledger.name}: expected it to record every row, found {unrecorded:,} rows that it does "
         f"not and {missing:,} missing, first in {first.table.name} of {first.place}: "
         f"{first.rows:,} rows, {first.recorded:,} recorded."
     ]
-    if unexplained:
-        sentences.append("Land the files of unexplained rows again, or delete these rows.")
+    if unrecorded:
+        sentences.append("Land the files of unrecorded rows again, or delete these rows.")
     if missing:
         sentences.append("Load the days of missing rows again: novade run --reload --window DAYS.")
     return " ".join(sentences)
@@ -190,13 +188,13 @@ def _of_differences(
 def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
     files = read(lake, ledger, columns=["file", "trailing_bytes"])
     files = files.filter(pc.greater(files["trailing_bytes"], 0)).to_pylist()
-    told = None
+    description = None
     if files:
-        told = (
+        description = (
             f"{ledger.name}: expected files that end with their gzip stream, found {len(files):,} "
-            f"with other bytes behind it, first {files[0]['file']} "
-            f"({files[0]['trailing_bytes']:,} bytes). These are not read; what comes before them "
-            "is loaded. Export the files again if rows are missing."
+            f"with other bytes after it, first {files[0]['file']} "
+            f"({files[0]['trailing_bytes']:,} bytes). The stream is loaded, the bytes are ignored; "
+            "export the files again if rows are missing."
         )
     listed = markdown_table(
         ["file", "bytes"],
@@ -208,7 +206,7 @@ def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
         check_name=WHOLE_CHECK,
         asset_key=key_of(ledger),
         severity=dg.AssetCheckSeverity.WARN,
-        description=told,
+        description=description,
         metadata={
             "files": len(files),
             "trailing_bytes": sum(f["trailing_bytes"] for f in files),

@@ -1,8 +1,9 @@
-"""Lines of JSON whose values need care: of other types than their columns, or hard to read.
+"""Lines whose values need care: of another type than their column, or hard to parse.
 
-The slower way of `json_lines`. Lines come as `compiled.rewrite` leaves them, so each is JSON. The
-fields of each are cut out as they are written, and read column by column: a number in a text keeps
-its digits, a text may stand for a number, and a value that fits nowhere makes its line bad.
+The slowest way of `json_lines`. Lines come as `compiled.rewrite` leaves them, so each is JSON. Each
+is split into its fields as they are written, and these are parsed column by column: a number in a
+text column keeps its digits, a string may hold a number, and any other value of a wrong type makes
+its line bad.
 """
 
 import json
@@ -30,9 +31,9 @@ _WORDS = {
     pa.bool_(): "true or false",
     pa.timestamp("us", tz="UTC"): "a time",
 }
-# Type -> SQL for a value of it or null, of `value` as JSON and `text`. DuckDB would round to an
-# integer, has numbers that JSON does not know, and takes some words for times.
-_READ = {
+# Type -> SQL that parses `value` (JSON) or `text` (a string's content), or gives null. By itself
+# DuckDB rounds to integers, parses NaN, and takes words such as "epoch" for times.
+_PARSE = {
     pa.int64(): "CASE WHEN TRY_CAST(text AS BIGINT) = TRY_CAST(text AS DECIMAL(38, 18)) "
     "THEN TRY_CAST(text AS BIGINT) END",
     pa.float64(): "CASE WHEN isfinite(TRY_CAST(text AS DOUBLE)) THEN TRY_CAST(text AS DOUBLE) END",
@@ -49,14 +50,14 @@ _TOKEN = re.compile(rf"{_TEXT.pattern}|[][{{}},]")
 
 
 @dataclass(frozen=True)
-class Cut:
-    """What became of lines.
+class FieldRows:
+    """The rows of lines that were read field by field.
 
     Attributes:
-        rows: the fields' columns and the one for others, of the lines that are objects.
+        rows: the fields' columns and the one for others; a row may be `wrong` all the same.
         numbers: for each row the number of its line, from 0.
-        wrong: number -> why the line is no row; it may be among `rows`.
-        names: those of fields that are not known.
+        wrong: line number -> why the line is not a row.
+        names: names of the fields that were not known.
     """
 
     rows: pa.Table
@@ -85,13 +86,13 @@ class FieldByField:
         self._plain = PlainLines(fields, others, typed=False)
         self.know = self._plain.know
 
-    def read(self, lines: Sequence[bytes]) -> Cut:
-        """Read lines that are JSON, without space, and not empty."""
+    def read(self, lines: Sequence[bytes]) -> FieldRows:
+        """Read lines that are JSON without white space."""
         plain = self._plain.read(*text_of(lines))
         numbers: list[int] = plain.numbers.tolist()
         wrong: dict[int, str] = {}
         names: set[str] = set()
-        cut = []
+        split = []
         for number, line in plain.rest.items():
             text = line.decode()
             fields = fields_of(text)
@@ -103,46 +104,47 @@ class FieldByField:
             else:
                 names |= values.keys()
                 numbers.append(number)
-                cut.append(self._row(values))
-        rows = pa.concat_tables([plain.rows, pa.Table.from_pylist(cut, plain.rows.schema)])
+                split.append(self._row(values))
+        rows = pa.concat_tables([plain.rows, pa.Table.from_pylist(split, plain.rows.schema)])
         typed = self._typed(rows)
-        for row, reason in _lost(self._fields, rows, typed):
+        for row, reason in _mismatches(self._fields, rows, typed):
             wrong.setdefault(numbers[row], reason)
-        return Cut(typed, np.array(numbers, np.int64), wrong, names)
+        return FieldRows(typed, np.array(numbers, np.int64), wrong, names)
 
     def _row(self, values: dict[str, str]) -> dict[str, str | None]:
-        """A line's values as `PlainLines` has them; the fields that are known are taken out."""
+        """A line's row as `PlainLines` gives it; known fields are removed from `values`."""
         row = {c.name: _value(c, values.pop(c.source, "null")) for c in self._fields}
         others = ((name, value) for name, value in sorted(values.items()) if value != "null")
         return row if self._others is None else row | {self._others: object_of(others)}
 
     def _typed(self, rows: pa.Table) -> pa.Table:
-        """The columns in their types; null where a value has another."""
+        """Parse the columns; null where a value has another type."""
         for place, column in enumerate(self._fields):
             if column.type != pa.string():
                 values = _cast(rows[column.name], column.type)
                 if values is None:
-                    values = self._read_values(rows[column.name], column.type)
+                    values = self._parsed(rows[column.name], column.type)
                 rows = rows.set_column(place, column.name, values)
         return rows
 
-    def _read_values(self, values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
-        values = pa.table({"value": values})
-        read = self._connection.sql(
-            f"SELECT {_READ[type_]} AS value FROM (SELECT value, "
-            "CASE WHEN value[1] = '\"' THEN value ->> '$' ELSE value END AS text FROM values)"
+    def _parsed(self, values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+        written = pa.table({"value": values})
+        parsed = self._connection.sql(
+            f"SELECT {_PARSE[type_]} AS value FROM (SELECT value, "
+            "CASE WHEN value[1] = '\"' THEN value ->> '$' ELSE value END AS text FROM written)"
         )
-        return read.to_arrow_table()["value"].cast(type_)
+        del written
+        return parsed.to_arrow_table()["value"].cast(type_)
 
 
 def _cast(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray | None:
-    """Values of JSON in a type; None where one is not written as most are, or does not fit."""
+    """Parse JSON values fast; None where one needs DuckDB, or has another type."""
     try:
         if not pa.types.is_timestamp(type_):
             cast = values.cast(type_)
             is_finite = type_ != pa.float64() or pc.all(pc.is_finite(cast)).as_py() is not False
             return cast if is_finite else None
-        # Arrow would take a day or a minute for a time.
+        # Arrow also parses times without seconds, and days.
         if pc.all(pc.match_substring_regex(values, _TIME)).as_py() is False:
             return None
         texts = pc.utf8_slice_codeunits(values, 1, -1)
@@ -152,16 +154,16 @@ def _cast(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray | None
 
 
 def fields_of(text: str) -> list[tuple[str, str]]:
-    """(name, value as it is written) of an object's fields; none where it is no object.
+    """Split a JSON object into (name, value as it is written); [] for any other value.
 
     Args:
-        text: JSON without space.
+        text: JSON without white space.
     """
     fields: list[tuple[str, str]] = []
     if text in ("", "{}") or text[0] != "{":
         return fields
     begin, depth = 1, 0
-    # No recursion, however deep it is.
+    # Without recursion, however deep the values are nested.
     for token in _TOKEN.finditer(text):
         sign = token[0][0]
         depth += (sign in "{[") - (sign in "}]")
@@ -174,22 +176,24 @@ def fields_of(text: str) -> list[tuple[str, str]]:
 
 
 def _value(column: Column, value: str) -> str | None:
-    """A value as `PlainLines` has it."""
+    """A JSON value as `PlainLines` gives it where types are left open."""
     if value == "null":
         return None
     is_text = column.type == pa.string() and not column.json
     return str(json.loads(value)) if is_text and value.startswith('"') else value
 
 
-def _lost(fields: Sequence[Column], rows: pa.Table, typed: pa.Table) -> Iterator[tuple[int, str]]:
-    """(row, reason) for each value that its column does not have."""
+def _mismatches(
+    fields: Sequence[Column], rows: pa.Table, typed: pa.Table
+) -> Iterator[tuple[int, str]]:
+    """(row, reason) for each value that has another type than its column."""
     for column in fields:
-        lost = pc.and_(pc.is_null(typed[column.name]), pc.is_valid(rows[column.name]))
-        for row in np.flatnonzero(lost.to_numpy()).tolist():
-            found = _kind(rows[column.name][row].as_py())
-            if (column.type, found) == (pa.float64(), "a number"):
-                found = "one that is too large"
-            yield row, f"{column.name}: expected {_WORDS[column.type]}, found {found}"
+        mismatch = pc.and_(pc.is_null(typed[column.name]), pc.is_valid(rows[column.name]))
+        for row in np.flatnonzero(mismatch.to_numpy()).tolist():
+            kind = _kind(rows[column.name][row].as_py())
+            if (column.type, kind) == (pa.float64(), "a number"):
+                kind = "one that is too large"
+            yield row, f"{column.name}: expected {_WORDS[column.type]}, found {kind}"
 
 
 def _kind(value: str) -> str:

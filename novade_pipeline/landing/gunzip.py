@@ -1,10 +1,11 @@
-"""Gzipped files decompressed, with an integrity check: all of a file, or none of it.
+"""Decompressing gzip files with an integrity check: all of a file, or nothing of it.
 
-As `zcat` does it: members are joined, zeros behind one are padding, and other bytes behind the last
-are passed over, which is not an error but worth a word. Unlike `zcat`, members may follow padding,
-and a byte order mark begins a text, wherever a member begins.
+As `zcat` does: the contents of several members are joined, zeros after a member are padding, and
+other bytes after the last member are ignored, but counted. Unlike with `zcat`, members may follow
+padding, and a byte order mark at the start of any member is removed.
 
-Source: https://www.gnu.org/software/gzip/manual/gzip.html, "Advanced usage"; RFC 1952.
+Source: RFC 1952, section 2.2, and https://www.gnu.org/software/gzip/manual/gzip.html ("trailing
+garbage ignored").
 """
 
 from collections.abc import Callable, Iterator
@@ -17,9 +18,10 @@ from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.storage import Store
 
 BOM = b"\xef\xbb\xbf"
-"""The byte order mark, which some tools begin files with."""
+"""The byte order mark of UTF-8, which some programs write at the start of a text."""
+
 _READ_BYTES = 2**17
-_FEW_BYTES = 2**12
+_FIRST_BYTES = 2**12
 _MAGIC = b"\x1f\x8b"
 _FLAGS_AT = 3
 _IsalError: Any = igzip_lib.error
@@ -28,120 +30,121 @@ _IsalError: Any = igzip_lib.error
 def gunzipped(
     landing: Store,
     file: LandedFile,
-    most: int,
+    max_bytes: int,
     on_trailing_bytes: Callable[[int], None] = lambda _: None,
 ) -> Iterator[bytes]:
-    """The decompressed content, piece by piece, without byte order marks.
+    """Decompress a file, piece by piece, without byte order marks.
 
     Args:
-        most: how many bytes about a piece has at most.
-        on_trailing_bytes: called with how many bytes follow the last member, if any do.
+        max_bytes: about how large a piece may be.
+        on_trailing_bytes: called with the number of bytes after the last member, if there are any.
 
     Raises:
-        DamagedFile: it is not gzip, ends early, or fails its CRC.
-        TransientFailure: it changed while it was read.
+        DamagedFile: the file is not gzip, ends early, or fails its CRC.
+        TransientFailure: the file changed while it was read.
     """
-    last = b"\n"
+    last_byte = b"\n"
     with open_landed(landing, file) as stream:
-        gzip = _Gzip(file, stream, most)
-        while gzip.has_member():
-            member = gzip.member()
-            first = b""
-            while len(first) < len(BOM) and (text := next(member, b"")):
-                first += text
-            if first.startswith(BOM):
-                # A text begins here, and so does a line.
-                first = (b"" if last == b"\n" else b"\n") + first.removeprefix(BOM)
-            for text in chain([first] if first else [], member):
-                last = text[-1:]
+        members = _Members(file, stream, max_bytes)
+        while members.has_next():
+            content = members.next_content()
+            head = b""
+            while len(head) < len(BOM) and (text := next(content, b"")):
+                head += text
+            if head.startswith(BOM):
+                # A text starts here, and so does a line.
+                head = (b"" if last_byte == b"\n" else b"\n") + head.removeprefix(BOM)
+            for text in chain([head] if head else [], content):
+                last_byte = text[-1:]
                 yield text
-        if gzip.trailing_bytes:
-            on_trailing_bytes(gzip.trailing_bytes)
+        if members.trailing_bytes:
+            on_trailing_bytes(members.trailing_bytes)
 
 
-class _Gzip:
-    """The members of a file.
+class _Members:
+    """The members of a gzip file, one after the other.
 
     Attributes:
-        trailing_bytes: how many bytes follow them that are neither a member nor padding.
+        trailing_bytes: bytes after the last member that are neither a member nor padding.
     """
 
-    def __init__(self, file: LandedFile, stream: IO[bytes], most: int) -> None:
+    def __init__(self, file: LandedFile, stream: IO[bytes], max_bytes: int) -> None:
         self._file = file
         self._stream = stream
-        self._most = most
-        self._read = b""
+        self._max_bytes = max_bytes
+        self._buffer = b""
         self._at = 0
-        self._members = 0
+        self._count = 0
         self.trailing_bytes = 0
 
-    def has_member(self) -> bool:
-        """Whether a member begins here, behind padding.
+    def has_next(self) -> bool:
+        """Whether another member starts here, after padding.
 
         Raises:
-            DamagedFile: it is not gzip, or ends within the first two bytes.
+            DamagedFile: the file is not gzip, or ends within a member's first two bytes.
         """
-        if self._members and not self._skip_padding():
+        if self._count and not self._skip_padding():
             return False
-        # ISA-L fails where a header comes in two parts.
-        self._read_on(_READ_BYTES)
-        head = self._read[self._at : self._at + len(_MAGIC)]
-        if len(head) < len(_MAGIC) and _MAGIC.startswith(head):
+        # ISA-L misreads a header with optional fields that it gets in two parts.
+        self._fill(_READ_BYTES)
+        magic = self._buffer[self._at : self._at + len(_MAGIC)]
+        if magic == _MAGIC:
+            return True
+        if _MAGIC.startswith(magic):
             raise self._ends_early()
-        if head != _MAGIC and not self._members:
+        if not self._count:
             raise DamagedFile(self._file, "not gzip")
-        if head != _MAGIC:
-            rest = iter(lambda: self._stream.read(_READ_BYTES), b"")
-            self.trailing_bytes = len(self._read) - self._at + sum(map(len, rest))
-        return head == _MAGIC
+        rest = iter(lambda: self._stream.read(_READ_BYTES), b"")
+        self.trailing_bytes = len(self._buffer) - self._at + sum(map(len, rest))
+        return False
 
-    def member(self) -> Iterator[bytes]:
-        """The content of the member that begins here.
+    def next_content(self) -> Iterator[bytes]:
+        """Decompress the member that starts here; to be read to its end.
 
         Raises:
-            DamagedFile: it ends early, or fails its CRC.
+            DamagedFile: the member ends early, or fails its CRC.
         """
-        self._members += 1
-        gunzip = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
-        is_bare = self._read[self._at + _FLAGS_AT : self._at + _FLAGS_AT + 1] == b"\0"
-        # What it does not use is copied, which many small members would have to wait for.
-        compressed = self._take(_FEW_BYTES if is_bare else _READ_BYTES)
+        self._count += 1
+        decompressor = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
+        has_optional_fields = self._buffer[self._at + _FLAGS_AT : self._at + _FLAGS_AT + 1] != b"\0"
+        # Unused input is copied: little input keeps a file of many small members fast.
+        compressed = self._next_bytes(_READ_BYTES if has_optional_fields else _FIRST_BYTES)
         while True:
             try:
-                text = gunzip.decompress(compressed, self._most)
+                text = decompressor.decompress(compressed, self._max_bytes)
             except _IsalError as error:
                 raise DamagedFile(self._file, f"gzip is damaged ({error})") from None
             if text:
                 yield text
-            if gunzip.eof:
-                self._at -= len(gunzip.unused_data)
+            if decompressor.eof:
+                self._at -= len(decompressor.unused_data)
                 return
-            compressed = self._take(_READ_BYTES) if gunzip.needs_input else b""
-            if gunzip.needs_input and not compressed:
+            compressed = self._next_bytes(_READ_BYTES) if decompressor.needs_input else b""
+            if decompressor.needs_input and not compressed:
                 raise self._ends_early()
 
     def _skip_padding(self) -> bool:
-        """Go to the next byte that is no zero; whether there is one."""
-        while self._read_on(1):
-            if self._read[self._at]:
+        """Skip zeros; whether anything follows them."""
+        while self._fill(1):
+            if self._buffer[self._at]:
                 return True
-            self._read, self._at = self._read[self._at :].lstrip(b"\0"), 0
+            self._buffer, self._at = self._buffer[self._at :].lstrip(b"\0"), 0
         return False
 
-    def _take(self, most: int) -> bytes:
-        self._read_on(1)
-        taken = self._read[self._at : self._at + most]
+    def _next_bytes(self, max_bytes: int) -> bytes:
+        self._fill(1)
+        taken = self._buffer[self._at : self._at + max_bytes]
         self._at += len(taken)
         return taken
 
-    def _read_on(self, least: int) -> bool:
-        """Have so many bytes from here on, or all there are; whether there is any."""
-        while len(self._read) - self._at < least:
+    def _fill(self, min_bytes: int) -> bool:
+        """Read until the buffer has so many bytes, or the stream ends; whether it has any."""
+        while len(self._buffer) - self._at < min_bytes:
             more = self._stream.read(_READ_BYTES)
             if not more:
                 break
-            self._read, self._at = self._read[self._at :] + more, 0
-        return len(self._read) > self._at
+            self._buffer, self._at = self._buffer[self._at :] + more, 0
+        return len(self._buffer) > self._at
 
     def _ends_early(self) -> DamagedFile:
         return DamagedFile(self._file, "gzip ends early")

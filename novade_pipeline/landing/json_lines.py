@@ -1,10 +1,10 @@
 """From lines of JSON to typed rows: trusted fast, explained slowly.
 
 JSON is RFC 8259. Plain lines, nearly all, are read by `plain_lines` as they are. The rest of a
-chunk is written anew in one form by `odd_lines`, which refuses what is no JSON, and read again.
-Only lines that still have a value that needs care are read `field_by_field`. Each way accepts what
-the faster ones accept and gives the same values, so what becomes of a line never depends on its
-neighbours.
+chunk goes to `odd_lines`, which refuses what is not JSON, rewrites the other lines in one form, and
+has them read again. Only lines with a value that still needs care are read `field_by_field`. Each
+way accepts what the faster ones accept and gives the same values, so what becomes of a line never
+depends on its neighbours.
 """
 
 from collections.abc import Mapping

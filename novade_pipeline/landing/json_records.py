@@ -12,10 +12,10 @@ from typing import Any
 
 from novade_pipeline.json_text import (
     LONE_SURROGATE,
-    NoValue,
-    number_of,
+    InvalidConstant,
+    parse_float,
     read_json,
-    without_lone_surrogates,
+    repair_surrogates,
 )
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.records import (
@@ -35,8 +35,8 @@ _COMMA = re.compile(r",(\s*[}\]])")
 # Where an object that cannot be read probably ends.
 _END = re.compile(r"\}(?=\s*,?\s*(?:[{[\]\dtfn-]|\Z))")
 _OVERLAP = 256
-# A value that JSON does not have stops it, and `read_json` says where.
-_DECODER = json.JSONDecoder(strict=False, parse_float=number_of, parse_constant=int)
+# `int` raises for NaN and Infinity; `read_json` says where they are.
+_DECODER = json.JSONDecoder(strict=False, parse_float=parse_float, parse_constant=int)
 _KINDS = {str: "a text", list: "an array", bool: "true or false", type(None): "null"}
 
 
@@ -107,19 +107,19 @@ def _next(source: "_Source", columns: Columns) -> Record | None:
         except (ValueError, RecursionError):
             continue
         return _record(line, value, text, columns, (*mends, *kinds))
-    return Record(line, None, text, size, _why_none(text))
+    return Record(line, None, text, size, _why_not_json(text))
 
 
 def _read(text: str) -> tuple[Any, tuple[str, ...]]:
-    """(the value, the kinds of what was put right in its texts)."""
-    repaired, count = without_lone_surrogates(text)
+    """(the value, the kinds of repairs in its strings)."""
+    repaired, count = repair_surrogates(text)
     return read_json(repaired, strict=False), (LONE_SURROGATE,) if count else ()
 
 
-def _why_none(text: str) -> str:
+def _why_not_json(text: str) -> str:
     try:
         read_json(text, strict=False)
-    except NoValue as error:
+    except InvalidConstant as error:
         return f"expected JSON, found at character {error.pos + 1} of the record: {error.msg}"
     except (ValueError, RecursionError):
         pass

@@ -1,7 +1,7 @@
-"""Lines of JSON that are not plain: written anew, most of them are.
+"""Lines that are not plain: rewritten in one form, most of them are.
 
-What is no JSON is refused here, and fields that have no column are learned, so that the lines to
-come are plain from the beginning.
+A line that is not JSON is refused here. Fields without a column are learned, so that later lines
+with them are plain.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,19 +19,19 @@ from novade_pipeline.landing.strict_lines import StrictLines, is_blank, strict_l
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
-_MOST_EXTRA_FIELDS = 200
+_MAX_EXTRA_FIELDS = 200
 
 
 @dataclass(frozen=True)
-class Odd:
-    """What became of lines.
+class OddRows:
+    """The rows of lines that are not plain.
 
     Attributes:
-        rows: the fields' columns and the one for others; one that is `wrong` may be among them.
+        rows: the fields' columns and the one for others; a row may be `wrong` all the same.
         numbers: for each row the number of its line.
-        wrong: number -> why the line is no row.
-        blank: the numbers of lines without content.
-        repaired: the numbers of lines in which lone surrogates were replaced.
+        wrong: line number -> why the line is not a row.
+        blank: numbers of the lines without content.
+        repaired: numbers of the lines in which lone surrogates were replaced.
     """
 
     rows: pa.Table
@@ -54,7 +54,7 @@ class OddLines:
         """Make room for the lines.
 
         Args:
-            plain: what reads plain ones; learns fields from the odd ones.
+            plain: reads plain lines; learns fields from the others.
             connection: with UTC as its time zone.
             fields: the columns that a line has values for.
             others: the column for the fields that are not among `fields`; None where none keeps
@@ -65,23 +65,27 @@ class OddLines:
         self._known = {column.source for column in fields}
         self._extra: list[str] = []
 
-    def read(self, lines: Mapping[int, bytes]) -> Odd:
-        """Read lines, each under its number."""
+    def read(self, lines: Mapping[int, bytes]) -> OddRows:
+        """Read lines.
+
+        Args:
+            lines: line number -> line.
+        """
         blank = [number for number, line in lines.items() if is_blank(line)]
         at = np.setdiff1d(np.array(list(lines), np.int64), blank)
         strict = strict_lines([lines[number] for number in at.tolist()])
         plain = self._read_plain(strict)
-        # Those that are no JSON are empty now.
+        # Lines that are not JSON are empty now.
         rest = {number: line for number, line in plain.rest.items() if line}
         rest_at = at[np.array(list(rest), np.int64)]
-        cut = self._by_field.read(list(rest.values()))
-        self._learn(cut.names)
-        return Odd(
-            rows=pa.concat_tables([plain.rows, cut.rows]),
-            numbers=np.concatenate([at[plain.numbers], rest_at[cut.numbers]]),
+        by_field = self._by_field.read(list(rest.values()))
+        self._learn(by_field.names)
+        return OddRows(
+            rows=pa.concat_tables([plain.rows, by_field.rows]),
+            numbers=np.concatenate([at[plain.numbers], rest_at[by_field.numbers]]),
             wrong={
                 int(number): reason
-                for numbers, wrong in ((at, strict.wrong), (rest_at, cut.wrong))
+                for numbers, wrong in ((at, strict.wrong), (rest_at, by_field.wrong))
                 for number, reason in zip(numbers[list(wrong)], wrong.values(), strict=True)
             },
             blank=np.array(blank, np.int64),
@@ -89,7 +93,7 @@ class OddLines:
         )
 
     def _read_plain(self, strict: StrictLines) -> Plain:
-        """The lines that are plain, once the fields of the first that is not are known."""
+        """Read plain lines; learn the fields of the first other line, and then read again."""
         plain = self._plain.read(strict.text, strict.size)
         first = next((line for line in plain.rest.values() if line), b"")
         if self._learn(name for name, _ in fields_of(first.decode())):
@@ -97,8 +101,8 @@ class OddLines:
         return plain
 
     def _learn(self, names: Iterable[str]) -> bool:
-        """Know fields from now on, as long as there is room; whether there are more than before."""
-        new = sorted({*names} - self._known)[: _MOST_EXTRA_FIELDS - len(self._extra)]
+        """Know fields from now on, up to a limit; whether any is new."""
+        new = sorted({*names} - self._known)[: _MAX_EXTRA_FIELDS - len(self._extra)]
         if new:
             self._known.update(new)
             self._extra = sorted([*self._extra, *new])

@@ -8,18 +8,18 @@ import pyarrow.compute as pc
 
 
 def object_of(fields: Iterable[tuple[str, str]]) -> str | None:
-    """A JSON object of names and values that are JSON; None of none."""
+    """A JSON object of fields whose values are JSON already; None without fields."""
     written = ",".join(f"{name_of(name)}:{value}" for name, value in fields)
     return f"{{{written}}}" if written else None
 
 
 def objects_of(extra: pa.Table, rows: int) -> pa.ChunkedArray:
-    """As `object_of`, for each row, of the fields that it has.
+    """As `object_of`, for each row of a table: of the columns that are not null.
 
     Args:
-        rows: how many; a table without columns does not say.
+        rows: the number of rows, which a table without columns does not have.
     """
-    # pyarrow's own skipping of nulls leaves out rows that have nothing else.
+    # pyarrow's `null_handling="skip"` drops rows that are null in all columns.
     parts = [
         pc.fill_null(pc.binary_join_element_wise(f",{name_of(name)}:", column, ""), "")
         for name, column in zip(extra.column_names, extra.columns, strict=True)

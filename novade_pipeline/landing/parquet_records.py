@@ -65,7 +65,7 @@ def _refuse(found: Any, file: LandedFile, columns: Columns) -> None:
 
 
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
-    """The rows; None for one with a text that is not UTF-8, which Parquet does not look at."""
+    """The rows; None for a row with a string that is not UTF-8, which Parquet does not check."""
     try:
         return list(batch.to_pylist())
     except UnicodeDecodeError:
@@ -83,7 +83,7 @@ def _record(line: int, row: dict[str, Any] | None, columns: Columns) -> Record:
             "characters"
         )
         return Record(line, None, text, len(text), reason)
-    # A float that is no number, as pandas writes where there is none, is no value.
+    # Some programs write NaN for a missing number.
     values = {
         columns.of(name): None if isinstance(value, float) and math.isnan(value) else value
         for name, value in row.items()

@@ -60,8 +60,8 @@ class PlainLines:
             fields: the columns that a line has values for.
             others: the column for the fields that are not among `fields`; None where none keeps
                 them.
-            typed: otherwise values of columns that are no texts are kept as JSON, whatever they
-                are, and none is required.
+            typed: False to keep the values of columns that are not text as JSON, of whatever type,
+                and to require none.
         """
         self._fields = fields
         self._others = others
@@ -132,7 +132,7 @@ class PlainLines:
 
 
 def text_of(lines: Sequence[bytes]) -> tuple[Text, int]:
-    """Lines as a reader takes them: (each ended by a newline, with `PADDING`; their size)."""
+    """Lines as `PlainLines` takes them: (each ended by a newline, then `PADDING`; their size)."""
     text = bytearray(b"\n").join([*lines, bytes(PADDING)])
     return np.frombuffer(text, np.uint8), len(text) - PADDING
 

@@ -55,7 +55,7 @@ class LedgerRow(BaseModel):
     )
     mended: Json | None = Field(None, description="Kind of mend -> rows that were mended so.")
     trailing_bytes: int | None = Field(
-        None, description="Bytes behind its gzip stream, which are not read; null in older rows."
+        None, description="Bytes after its gzip stream, which are ignored; null in older rows."
     )
     refused: bool = Field(description="The whole file is in quarantine.")
     parser_version: int = Field(description="The version of the code that read it.")

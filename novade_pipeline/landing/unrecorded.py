@@ -1,6 +1,6 @@
-"""Whether tables and ledger agree: each row is of a file that the ledger has, and none is missing.
+"""Comparing tables with the ledger: every row is from a recorded file, and no row is missing.
 
-They agree after every load. They do not where the ledger was deleted while landing files were gone,
+They agree after every load. They differ where the ledger was deleted while landing files were gone,
 or where another program changed a table.
 """
 
@@ -17,19 +17,19 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.source import Source
 from novade_pipeline.storage import Store
 
-MOST_DAYS = 31
-"""Of so many days the rows of each file are counted; of more, only those of each day."""
+MAX_DAYS = 31
+"""On how many days that differ the rows are counted by file; other days are only named."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Rows that a table has and the ledger does not explain, or the other way round.
+    """A file or day of which a table has more or fewer rows than the ledger says.
 
     Attributes:
-        table: which one: the source's, or its quarantine.
-        place: the file; the upload day where only that was counted.
-        rows: those that the table has.
-        recorded: those that the ledger has.
+        table: the source's table, or its quarantine.
+        place: the file, or the upload day where rows were not counted by file.
+        rows: how many the table has.
+        recorded: how many the ledger says.
     """
 
     table: Table
@@ -39,21 +39,20 @@ class Difference:
 
 
 def differences(lake: Store, source: Source) -> list[Difference]:
-    """The differences of a source and of its quarantine.
+    """Compare a source's table and quarantine with its ledger.
 
-    Where all days agree no row of the table is read: how many each has is in the table's log. The
-    quarantine, which is small or a fault itself, is counted by file.
+    The number of rows a day comes from the table's log; rows are read only of days that differ.
     """
     where = {"source": source.name}
     columns = ["file", "upload_date", "rows", "quarantined", "refused"]
     ledger = read(lake, source.ledger, columns=columns, where=where)
-    held = read(lake, source.quarantine, columns=["file"], where=where)
-    # A file that is refused is one row, of line 0.
-    refused = pc.add(ledger["quarantined"], ledger["refused"].cast(pa.int64()))
+    quarantine = read(lake, source.quarantine, columns=["file"], where=where)
+    # A refused file is one row, with line 0.
+    recorded = pc.add(ledger["quarantined"], ledger["refused"].cast(pa.int64()))
     return _in_table(lake, source, ledger) + _unequal(
         source.quarantine,
-        Counter(held["file"].to_pylist()),
-        _rows_by(ledger.append_column("held", refused), "file", "held"),
+        Counter(quarantine["file"].to_pylist()),
+        _rows_by(ledger.append_column("in_quarantine", recorded), "file", "in_quarantine"),
     )
 
 
@@ -63,12 +62,12 @@ def _in_table(lake: Store, source: Source, ledger: pa.Table) -> list[Difference]
         count_by(lake, source.table, "upload_date"),
         _rows_by(ledger, "upload_date", "rows"),
     )
-    found = []
-    for day in (difference.place for difference in by_day[:MOST_DAYS]):
+    by_file = []
+    for day in (difference.place for difference in by_day[:MAX_DAYS]):
         of_day = ledger.filter(pc.equal(ledger["upload_date"], date.fromisoformat(day)))
-        files = count_by(lake, source.table, "file", [_whole(day)])
-        found += _unequal(source.table, files, _rows_by(of_day, "file", "rows"))
-    return found + by_day[MOST_DAYS:]
+        files = count_by(lake, source.table, "file", [_window(day)])
+        by_file += _unequal(source.table, files, _rows_by(of_day, "file", "rows"))
+    return by_file + by_day[MAX_DAYS:]
 
 
 def _unequal(table: Table, rows: Counter[str], recorded: Counter[str]) -> list[Difference]:
@@ -85,6 +84,6 @@ def _rows_by(ledger: pa.Table, column: str, counted: str) -> Counter[str]:
     return Counter({str(value): count for value, count in zip(values, counts, strict=True)})
 
 
-def _whole(day: str) -> Window:
+def _window(day: str) -> Window:
     start = datetime.combine(date.fromisoformat(day), time(), UTC)
     return Window(start, start + timedelta(days=1))

@@ -58,11 +58,11 @@ def test_numbers_of_answers_keep_their_digits(world: World) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b'{"name":"a","price":NaN}', "price: expected a value of JSON, found NaN"),
-        (b'{"name":NaN}', "name: expected a value of JSON, found NaN"),
+        (b'{"name":"a","price":NaN}', "price: expected a JSON value, found NaN"),
+        (b'{"name":NaN}', "name: expected a JSON value, found NaN"),
         (
             b'{"name":"a","b":[1,{"c":-Infinity}]}',
-            "b.1.c: expected a value of JSON, found -Infinity",
+            "b.1.c: expected a JSON value, found -Infinity",
         ),
     ],
 )

@@ -229,9 +229,9 @@ REASONS = {
     b'{"uuid": "a", "x":': "expected JSON, found at character 19: Expecting value",
     b'{"uuid":"a\xff"}': "expected UTF-8, found another byte at position 11",
     b'{"uuid":"a","x":"\xed\xa0\x80"}': "expected UTF-8, found another byte at position 18",
-    b'{"uuid":"a","share":NaN}': "expected JSON, found at character 21: NaN is no value of JSON",
+    b'{"uuid":"a","share":NaN}': "expected JSON, found at character 21: NaN is not a JSON value",
     b'\xef\xbb\xbf{"uuid":"\xc3\xa9 NaN","x":{"y":[-Infinity]}}': (
-        "expected JSON, found at character 28: -Infinity is no value of JSON"
+        "expected JSON, found at character 28: -Infinity is not a JSON value"
     ),
     b'{"uuid":"a","x":nan}': "expected JSON, found at character 17: Expecting value",
     b'{"uuid":"a","x":' + b"[" * 800 + b"]" * 800 + b"}": (

@@ -181,7 +181,7 @@ def test_half_a_surrogate_pair_is_repaired_and_says_so(landing: Landing) -> None
 def test_what_json_does_not_have_costs_its_record_and_has_its_place(landing: Landing) -> None:
     content = b'{"title": "a", "x": NaN}\n{"title": "b"}\n{"title": "NaN", "x": [-Infinity],}\n'
     found = landing.told("a.jsonl", content)
-    place = "expected JSON, found at character {} of the record: {} is no value of JSON"
+    place = "expected JSON, found at character {} of the record: {} is not a JSON value"
     assert found == [
         (1, place.format(21, "NaN")),
         (2, {"title": "b"}),

@@ -64,10 +64,10 @@ def test_what_is_no_json_is_in_quarantine_with_its_place(shop: Shop) -> None:
     held = shop.quarantine()
     assert [(row["line"], row["raw"]) for row in held] == list(enumerate(bad, 2))
     assert [row["reason"] for row in held[:4]] == [
-        "expected JSON, found at character 35: NaN is no value of JSON",
-        "expected JSON, found at character 21: NaN is no value of JSON",
+        "expected JSON, found at character 35: NaN is not a JSON value",
+        "expected JSON, found at character 21: NaN is not a JSON value",
         "expected JSON, found at character 28: Expecting value",
-        "expected JSON, found at character 21: Infinity is no value of JSON",
+        "expected JSON, found at character 21: Infinity is not a JSON value",
     ]
     # Python's words for it differ from version to version.
     assert held[4]["reason"].startswith("expected JSON, found at character 3")

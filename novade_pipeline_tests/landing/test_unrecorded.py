@@ -128,7 +128,7 @@ def test_of_many_days_only_the_first_are_looked_into(
 ) -> None:
     _loaded(shop)
     clear(shop.lake, "shop", "files")
-    monkeypatch.setattr(unrecorded, "MOST_DAYS", 1)
+    monkeypatch.setattr(unrecorded, "MAX_DAYS", 1)
     found = differences(shop.lake, shop.source)
     of_table = [d for d in found if d.table is shop.source.table]
     assert [d.place.rsplit("/", 1)[-1] for d in of_table[:2]] == [shop.name(0), shop.name(1)]

@@ -1,7 +1,7 @@
-"""Lines of JSON in the one form that `scan` reads, where they are JSON: RFC 8259, and no more.
+"""Rewriting lines of JSON in the one form that `scan` reads; the grammar is RFC 8259, exactly.
 
-Space between values goes, escapes become the characters that they stand for, numbers keep their
-digits. Half a surrogate pair, which an escape can spell and UTF-8 cannot, becomes U+FFFD.
+White space between tokens is removed, escapes are replaced by their characters, numbers keep their
+digits. A lone surrogate, which can be escaped but not encoded in UTF-8, becomes U+FFFD.
 
 Source: https://www.rfc-editor.org/rfc/rfc8259, sections 2 to 8; section 9 allows the limits.
 """
@@ -23,11 +23,11 @@ from novade_pipeline.landing.compiled.steps import (
     plain_ahead,
 )
 
-PARTS = "e1d28ec1deb6ea21"
+PARTS = "f419912a9543357f"
 """Of the sources that are compiled with this one."""
 
-MOST_LEVELS = 800
-"""Many readers of JSON stop at 1,000 levels, Python's 3.11 and Spark's among them."""
+MAX_LEVELS = 800
+"""Many parsers stop at 1,000 levels, those of Python 3.11 and of Spark among them."""
 
 NEWLINE = ord("\n")
 _COMMA, _COLON, _SLASH, _U = (ord(c) for c in ",:/u")
@@ -44,26 +44,26 @@ _SHORT_ONES = np.array([*b'"\\bfnrt'], np.uint8)
 
 @compiled
 def rewrite(text: Bytes, size: int, out: Bytes, lines: Integers) -> int:
-    """Write lines anew; those that are no JSON become empty.
+    """Rewrite lines; a line that is not JSON becomes empty.
 
     Args:
         text: lines, each ended by a newline, and padding.
-        size: of the lines.
+        size: of the lines, in bytes.
         out: gets as many lines; as large as `text`.
-        lines: [n, 2]: gets for each line where in it something is no JSON, -1 where nothing is, and
-            how many halves of surrogate pairs were replaced.
+        lines: [n, 2]: gets for each line the position of the first byte that JSON does not allow,
+            or -1, and the number of lone surrogates that were replaced.
 
     Returns:
-        The bytes written.
+        The number of bytes written.
     """
-    levels = np.empty(MOST_LEVELS, np.uint8)
+    levels = np.empty(MAX_LEVELS, np.uint8)
     at = to = line = 0
     while at < size:
         begin, first = at, to
-        at, to, halves = _line(text, at, out, to, levels)
-        is_json = halves >= 0 and byte_at(text, at) == NEWLINE
+        at, to, lone = _line(text, at, out, to, levels)
+        is_json = lone >= 0 and byte_at(text, at) == NEWLINE
         lines[line, 0] = -1 if is_json else at - begin
-        lines[line, 1] = halves if is_json else 0
+        lines[line, 1] = lone if is_json else 0
         to = to if is_json else first
         while byte_at(text, at) != NEWLINE:
             at += 1
@@ -76,15 +76,15 @@ def rewrite(text: Bytes, size: int, out: Bytes, lines: Integers) -> int:
 
 @part
 def _line(text: Bytes, at: int, out: Bytes, to: int, levels: Bytes) -> tuple[int, int, int]:
-    """(where the value ends, or what is none is; how far it is written; halves, -1 for no JSON)."""
+    """(where the value or what is allowed ends, where the output ends, lone surrogates or -1)."""
     while byte_at(text, at) == _BOM[0] and _is_bom(text, at):
         at += len(_BOM)
     at = _space(text, at)
-    depth = halves = more = 0
+    depth = lone = more = 0
     while True:
         byte = byte_at(text, at)
         if byte in (_OPEN, _OPEN_LIST):
-            if depth == MOST_LEVELS:
+            if depth == MAX_LEVELS:
                 return at, to, -1
             out[to] = byte
             at, to = _space(text, at + 1), to + 1
@@ -95,7 +95,7 @@ def _line(text: Bytes, at: int, out: Bytes, to: int, levels: Bytes) -> tuple[int
                     at, to, more = _name(text, at, out, to)
                     if more < 0:
                         return at, to, -1
-                    halves += more
+                    lone += more
                 continue
             out[to] = byte + 2
             at, to = at + 1, to + 1
@@ -103,7 +103,7 @@ def _line(text: Bytes, at: int, out: Bytes, to: int, levels: Bytes) -> tuple[int
             at, to, more = _text(text, at, out, to)
             if more < 0:
                 return at, to, -1
-            halves += more
+            lone += more
         else:
             is_number = byte == values.MINUS or _ZERO <= byte <= _NINE
             end = values.skip_number(text, at) if is_number else values.skip_word(text, at)
@@ -118,7 +118,7 @@ def _line(text: Bytes, at: int, out: Bytes, to: int, levels: Bytes) -> tuple[int
             at, to = _space(text, at + 1), to + 1
             depth -= 1
         if depth == 0:
-            return at, to, halves
+            return at, to, lone
         if byte_at(text, at) != _COMMA:
             return at, to, -1
         out[to] = _COMMA
@@ -127,7 +127,7 @@ def _line(text: Bytes, at: int, out: Bytes, to: int, levels: Bytes) -> tuple[int
             at, to, more = _name(text, at, out, to)
             if more < 0:
                 return at, to, -1
-            halves += more
+            lone += more
 
 
 @part
@@ -137,7 +137,7 @@ def _is_bom(text: Bytes, at: int) -> bool:
 
 @part
 def _space(text: Bytes, at: int) -> int:
-    """Where the space ends that begins here; a newline ends the line, and is none."""
+    """Where the white space ends that begins here; a newline ends the line."""
     while byte_at(text, at) in (SPACE, _TAB, _RETURN):
         at += 1
     return at
@@ -145,22 +145,22 @@ def _space(text: Bytes, at: int) -> int:
 
 @part
 def _name(text: Bytes, at: int, out: Bytes, to: int) -> tuple[int, int, int]:
-    """As `_text`, of a name and the colon behind it: the value begins there."""
+    """As `_text`, for a name and its colon; it ends where the value begins."""
     if byte_at(text, at) != QUOTE:
         return at, to, -1
-    at, to, halves = _text(text, at, out, to)
-    at = _space(text, at) if halves >= 0 else at
-    if halves < 0 or byte_at(text, at) != _COLON:
+    at, to, lone = _text(text, at, out, to)
+    at = _space(text, at) if lone >= 0 else at
+    if lone < 0 or byte_at(text, at) != _COLON:
         return at, to, -1
     out[to] = _COLON
-    return _space(text, at + 1), to + 1, halves
+    return _space(text, at + 1), to + 1, lone
 
 
 @part
 def _text(text: Bytes, at: int, out: Bytes, to: int) -> tuple[int, int, int]:
-    """(where the text ends that begins here, how far it is written, halves or -1)."""
+    """(where the string ends that begins here, where the output ends, lone surrogates or -1)."""
     out[to] = QUOTE
-    at, to, halves = at + 1, to + 1, 0
+    at, to, lone = at + 1, to + 1, 0
     while True:
         plain = plain_ahead(text, at)
         copy_ahead(out, to, text, at)
@@ -170,7 +170,7 @@ def _text(text: Bytes, at: int, out: Bytes, to: int) -> tuple[int, int, int]:
         byte = byte_at(text, at)
         if byte == QUOTE:
             out[to] = QUOTE
-            return at + 1, to + 1, halves
+            return at + 1, to + 1, lone
         if byte != BACKSLASH:
             size = values.character(text, at)
             if size == 0:
@@ -186,7 +186,7 @@ def _text(text: Bytes, at: int, out: Bytes, to: int) -> tuple[int, int, int]:
                 return at, to, -1
             if _HIGH <= code < _BEHIND:
                 code = _REPLACEMENT
-                halves += 1
+                lone += 1
             to = _put(out, to, code)
             at += size
         elif what == _SLASH:
@@ -201,7 +201,7 @@ def _text(text: Bytes, at: int, out: Bytes, to: int) -> tuple[int, int, int]:
 
 @part
 def _code(text: Bytes, at: int) -> tuple[int, int]:
-    r"""(what `\u` and four digits stand for, or a pair of them; how long it is); -1 for nothing."""
+    r"""(the character of a `\u` escape or of a surrogate pair, or -1; the length of the escape)."""
     code = _digits(text, at + 2)
     is_followed = byte_at(text, at + 6) == BACKSLASH and byte_at(text, at + 7) == _U
     if _HIGH <= code < _LOW and is_followed:
@@ -213,7 +213,7 @@ def _code(text: Bytes, at: int) -> tuple[int, int]:
 
 @part
 def _digits(text: Bytes, at: int) -> int:
-    """The number that four hexadecimal digits are; -1 where they are none."""
+    """Parse four hexadecimal digits; -1 for anything else."""
     number = 0
     for place in range(at, at + 4):
         byte = byte_at(text, place)
@@ -229,7 +229,7 @@ def _digits(text: Bytes, at: int) -> int:
 
 @part
 def _put(out: Bytes, to: int, code: int) -> int:
-    """Write a character as a text of JSON has it; where it ends."""
+    """Write a character into a JSON string; where the output ends."""
     if code < 0x20 and _SHORT[code] == 0:
         out[to], out[to + 1], out[to + 2], out[to + 3] = BACKSLASH, _U, _ZERO, _ZERO
         out[to + 4] = _ZERO + code // 16

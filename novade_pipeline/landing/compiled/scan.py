@@ -20,7 +20,7 @@ from novade_pipeline.landing.compiled.steps import (
     same_ahead,
 )
 
-PARTS = "e1d28ec1deb6ea21"
+PARTS = "f419912a9543357f"
 """Of the sources that are compiled with this one."""
 
 # Kinds of columns. In one for texts, any other value is kept as it is written.

@@ -19,8 +19,8 @@ from novade_pipeline.landing.compiled.steps import (
 
 NO_TIME = -(2**63)
 
-MOST_CHARACTERS = 1000
-"""Of a number: Python reads no integer of more than 4,300 digits, and others stop sooner."""
+MAX_NUMBER_CHARACTERS = 1000
+"""Python parses no integer of more than 4,300 digits, and other parsers stop sooner."""
 MINUS = ord("-")
 
 _COMMA, _COLON, _PLUS, _POINT = (ord(c) for c in ",:+.")
@@ -123,7 +123,7 @@ def skip_number(text: Bytes, at: int) -> int:
         at += 1
         at += byte_at(text, at) == MINUS or byte_at(text, at) == _PLUS
         at = _digits(text, at)
-    return at if at - begin <= MOST_CHARACTERS else -1
+    return at if at - begin <= MAX_NUMBER_CHARACTERS else -1
 
 
 @part

@@ -41,7 +41,7 @@ def test_what_is_no_json_is_in_quarantine_with_its_place(world: World) -> None:
     world.land("pubmed_2026-03-01.jsonl", "\n".join(lines))
     world.load()
     assert world.rows(PUBMED_ARTICLES, "title") == [("b",)]
-    reason = "expected JSON, found at character 47 of the record: NaN is no value of JSON"
+    reason = "expected JSON, found at character 47 of the record: NaN is not a JSON value"
     assert world.rows(QUARANTINE, "line", "reason") == [(1, reason)]
 
 
