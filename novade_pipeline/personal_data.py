@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from novade_pipeline.json_text import ODD_NUMBER, edit_json
 from novade_pipeline.persons.forget import Erased, Owners, without
 from novade_pipeline.persons.names import Name, Paths, name_of
 
@@ -166,21 +167,22 @@ def _column(column: pa.ChunkedArray, mark: Personal, policy: PersonalDataPolicy)
     if not textual or (policy.mode == "drop" and not mark.paths):
         return pa.chunked_array([pa.nulls(len(column), column.type)])
     encoded = column.combine_chunks().dictionary_encode()
-    values: Iterable[str | None] = encoded.dictionary.to_pylist()
-    replaced = [
-        None if v is None else _json(v, mark, policy) if mark.paths else policy.hash(v)
-        for v in values
-    ]
+    values: list[str] = encoded.dictionary.to_pylist()
+    replaced: list[str | None]
+    if mark.paths:
+        exact = pc.match_substring_regex(encoded.dictionary, ODD_NUMBER).to_pylist()
+        replaced = [_json(v, mark, policy, e) for v, e in zip(values, exact, strict=True)]
+    else:
+        replaced = [policy.hash(value) for value in values]
     taken = pc.take(pa.array(replaced, column.type), encoded.indices)
     return pa.chunked_array([taken])
 
 
-def _json(text: str, mark: Personal, policy: PersonalDataPolicy) -> str | None:
+def _json(text: str, mark: Personal, policy: PersonalDataPolicy, exact: bool) -> str | None:
     if text in ("{}", "null"):
         return text
     try:
-        value = _protected(json.loads(text), mark.places, policy)
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return edit_json(text, lambda it: _protected(it, mark.places, policy), exact=exact)
     except (ValueError, RecursionError):
         # What cannot be read cannot be searched for personal data either.
         return None

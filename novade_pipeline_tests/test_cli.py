@@ -1,6 +1,9 @@
 """The command `novade` as a person types it: real processes, exit codes, one sentence on errors."""
 
+import gzip
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +17,8 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from novade_pipeline import azure_storage, cli
+from novade_pipeline.lake.query import connect
+from novade_pipeline.storage import store
 from novade_pipeline_tests.commands import Ended, novade
 
 SECRET = "correct-horse-battery"
@@ -232,3 +237,72 @@ def test_an_asset_that_fails_ends_with_1_and_its_reason(
     told = capsys.readouterr().out
     assert "upload_date is string in the lake and date32[day] in the code" in " ".join(told.split())
     assert "Traceback" not in told
+
+
+EVENT = {
+    **{"event_type": "Song Played", "event_time": "2026-03-01 10:15:00.000000", "app": 187520},
+    **{"amplitude_id": 900001, "session_id": 1772446500000, "user_id": "u-1", "device_id": "d-1"},
+    **{"event_properties": {}, "user_properties": {"email": "u1@acme.example"}, "groups": {}},
+}
+
+
+def _event(number: int, **fields: object) -> str:
+    uuid = f"00000000-0000-4000-8000-{number:012}"
+    return json.dumps({"uuid": uuid, **EVENT, **fields}, separators=(",", ":"))
+
+
+def _export(folder: Path, hour: int, *lines: str, behind: bytes = b"") -> Path:
+    """Land a file of events; what follows its gzip stream comes behind it."""
+    events = folder / "data" / "landing" / "amplitude" / "events"
+    events.mkdir(parents=True, exist_ok=True)
+    file = events / f"187520_2026-03-01_{hour}#0.json.gz"
+    file.write_bytes(gzip.compress("\n".join(lines).encode()) + behind)
+    return file
+
+
+def _events(folder: Path, columns: str) -> list[tuple[object, ...]]:
+    with connect(lake=store(str(folder / "data" / "lake"))) as connection:
+        lake = f"delta_scan('{folder}/data/lake/amplitude/events')"
+        return connection.execute(f"SELECT {columns} FROM {lake} ORDER BY uuid").fetchall()
+
+
+LOADED = ("run", "--select", "amplitude/events,amplitude/files,amplitude/quarantine")
+
+
+def test_odd_lines_and_files_are_loaded_counted_and_told(tmp_path: Path) -> None:
+    half, no_json = '{"title":"cut here \\ud83d"}', '{"price":NaN,"ratio":-Infinity}'
+    _export(
+        tmp_path,
+        5,
+        _event(1).replace('"event_properties":{}', f'"event_properties":{half}'),
+        _event(2).replace('"event_properties":{}', f'"event_properties":{no_json}'),
+        _event(3, version_name=0).replace('"version_name":0', '"version_name":1.10'),
+        behind=b"\r\n--boundary--\r\n",
+    )
+    done = novade(tmp_path, *LOADED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "Warning amplitude/files: nothing_follows_the_gzip_stream" in told
+    assert "found 1 with other bytes after it, first amplitude/events/187520_2026-03-01_5" in told
+    assert "Warning amplitude/quarantine: nothing_in_quarantine" in told
+    assert _events(tmp_path, "event_properties, version_name") == [
+        ('{"title":"cut here \ufffd"}', None),
+        ("{}", "1.10"),
+    ]
+
+
+def test_rows_that_no_ledger_row_explains_are_told_with_their_file(tmp_path: Path) -> None:
+    gone, _ = (_export(tmp_path, hour, _event(hour)) for hour in (5, 6))
+    assert novade(tmp_path, *LOADED).returncode == 0
+    shutil.rmtree(tmp_path / "data" / "lake" / "amplitude" / "files")
+    aside = gone.rename(tmp_path / gone.name)
+    done = novade(tmp_path, *LOADED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "Warning amplitude/files: every_row_is_recorded" in told
+    assert "found 1 rows that it does not and 0 missing, first in amplitude/events of" in told
+    assert f"amplitude/events/{gone.name}: 1 rows, 0 recorded" in told
+    aside.rename(gone)
+    done = novade(tmp_path, *LOADED)
+    assert "every_row_is_recorded" not in done.stdout + done.stderr
+    assert len(_events(tmp_path, "uuid")) == 2

@@ -23,6 +23,7 @@ from novade_pipeline.api.pace import Clock, Pace
 from novade_pipeline.api.private_logs import keep_queries_private
 from novade_pipeline.api.retry import Passing, Wait, asked_wait
 from novade_pipeline.errors import PermanentFailure, TransientFailure
+from novade_pipeline.json_text import parse_float, repair_surrogates
 
 REDIRECTS = 5
 
@@ -39,7 +40,7 @@ class Client:
         self._lock = Lock()
         self._login_lock = Lock()
         self._signature: Signature | None = None
-        self._requests = self._retries = self._bytes = 0
+        self._requests = self._retries = self._bytes = self._repaired = 0
         self._waited = 0.0
         self._http = httpx.Client(
             timeout=api.timeout,
@@ -65,7 +66,7 @@ class Client:
     def receipt(self) -> Receipt:
         """What was asked for so far."""
         with self._lock:
-            return Receipt(self._requests, self._retries, self._bytes, self._waited)
+            return Receipt(self._requests, self._retries, self._bytes, self._waited, self._repaired)
 
     def request(
         self,
@@ -116,13 +117,15 @@ class Client:
         return self.request("GET", path, params=params, stopped=stopped)
 
     def json(self, answer: Answer) -> Any:
-        """What an answer holds as JSON.
+        """Parse an answer as JSON; NaN and Infinity are left for `items` to refuse.
 
         Raises:
             PermanentFailure: it holds something else; in one sentence, without its content.
         """
         try:
-            return json.loads(answer.body)
+            text = answer.body.decode(json.detect_encoding(answer.body), "surrogatepass")
+            text, repaired = repair_surrogates(text)
+            value = json.loads(text, parse_float=parse_float)
         except (ValueError, RecursionError):
             kind = answer.headers.get("content-type", "").partition(";")[0] or "unnamed content"
             found = f"{len(answer.body):,} bytes of {kind}" if answer.body else "an empty answer"
@@ -130,6 +133,9 @@ class Client:
                 f"{self.api.name}: expected JSON from {answer.where}, found {found}; "
                 f"{self.api.hint}."
             ) from None
+        with self._lock:
+            self._repaired += repaired
+        return value
 
     def download(self, path: str, to: Path, params: Params | None = None) -> Answer:
         """Write an answer of any size into a file; what a failed try wrote is overwritten.

@@ -50,12 +50,14 @@ class Receipt:
         retries: of them those that repeat one that failed.
         bytes_received: as they came over the wire.
         seconds_waited: for the budget and before retries, all threads together.
+        texts_repaired: lone surrogates that were replaced in texts of answers.
     """
 
     requests: int = 0
     retries: int = 0
     bytes_received: int = 0
     seconds_waited: float = 0.0
+    texts_repaired: int = 0
 
     def __sub__(self, before: "Receipt") -> "Receipt":
         """What was asked for since."""
@@ -64,6 +66,7 @@ class Receipt:
             self.retries - before.retries,
             self.bytes_received - before.bytes_received,
             round(self.seconds_waited - before.seconds_waited, 3),
+            self.texts_repaired - before.texts_repaired,
         )
 
 

@@ -1,6 +1,7 @@
 """One item of an API as a row of its table, or why it cannot be one, without its values."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -61,6 +62,8 @@ def row_of(model: type[BaseModel], item: Any, ours: Mapping[str, Any]) -> dict[s
     """
     if not isinstance(item, dict):
         return f"expected an object, found {kind_of(item)}"
+    if reason := why_not_json(item):
+        return reason
     try:
         return model.model_validate({**item, **ours}).model_dump()
     except ValidationError as error:
@@ -69,6 +72,21 @@ def row_of(model: type[BaseModel], item: Any, ours: Mapping[str, Any]) -> dict[s
             + ("" if e["type"] == "missing" else f", found {kind_of(e['input'])}")
             for e in error.errors(include_url=False, include_context=False)[:_TOLD]
         )
+
+
+def why_not_json(item: Any) -> str | None:
+    """Say where an item has NaN or Infinity, which a JSON column must not hold; None if nowhere."""
+    pending = [("", item)]
+    while pending:
+        place, value = pending.pop()
+        if isinstance(value, dict):
+            pending += [(f"{place}.{name}", below) for name, below in value.items()]
+        elif isinstance(value, list):
+            pending += [(f"{place}.{number}", below) for number, below in enumerate(value)]
+        # A number too large for a float is a `WrittenNumber`, and JSON.
+        elif type(value) is float and not math.isfinite(value):
+            return f"{place[1:]}: expected a JSON value, found {json.dumps(value)}"
+    return None
 
 
 def bad(

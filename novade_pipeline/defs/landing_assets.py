@@ -29,7 +29,7 @@ from novade_pipeline.defs.table_assets import (
     table_spec,
     told_to_dagster,
 )
-from novade_pipeline.lake.read import read, rows_by_partition
+from novade_pipeline.lake.read import count_by, read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import Rules, Wanted
@@ -173,6 +173,8 @@ def landing_assets(
                 yield _materialized(context, lake, table, metadata)
         for result in check_results(settings, lake, sources, days):
             if (result.asset_key, result.check_name) in checks:
+                if result.description and not result.passed:
+                    context.log.warning(result.description)
                 yield result
 
     return landed
@@ -185,10 +187,10 @@ def _materialized(
 
     Dagster writes an event a partition; years of days with previews and pictures are a large log.
     """
-    rows = {str(day): count for day, count in rows_by_partition(lake, table, DAY_COLUMN).items()}
+    rows = count_by(lake, table, DAY_COLUMN)
     for partition in context.partition_keys:
         context.add_asset_metadata(
-            {"dagster/partition_row_count": rows.get(partition, 0)}, key_of(table), partition
+            {"dagster/partition_row_count": rows[partition]}, key_of(table), partition
         )
     context.add_asset_metadata(metadata, key_of(table), context.partition_keys[-1])
     return dg.MaterializeResult(asset_key=key_of(table))
@@ -213,8 +215,7 @@ def _source_metadata(
         "lines_erased": lines.erased,
         "hours_loaded": report.hours,
     }
-    if MENDED in source.table.schema.names:
-        metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
+    metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
     # Every partition of a run keeps its metadata: a picture for each day of years is too much.
     if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
         drawn = picture_before(context, key_of(source.table), "rows_by_hour", metadata)

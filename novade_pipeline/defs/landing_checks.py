@@ -6,7 +6,7 @@ Of its tables, its ledger and its quarantine; the step of `landing_assets` runs 
 import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import dagster as dg
@@ -21,18 +21,21 @@ from novade_pipeline.defs.table_assets import (
     key_of,
 )
 from novade_pipeline.lake.query import identifier, workspace
-from novade_pipeline.lake.read import rows_by_partition, stream
+from novade_pipeline.lake.read import count_by, read, stream
 from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import HOUR
 from novade_pipeline.landing.source import Source
+from novade_pipeline.landing.unrecorded import Difference, differences
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
 UNIQUE_CHECK = "key_is_unique"
 ACCOUNTED_CHECK = "every_line_accounted_for"
 LOADS_CHECK = "loads_succeed"
+RECORDED_CHECK = "every_row_is_recorded"
+WHOLE_CHECK = "nothing_follows_the_gzip_stream"
 DAY_COLUMN = "upload_date"
 """By which the tables of landed rows are cut."""
 LISTED = 20
@@ -62,6 +65,18 @@ def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
             description="lines = rows + repeated + quarantined + blank + erased, for every file.",
         ),
         dg.AssetCheckSpec(
+            RECORDED_CHECK,
+            asset=key_of(ledger),
+            description="Tables and quarantine have exactly the rows that the ledger has recorded; "
+            "warns with the files.",
+        ),
+        dg.AssetCheckSpec(
+            WHOLE_CHECK,
+            asset=key_of(ledger),
+            description="No bytes follow a file's gzip stream; they are ignored, as by zcat. "
+            "Warns with the files.",
+        ),
+        dg.AssetCheckSpec(
             LOADS_CHECK,
             asset=key_of(ledger),
             description="What landed is loaded within the set number of attempts.",
@@ -86,6 +101,8 @@ def check_results(
         yield _check_unique(lake, source.table, within if source.is_undated is None else None)
     yield check_columns(lake, ledger)
     yield _check_accounted(lake, ledger)
+    yield _check_recorded(lake, ledger, sources)
+    yield _check_whole(lake, ledger)
     yield dg.AssetCheckResult(
         passed=True, check_name=LOADS_CHECK, asset_key=key_of(ledger), metadata={"attempts": 1}
     )
@@ -133,8 +150,8 @@ def _days(lake: Store, table: Table, within: Window | None) -> Iterator[list[Win
     if within is None:
         yield None
         return
-    for day in sorted(rows_by_partition(lake, table, DAY_COLUMN)):
-        start = datetime.combine(day, time(), UTC)
+    for day in sorted(count_by(lake, table, DAY_COLUMN)):
+        start = datetime.combine(date.fromisoformat(day), time(), UTC)
         if within.start <= start < within.end:
             yield [Window(start, start + timedelta(days=1))]
 
@@ -157,6 +174,73 @@ def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
         metadata={
             **{name: total[name] for name in ("files", *names)},
             "files_not_accounted_for": dg.MetadataValue.json(wrong[:LISTED]),
+        },
+    )
+
+
+def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg.AssetCheckResult:
+    differing = [difference for source in sources for difference in differences(lake, source)]
+    unrecorded = sum(max(d.rows - d.recorded, 0) for d in differing)
+    missing = sum(max(d.recorded - d.rows, 0) for d in differing)
+    listed = markdown_table(
+        ["table", "file or day", "rows", "recorded"],
+        [(d.table.name, d.place, d.rows, d.recorded) for d in differing[:LISTED]],
+        characters=120,
+    )
+    return dg.AssetCheckResult(
+        passed=not differing,
+        check_name=RECORDED_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_explain(ledger, differing, unrecorded, missing) if differing else None,
+        metadata={
+            "rows_unrecorded": unrecorded,
+            "rows_missing": missing,
+            "files": dg.MetadataValue.md(listed),
+        },
+    )
+
+
+def _explain(ledger: Table, differing: Sequence[Difference], unrecorded: int, missing: int) -> str:
+    first = differing[0]
+    sentences = [
+        f"{ledger.name}: expected it to record every row, found {unrecorded:,} rows that it does "
+        f"not and {missing:,} missing, first in {first.table.name} of {first.place}: "
+        f"{first.rows:,} rows, {first.recorded:,} recorded."
+    ]
+    if unrecorded:
+        sentences.append("Land the files of unrecorded rows again, or delete these rows.")
+    if missing:
+        sentences.append("Load the days of missing rows again: novade run --reload --window DAYS.")
+    return " ".join(sentences)
+
+
+def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
+    files = read(lake, ledger, columns=["file", "trailing_bytes"])
+    files = files.filter(pc.greater(files["trailing_bytes"], 0)).to_pylist()
+    description = None
+    if files:
+        description = (
+            f"{ledger.name}: expected files that end with their gzip stream, found {len(files):,} "
+            f"with other bytes after it, first {files[0]['file']} "
+            f"({files[0]['trailing_bytes']:,} bytes). The stream is loaded, the bytes are ignored; "
+            "export the files again if rows are missing."
+        )
+    listed = markdown_table(
+        ["file", "bytes"],
+        [(f["file"], f["trailing_bytes"]) for f in files[:LISTED]],
+        characters=120,
+    )
+    return dg.AssetCheckResult(
+        passed=not files,
+        check_name=WHOLE_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata={
+            "files": len(files),
+            "trailing_bytes": sum(f["trailing_bytes"] for f in files),
+            "listed": dg.MetadataValue.md(listed),
         },
     )
 

@@ -90,22 +90,27 @@ def distinct(store: Store, table: Table, column: str, where: Where | None = None
     return {value for batch in batches for value in pc.unique(batch.column(0)).to_pylist()}
 
 
-def rows_by_partition(store: Store, table: Table, column: str) -> dict[Any, int]:
-    """Value of a column -> rows; from the log alone where the lake is cut by it."""
-    found = open_table(store, table)
-    if found is None:
-        return {}
-    files = pa.table(found.get_add_actions(flatten=True))
-    name = f"partition.{column}"
-    counts: Counter[Any] = Counter()
-    if name in files.schema.names and not files["num_records"].null_count:
-        for value, rows in zip(files[name], files["num_records"], strict=True):
-            counts[value.as_py()] += rows.as_py()
-        return dict(counts)
-    for batch in stream(store, table, columns=[column]):
-        for counted in pc.value_counts(batch.column(0)).to_pylist():
-            counts[counted["values"]] += counted["counts"]
-    return dict(counts)
+def count_by(
+    store: Store, table: Table, column: str, windows: Sequence[Window] | None = None
+) -> Counter[str]:
+    """Value of a column, as text -> how many rows have it.
+
+    By a column that the lake is cut by, the log says it and no row is read.
+
+    Args:
+        windows: only rows within; all where None.
+    """
+    counts: Counter[str] = Counter()
+    target = open_table(store, table)
+    files = [] if target is None or windows is not None else list(files_of(table, target))
+    if files and all(column in file.partition and file.rows is not None for file in files):
+        for file in files:
+            counts[str(file.partition[column])] += file.rows
+        return counts
+    for batch in stream(store, table, columns=[column], windows=windows):
+        for value in pc.value_counts(batch.column(0)).to_pylist():
+            counts[str(value["values"])] += value["counts"]
+    return counts
 
 
 def newest(store: Store, table: Table) -> Moment | None:

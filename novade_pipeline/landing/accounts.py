@@ -23,7 +23,7 @@ class Lines:
 
 @dataclass
 class Counts:
-    """What became of one file's lines."""
+    """What became of one file's lines, and how many bytes follow its gzip stream."""
 
     lines: int = 0
     rows: int = 0
@@ -32,6 +32,7 @@ class Counts:
     blank: int = 0
     erased: int = 0
     mended: Counter[str] = field(default_factory=Counter)
+    trailing_bytes: int = 0
 
 
 def lines_of(rows: Sequence[LedgerRow]) -> Lines:

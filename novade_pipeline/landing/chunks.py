@@ -1,20 +1,18 @@
-"""From gzipped files to chunks of whole lines, in bounded memory, with an integrity check.
+"""From gzipped files to chunks of whole lines, in bounded memory.
 
-DuckDB reads a truncated gzip without an error, so whether a file was read to its end, and its
-length and CRC were right, is for `isal` to say. Small files share a chunk; a large one has several.
+Small files share a chunk; a large one has several.
 """
 
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from gzip import BadGzipFile
 from typing import Any
 
 import numpy as np
-from isal import igzip, isal_zlib
 
-from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
+from novade_pipeline.landing.files import DamagedFile, LandedFile
+from novade_pipeline.landing.gunzip import gunzipped
 from novade_pipeline.storage import Store
 
 Text = np.ndarray[Any, np.dtype[np.uint8]]
@@ -24,10 +22,6 @@ MAX_LINE_BYTES = 64 * 2**20
 # So far behind its last line may a chunk be read.
 PADDING = 16
 _TEXT_BYTES = 2**18
-_BadDeflate: Any = isal_zlib.error
-_Gzip: Any = igzip.IGzipFile
-_MAGIC = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -38,11 +32,13 @@ class Piece:
         file: where they came from.
         first_line: the number of the first one in its file, from 1.
         lines: how many.
+        trailing_bytes: how many bytes follow the file's gzip stream; 0 but in its last piece.
     """
 
     file: LandedFile
     first_line: int
     lines: int
+    trailing_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,8 +133,9 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
     filling = _Filling(_Memory())
     for file in files:
         first_line, lines = 1, 0
-        for number, text in enumerate(gunzipped(landing, file)):
-            filling.add(text if number else text.removeprefix(_BOM))
+        trailing: list[int] = []
+        for text in gunzipped(landing, file, _TEXT_BYTES, trailing.append):
+            filling.add(text)
             lines += count_lines(np.frombuffer(text, np.uint8))
             if filling.size - filling.whole > MAX_LINE_BYTES:
                 raise DamagedFile(
@@ -154,7 +151,7 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
         if filling.size > filling.whole:
             filling.add(b"\n")
             lines += 1
-        filling.pieces.append(Piece(file, first_line, lines))
+        filling.pieces.append(Piece(file, first_line, lines, sum(trailing)))
     if filling.pieces:
         yield filling.chunk()
 
@@ -168,31 +165,3 @@ def damaged(landing: Store, files: Iterable[LandedFile]) -> dict[str, str]:
         except DamagedFile as damage:
             found[file.file] = damage.reason
     return found
-
-
-def gunzipped(landing: Store, file: LandedFile) -> Iterator[bytes]:
-    """The decompressed content, piece by piece; several gzip members are one content.
-
-    Raises:
-        DamagedFile: it is not gzip, ends early, or fails its CRC.
-        TransientFailure: it changed while it was read.
-    """
-    if not file.size:
-        raise DamagedFile(file, "gzip ends early")
-    try:
-        with open_landed(landing, file) as stream, _Gzip(fileobj=stream) as content:
-            while text := content.read(_TEXT_BYTES):
-                yield text
-    except (EOFError, BadGzipFile, _BadDeflate) as error:
-        raise DamagedFile(file, _damage(landing, file, error)) from None
-
-
-def _damage(landing: Store, file: LandedFile, error: Exception) -> str:
-    with open_landed(landing, file) as stream:
-        if stream.read(len(_MAGIC)) != _MAGIC:
-            return "not gzip"
-    if isinstance(error, EOFError):
-        return "gzip ends early"
-    # Which would quote what it found.
-    of_header = str(error).startswith("Not a gzipped file")
-    return f"gzip is damaged ({'something else follows it' if of_header else error})"

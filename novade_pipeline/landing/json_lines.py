@@ -1,31 +1,26 @@
 """From lines of JSON to typed rows: trusted fast, explained slowly.
 
-Plain lines, nearly all, are read by `plain_lines`. The rest of a chunk is read by DuckDB's typed
-reader, which refuses it for any line that is not JSON, has a wrong type, or has a field that the
-reader was not told of. Only what is refused is looked at line by line. Each way accepts whatever
-the faster ones accept and gives the same values, so what becomes of a line never depends on its
-neighbours.
+JSON is RFC 8259. Plain lines, nearly all, are read by `plain_lines` as they are. The rest of a
+chunk goes to `odd_lines`, which refuses what is not JSON, rewrites the other lines in one form, and
+has them read again. Only lines with a value that still needs care are read `field_by_field`. Each
+way accepts what the faster ones accept and gives the same values, so what becomes of a line never
+depends on its neighbours.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from novade_pipeline.json_text import LONE_SURROGATE
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import Chunk, Piece
-from novade_pipeline.landing.fast_lines import FastLines, Refused
-from novade_pipeline.landing.line_by_line import read_line_by_line
-
-if TYPE_CHECKING:
-    from novade_pipeline.landing.plain_lines import Plain
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -33,8 +28,7 @@ RAW_BYTES = 64 * 2**10
 OTHER_FIELDS = "other_fields"
 LANDED = ("upload_date", "upload_hour", "file", "line")
 
-_FEW_LINES = 64
-_MANY_LINES = 4096
+_NOWHERE: Positions = np.empty(0, np.int64)
 # Outside lie the values that stand for "infinity" and for times that could not be read.
 _EARLIEST = datetime(1900, 1, 2, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
@@ -72,6 +66,7 @@ class Parsed:
         bad: the lines for quarantine.
         blank: for each piece, how many lines have no content.
         completed: for each piece, how many lines only completed a row; none where it is empty.
+        mended: for each piece, kind of mend -> how many rows were mended so.
     """
 
     pieces: tuple[Piece, ...]
@@ -80,6 +75,7 @@ class Parsed:
     bad: tuple[BadLine, ...]
     blank: tuple[int, ...]
     completed: tuple[int, ...] = ()
+    mended: tuple[Mapping[str, int], ...] = ()
 
 
 class JsonLines:
@@ -87,176 +83,66 @@ class JsonLines:
 
     def __init__(self, table: Table) -> None:
         # Numba takes 0.4 s to import, which nobody should wait for who only loads the graph.
+        from novade_pipeline.landing.odd_lines import OddLines
         from novade_pipeline.landing.plain_lines import PlainLines
 
         self._table = table
         self._fields = tuple(c for c in table.columns if c.name not in (*LANDED, OTHER_FIELDS))
         self._connection = _database().cursor()
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._others = OTHER_FIELDS if OTHER_FIELDS in table.schema.names else None
-        self._plain = PlainLines(self._fields)
-        self._reader = FastLines(self._connection, self._fields, self._others)
+        others = OTHER_FIELDS if OTHER_FIELDS in table.schema.names else None
+        self._plain = PlainLines(self._fields, others)
+        self._odd = OddLines(self._plain, self._connection, self._fields, others)
 
     def close(self) -> None:
-        """Give the spool and the connection back."""
+        """Give the connection back."""
         self._connection.close()
-        self._reader.close()
 
     def parse(self, chunk: Chunk) -> Parsed:
         """The rows of a chunk, its bad lines and its blank ones."""
         plain = self._plain.read(chunk.text, chunk.size)
-        rows = self._with_others(plain)
         if not plain.rest:
-            return self._parsed(chunk, rows, plain.numbers, {})
-        places, lines = np.array(list(plain.rest)), list(plain.rest.values())
-        filled = [i for i, text in enumerate(lines) if text.strip()]
-        more, good, reasons = self._closer(lines, filled)
-        rows = pa.concat_tables([rows, more])
-        numbers = np.concatenate([plain.numbers, places[good]])
+            return self._parsed(chunk, plain.rows, plain.numbers)
+        odd = self._odd.read(plain.rest)
+        for row, reason in self._problems(odd.rows):
+            odd.wrong.setdefault(int(odd.numbers[row]), reason)
+        is_good = ~np.isin(odd.numbers, list(odd.wrong))
+        rows = pa.concat_tables([plain.rows, odd.rows.filter(pa.array(is_good))])
+        numbers = np.concatenate([plain.numbers, odd.numbers[is_good]])
         if (np.diff(numbers) < 0).any():
             order = np.argsort(numbers)
             rows, numbers = rows.take(pa.array(order)), numbers[order]
-        return self._parsed(
-            chunk,
-            rows,
-            numbers,
-            {int(places[i]): (reason, lines[i]) for i, reason in reasons.items()},
-            np.sort(np.concatenate([plain.numbers, places[filled]])),
-        )
-
-    def _with_others(self, plain: "Plain") -> pa.Table:
-        """The fields of plain lines, and what is not among them."""
-        if self._others is None:
-            return plain.rows
-        return plain.rows.append_column(self._others, self._reader.objects_of(plain.extra))
-
-    def _fast(self, parts: Sequence[bytes | memoryview]) -> pa.Table | Refused:
-        """The fields of all lines, or about where one needs a closer look."""
-        found = self._reader.read(parts)
-        if isinstance(found, Refused):
-            return found
-        rows = self._typed(found)
-        problems = self._problems(rows)
-        return rows if problems is None else Refused(problems[0][0])
-
-    def _learn(self, fields: Iterable[str]) -> None:
-        """Take unknown fields into the template of the lines to come."""
-        if self._reader.learn(fields):
-            self._plain.know(self._reader.extra)
-
-    def _closer(
-        self, lines: Sequence[bytes], filled: list[int]
-    ) -> tuple[pa.Table, list[int], dict[int, str]]:
-        """Look at lines that are not plain.
-
-        Args:
-            filled: those that are not blank.
-
-        Returns:
-            (rows, for each of them the position of its line, position -> why it is no row).
-        """
-        self._learn(_keys(lines[filled[0]]) if filled else ())
-        rows = self._fast([b"\n".join([lines[i] for i in filled]) + b"\n"])
-        if not isinstance(rows, Refused) and len(rows) == len(filled):
-            return rows, filled, {}
-        return self._slow(lines, filled)
-
-    def _slow(
-        self, lines: Sequence[bytes], filled: list[int]
-    ) -> tuple[pa.Table, list[int], dict[int, str]]:
-        """Find the lines that need a look at each, as `_closer` says."""
-        reasons: dict[int, str] = {}
-        good: list[int] = []
-        for i in filled:
-            try:
-                lines[i].decode()
-                good.append(i)
-            except UnicodeDecodeError as error:
-                reasons[i] = f"expected UTF-8, found another byte at position {error.start + 1}"
-        self._learn(self._fields_of([lines[i] for i in good]))
-        numbers: list[int] = []
-        tables: list[pa.Table] = []
-        for part, rows, wrong in self._split(lines, good):
-            kept = [at for at in range(len(part)) if at not in wrong]
-            reasons |= {part[at]: reason for at, reason in wrong.items()}
-            numbers += [part[at] for at in kept]
-            tables.append(rows.take(pa.array(kept, pa.int64())) if wrong else rows)
-        rows = pa.concat_tables(tables) if tables else self._line_by_line([])[0]
-        return rows, numbers, reasons
-
-    def _split(
-        self, lines: Sequence[bytes], part: list[int]
-    ) -> Iterator[tuple[list[int], pa.Table, dict[int, str]]]:
-        """Read what can be read fast, and the few lines around each that cannot one by one.
-
-        Yields:
-            Positions of lines in their order, their rows, and place in both -> why it is no row.
-        """
-        pending, few = [part], _FEW_LINES
-        while pending:
-            part = pending.pop()
-            if len(part) <= few:
-                if part:
-                    # DuckDB's reader skips more kinds of space around an object than JSON has.
-                    texts = [lines[i].strip().decode() for i in part]
-                    yield (part, *self._line_by_line(texts))
-                continue
-            rows = self._fast([b"\n".join([lines[i] for i in part]) + b"\n"])
-            if not isinstance(rows, Refused) and len(rows) == len(part):
-                yield part, rows, {}
-                continue
-            at = (
-                rows.line if isinstance(rows, Refused) and rows.line is not None else len(part) // 2
-            )
-            at = min(max(at, 0), len(part) - 1)
-            first, last = max(at - few // 2, 0), at + max(few // 2, 1)
-            pending += [part[last:], part[first:last], part[:first]]
-            # The more lines need it, the less is gained by reading fast what lies between them.
-            few = min(few * 5 // 4 + 1, _MANY_LINES)
-
-    def _fields_of(self, lines: Sequence[bytes]) -> list[str]:
-        texts = pa.table({"text": pa.array(lines, pa.binary()).cast(pa.string())})
-        found = self._connection.execute(
-            "SELECT DISTINCT unnest(json_keys(text)) FROM texts "
-            "WHERE json_valid(text) AND json_type(text) = 'OBJECT'"
-        ).fetchall()
-        del texts
-        return [name for (name,) in found]
-
-    def _line_by_line(self, texts: Sequence[str]) -> tuple[pa.Table, dict[int, str]]:
-        """(a row a text, row -> why it is none)."""
-        found, wrong = read_line_by_line(self._connection, self._fields, texts, self._others)
-        rows = self._typed(found)
-        for i, reason in self._problems(rows) or ():
-            wrong.setdefault(i, reason)
-        return rows, wrong
+        bad = {number: (reason, plain.rest[number]) for number, reason in odd.wrong.items()}
+        repaired = np.intersect1d(numbers, odd.repaired)
+        return self._parsed(chunk, rows, numbers, bad, odd.blank, repaired)
 
     def _parsed(
         self,
         chunk: Chunk,
         fields: pa.Table,
         numbers: Positions,
-        bad: Mapping[int, tuple[str, bytes]],
-        filled: Positions | None = None,
+        bad: Mapping[int, tuple[str, bytes]] | None = None,
+        blank: Positions = _NOWHERE,
+        repaired: Positions = _NOWHERE,
     ) -> Parsed:
         """Put the landed columns before the fields.
 
         Args:
             numbers: for each row the position of its line in the chunk.
             bad: position of a line -> why it is no row, and its bytes.
-            filled: the positions of lines with content; None where all have.
+            blank: the positions of lines without content.
+            repaired: the positions of rows in which a lone surrogate was replaced.
         """
         pieces = chunk.pieces
         starts = np.cumsum([0, *(piece.lines for piece in pieces)])
-        index = np.searchsorted(starts, numbers, "right") - 1
-        blank = np.diff(starts)
-        blank -= (
-            blank
-            if filled is None
-            else np.bincount(
-                np.searchsorted(starts, filled, "right") - 1, minlength=len(chunk.pieces)
-            )[: len(chunk.pieces)]
-        )
+
+        def pieces_of(positions: Positions) -> Positions:
+            return np.searchsorted(starts, positions, "right") - 1
+
+        def by_piece(positions: Positions) -> tuple[int, ...]:
+            return tuple(np.bincount(pieces_of(positions), minlength=len(pieces)).tolist())
+
+        index = pieces_of(numbers)
         firsts = np.array([piece.first_line for piece in pieces], np.int64)
         hours = pa.array([piece.file.hour for piece in pieces], pa.timestamp("us", tz="UTC"))
         taken = pa.array(index)
@@ -271,21 +157,15 @@ class JsonLines:
         ]
         rows = pa.table(columns, schema=self._table.schema)
         bad_lines = []
-        for i, (reason, raw) in sorted(bad.items()):
-            at = int(np.searchsorted(starts, i, "right")) - 1
+        for i, (reason, raw) in sorted((bad or {}).items()):
+            at = int(pieces_of(np.array(i)))
             number = pieces[at].first_line + i - int(starts[at])
             bad_lines.append(BadLine(pieces[at], number, reason, raw[:RAW_BYTES], len(raw)))
-        return Parsed(pieces, rows, index, tuple(bad_lines), tuple(int(n) for n in blank))
+        mended = tuple({LONE_SURROGATE: n} if n else {} for n in by_piece(repaired))
+        return Parsed(pieces, rows, index, tuple(bad_lines), by_piece(blank), mended=mended)
 
-    def _typed(self, found: pa.Table) -> pa.Table:
-        """DuckDB's columns in the table's types."""
-        names = [c.name for c in self._fields] + ([self._others] if self._others else [])
-        return pa.table(
-            [found[name].cast(self._table.schema.field(name).type) for name in names], names=names
-        )
-
-    def _problems(self, rows: pa.Table) -> list[tuple[int, str]] | None:
-        """(row, reason) for what types alone do not tell; None where all is well."""
+    def _problems(self, rows: pa.Table) -> list[tuple[int, str]]:
+        """(row, reason) for what types alone do not tell."""
         found: list[tuple[int, str]] = []
         for column in self._fields:
             values = rows[column.name]
@@ -303,16 +183,7 @@ class JsonLines:
                 ).as_py():
                     outside = pc.or_(pc.less(values, first), pc.greater_equal(values, last))
                     found += _at(outside, f"{column.name}: expected a time, found none near ours")
-        return found or None
-
-
-def _keys(line: bytes) -> Iterable[str]:
-    """The fields of a line, if it is an object."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return ()
-    return value if isinstance(value, dict) else ()
+        return found
 
 
 @cache

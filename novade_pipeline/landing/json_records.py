@@ -10,6 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from novade_pipeline.json_text import (
+    LONE_SURROGATE,
+    InvalidConstant,
+    parse_float,
+    read_json,
+    repair_surrogates,
+)
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.records import (
     HEAD_CHARACTERS,
@@ -28,7 +35,8 @@ _COMMA = re.compile(r",(\s*[}\]])")
 # Where an object that cannot be read probably ends.
 _END = re.compile(r"\}(?=\s*,?\s*(?:[{[\]\dtfn-]|\Z))")
 _OVERLAP = 256
-_DECODER = json.JSONDecoder(strict=False)
+# `int` raises for NaN and Infinity; `read_json` says where they are.
+_DECODER = json.JSONDecoder(strict=False, parse_float=parse_float, parse_constant=int)
 _KINDS = {str: "a text", list: "an array", bool: "true or false", type(None): "null"}
 
 
@@ -77,7 +85,8 @@ def _next(source: "_Source", columns: Columns) -> Record | None:
     line = source.line
     value, text = source.value()
     if text:
-        return _record(line, value, text, columns)
+        value, kinds = _read(text) if "\\u" in text else (value, ())
+        return _record(line, value, text, columns, kinds)
     rest = source.up_to_the_end_of_an_object()
     if rest is None:
         return None
@@ -88,20 +97,38 @@ def _next(source: "_Source", columns: Columns) -> Record | None:
         )
         return Record(line, None, text, size, reason)
     escaped = _ESCAPE.sub(lambda m: m[0] if len(m[0]) > 1 else "\\\\", text)
-    for mended, kinds in (
+    for mended, mends in (
         (escaped, (BROKEN_ESCAPE,)),
         (_COMMA.sub(r"\1", text), (TRAILING_COMMA,)),
         (_COMMA.sub(r"\1", escaped), (BROKEN_ESCAPE, TRAILING_COMMA)),
     ):
         try:
-            value = json.loads(mended, strict=False)
+            value, kinds = _read(mended)
         except (ValueError, RecursionError):
             continue
-        return replace(_record(line, value, text, columns), mended=kinds)
-    return Record(line, None, text, size, "expected a JSON object, found it broken")
+        return _record(line, value, text, columns, (*mends, *kinds))
+    return Record(line, None, text, size, _why_not_json(text))
 
 
-def _record(line: int, value: Any, text: str, columns: Columns) -> Record:
+def _read(text: str) -> tuple[Any, tuple[str, ...]]:
+    """(the value, the kinds of repairs in its strings)."""
+    repaired, count = repair_surrogates(text)
+    return read_json(repaired, strict=False), (LONE_SURROGATE,) if count else ()
+
+
+def _why_not_json(text: str) -> str:
+    try:
+        read_json(text, strict=False)
+    except InvalidConstant as error:
+        return f"expected JSON, found at character {error.pos + 1} of the record: {error.msg}"
+    except (ValueError, RecursionError):
+        pass
+    return "expected a JSON object, found it broken"
+
+
+def _record(
+    line: int, value: Any, text: str, columns: Columns, mended: tuple[str, ...] = ()
+) -> Record:
     if not isinstance(value, dict):
         reason = f"expected an object, found {_KINDS.get(type(value), 'a number')}"
     elif len(text) > MAX_RECORD_BYTES:
@@ -111,7 +138,8 @@ def _record(line: int, value: Any, text: str, columns: Columns) -> Record:
     elif not any(str(item).strip() for item in value.values() if item is not None):
         return Record(line, None, text, len(text))
     else:
-        return Record(line, {columns.of(name): value[name] for name in value}, text, len(text))
+        values = {columns.of(name): value[name] for name in value}
+        return Record(line, values, text, len(text), mended=mended)
     return Record(line, None, text, len(text), reason)
 
 

@@ -32,7 +32,7 @@ from novade_pipeline.landing.ledger import (
 from novade_pipeline.landing.readers import NdjsonReader, damaged_files
 from novade_pipeline.landing.repeats import Repeats
 from novade_pipeline.landing.source import Source
-from novade_pipeline.landing.tables import MENDED, LedgerRow
+from novade_pipeline.landing.tables import LedgerRow
 from novade_pipeline.personal_data import PersonalDataPolicy, protect
 from novade_pipeline.storage import Store
 
@@ -209,8 +209,11 @@ class _Loading:
             counts = state.counts[piece.file.file]
             counts.lines += piece.lines
             counts.blank += blank
+            counts.trailing_bytes += piece.trailing_bytes
         for piece, completed in zip(parsed.pieces, parsed.completed, strict=False):
             state.counts[piece.file.file].repeated += completed
+        for piece, kinds in zip(parsed.pieces, parsed.mended, strict=False):
+            state.counts[piece.file.file].mended.update(kinds)
         for bad in parsed.bad:
             state.counts[bad.piece.file.file].quarantined += 1
         state.bad += parsed.bad
@@ -222,9 +225,6 @@ class _Loading:
         ):
             state.counts[piece.file.file].rows += rows
             state.counts[piece.file.file].repeated += of_it - rows
-        if MENDED in parsed.rows.schema.names:
-            for number, kinds in zip(parsed.index, parsed.rows[MENDED].to_pylist(), strict=True):
-                state.counts[parsed.pieces[number].file.file].mended.update(kinds)
         standing = parsed.rows if first is None else parsed.rows.filter(pa.array(first))
         kept = protect(standing, self.source.table.personal, self.policy)
         for name, erased in _missing(standing, kept).items():
@@ -298,6 +298,7 @@ class _Loading:
             blank=counts.blank,
             erased=counts.erased,
             mended=json.dumps(counts.mended, sort_keys=True) if counts.mended else None,
+            trailing_bytes=counts.trailing_bytes,
             refused=file.file in state.refused,
             parser_version=self.source.parser_version,
             personal_data=self.policy.fingerprint,

@@ -1,6 +1,7 @@
 """Records of Parquet: rows, of the known columns and all others, batch by batch."""
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -38,9 +39,9 @@ def parquet_records(landing: Store, file: LandedFile, columns: Columns) -> Itera
             _refuse(found, file, columns)
             line = 0
             for batch in found.iter_batches(_BATCH_ROWS):
-                for row in batch.to_pylist():
+                for row in _rows(batch):
                     line += 1
-                    yield _record(line, {columns.of(name): row[name] for name in row})
+                    yield _record(line, row, columns)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             # Parquet's own complaints are of no system call: the others are not the file's fault.
             if isinstance(error, OSError) and error.errno is not None:
@@ -63,14 +64,30 @@ def _refuse(found: Any, file: LandedFile, columns: Columns) -> None:
         )
 
 
-def _record(line: int, values: dict[str, Any]) -> Record:
-    text = json.dumps(values, ensure_ascii=False, default=str)
+def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
+    """The rows; None for a row with a string that is not UTF-8, which Parquet does not check."""
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError:
+        halves = (batch.slice(0, len(batch) // 2), batch.slice(len(batch) // 2))
+        return [None] if len(batch) == 1 else [row for half in halves for row in _rows(half)]
+
+
+def _record(line: int, row: dict[str, Any] | None, columns: Columns) -> Record:
+    if row is None:
+        return Record(line, None, "", 0, "expected UTF-8 text, found other bytes")
+    text = json.dumps(row, ensure_ascii=False, default=str)
     if len(text) > MAX_RECORD_BYTES:
         reason = (
             f"expected a record of at most {MAX_RECORD_BYTES >> 20} MiB, found {len(text):,} "
             "characters"
         )
         return Record(line, None, text, len(text), reason)
+    # Some programs write NaN for a missing number.
+    values = {
+        columns.of(name): None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in row.items()
+    }
     if not any(str(value).strip() for value in values.values() if value is not None):
         return Record(line, None, text, len(text))
     return Record(line, values, text, len(text))

@@ -1,10 +1,9 @@
 """Lines of JSON as most are: objects without space, of known fields whose values need no care.
 
-The first and fastest of the ways of `json_lines`. What it takes, it takes as the others would; all
-other lines it gives back.
+The first and fastest of the ways of `json_lines`. What it takes, it takes as the slower ones would;
+all other lines it gives back.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from novade_pipeline.lake.table import Column
 from novade_pipeline.landing.chunks import PADDING, Text
 from novade_pipeline.landing.compiled import scan
 from novade_pipeline.landing.compiled.steps import Integers
+from novade_pipeline.landing.other_fields import name_of, objects_of
 
 Number = TypeVar("Number", np.uint8, np.int32, np.int64)
 
@@ -38,14 +38,12 @@ class Plain:
     """What became of lines.
 
     Attributes:
-        rows: of the plain ones, in their order: the fields' columns.
-        extra: of the same, the extra fields, as JSON.
+        rows: of the plain ones, in their order: the fields' columns, and the one for others.
         numbers: for each row the number of its line, from 0.
         rest: number -> line, of those that are not plain.
     """
 
     rows: pa.Table
-    extra: pa.Table
     numbers: Integers
     rest: dict[int, bytes]
 
@@ -53,22 +51,32 @@ class Plain:
 class PlainLines:
     """Reads lines of the fields that it knows; one object serves one thread."""
 
-    def __init__(self, fields: Sequence[Column]) -> None:
+    def __init__(
+        self, fields: Sequence[Column], others: str | None = None, *, typed: bool = True
+    ) -> None:
         """Make room for the lines.
 
         Args:
             fields: the columns that a line has values for.
+            others: the column for the fields that are not among `fields`; None where none keeps
+                them.
+            typed: False to keep the values of columns that are not text as JSON, of whatever type,
+                and to require none.
         """
         self._fields = fields
+        self._others = others
+        self._typed = typed
         self.know([])
 
     def know(self, extra: Sequence[str]) -> None:
-        """Take these other fields from now on."""
-        types = [*(c.type for c in self._fields), *(pa.string() for _ in extra)]
-        self._schema = pa.schema(zip([*(c.name for c in self._fields), *extra], types, strict=True))
-        kinds = [scan.DOCUMENT if c.json else _KINDS[c.type] for c in self._fields]
-        kinds += [scan.DOCUMENT for _ in extra]
-        required = [*(c.required for c in self._fields), *(False for _ in extra)]
+        """Take these other fields from now on, in this order."""
+        types = [c.type if self._typed else pa.string() for c in self._fields]
+        names = [c.name for c in self._fields]
+        self._schema = pa.schema(
+            zip([*names, *extra], [*types, *(pa.string() for _ in extra)], strict=True)
+        )
+        kinds = [_kind(c, self._typed) for c in self._fields] + [scan.DOCUMENT for _ in extra]
+        required = [self._typed and c.required for c in self._fields] + [False for _ in extra]
         names = [*(c.source for c in self._fields), *extra]
         self._columns, self._found = _columns(kinds, required, names), _room(kinds)
 
@@ -92,8 +100,11 @@ class PlainLines:
             seen += rows + others
         table = pa.Table.from_batches(batches, self._schema)
         fields = len(self._fields)
-        extra = table.select(range(fields, table.num_columns))
-        return Plain(table.select(range(fields)), extra, np.concatenate(numbers), rest)
+        rows = table.select(range(fields))
+        if self._others is not None:
+            extra = table.select(range(fields, table.num_columns))
+            rows = rows.append_column(self._others, objects_of(extra, len(table)))
+        return Plain(rows, np.concatenate(numbers), rest)
 
     def _batch(self, text: Text, found: scan.Found, rows: int) -> pa.RecordBatch:
         """The rows that were found, in Arrow's memory."""
@@ -120,9 +131,20 @@ class PlainLines:
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
 
+def text_of(lines: Sequence[bytes]) -> tuple[Text, int]:
+    """Lines as `PlainLines` takes them: (each ended by a newline, then `PADDING`; their size)."""
+    text = bytearray(b"\n").join([*lines, bytes(PADDING)])
+    return np.frombuffer(text, np.uint8), len(text) - PADDING
+
+
+def _kind(column: Column, typed: bool) -> int:
+    is_document = column.json or not (typed or column.type == pa.string())
+    return scan.DOCUMENT if is_document else _KINDS[column.type]
+
+
 def _columns(kinds: Sequence[int], required: Sequence[bool], names: Sequence[str]) -> scan.Columns:
     stores = [_store(kind) for kind in kinds]
-    written = [json.dumps(name, ensure_ascii=False)[1:].encode() for name in names]
+    written = [name_of(name)[1:].encode() for name in names]
     return scan.Columns(
         kinds=np.array(kinds, np.int64),
         slots=np.array([stores[:n].count(store) for n, store in enumerate(stores)], np.int64),

@@ -4,7 +4,7 @@ A domain says what row a record becomes, or why it becomes none; numbering, quar
 account of every line are done here.
 """
 
-import json
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from novade_pipeline.json_text import write_json
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import Piece
 from novade_pipeline.landing.files import LandedFile
@@ -76,7 +77,8 @@ class RecordRows:
     def _read(self, landing: Store, file: LandedFile) -> Generator[Parsed]:
         joiner = self.joiner() if self.joiner else None
         batch = _Batch()
-        for record in read_records(landing, file, self.columns):
+        trailing: list[int] = []
+        for record in read_records(landing, file, self.columns, trailing.append):
             batch.records += 1
             if record.is_blank:
                 batch.blank += 1
@@ -89,7 +91,7 @@ class RecordRows:
                 batch = _Batch(batch.first + batch.records)
         if joiner is not None:
             batch.entries += joiner.rest()
-        yield self._parsed(file, batch)
+        yield self._parsed(file, batch, sum(trailing))
 
     def _take(self, record: Record, batch: "_Batch", joiner: Joiner | None) -> None:
         assert record.values is not None
@@ -115,10 +117,10 @@ class RecordRows:
             for name, value in values.items()
             if name not in self.columns.names and value not in (None, "")
         }
-        return json.dumps(others, ensure_ascii=False, default=str) if others else None
+        return write_json(others, (", ", ": ")) if others else None
 
-    def _parsed(self, file: LandedFile, batch: "_Batch") -> Parsed:
-        piece = Piece(file, 1, batch.records)
+    def _parsed(self, file: LandedFile, batch: "_Batch", trailing_bytes: int = 0) -> Parsed:
+        piece = Piece(file, 1, batch.records, trailing_bytes)
         entries, count = batch.entries, len(batch.entries)
         assert file.hour is not None
         landed = {
@@ -141,6 +143,7 @@ class RecordRows:
             bad,
             (batch.blank,),
             (batch.completed,),
+            (Counter(kind for entry in entries for kind in entry.row[MENDED]),),
         )
 
 

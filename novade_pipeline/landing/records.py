@@ -5,12 +5,12 @@ A file that cannot be trusted as a whole is a `DamagedFile`.
 """
 
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from novade_pipeline.landing.chunks import gunzipped
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
+from novade_pipeline.landing.gunzip import gunzipped
 from novade_pipeline.storage import Store
 
 MAX_RECORD_BYTES = 2**20
@@ -76,8 +76,16 @@ def format_of(name: str) -> str | None:
     return ending if ending in FORMATS and not is_zipped_parquet else None
 
 
-def read_records(landing: Store, file: LandedFile, columns: Columns) -> Iterator[Record]:
+def read_records(
+    landing: Store,
+    file: LandedFile,
+    columns: Columns,
+    on_trailing_bytes: Callable[[int], None] = lambda _: None,
+) -> Iterator[Record]:
     """The records of a file, blank and bad ones included.
+
+    Args:
+        on_trailing_bytes: called with how many bytes follow the file's gzip stream, if any do.
 
     Raises:
         DamagedFile: the file is empty, cut off, not of the format that its name says, or has not
@@ -90,7 +98,7 @@ def read_records(landing: Store, file: LandedFile, columns: Columns) -> Iterator
         case "csv":
             from novade_pipeline.landing.csv_records import csv_records
 
-            return csv_records(texts(landing, file), file, columns)
+            return csv_records(texts(landing, file, on_trailing_bytes), file, columns)
         case "parquet":
             from novade_pipeline.landing.parquet_records import parquet_records
 
@@ -98,18 +106,23 @@ def read_records(landing: Store, file: LandedFile, columns: Columns) -> Iterator
         case _:
             from novade_pipeline.landing.json_records import json_records
 
-            return json_records(texts(landing, file), file, columns)
+            return json_records(texts(landing, file, on_trailing_bytes), file, columns)
 
 
-def texts(landing: Store, file: LandedFile) -> Iterator[str]:
+def texts(
+    landing: Store, file: LandedFile, on_trailing_bytes: Callable[[int], None]
+) -> Iterator[str]:
     """The content as text, piece by piece; bytes that are not UTF-8 become lone surrogates.
+
+    Args:
+        on_trailing_bytes: as for `read_records`.
 
     Raises:
         DamagedFile: it is UTF-16, or its gzip is damaged or holds nothing.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     begun = False
-    for content in _contents(landing, file):
+    for content in _contents(landing, file, on_trailing_bytes):
         if not begun and content.startswith(_UTF16):
             raise DamagedFile(file, "expected UTF-8 text, found UTF-16; export it as UTF-8")
         text = decoder.decode(content)
@@ -133,9 +146,11 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def _contents(landing: Store, file: LandedFile) -> Iterator[bytes]:
+def _contents(
+    landing: Store, file: LandedFile, on_trailing_bytes: Callable[[int], None]
+) -> Iterator[bytes]:
     if file.name.lower().endswith(".gz"):
-        yield from gunzipped(landing, file)
+        yield from gunzipped(landing, file, _READ_BYTES, on_trailing_bytes)
         return
     with open_landed(landing, file) as stream:
         while content := stream.read(_READ_BYTES):

@@ -54,6 +54,9 @@ class LedgerRow(BaseModel):
         None, description="Lines of persons who were erased; null, as none, in rows of before."
     )
     mended: Json | None = Field(None, description="Kind of mend -> rows that were mended so.")
+    trailing_bytes: int | None = Field(
+        None, description="Bytes after its gzip stream, which are ignored; null in older rows."
+    )
     refused: bool = Field(description="The whole file is in quarantine.")
     parser_version: int = Field(description="The version of the code that read it.")
     personal_data: str = Field(description="The policy that its rows were written under.")

@@ -7,10 +7,12 @@ from novade_pipeline.landing.chunks import PADDING
 from novade_pipeline.landing.compiled.scan import count_lines
 from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline.landing.repeats import hashes_of
+from novade_pipeline.landing.strict_lines import strict_lines
 
 
 def compile_now() -> None:
     """Compile what reads lines."""
     PlainLines([]).read(np.zeros(PADDING, np.uint8), 0)
+    strict_lines([])
     count_lines(np.frombuffer(b"\n", np.uint8))
     hashes_of(pa.chunked_array([["key"]]))

@@ -271,7 +271,8 @@ def _holding(rows: pa.Table, name: str, owners: Owners, erased: Erased) -> Mask:
 def _names_of_line(raw: bytes, source: str, owners: Owners) -> Iterator[Name]:
     """The names that a refused line has in the fields that would have been columns."""
     try:
-        value = json.loads(raw)
+        # A number in a field for texts is a text of its digits.
+        value = json.loads(raw, parse_float=str)
     except (ValueError, RecursionError):
         return
     for (of_source, key), kind in owners.lines.items():

@@ -1,16 +1,18 @@
 """Rows of a table as Arrow, with columns, windows and versions chosen."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from novade_pipeline.lake.delta import replace_window
-from novade_pipeline.lake.read import newest, read, stream
+from novade_pipeline.lake.read import count_by, newest, read, stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
@@ -116,6 +118,30 @@ def test_only_the_rows_asked_for_are_read(
 def test_the_newest_data_time_is_told(lake: Store, new_store: NewStore) -> None:
     assert newest(lake, TABLE) == _hour(59)
     assert newest(new_store("empty"), TABLE) is None
+
+
+@pytest.mark.parametrize("column", ["day", "kind"])
+def test_rows_are_counted_by_a_column_that_the_lake_is_cut_by_and_by_any_other(
+    column: str, lake: Store
+) -> None:
+    rows = read(lake, TABLE, columns=[column])[column].to_pylist()
+    assert count_by(lake, TABLE, column) == Counter(map(str, rows))
+
+
+def test_rows_are_counted_within_windows(lake: Store) -> None:
+    windows = [Window(_hour(20), _hour(30))]
+    assert count_by(lake, TABLE, "day", windows) == {"2026-03-01": 4, "2026-03-02": 6}
+
+
+def test_a_table_that_was_never_written_has_no_rows_to_count(new_store: NewStore) -> None:
+    assert count_by(new_store("lake"), TABLE, "day") == {}
+
+
+def test_rows_of_a_table_that_is_cut_otherwise_are_counted(new_store: NewStore) -> None:
+    lake = new_store("lake")
+    rows = pa.table({"day": [START.date()] * 3, "hour": [START] * 3, "n": [1, 2, 3]})
+    write_deltalake(lake.table_url("some", "rows"), rows, storage_options=lake.options())
+    assert count_by(lake, TABLE, "day") == {"2026-03-01": 3}
 
 
 def test_no_more_rows_than_asked_for_are_read(lake: Store) -> None:

@@ -244,4 +244,4 @@ def hour() -> Callable[[int], datetime]:
 @pytest.fixture
 def plain(table: Table) -> PlainLines:
     """Reads plain lines of plays."""
-    return PlainLines(fields_of(table))
+    return PlainLines(fields_of(table), "other_fields")

@@ -1,7 +1,7 @@
 """Lines of plays, most of them odd, and what becomes of them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +30,14 @@ WORDS = ("true", "false", "null", '"true"', '"t"', '"yes"', "1", "0", "2", '"abc
 TEXTS = (
     *('""', '"abc"', '"null"', '"\\u0000"', '"\\ud800"', '"\\u00e9\\/"', '"\\ud83d\\ude00"'),
     *('"😀"', "1", "1.10", "1e400", "true", "null", "NaN", "{}", "[1, 2]", '{ "a" : 1.10 }'),
+    *("1e22", "12345678901234567890.5", "-0", "9" * 999, "9" * 1001, "0.10E+01", "[1.50]"),
+    *(
+        '"cut here \\ud83d"',
+        '"\\ude00"',
+        '"\\uDBFF\\uDFFF \\ud83d\\ud83d\\ude00"',
+        '"\\u12"',
+        '"\\u001F"',
+    ),
 )
 TIMES = (
     *(
@@ -49,6 +57,15 @@ DOCUMENTS = (
     *('{ "email" : {"b":[1,{"c":null}]} }', "[1,]", '{"a":1,}', '{"a":NaN}', '{"a":1e999}'),
     *('{"a":-0.0}', '{"a":1/*c*/}', '{"a":1E5}', '{"a":18446744073709551616}', '"\\u00e9\\/"'),
     *('{"a":1.10,"a":null}', '{"a":"' + "é" * 99 + '"}', "null", "1e400", "NaN", '"null"'),
+    *('{"price":NaN,"ratio":-Infinity}', '[[{"a":[nan]}]]', "[Infinity]", "-Infinity", "[-inf]"),
+    *(
+        '{"title":"cut here \\ud83d"}',
+        '{"\\udc00":["\\ud800",{"a\\ud800":1}]}',
+        '{"a":"\\\\ud83d"}',
+    ),
+    *('{"a":12345678901234567890.123}', '{"a":0.10e-05}', '{"\\u0007":"\\u0000\\u000a\\u001F"}'),
+    *("[" * 61 + "]" * 61, "[" * 799 + "1" + "]" * 799, "[" * 800 + "1" + "]" * 800),
+    *("[" + "7" * 1000 + "]", "[" + "7" * 1001 + "]", '{"a" :\t[ 1 ,{ } , [ ]\r] }'),
 )
 VALUES = tuple(dict.fromkeys((*NUMBERS, *WORDS, *TEXTS, *TIMES, *DOCUMENTS)))
 MOMENTS = st.datetimes(datetime(1899, 1, 1), datetime(2201, 1, 1))
@@ -66,7 +83,7 @@ NAMES = (
     *("UUID", "count", "$COUNT", "upload_hour", "file", "line", "other_fields", "extra", "Extra"),
     *("", "a/b", "a~b", 'a\\"b', "a'b", "a.b", "$.x", "0", "é", "É", "*", "\\n", "\\u0000", "/"),
     *("text", "json", "column0", "filename", "i", "null", "extra_1", "s\\u0000"),
-    *("\\ud800", "x\\udc00y", "\\ud83d\\ude00"),
+    *("\\ud800", "x\\udc00y", "\\ud83d\\ude00", "\\u001f", "\\ufffd"),
 )
 ODD_LINES = (
     *(b"", b" ", b"\t", b"\r", b" \r", b"\x0b", b"\x0c", b"\x00", b"\xef\xbb\xbf", b"\xc2\xa0"),
@@ -103,17 +120,32 @@ def padded(lines: bytes) -> Text:
 
 
 @contextmanager
-def nothing_is_plain() -> Iterator[None]:
-    """All lines are read as those are that are not plain."""
+def nothing_is_plain(*, but_to_cut: bool = True) -> Iterator[None]:
+    """All lines are read as those are that are not plain, even when they are written anew.
+
+    Args:
+        but_to_cut: their fields are still cut out by compiled code.
+    """
     read = PlainLines.read
 
     def give_back(self: PlainLines, text: Text, size: int) -> Plain:
+        if but_to_cut and not self._typed:
+            return read(self, text, size)
         rest = text[:size].tobytes().split(b"\n")[:-1]
         return replace(read(self, text, 0), rest=dict(enumerate(rest)))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PlainLines, "read", give_back)
         yield
+
+
+def every_line_is_cut_in_python() -> AbstractContextManager[None]:
+    """No line is read by compiled code, but to write it anew."""
+    return nothing_is_plain(but_to_cut=False)
+
+
+WAYS = (nullcontext, nothing_is_plain, every_line_is_cut_in_python)
+"""To read lines: all give the same."""
 
 
 def fields_of(table: Table) -> list[Any]:

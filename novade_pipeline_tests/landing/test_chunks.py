@@ -15,6 +15,11 @@ from novade_pipeline.landing.files import DamagedFile, LandedFile, list_files
 
 Shop = Any
 GOOD = gzip.compress(b"one\ntwo\n", mtime=0)
+MARK = b"\xef\xbb\xbf"
+MARKED = gzip.compress(MARK + b"one\ntwo\n", mtime=0)
+NUMBERED = [b"%d" % n for n in range(3000)]
+# An extra field, the name and a comment.
+FIELDS = b"\x1f\x8b\x08" + bytes([4 + 8 + 16]) + bytes(6) + b"\5\0extrafile.json\0comment\0"
 RANDOM = random.Random(7).randbytes(3 * 2**20)
 
 
@@ -55,6 +60,17 @@ CONTENTS = {
     "an empty member between": (GOOD + gzip.compress(b"") + GOOD, [b"one", b"two"] * 2),
     "zeros at the end": (GOOD + b"\0" * 700, [b"one", b"two"]),
     "zeros between members": (GOOD + b"\0" * 9 + GOOD, [b"one", b"two"] * 2),
+    "marks at the members": (MARKED + MARKED, [b"one", b"two"] * 2),
+    "a mark behind an empty member": (gzip.compress(b"") + MARKED, [b"one", b"two"]),
+    "a mark behind a line that is open": (gzip.compress(b"one") + MARKED, [b"one", b"one", b"two"]),
+    "a mark alone between members": (GOOD + gzip.compress(MARK) + GOOD, [b"one", b"two"] * 2),
+    "half a mark": (
+        GOOD + gzip.compress(MARK[:2]) + GOOD,
+        [b"one", b"two", MARK[:2] + b"one", b"two"],
+    ),
+    "a mark that is no member's first": (gzip.compress(b"one" + MARK), [b"one" + MARK]),
+    "headers with all fields": (FIELDS + GOOD[10:] + FIELDS + GOOD[10:], [b"one", b"two"] * 2),
+    "a member a line": (b"".join(gzip.compress(b"%d\n" % n) for n in range(3000)), NUMBERED),
 }
 
 
@@ -77,7 +93,13 @@ BAD = {
     "nothing at all": (b"", "gzip ends early"),
     "plain text": (b'{"uuid":"a"}\n', "not gzip"),
     "another compression": (zlib.compress(b"one\n"), "not gzip"),
-    "text behind it": (GOOD + b"and more than a header", "gzip is damaged"),
+    "another method behind it": (GOOD + b"\x1f\x8bgarbage and more", "gzip is damaged"),
+    "ends in the second magic number": (GOOD + b"\x1f", "gzip ends early"),
+    "ends behind the second magic number": (GOOD + b"\x1f\x8b", "gzip ends early"),
+    "ends in the second check sum": (GOOD + GOOD[:-1], "gzip ends early"),
+    "one byte": (b"\x1f", "gzip ends early"),
+    "zeros alone": (bytes(64), "not gzip"),
+    "zeros before it": (bytes(4) + GOOD, "not gzip"),
     "wrong check sum": (GOOD[:-8] + b"\1\2\3\4" + GOOD[-4:], "gzip is damaged"),
     "wrong length": (GOOD[:-4] + b"\7\0\0\0", "gzip is damaged"),
     "a flipped bit in a long file": (
@@ -96,6 +118,54 @@ def test_a_bad_file_is_refused_whole_with_its_reason(
     with pytest.raises(DamagedFile, match=reason) as raised:
         _read(shop)
     assert raised.value.file.name == shop.name(1)
+
+
+TRAILING = {
+    "none": (GOOD, 0),
+    "zeros": (GOOD + bytes(700), 0),
+    "text": (GOOD + b"and more than a header", 22),
+    "a newline": (GOOD + b"\n", 1),
+    "a boundary of a form": (GOOD + b"\r\n------WebKitFormBoundary--\r\n", 30),
+    "zeros and text": (GOOD + bytes(9) + b"abc", 3),
+    "the magic number's first byte and others": (GOOD + b"\x1fabc", 4),
+    "behind the second member": (GOOD + GOOD + b"text", 4),
+    "another stream behind text": (GOOD + b"text" + GOOD, 4 + len(GOOD)),
+    "more than is read at once": (GOOD + b"x" * 2**20, 2**20),
+}
+
+
+@pytest.mark.parametrize(("content", "size"), TRAILING.values(), ids=TRAILING)
+def test_bytes_behind_a_good_stream_are_counted_and_nothing_else(
+    content: bytes, size: int, shop: Shop
+) -> None:
+    shop.land(shop.name(0), b"first")
+    shop.put(shop.name(1), content)
+    shop.land(shop.name(2), b"last")
+    found = _read(shop)
+    by_zcat = _by_zcat(content)
+    assert [line for name, _, line in _lines(found) if name == shop.name(1)] == by_zcat
+    pieces = [piece for chunk in found for piece in chunk.pieces]
+    assert [piece.trailing_bytes for piece in pieces] == [0, size, 0]
+
+
+def _by_zcat(content: bytes) -> list[bytes]:
+    """The lines that `zcat` gives, which knows members by their first bytes alone."""
+    lines: list[bytes] = []
+    while content.startswith(GOOD):
+        content = content.removeprefix(GOOD)
+        lines += [b"one", b"two"]
+    return lines
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 10_000])
+def test_only_the_last_piece_of_a_file_says_what_follows_it(
+    chunk_bytes: int, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(chunks, "_TEXT_BYTES", 4)
+    shop.put(shop.name(0), gzip.compress(b"1\n2\n3\n4\n5\n") + b"text")
+    pieces = [piece for chunk in _read(shop) for piece in chunk.pieces]
+    assert [piece.trailing_bytes for piece in pieces] == [0] * (len(pieces) - 1) + [4]
 
 
 def test_all_damaged_files_are_named_at_once(shop: Shop) -> None:

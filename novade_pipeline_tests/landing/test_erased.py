@@ -9,6 +9,7 @@ import pytest
 
 from novade_pipeline.lake.tombstones import TombstoneBook
 from novade_pipeline.landing.accounts import Lines
+from novade_pipeline.landing.unrecorded import differences
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.persons.names import EMAIL, Name
 from novade_pipeline_tests.byte_search import files_with
@@ -38,6 +39,7 @@ def test_lines_of_erased_persons_are_counted_and_no_rows(shop: Shop) -> None:
     assert [row["line"] for row in shop.quarantine()] == [4]
     told = {name: row["erased"] for name, row in shop.ledger().items()}
     assert told == {shop.name(0): 3, shop.name(1): 0}
+    assert differences(shop.lake, shop.source) == []
     assert files_with(shop.lake, ADA) == []
 
 

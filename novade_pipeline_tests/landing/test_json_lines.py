@@ -2,18 +2,18 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from novade_pipeline.json_text import LONE_SURROGATE
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing import json_lines
+from novade_pipeline.landing.field_by_field import FieldByField
 from novade_pipeline.landing.json_lines import RAW_BYTES, JsonLines
 from novade_pipeline_tests.landing.lines import (
     FIRST,
@@ -22,6 +22,7 @@ from novade_pipeline_tests.landing.lines import (
     NAMES,
     ODD_LINES,
     VALUES,
+    WAYS,
     MakeChunk,
     an_object,
     nothing_is_plain,
@@ -46,6 +47,20 @@ def known() -> dict[bytes, Any]:
     return {}
 
 
+@contextmanager
+def nothing_is_read_field_by_field() -> Iterator[None]:
+    """Lines are plain, or are once they are written anew."""
+    read = FieldByField.read
+
+    def refuse(self: FieldByField, lines: list[bytes]) -> Any:
+        assert lines == []
+        return read(self, lines)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FieldByField, "read", refuse)
+        yield
+
+
 def alone(line: bytes, table: Table, chunk_of: MakeChunk) -> Any:
     """What becomes of a line that nothing stands beside, in a parser that has read nothing."""
     with closing(JsonLines(table)) as parser:
@@ -54,33 +69,25 @@ def alone(line: bytes, table: Table, chunk_of: MakeChunk) -> Any:
 
 @given(
     lines=st.lists(A_LINE, min_size=2, max_size=12),
-    few=st.sampled_from([2, 5, 128]),
-    way=st.sampled_from([nullcontext, nothing_is_plain]),
+    way=st.sampled_from(WAYS),
 )
-@example(lines=[GOOD + b"\x0c", b'{"uuid":1.}'], few=2, way=nothing_is_plain)
-@example(lines=[b'{"uuid":"b","s\\u0000":1}', GOOD, b"NaN"], few=128, way=nothing_is_plain)
-@example(lines=[b'{"uuid":"b","at":"99999-01-01"}', GOOD], few=128, way=nullcontext)
-@example(lines=[GOOD + GOOD, b""], few=128, way=nullcontext)
+@example(lines=[GOOD + b"\x0c", b'{"uuid":1.}'], way=nothing_is_plain)
+@example(lines=[b'{"uuid":"b","s\\u0000":1}', GOOD, b"NaN"], way=nothing_is_plain)
+@example(lines=[b'{"uuid":"b","at":"99999-01-01"}', GOOD], way=nullcontext)
+@example(lines=[GOOD + GOOD, b""], way=nullcontext)
 @example(
     lines=[b'{"other_fields":{"a":null}, "s\\u0000":"\\u00e9\\/", "uuid":"b"}', GOOD],
-    few=128,
     way=nullcontext,
 )
 @settings(max_examples=60)
 def test_what_becomes_of_a_line_never_depends_on_its_neighbours(
     lines: list[bytes],
-    few: int,
     way: Callable[[], AbstractContextManager[None]],
     table: Table,
     chunk_of: MakeChunk,
     known: dict[bytes, Any],
 ) -> None:
-    with (
-        way(),
-        pytest.MonkeyPatch.context() as patch,
-        closing(JsonLines(table)) as parser,
-    ):
-        patch.setattr(json_lines, "_FEW_LINES", few)
+    with way(), closing(JsonLines(table)) as parser:
         mixed = parser.parse(chunk_of(lines))
     found = outcomes(mixed)
     for number, line in enumerate(lines, 1):
@@ -95,28 +102,27 @@ def test_the_faster_ways_give_what_the_slow_way_gives(
     name: str, parser: JsonLines, chunk_of: MakeChunk
 ) -> None:
     lines = [an_object([(name, value)], ",") for value in FITTING[name]]
-    with nothing_is_plain():
-        slow = outcomes(parser.parse(chunk_of([*lines, b"{"])))
-        fast = [outcomes(parser.parse(chunk_of([line]))) for line in lines]
-    fastest = [outcomes(parser.parse(chunk_of([line]))) for line in lines]
-    for number, line in enumerate(lines):
-        assert fast[number]["file 0", 1] == slow["file 0", number + 1], line
-        assert fastest[number]["file 0", 1] == slow["file 0", number + 1], line
+    found = []
+    for way in WAYS:
+        with way():
+            together = outcomes(parser.parse(chunk_of([*lines, b"{"])))
+            found.append([together["file 0", number] for number in range(1, len(lines) + 1)])
+            found.append([outcomes(parser.parse(chunk_of([line])))["file 0", 1] for line in lines])
+    for line, of_line in zip(lines, zip(*found, strict=True), strict=True):
+        assert len(set(of_line)) == 1, line
 
 
 @pytest.mark.parametrize("uuid", ["é" * 50, "x" + "é" * 50])
-def test_a_refusal_that_quotes_half_a_character_is_a_refusal_like_any_other(
+def test_a_long_text_beside_an_unknown_field_is_whole(
     uuid: str, parser: JsonLines, chunk_of: MakeChunk
 ) -> None:
-    # DuckDB quotes the first bytes of a line that has an unknown field.
     line = f'{{"uuid":"{uuid}","new":1}}'.encode()
     parsed = parser.parse(chunk_of([GOOD, line]))
     assert parsed.rows["uuid"].to_pylist() == ["a", uuid]
 
 
 def test_a_good_chunk_is_read_the_fast_way(parser: JsonLines, chunk_of: MakeChunk) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JsonLines, "_slow", None)
+    with nothing_is_read_field_by_field():
         parser.parse(chunk_of([GOOD] * 9))
         parsed = parser.parse(chunk_of([GOOD, b"", GOOD], [GOOD]))
     assert parsed.rows["line"].to_pylist() == [1, 3, 1]
@@ -127,8 +133,7 @@ def test_a_good_chunk_is_read_the_fast_way(parser: JsonLines, chunk_of: MakeChun
 def test_a_time_to_the_microsecond_is_read_the_fast_way(
     rest: str, parser: JsonLines, chunk_of: MakeChunk
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JsonLines, "_slow", None)
+    with nothing_is_read_field_by_field():
         parsed = parser.parse(chunk_of([GOOD, f'{{"uuid":"a","at":"2026-03-01{rest}"}}'.encode()]))
     assert parsed.rows["at"][1].as_py() == datetime.fromisoformat(f"2026-03-01{rest}Z")
 
@@ -146,15 +151,33 @@ def test_odd_times_among_many_are_read_beside_them(parser: JsonLines, chunk_of: 
     assert parsed.rows["at"][2_998].as_py() == FIRST
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{ "uuid" : "a" , "$count" : 1 }',
+        '{"uuid":"\\u0061","user_id":"\\ud83d\\ude00","properties":{"\\u00e9":"\\/"}}',
+        '{"uuid":"a","user_id":1.10,"properties":[1.10,1e22,12345678901234567890]}',
+        '{"uuid":"a","user_id":"\\ud83d","properties":{"\\udc00":1}}',
+        '\ufeff{"uuid":"a"}',
+        '{"uuid":"a","share":0.00001,"$count":7}',
+    ],
+)
+def test_a_line_that_others_write_otherwise_is_read_the_fast_way(
+    line: str, parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    with nothing_is_read_field_by_field():
+        parsed = parser.parse(chunk_of([GOOD, line.encode()]))
+    assert parsed.rows["uuid"].to_pylist() == ["a", "a"]
+
+
 def test_an_unknown_field_is_learned_and_read_the_fast_way(
     parser: JsonLines, chunk_of: MakeChunk
 ) -> None:
     line = b'{"uuid":"a","new":{"b": 1.50}}'
     parser.parse(chunk_of([GOOD, line]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JsonLines, "_slow", None)
+    with nothing_is_read_field_by_field():
         parsed = parser.parse(chunk_of([GOOD, line]))
-    assert parsed.rows["other_fields"].to_pylist() == [None, '{"new":{"b":1.5}}']
+    assert parsed.rows["other_fields"].to_pylist() == [None, '{"new":{"b":1.50}}']
 
 
 def test_values_stand_in_their_columns(parser: JsonLines, chunk_of: MakeChunk) -> None:
@@ -183,11 +206,16 @@ REASONS = {
     b'{"uuid":"a","$count":"seven"}': "count: expected an integer, found a text",
     b'{"uuid":"a","$count":9223372036854775808}': "count: expected an integer, found a number",
     b'{"uuid":"a","$count":{}}': "count: expected an integer, found an object",
+    b'{"uuid":"a","$count":1.5}': "count: expected an integer, found a number",
+    b'{"uuid":"a","$count":true}': "count: expected an integer, found true or false",
     b'{"uuid":"a","share":[]}': "share: expected a number, found an array",
+    b'{"uuid":"a","share":1e400}': "share: expected a number, found one that is too large",
+    b'{"uuid":"a","share":"NaN"}': "share: expected a number, found a text",
     b'{"uuid":"a","paid":"perhaps"}': "paid: expected true or false, found a text",
     b'{"uuid":"a","at":"yesterday"}': "at: expected a time, found a text",
     b'{"uuid":"a","at":true}': "at: expected a time, found true or false",
-    b'{"uuid":"a","at":"infinity"}': "at: expected a time, found none near ours",
+    b'{"uuid":"a","at":"infinity"}': "at: expected a time, found a text",
+    b'{"uuid":"a","at":"epoch"}': "at: expected a time, found a text",
     b'{"uuid":"a","at":"99999-01-01"}': "at: expected a time, found none near ours",
     b'{"uuid":"a","at":"0001-01-01"}': "at: expected a time, found none near ours",
     b'{"uuid":null}': "uuid: expected a value, found none",
@@ -200,8 +228,18 @@ REASONS = {
     b"7": "expected a JSON object, found a number",
     b'{"uuid": "a", "x":': "expected JSON, found at character 19: Expecting value",
     b'{"uuid":"a\xff"}': "expected UTF-8, found another byte at position 11",
-    b'{"uuid":"\\ud800"}': "expected JSON, found something else",
-    b'{"uuid":"a","\\ud800":1}': "expected JSON, found something else",
+    b'{"uuid":"a","x":"\xed\xa0\x80"}': "expected UTF-8, found another byte at position 18",
+    b'{"uuid":"a","share":NaN}': "expected JSON, found at character 21: NaN is not a JSON value",
+    b'\xef\xbb\xbf{"uuid":"\xc3\xa9 NaN","x":{"y":[-Infinity]}}': (
+        "expected JSON, found at character 28: -Infinity is not a JSON value"
+    ),
+    b'{"uuid":"a","x":nan}': "expected JSON, found at character 17: Expecting value",
+    b'{"uuid":"a","x":' + b"[" * 800 + b"]" * 800 + b"}": (
+        "expected JSON, found at character 816: more than 800 levels"
+    ),
+    b'{"uuid":"a","x":[-' + b"1" * 1000 + b"]}": (
+        "expected JSON, found at character 18: a number of more than 1,000 characters"
+    ),
 }
 
 
@@ -261,15 +299,15 @@ def test_a_time_with_an_offset_is_that_moment(parser: JsonLines, chunk_of: MakeC
     assert [f"{at:%d %H:%M}" for at in found] == ["01 20:00", "02 03:30", "01 22:00"]
 
 
-@pytest.mark.parametrize("name", ["\\ud800", "x\\udc00y"])
+@pytest.mark.parametrize(("name", "read"), [("\\ud800", "\ufffd"), ("x\\udc00y", "x\ufffdy")])
 def test_half_a_pair_in_a_fields_name_stops_no_line_to_come(
-    name: str, parser: JsonLines, chunk_of: MakeChunk
+    name: str, read: str, parser: JsonLines, chunk_of: MakeChunk
 ) -> None:
     lines = [f'{{"uuid":"a","{name}":1}}'.encode(), b'{"uuid":"b","new":1}']
     for _ in range(2):
         parsed = parser.parse(chunk_of(lines))
-        assert [bad.reason for bad in parsed.bad] == ["expected JSON, found something else"]
-        assert parsed.rows["other_fields"].to_pylist() == ['{"new":1}']
+        assert parsed.bad == ()
+        assert parsed.rows["other_fields"].to_pylist() == [f'{{"{read}":1}}', '{"new":1}']
 
 
 def test_more_unknown_fields_than_a_template_holds_are_all_kept(
@@ -320,9 +358,86 @@ def test_a_few_bad_lines_among_many_are_found(parser: JsonLines, chunk_of: MakeC
     assert len(parsed.rows) == len(lines) - len(wrong)
 
 
-def test_the_spool_is_gone_after_closing(table: Table) -> None:
-    parser = JsonLines(table)
-    folder = Path(parser._reader._folder.name)
-    assert folder.is_dir()
-    parser.close()
-    assert not folder.exists()
+DIGITS = ("1.10", "1e22", "1E+2", "12345678901234567890.5", "98765432109876543210", "0.0", "-0")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("digits", DIGITS)
+def test_a_number_where_a_text_is_meant_keeps_its_digits(
+    digits: str,
+    way: Callable[[], AbstractContextManager[None]],
+    parser: JsonLines,
+    chunk_of: MakeChunk,
+) -> None:
+    line = f'{{"uuid":"a","user_id":{digits},"properties":{{"a":[{digits}]}},"extra":{digits}}}'
+    with way():
+        (row,) = parser.parse(chunk_of([line.encode()])).rows.to_pylist()
+    assert row["user_id"] == digits
+    assert row["properties"] == f'{{"a":[{digits}]}}'
+    assert row["other_fields"] == f'{{"extra":{digits}}}'
+
+
+HALVES = {
+    r"cut here \ud83d": "cut here \ufffd",
+    r"\uDE00 cut": "\ufffd cut",
+    r"\ud83d\ud83d\ude00": "\ufffd😀",
+    r"\ude00\ud83d": "\ufffd\ufffd",
+    r"\ud83dx\ude00": "\ufffdx\ufffd",
+    r"\ud83d\n\\": "\ufffd\n\\",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("written", "read"), HALVES.items())
+def test_half_a_surrogate_pair_is_replaced_wherever_it_stands_and_counted(
+    written: str,
+    read: str,
+    way: Callable[[], AbstractContextManager[None]],
+    parser: JsonLines,
+    chunk_of: MakeChunk,
+) -> None:
+    fields = (
+        f'"uuid":"{written}"',
+        f'"uuid":"a","user_id":"{written}"',
+        f'"uuid":"a","properties":{{"title":["{written}"]}}',
+        f'"uuid":"a","properties":{{"{written}":1}}',
+        f'"uuid":"a","{written}":1',
+        f'"uuid":"a","extra":"{written}"',
+    )
+    with way():
+        parsed = parser.parse(chunk_of([GOOD], [f"{{{line}}}".encode() for line in fields]))
+    assert parsed.bad == ()
+    assert parsed.mended == ({}, {LONE_SURROGATE: len(fields)})
+    rows = parsed.rows.to_pylist()[1:]
+    assert (rows[0]["uuid"], rows[1]["user_id"]) == (read, read)
+    documents = [json.loads(row["properties"] or row["other_fields"]) for row in rows[2:]]
+    assert documents == [{"title": [read]}, {read: 1}, {read: 1}, {"extra": read}]
+
+
+def test_what_only_looks_like_half_a_pair_is_left_alone(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    line = rb'{"uuid":"\\ud83d","user_id":"\ud83d\ude00","properties":"\\\\ud83d \ufffd"}'
+    parsed = parser.parse(chunk_of([line]))
+    (row,) = parsed.rows.to_pylist()
+    assert (row["uuid"], row["user_id"]) == ("\\ud83d", "😀")
+    assert json.loads(row["properties"]) == "\\\\ud83d \ufffd"
+    assert parsed.mended == ({},)
+
+
+def test_a_repaired_line_that_is_no_row_is_not_counted(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    parsed = parser.parse(
+        chunk_of([rb'{"uuid":null,"x":"\ud83d"}', rb'{"uuid":"\ud83d","uuid":1}'])
+    )
+    assert (len(parsed.bad), parsed.mended) == (2, ({},))
+
+
+def test_a_byte_order_mark_begins_a_line_like_any_other(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    mark = b"\xef\xbb\xbf"
+    parsed = parser.parse(chunk_of([GOOD, mark + GOOD, mark, mark + mark + b" " + GOOD, mark[:2]]))
+    assert parsed.rows["line"].to_pylist() == [1, 2, 4]
+    assert (parsed.blank, [bad.line for bad in parsed.bad]) == ((1,), [5])

@@ -15,6 +15,7 @@ from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline_tests.landing.lines import (
     MOMENTS,
     MakeChunk,
+    every_line_is_cut_in_python,
     fields_of,
     nothing_is_plain,
     outcomes,
@@ -69,8 +70,9 @@ def test_all_ways_read_the_same(
         if learned:
             parser.parse(chunk_of([b'{"uuid":"a","extra":1}']))
         fastest = outcomes(parser.parse(chunk_of(lines)))
-    with nothing_is_plain(), closing(JsonLines(table)) as parser:
-        assert outcomes(parser.parse(chunk_of(lines))) == fastest
+    for way in (nothing_is_plain, every_line_is_cut_in_python):
+        with way(), closing(JsonLines(table)) as parser:
+            assert outcomes(parser.parse(chunk_of(lines))) == fastest
 
 
 def test_lines_as_writers_write_them_are_plain(plain: PlainLines) -> None:
@@ -92,6 +94,7 @@ def test_lines_as_writers_write_them_are_plain(plain: PlainLines) -> None:
             "at": datetime(2026, 3, 1, 22, 0, 0, 7, UTC),
             "user_id": None,
             "properties": '{"a":[7,0.5,null,{},"\\n"]}',
+            "other_fields": None,
         }
     ]
 
@@ -108,7 +111,7 @@ def test_lines_that_are_not_plain_keep_their_numbers_and_bytes(plain: PlainLines
 def test_nothing_is_nothing(plain: PlainLines, table: Table) -> None:
     found = plain.read(padded(b""), 0)
     assert (len(found.rows), found.rest) == (0, {})
-    assert found.rows.column_names == [c.name for c in fields_of(table)]
+    assert found.rows.column_names == [*(c.name for c in fields_of(table)), "other_fields"]
 
 
 ODD = (
@@ -121,7 +124,7 @@ ODD = (
         b'{"uuid":"a"}{',
         b'{"uuid":"a",}',
     ),
-    *(b'{ "uuid":"a"}', b'{"uuid" :"a"}', b'{"uuid":"a" }', b'{"uuid":"a"}\r', b'{"uuid":1}'),
+    *(b'{ "uuid":"a"}', b'{"uuid" :"a"}', b'{"uuid":"a" }', b'{"uuid":"a"}\r', b'{"uuid":01}'),
     *(b'{"uuid":null}', b'{"uuid":""}', b'{"$count":1}', b'{"uuid":"a","uuid":"b"}'),
     *(b'{"uuid":"a","new":1}', b'{"uuid":"a","Uuid":1}', b'{"uuid":"a","uuids":1}'),
     *(b'{"uuid":"a","user_i":"b"}', b'{"uuid":"a","":1}', b'{"uuid":"a""user_id":"b"}'),
@@ -167,9 +170,21 @@ def test_fields_that_are_learned_are_plain(plain: PlainLines) -> None:
     line = json.dumps({"uuid": "a", **told}, ensure_ascii=False, separators=(",", ":")).encode()
     found = read(plain, line, b'{"uuid":"b","n":null,"na":{"x":1}}', b'{"uuid":"c","nam":1}')
     assert list(found.rest) == [2]
-    assert found.extra.to_pylist() == [
-        {name: str(n) for name, n in told.items()},
-        dict.fromkeys(NAMES) | {"na": '{"x":1}'},
+    first, second = found.rows["other_fields"].to_pylist()
+    assert json.loads(first) == told
+    assert second == '{"na":{"x":1}}'
+
+
+def test_where_types_are_left_open_values_are_kept_as_they_are_written(table: Table) -> None:
+    found = read(
+        PlainLines(fields_of(table), typed=False),
+        b'{"uuid":"a","$count":1.50,"share":"7","paid":[1],"at":"now","user_id":{"a":1}}',
+        b'{"uuid":null,"$count":null,"user_id":1e22,"properties":"x"}',
+    )
+    assert found.rows.to_pylist() == [
+        {"uuid": "a", "count": "1.50", "share": '"7"', "paid": "[1]", "at": '"now"'}
+        | {"user_id": '{"a":1}', "properties": None},
+        dict.fromkeys(found.rows.column_names) | {"user_id": "1e22", "properties": '"x"'},
     ]
 
 

@@ -162,6 +162,78 @@ def test_a_broken_object_costs_itself_only(landing: Landing) -> None:
     ]
 
 
+def test_half_a_surrogate_pair_is_repaired_and_says_so(landing: Landing) -> None:
+    content = rb"""[{"id": 1, "title": "cut \ud83d"}, {"\ude00": ["\ud83d\ude00"], "title": "b"},
+{"title": "both \ud83d\x41",}]"""
+    found = landing.read("a.json", content)
+    assert [r.values for r in found] == [
+        {"id": 1, "title": "cut \ufffd"},
+        {"\ufffd": ["😀"], "title": "b"},
+        {"title": "both \ufffd\\x41"},
+    ]
+    assert [r.mended for r in found] == [
+        ("lone_surrogate",),
+        ("lone_surrogate",),
+        ("broken_escape", "trailing_comma", "lone_surrogate"),
+    ]
+
+
+def test_what_json_does_not_have_costs_its_record_and_has_its_place(landing: Landing) -> None:
+    content = b'{"title": "a", "x": NaN}\n{"title": "b"}\n{"title": "NaN", "x": [-Infinity],}\n'
+    found = landing.told("a.jsonl", content)
+    place = "expected JSON, found at character {} of the record: {} is not a JSON value"
+    assert found == [
+        (1, place.format(21, "NaN")),
+        (2, {"title": "b"}),
+        (3, place.format(24, "-Infinity")),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_numbers_keep_their_digits_where_texts_are_meant(name: str, landing: Landing) -> None:
+    content = b'{"id": 1.10, "title": 12345678901234567890.5}\n{"id": 1e22, "title": 1}'
+    found = [r.values or {} for r in landing.read(name, content)]
+    assert [(str(v["id"]), str(v["title"])) for v in found] == [
+        ("1.10", "12345678901234567890.5"),
+        ("1e22", "1"),
+    ]
+
+
+def test_a_float_of_parquet_that_is_no_number_is_no_value(landing: Landing) -> None:
+    table = pa.table({"title": ["a", "b"], "id": [float("nan"), 1.5]})
+    found = [r.values for r in landing.read("a.parquet", _parquet(table))]
+    assert found == [{"title": "a", "id": None}, {"title": "b", "id": 1.5}]
+
+
+def test_a_text_of_parquet_that_is_not_utf_8_costs_its_record_only(landing: Landing) -> None:
+    texts = [b"a", b"\xed\xa0\xbd", b"c", b"\xff", b"\xc3\xa9"]
+    table = pa.table({"title": pa.array(texts, pa.binary()).view(pa.string())})
+    assert landing.told("a.parquet", _parquet(table)) == [
+        (1, {"title": "a"}),
+        (2, "expected UTF-8 text, found other bytes"),
+        (3, {"title": "c"}),
+        (4, "expected UTF-8 text, found other bytes"),
+        (5, {"title": "é"}),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.json.gz"])
+def test_bytes_behind_the_gzip_stream_of_records_are_counted(name: str, landing: Landing) -> None:
+    text = b"title\na\n" if "csv" in name else b'[{"title": "a"}]'
+    (landing.root / name).write_bytes(gzip.compress(text) + b"--boundary--")
+    (entry,) = landing.store.entries()
+    file = LandedFile(name, entry.etag, entry.size, datetime(2026, 1, 1, tzinfo=UTC), None)
+    counted: list[int] = []
+    found = list(read_records(landing.store, file, COLUMNS, counted.append))
+    assert ([r.values for r in found], counted) == ([{"title": "a"}], [12])
+
+
+def test_a_mark_at_the_second_member_is_none_of_a_record(landing: Landing) -> None:
+    mark = b"\xef\xbb\xbf"
+    members = [gzip.compress(mark + text) for text in (b"title\na\n", b"b\n")]
+    assert landing.told("a.csv.gz", b"".join(members)) == [(2, {"title": "a"}), (3, {"title": "b"})]
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [

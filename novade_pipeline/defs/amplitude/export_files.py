@@ -42,6 +42,7 @@ EVENTS = Source(
     quarantine=tables.QUARANTINE,
     hour_of=events_hour,
     naming="187520_2018-11-05_9#0.json.gz",
+    parser_version=2,
 )
 MERGED_IDS = Source(
     name="merged_ids",
@@ -51,4 +52,5 @@ MERGED_IDS = Source(
     quarantine=tables.QUARANTINE,
     hour_of=merged_ids_hour,
     naming="-9187_2018-11-05_9.json.gz",
+    parser_version=2,
 )

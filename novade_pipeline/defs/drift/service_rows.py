@@ -3,12 +3,11 @@
 What the service nests is laid out flat; what is free in its form becomes a JSON document.
 """
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from novade_pipeline.api.items import kind_of, row_of
+from novade_pipeline.api.items import kind_of, row_of, why_not_json
 from novade_pipeline.defs.drift.tables import (
     ACCOUNTS,
     CONTACTS,
@@ -16,6 +15,7 @@ from novade_pipeline.defs.drift.tables import (
     MESSAGES,
     USERS,
 )
+from novade_pipeline.json_text import write_json
 from novade_pipeline.lake.table import Table
 
 Item = dict[str, Any]
@@ -29,6 +29,8 @@ def drift_row(table: Table, item: Any, now: datetime) -> dict[str, Any] | str:
     """The item as the table's row, or the reason why it is none, without its values."""
     if not isinstance(item, dict):
         return f"expected an object, found {kind_of(item)}"
+    if reason := why_not_json(item):
+        return reason
     try:
         laid_out = _LAID_OUT[table.name](item)
     except _Unlike as unlike:
@@ -108,4 +110,4 @@ def _object(item: Item, name: str) -> Item:
 
 
 def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return None if value is None else write_json(value)

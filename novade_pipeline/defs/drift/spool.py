@@ -6,7 +6,6 @@ policy lets them be. What is read again takes the place of what was read of the 
 
 import gzip
 import hashlib
-import json
 import shutil
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import pyarrow as pa
 from novade_pipeline.defs.drift.reading import Item, Told
 from novade_pipeline.defs.drift.tables import READ
 from novade_pipeline.defs.drift.writing import PLACE
+from novade_pipeline.json_text import write_json
 from novade_pipeline.lake.query import identifier, literal, prepare, scan
 from novade_pipeline.lake.table import Table
 from novade_pipeline.personal_data import Personal, PersonalDataPolicy, protect
@@ -224,12 +224,12 @@ class Spool:
     def _line(self, table: Table, item: Item) -> str | None:
         """The item as one line of JSON; nothing where nobody knows what of it is personal."""
         if self._policy.mode == "keep":
-            return json.dumps(item.told, separators=(",", ":"))
+            return write_json(item.told)
         if item.row is None:
             return None
         known = {*_KNOWN[table.name], *(column.source for column in table.columns)}
         kept = {name: value for name, value in item.told.items() if name in known}
-        return json.dumps(kept, separators=(",", ":"))
+        return write_json(kept)
 
     def _each_once(self, table: Table) -> str:
         key = identifier(table.key[0])

@@ -1,7 +1,7 @@
 """Values of JSON where they need no care: each function says where one ends, or -1.
 
-What is taken means the same to every reader, and is written as DuckDB would write it. What comes
-behind a line's end is never taken: a newline is part of no value.
+What is taken means the same to every reader. What comes behind a line's end is never taken: a
+newline is part of no value.
 """
 
 import numpy as np
@@ -19,13 +19,17 @@ from novade_pipeline.landing.compiled.steps import (
 
 NO_TIME = -(2**63)
 
-_COMMA, _COLON, _MINUS, _POINT = (ord(c) for c in ",:-.")
+MAX_NUMBER_CHARACTERS = 1000
+"""Python parses no integer of more than 4,300 digits, and other parsers stop sooner."""
+MINUS = ord("-")
+
+_COMMA, _COLON, _PLUS, _POINT = (ord(c) for c in ",:+.")
 _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = (ord(c) for c in "{}[]")
 _ZERO, _NINE, _SMALL_E, _LARGE_E, _T = (ord(c) for c in "09eET")
 _B, _F, _N, _R, _SMALL_T = (ord(c) for c in "bfnrt")
 _NULL, _TRUE, _FALSE = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false"))
 _NOT_ASCII = 0x80
-# More digits may stand for a number that has a shorter name, and need not fit.
+# More digits need not fit, and the nearest number to them takes more than one division to find.
 _MOST_DIGITS, _MOST_DECIMAL_DIGITS = 18, 15
 _MOST_DEPTH = 60
 # Far from the bounds of `json_lines`.
@@ -34,7 +38,7 @@ _SHORTEST_TIME, _LONGEST_TIME = len("2019-11-12 14:43:52"), len("2019-11-12 14:4
 
 
 @part
-def _character(text: Bytes, at: int) -> int:
+def character(text: Bytes, at: int) -> int:
     """How many bytes the UTF-8 character beyond ASCII has; 0 where it is none."""
     first, second, third = byte_at(text, at), byte_at(text, at + 1), byte_at(text, at + 2)
     if first < 0xC2 or first > 0xF4 or second & 0xC0 != 0x80:
@@ -71,7 +75,7 @@ def read_text(text: Bytes, at: int) -> tuple[int, int]:
             escaped += 1
             at += 2
         else:
-            size = _character(text, at) if byte >= _NOT_ASCII else 0
+            size = character(text, at) if byte >= _NOT_ASCII else 0
             if size == 0:
                 return -1, 0
             at += size
@@ -79,11 +83,8 @@ def read_text(text: Bytes, at: int) -> tuple[int, int]:
 
 @part
 def read_number(text: Bytes, at: int) -> tuple[int, int, int]:
-    """(where the number ends that begins here, its digits, how many of them are decimals).
-
-    A fraction of 15 digits at most that is written in the shortest way is written so by everybody.
-    """
-    negative = byte_at(text, at) == _MINUS
+    """(where the number ends that begins here, its digits, how many of them are decimals)."""
+    negative = byte_at(text, at) == MINUS
     at += negative
     first = at
     digits = 0
@@ -100,13 +101,38 @@ def read_number(text: Bytes, at: int) -> tuple[int, int, int]:
             digits = digits * 10 + int(byte_at(text, at) - _ZERO)
             at += 1
             decimals += 1
-        tiny = decimals > 3 and digits < 10 ** (decimals - 3)
-        padded = decimals > 1 and byte_at(text, at - 1) == _ZERO
-        if decimals == 0 or whole + decimals > _MOST_DECIMAL_DIGITS or tiny or padded:
+        if decimals == 0 or whole + decimals > _MOST_DECIMAL_DIGITS:
             return -1, 0, 0
     if byte_at(text, at) == _SMALL_E or byte_at(text, at) == _LARGE_E or (negative and digits == 0):
         return -1, 0, 0
     return at, -digits if negative else digits, decimals
+
+
+@part
+def skip_number(text: Bytes, at: int) -> int:
+    """Where a number of JSON ends, however it is written."""
+    begin = at
+    at += byte_at(text, at) == MINUS
+    first = at
+    at = _digits(text, at)
+    if at < 0 or (byte_at(text, first) == _ZERO and at > first + 1):
+        return -1
+    if byte_at(text, at) == _POINT:
+        at = _digits(text, at + 1)
+    if at >= 0 and (byte_at(text, at) == _SMALL_E or byte_at(text, at) == _LARGE_E):
+        at += 1
+        at += byte_at(text, at) == MINUS or byte_at(text, at) == _PLUS
+        at = _digits(text, at)
+    return at if at - begin <= MAX_NUMBER_CHARACTERS else -1
+
+
+@part
+def _digits(text: Bytes, at: int) -> int:
+    """Where the digits end, one at least, that begin here."""
+    first = at
+    while _ZERO <= byte_at(text, at) <= _NINE:
+        at += 1
+    return at if at > first else -1
 
 
 @part
@@ -116,9 +142,6 @@ def _word(text: Bytes, at: int, word: Bytes) -> int:
         if byte_at(text, at + k) != word[k]:
             return -1
     return at + len(word)
-
-
-_NULL, _TRUE, _FALSE = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false"))
 
 
 @part
@@ -131,6 +154,12 @@ def read_null(text: Bytes, at: int) -> int:
 def read_flag(text: Bytes, at: int) -> int:
     """Where true or false ends."""
     return max(_word(text, at, _TRUE), _word(text, at, _FALSE))
+
+
+@part
+def skip_word(text: Bytes, at: int) -> int:
+    """Where null, true or false ends."""
+    return max(read_null(text, at), read_flag(text, at))
 
 
 @part
@@ -166,10 +195,10 @@ def read_document(text: Bytes, at: int) -> int:
         elif byte == QUOTE:
             at, _ = read_text(text, at + 1)
             at += at >= 0
-        elif byte == _MINUS or _ZERO <= byte <= _NINE:
-            at, _, _ = read_number(text, at)
+        elif byte == MINUS or _ZERO <= byte <= _NINE:
+            at = skip_number(text, at)
         else:
-            at = max(read_null(text, at), read_flag(text, at))
+            at = skip_word(text, at)
         if at < 0:
             return -1
         while depth > 0 and byte_at(text, at) == (_CLOSE if objects & 1 else _CLOSE_LIST):
@@ -201,7 +230,7 @@ def read_time(text: Bytes, at: int, end: int) -> int:
     size = end - at
     if size < _SHORTEST_TIME or size > _LONGEST_TIME or size == _SHORTEST_TIME + 1:
         return NO_TIME
-    if byte_at(text, at + 4) != _MINUS or byte_at(text, at + 7) != _MINUS:
+    if byte_at(text, at + 4) != MINUS or byte_at(text, at + 7) != MINUS:
         return NO_TIME
     if byte_at(text, at + 13) != _COLON or byte_at(text, at + 16) != _COLON:
         return NO_TIME

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from novade_pipeline.definitions import tables
+from novade_pipeline.defs.amplitude.assets import SOURCES
 from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, QUARANTINE
 from novade_pipeline.defs.drift import tables as drift
 from novade_pipeline.defs.erasure.commands import graph_of
@@ -26,6 +27,7 @@ from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.tombstones import TOMBSTONES
+from novade_pipeline.landing.unrecorded import differences
 from novade_pipeline.personal_data import protect
 from novade_pipeline.running import run_graph
 from novade_pipeline.sandbox import amplitude_exports
@@ -245,6 +247,7 @@ def test_every_line_is_still_accounted_for(world: World) -> None:
         erased += row["erased"]
     gone = sum(row["uuid"] in world.uuids for row in world.before)
     assert erased == gone + 1
+    assert [d for source in SOURCES for d in differences(lake, source)] == []
 
 
 def test_the_marts_are_what_the_tables_say(world: World) -> None:

@@ -10,10 +10,10 @@ from types import ModuleType
 import pytest
 
 from novade_pipeline.landing.chunks import PADDING
-from novade_pipeline.landing.compiled import hashes, scan
+from novade_pipeline.landing.compiled import hashes, rewrite, scan
 
 
-@pytest.mark.parametrize("module", [scan, hashes])
+@pytest.mark.parametrize("module", [scan, hashes, rewrite])
 def test_what_is_kept_compiled_is_of_these_sources(module: ModuleType) -> None:
     folder = Path(scan.__file__).parent
     read = b"".join((folder / name).read_bytes() for name in ("steps.py", "values.py"))
