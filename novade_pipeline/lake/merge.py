@@ -248,6 +248,8 @@ def _rewrite(
 def _widened(draft: Draft, rows: pa.Table, old: pa.Table | None) -> pa.Table:
     """The rows in the lake's columns: what the code does not declare stays as it was."""
     columns: list[Any] = list(rows.columns)
+    declared = list(draft.columns)[: len(columns)]
+    columns = [c.cast(f.type) for c, f in zip(columns, declared, strict=True)]
     for field in list(draft.columns)[len(columns) :]:
         columns.append(pa.nulls(len(rows), field.type) if old is None else old[field.name])
     return pa.table(columns, schema=draft.columns)
