@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -72,7 +73,7 @@ def rows_of_csv(fields: Fields, text: bytes, header: bytes) -> Rows:
     except (pa.ArrowInvalid, KeyError):
         found = None
     if found is not None and not _lacks_required(fields, found):
-        arrays = {one.column: found[one.field] for one in fields.read}
+        arrays = {one.column: _as_read(one, found[one.field]) for one in fields.read}
         return _batch(fields, arrays), []
     try:
         as_text = _csv(text, names, dict.fromkeys(wanted, pa.string()), wanted)
@@ -116,12 +117,43 @@ def value_of(kind: Kind, told: Any) -> Any:
             return _parsed(lambda: _time(told), "a time as 2024-05-01T12:30:00.000Z")
 
 
+def text_of(field_kind: Kind, value: Any) -> str | None:
+    """A value of a field for a column of text, the same whichever API it was read from.
+
+    REST and the Bulk API 2.0 write times differently (`+0000`, `Z`), and JSON's numbers lose the
+    form in which they were written; from ten million on that has an exponent.
+
+    Args:
+        field_kind: what the describe says that the field holds.
+        value: as it was read.
+    """
+    try:
+        parsed = value_of(field_kind, value)
+    except ValueError:
+        parsed = None
+    if field_kind == "number" and parsed is not None:
+        return f"{Decimal(str(parsed)):f}"
+    if field_kind == "time" and parsed is not None:
+        return f"{parsed:%Y-%m-%dT%H:%M:%S}.{parsed.microsecond // 1000:03}Z"
+    text: str | None = value_of("text", value)
+    return text
+
+
+def _as_read(one: Read, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of CSV; what is no text in the organisation is text as REST's is."""
+    if one.kind != "text" or one.told not in ("number", "time"):
+        return column
+    return pa.chunked_array(
+        [[text_of(one.told, value) for value in column.to_pylist()]], pa.string()
+    )
+
+
 def _row(read: tuple[Read, ...], record: Mapping[str, Any], required: set[str]) -> list[Any] | str:
     row = []
     for one in read:
         told = record.get(one.field)
         try:
-            value = value_of(one.kind, told)
+            value = text_of(one.told, told) if one.kind == "text" else value_of(one.kind, told)
         except ValueError as error:
             return f"{one.field}: {error}, found {_kind(told)}"
         if value is None and one.column in required:
