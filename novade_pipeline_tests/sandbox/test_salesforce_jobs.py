@@ -65,6 +65,38 @@ def test_values_are_told_as_csv_tells_them(client: Client) -> None:
     assert "\n" in told["Description"]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0"),
+        (100.0, "100.0"),
+        (0.001, "0.001"),
+        (0.0005, "5.0E-4"),
+        (1_234_567.0, "1234567.0"),
+        (9_999_999.99, "9999999.99"),
+        (10_000_000.0, "1.0E7"),
+        (-12_345_678.0, "-1.2345678E7"),
+        (99_213_206.5, "9.92132065E7"),
+        (16_147_805_824_397.0, "1.6147805824397E13"),
+    ],
+)
+def test_a_number_is_written_as_java_writes_a_double_by_both_apis(
+    value: float, text: str, own: Client
+) -> None:
+    one = own.api.org.insert("Account", {"Name": "Aster", "AnnualRevenue": value})
+    soql = f"SELECT AnnualRevenue FROM Account WHERE Id = '{one}'"
+    assert own.bulk(soql) == [{"AnnualRevenue": text}]
+    answer = own.get("/query", q=soql)
+    assert f'"AnnualRevenue":{text}}}' in answer.text
+    assert answer.json()["records"][0]["AnnualRevenue"] == value
+
+
+def test_a_whole_number_is_no_double(own: Client) -> None:
+    one = own.api.org.insert("Account", {"Name": "Aster", "NumberOfEmployees": 25_000_000})
+    soql = f"SELECT NumberOfEmployees FROM Account WHERE Id = '{one}'"
+    assert own.bulk(soql) == [{"NumberOfEmployees": "25000000"}]
+
+
 def test_a_job_may_ask_for_other_delimiters_and_line_ends(client: Client) -> None:
     soql = "SELECT Id, Name FROM Product2"
     job = client.job(soql, columnDelimiter="PIPE", lineEnding="CRLF")

@@ -1,12 +1,23 @@
 """What every part of the Salesforce sandbox answers alike: errors, and bodies that break off."""
 
 import logging
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from novade_pipeline.sandbox.salesforce.wire import json_text
+
 _NOT_COMPLETED = "without completing response"
+
+
+class Json(JSONResponse):
+    """A body of JSON, its numbers as Salesforce writes them."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json_text(content)
 
 
 def error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -5,11 +5,11 @@ from itertools import count
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from novade_pipeline.sandbox.salesforce.mischief import Mischief
 from novade_pipeline.sandbox.salesforce.org import Organisation
-from novade_pipeline.sandbox.salesforce.responses import error, not_found
+from novade_pipeline.sandbox.salesforce.responses import Json, error, not_found
 from novade_pipeline.sandbox.salesforce.soql import Query, aggregated, find
 from novade_pipeline.sandbox.salesforce.soql_parser import SoqlError, parsed
 from novade_pipeline.sandbox.salesforce.tables import Found
@@ -45,7 +45,7 @@ class RestAnswers:
         """All objects that the user may see."""
         version = request.path_params["version"]
         seen = [one.summary(version) for one in self._org.seen_objects()]
-        return JSONResponse({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": seen})
+        return Json({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": seen})
 
     def describe(self, request: Request, body: bytes) -> Response:
         """The fields of an object that the user may see."""
@@ -53,7 +53,7 @@ class RestAnswers:
         if found is None:
             return not_found()
         hidden = self._org.hidden_fields(found.name)
-        return JSONResponse(found.described(request.path_params["version"], hidden))
+        return Json(found.described(request.path_params["version"], hidden))
 
     def blob(self, request: Request, body: bytes) -> Response:
         """The bytes of a base64 field, of which a query tells the place only."""
@@ -90,11 +90,11 @@ class RestAnswers:
             return error(400, refused.code, str(refused))
         found = find(self._org, query, bin_too=bin_too)
         if query.counts_only:
-            return JSONResponse({"totalSize": len(found), "done": True, "records": []})
+            return Json({"totalSize": len(found), "done": True, "records": []})
         if query.aggregates:
             values = {name: json_value(value) for name, value in aggregated(query, found).items()}
             told = {"attributes": {"type": "AggregateResult"}, **values}
-            return JSONResponse({"totalSize": 1, "done": True, "records": [told]})
+            return Json({"totalSize": 1, "done": True, "records": [told]})
         cursor = _Cursor(f"01g5g00000{next(self._numbers):08}", query, found, bin_too)
         if len(found) > self._batch_size:
             self._cursors[cursor.name] = cursor
@@ -120,4 +120,4 @@ class RestAnswers:
             kind = "queryAll" if cursor.bin_too else "query"
             answer["nextRecordsUrl"] = f"/services/data/v{version}/{kind}/{cursor.name}-{end}"
         self._mischief.after_a_page_of(of.name)
-        return JSONResponse({**answer, "records": told})
+        return Json({**answer, "records": told})
