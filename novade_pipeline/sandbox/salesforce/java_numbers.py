@@ -13,7 +13,7 @@ _PLAIN_FROM, _EXPONENT_FROM = 0.001, 10_000_000
 
 def has_exponent(value: float | Decimal) -> bool:
     """Whether Java writes a number with an exponent."""
-    return value != 0 and not _PLAIN_FROM <= abs(value) < _EXPONENT_FROM
+    return value != 0 and not _PLAIN_FROM <= abs(float(value)) < _EXPONENT_FROM
 
 
 def java_number(value: float | Decimal) -> str:

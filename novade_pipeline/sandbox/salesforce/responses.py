@@ -3,7 +3,6 @@
 import logging
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -33,11 +32,6 @@ def not_found() -> Response:
 def unavailable() -> Response:
     """It will come back."""
     return error(503, "SERVER_UNAVAILABLE", "We are down for maintenance.")
-
-
-async def no_such_path(request: Request, reason: Exception) -> Response:
-    """The answer to a path or method that Salesforce does not have."""
-    return not_found()
 
 
 class CutShort(Response):

@@ -70,6 +70,11 @@ def json_text(content: Any) -> bytes:
     return _MARKED.sub(r"\1", text).encode()
 
 
+def kept_numbers(body: bytes) -> Any:
+    """What a body of JSON holds, for `json_text`: its numbers will be written as they are in it."""
+    return json.loads(body, parse_float=lambda text: f"{_MARK}{text}{_MARK}")
+
+
 def json_record(row: Record, of: SObject, fields: Sequence[Field], version: str) -> dict[str, Any]:
     """A record in the answer to a query."""
     place = f"/services/data/v{version}/sobjects/{of.name}/{row['Id']}"
