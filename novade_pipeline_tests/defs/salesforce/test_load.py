@@ -1,6 +1,6 @@
 """What the organisation has is in the lake: each record once, none lost, nothing for nothing."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -184,33 +184,6 @@ def test_a_field_that_becomes_text_has_a_column_of_its_own_and_the_old_one_stays
     assert "Health_Score__c" in loaded.fields.retyped
     others = [r for r in world.rows("Account").values() if r["id"] != account["Id"]]
     assert any(r["health_score__c__text"] is not None for r in others)
-
-
-@pytest.mark.parametrize(
-    ("to", "kind", "value", "text"),
-    [
-        ("double", "number", 12.5, "12.5"),
-        ("double", "number", 25_000_000.0, "25000000.0"),
-        ("double", "number", 0.0004, "0.0004"),
-        ("currency", "number", -123_456_789.25, "-123456789.25"),
-        ("int", "integer", 25_000_000, "25000000"),
-        ("boolean", "boolean", True, "true"),
-        ("date", "date", date(2026, 3, 1), "2026-03-01"),
-        ("datetime", "time", datetime(2026, 3, 1, 12, tzinfo=UTC), "2026-03-01T12:00:00.000Z"),
-    ],
-)
-def test_a_text_that_becomes_something_else_stays_in_its_column_as_the_same_text_by_either_api(
-    world: World, to: str, kind: str, value: Any, text: str
-) -> None:
-    world.load("Account")
-    world.org.change_type("Account", "Notes__c", to)
-    account = world.org.records("Account")[0]["Id"]
-    world.org.update("Account", account, {"Notes__c": value})
-    for bulk_from_rows in (0, 10_000):
-        loaded = world.load("Account", bulk_from_rows=bulk_from_rows, overlap_seconds=10**9)
-        assert world.rows("Account")[account]["notes__c"] == text
-        assert loaded.fields.retyped == {"Notes__c": f"was text, is {kind}: told as text"}
-    assert loaded.receipts == ()
 
 
 def test_an_object_with_more_fields_than_fit_into_a_url_is_read_by_a_job(world: World) -> None:

@@ -75,6 +75,23 @@ def test_a_sweep_that_sees_much_less_than_before_marks_nothing_without_being_tol
     assert differences(world, "Task") == []
 
 
+@pytest.mark.parametrize("bulk_from_rows", [0, 10_000], ids=["bulk", "rest"])
+@pytest.mark.parametrize("name", ["Task", "Event"])
+def test_activities_that_are_archived_without_a_stamp_are_taken_in_by_a_sweep(
+    world: World, name: str, bulk_from_rows: int
+) -> None:
+    world.load(name)
+    before = sum(row["is_archived"] for row in world.rows(name).values())
+    world.org.clock += timedelta(days=300)
+    world.org.archive_activities()
+    archived = sum(record["IsArchived"] for record in world.org.records(name))
+    assert archived > before > 0
+    swept = world.load(name, bulk_from_rows=bulk_from_rows).swept
+    assert (swept.vanished, swept.returned) == (0, 0)
+    assert swept.recalculated == archived - before
+    assert differences(world, name) == []
+
+
 # formulas
 
 
