@@ -44,6 +44,7 @@ def merge(
     rows: Rows,
     *,
     ties: bool = False,
+    overrule: bool = False,
     transactions: Mapping[str, int] | None = None,
 ) -> WriteReceipt:
     """Upsert by key: of several rows of a key the one with the greatest version column wins.
@@ -55,6 +56,7 @@ def merge(
         rows: a stream is held in memory slice by slice; with `ties` whole.
         ties: a row of the same version replaces the one there as well, and any row one that is
             deleted: for callers that have looked and hand over only what differs.
+        overrule: a row replaces the one there, be that one newer.
         transactions: app id -> version, recorded with the commit; where no row changes, with an
             empty one, unless the table has them already, or newer ones.
 
@@ -82,7 +84,7 @@ def merge(
         draft = Draft(store, table, target)
         changed, newest = 0, None
         for part in _slices(table, rows, whole=ties):
-            changed += _put(draft, _newest_of_each(table, part, ties), ties)
+            changed += _put(draft, _newest_of_each(table, part, ties), ties, overrule)
             newest = _later(newest, part, table)
         newer = {a: v for a, v in (transactions or {}).items() if _is_newer(v, known[a])}
         try:
@@ -145,7 +147,7 @@ def _newest_of_each(table: Table, rows: pa.Table, ties: bool) -> pa.Table:
     return sorted_.filter(first)
 
 
-def _put(draft: Draft, rows: pa.Table, ties: bool) -> int:
+def _put(draft: Draft, rows: pa.Table, ties: bool, overrule: bool) -> int:
     """Put a slice into the draft; how many of its rows are new or newer."""
     table = draft.table
     places = _places(draft, rows)
@@ -153,7 +155,7 @@ def _put(draft: Draft, rows: pa.Table, ties: bool) -> int:
     is_newer = (pc.greater_equal if ties else pc.greater)(version, places[table.version])
     if ties and "is_deleted" in table.schema.names:
         is_newer = pc.or_kleene(is_newer, places["is_deleted"])
-    newer = places.filter(is_newer.fill_null(False)).sort_by(_OURS)
+    newer = (places if overrule else places.filter(is_newer.fill_null(False))).sort_by(_OURS)
     each = rows_a_file(draft.rows + len(rows) - len(places))
 
     by_file: dict[str, list[tuple[int, int]]] = {}

@@ -161,6 +161,7 @@ def _metadata(
             "swept_ids": swept.ids,
             "rows_vanished": swept.vanished,
             "rows_returned": swept.returned,
+            "rows_late": swept.late,
             "rows_recalculated": swept.recalculated,
         }
     return metadata

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -84,6 +85,7 @@ class Organisation:
                 instance_url=token.instance_url,
                 session=self.session,
                 version=self.settings.api_version,
+                parse_float=Decimal,
             )
         return self._client
 

@@ -6,13 +6,18 @@ https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_r
 """
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from novade_pipeline.lake.table import Digits
 from novade_pipeline.personal_data import Personal
 from novade_pipeline.persons.marks import BelongsTo, Identity
 
+Number = Annotated[Decimal | None, Digits(26, 6)]
+"""As the marts read it; in the lake it has the digits that the organisation's describe says."""
+Degrees = Annotated[Decimal | None, Digits(18, 15)]
 PersonalText = Annotated[str | None, Personal()]
 EmailAddress = Annotated[str | None, Personal(), Identity("email")]
 PersonId = Annotated[str, Identity("salesforce_id")]
@@ -37,6 +42,11 @@ class Record(BaseModel):
     vanished_at: datetime | None = Field(
         None, description="When a sweep found it gone for good, UTC; null where it is still there."
     )
+    returned_at: datetime | None = Field(
+        None,
+        description="When a sweep found it back, which an earlier one had found gone, UTC; null "
+        "where it has changed since.",
+    )
 
 
 class PersonRecord(Record):
@@ -54,7 +64,7 @@ class Account(Record):
     number_of_employees: int | None = Field(
         None, alias="NumberOfEmployees", description="How many people it has."
     )
-    annual_revenue: float | None = Field(
+    annual_revenue: Number = Field(
         None,
         alias="AnnualRevenue",
         description="Its revenue a year, in the organisation's currency.",
@@ -68,12 +78,8 @@ class Account(Record):
         None, alias="BillingPostalCode", description="Where bills go."
     )
     billing_country: str | None = Field(None, alias="BillingCountry", description="Where bills go.")
-    billing_latitude: float | None = Field(
-        None, alias="BillingLatitude", description="Degrees north."
-    )
-    billing_longitude: float | None = Field(
-        None, alias="BillingLongitude", description="Degrees east."
-    )
+    billing_latitude: Degrees = Field(None, alias="BillingLatitude", description="Degrees north.")
+    billing_longitude: Degrees = Field(None, alias="BillingLongitude", description="Degrees east.")
     owner_id: str | None = Field(None, alias="OwnerId", description="The user who looks after it.")
     parent_id: str | None = Field(
         None, alias="ParentId", description="The account that it is a branch of."
@@ -177,10 +183,10 @@ class Opportunity(Record):
     account_id: str | None = Field(None, alias="AccountId", description="The account.")
     name: str | None = Field(None, alias="Name", description="What it is called.")
     stage_name: str | None = Field(None, alias="StageName", description="How far it has come.")
-    amount: float | None = Field(
+    amount: Number = Field(
         None, alias="Amount", description="What it is worth, in the organisation's currency."
     )
-    probability: float | None = Field(None, alias="Probability", description="Per cent.")
+    probability: Number = Field(None, alias="Probability", description="Per cent.")
     close_date: date | None = Field(
         None, alias="CloseDate", description="The day on which it closed, or is hoped to."
     )
@@ -212,10 +218,10 @@ class OpportunityLineItem(Record):
     pricebook_entry_id: str | None = Field(None, alias="PricebookEntryId", description="Its price.")
     name: str | None = Field(None, alias="Name", description="What it is called.")
     product_code: str | None = Field(None, alias="ProductCode", description="The product's code.")
-    quantity: float | None = Field(None, alias="Quantity", description="How many.")
-    unit_price: float | None = Field(None, alias="UnitPrice", description="For one.")
-    list_price: float | None = Field(None, alias="ListPrice", description="For one, as listed.")
-    total_price: float | None = Field(None, alias="TotalPrice", description="For all.")
+    quantity: Number = Field(None, alias="Quantity", description="How many.")
+    unit_price: Number = Field(None, alias="UnitPrice", description="For one.")
+    list_price: Number = Field(None, alias="ListPrice", description="For one, as listed.")
+    total_price: Number = Field(None, alias="TotalPrice", description="For all.")
     service_date: date | None = Field(
         None, alias="ServiceDate", description="When it is delivered."
     )
@@ -238,7 +244,7 @@ class Order(Record):
     activated_date: datetime | None = Field(
         None, alias="ActivatedDate", description="When it became valid, UTC."
     )
-    total_amount: float | None = Field(
+    total_amount: Number = Field(
         None, alias="TotalAmount", description="What it is worth, in the organisation's currency."
     )
     owner_id: str | None = Field(None, alias="OwnerId", description="The user who looks after it.")
