@@ -137,6 +137,7 @@ class Project:
             if macro["package_name"] == "novade"
         )
         shared = _digest(json.dumps(macros))
+        read = _variables_of_macros(self.manifest["macros"])
         return tuple(
             Model(
                 name=name,
@@ -145,9 +146,20 @@ class Project:
                 code=_digest(shared, node["raw_code"]),
                 incremental=node["config"]["materialized"] == "incremental",
                 is_history=node["resource_type"] == "snapshot",
+                variables=tuple(
+                    sorted(
+                        set(_VARIABLE.findall(node["raw_code"])).union(
+                            *(read.get(macro, ()) for macro in node["depends_on"]["macros"])
+                        )
+                    )
+                ),
             )
             for name, node in self.nodes.items()
         )
+
+    def models_under(self, variables: Mapping[str, Any]) -> tuple[Model, ...]:
+        """The models with the project's variables as the settings say them."""
+        return tuple(model.with_values(variables) for model in self.models)
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:
@@ -283,6 +295,16 @@ def _invoke(
     if result.exception is not None:
         raise PermanentFailure(f"dbt {args[0]} failed: {result.exception}") from result.exception
     return result.result
+
+
+def _variables_of_macros(macros: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Macro of ours -> the variables that it reads, itself or by others that it calls."""
+    ours = {name: macro for name, macro in macros.items() if macro["package_name"] == "novade"}
+    found = {name: set(_VARIABLE.findall(macro["macro_sql"])) for name, macro in ours.items()}
+    for _ in ours:
+        for name, macro in ours.items():
+            found[name].update(*(found.get(one, ()) for one in macro["depends_on"]["macros"]))
+    return found
 
 
 def _checked_model(node: Mapping[str, Any]) -> str:

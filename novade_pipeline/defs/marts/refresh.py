@@ -114,7 +114,8 @@ def refresh(
         UserError: another process holds the warehouse, or a model that is needed was never built.
     """
     # A step asks the lake only for what its own models read.
-    read = {name for model in project.models if model.name in models for name in model.sources}
+    all_models = project.models_under(variables)
+    read = {name for model in all_models if model.name in models for name in model.sources}
     sources = [table for table in SOURCES if source_name(table) in read]
     versions = warehouse.source_versions(store, sources)
     with closing(query.open_database(warehouse_path)) as connection:
@@ -124,7 +125,7 @@ def refresh(
         for name, rows in restored.items():
             if rows:
                 on_progress(f"marts/{name}: {rows} rows that only the lake had are back")
-        reasons = warehouse.pending(books, project.models, versions, models, rebuild=rebuild)
+        reasons = warehouse.pending(books, all_models, versions, models, rebuild=rebuild)
         for name, reason in reasons.items():
             on_progress(f"marts/{name} is pending: {reason}")
         due = _due(connection, project, books, checks, reasons, variables)
@@ -133,7 +134,7 @@ def refresh(
             query.prepare(connection, store)
         if reasons:
             pin(connection, store, sources, versions)
-            prepare(connection, store, books, project.models, reasons, versions, rebuild=rebuild)
+            prepare(connection, store, books, all_models, reasons, versions, rebuild=rebuild)
         if reasons or due:
             # dbt shares the database that is open: to open another, with the extension that reads
             # the lake, would take it half a second.

@@ -17,8 +17,10 @@ books never differ, wherever a process dies.
 | `published`     | which generation of a mart the lake holds, at which Delta version           |
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import duckdb
 
@@ -86,6 +88,7 @@ class Model:
         code: changes when the model's SQL, or a macro, does.
         incremental: only touched rows are computed, where that is possible.
         is_history: a dbt snapshot: it adds to what it has, and is never made anew.
+        variables: the project's variables that it reads, by its macros as well.
     """
 
     name: str
@@ -94,6 +97,12 @@ class Model:
     code: str
     incremental: bool
     is_history: bool = False
+    variables: tuple[str, ...] = ()
+
+    def with_values(self, variables: Mapping[str, Any]) -> "Model":
+        """The model under the values that the settings say; another value is other code."""
+        told = {name: variables[name] for name in self.variables if variables.get(name)}
+        return replace(self, code=f"{self.code} {json.dumps(told)}") if told else self
 
 
 @dataclass(frozen=True)

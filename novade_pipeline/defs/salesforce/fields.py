@@ -74,8 +74,13 @@ Source: Object Reference, "Archived Activities" (sforce_api_guidelines_archive.h
 NEVER_THERE: Mapping[str, frozenset[str]] = {
     "User": frozenset({"IsDeleted"}),
     "UserRole": frozenset({"IsDeleted", "CreatedDate"}),
+    "Organization": frozenset({"IsDeleted"}),
+    "CurrencyType": frozenset({"IsDeleted"}),
+    "DatedConversionRate": frozenset({"IsDeleted"}),
 }
 """Fields of every record that these objects have in no organisation."""
+OPTIONAL = frozenset({"CurrencyIsoCode"})
+"""Fields that only some organisations have: those with several currencies."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,7 @@ def fields_of(
         invisible=tuple(
             source
             for source in (*declared, *sorted(personal))
-            if source not in seen and source not in NEVER_THERE.get(name, ())
+            if source not in seen and source not in OPTIONAL | NEVER_THERE.get(name, frozenset())
         ),
         skipped=skipped,
         dropped=tuple(column for column in there.names if column not in written),

@@ -18,6 +18,8 @@ from novade_pipeline.persons.marks import BelongsTo, Identity
 Number = Annotated[Decimal | None, Digits(26, 6)]
 """As the marts read it; in the lake it has the digits that the organisation's describe says."""
 Degrees = Annotated[Decimal | None, Digits(18, 15)]
+CurrencyIsoCode = str | None
+"""The code of a currency, EUR; null in an organisation that has one currency only."""
 PersonalText = Annotated[str | None, Personal()]
 EmailAddress = Annotated[str | None, Personal(), Identity("email")]
 PersonId = Annotated[str, Identity("salesforce_id")]
@@ -65,9 +67,10 @@ class Account(Record):
         None, alias="NumberOfEmployees", description="How many people it has."
     )
     annual_revenue: Number = Field(
-        None,
-        alias="AnnualRevenue",
-        description="Its revenue a year, in the organisation's currency.",
+        None, alias="AnnualRevenue", description="Its revenue a year, in its currency."
+    )
+    currency_iso_code: CurrencyIsoCode = Field(
+        None, alias="CurrencyIsoCode", description="The currency of its amounts."
     )
     website: str | None = Field(None, alias="Website", description="Its address on the web.")
     phone: str | None = Field(None, alias="Phone", description="Its switchboard.")
@@ -183,8 +186,9 @@ class Opportunity(Record):
     account_id: str | None = Field(None, alias="AccountId", description="The account.")
     name: str | None = Field(None, alias="Name", description="What it is called.")
     stage_name: str | None = Field(None, alias="StageName", description="How far it has come.")
-    amount: Number = Field(
-        None, alias="Amount", description="What it is worth, in the organisation's currency."
+    amount: Number = Field(None, alias="Amount", description="What it is worth, in its currency.")
+    currency_iso_code: CurrencyIsoCode = Field(
+        None, alias="CurrencyIsoCode", description="The currency of its amounts."
     )
     probability: Number = Field(None, alias="Probability", description="Per cent.")
     close_date: date | None = Field(
@@ -245,7 +249,10 @@ class Order(Record):
         None, alias="ActivatedDate", description="When it became valid, UTC."
     )
     total_amount: Number = Field(
-        None, alias="TotalAmount", description="What it is worth, in the organisation's currency."
+        None, alias="TotalAmount", description="What it is worth, in its currency."
+    )
+    currency_iso_code: CurrencyIsoCode = Field(
+        None, alias="CurrencyIsoCode", description="The currency of its amounts."
     )
     owner_id: str | None = Field(None, alias="OwnerId", description="The user who looks after it.")
 
@@ -258,63 +265,6 @@ class Product(Record):
     family: str | None = Field(None, alias="Family", description="Its family.")
     is_active: bool | None = Field(None, alias="IsActive", description="It is sold now.")
     description: str | None = Field(None, alias="Description", description="What it is.")
-
-
-class Task(Record):
-    """Something to do, or done: a call, an e-mail."""
-
-    who_id: WhoId = Field(None, alias="WhoId", description="The contact or lead.")
-    what_id: str | None = Field(
-        None, alias="WhatId", description="The account, opportunity, … that it is about."
-    )
-    account_id: str | None = Field(None, alias="AccountId", description="The account.")
-    owner_id: str | None = Field(None, alias="OwnerId", description="Who is to do it.")
-    subject: PersonalText = Field(None, alias="Subject", description="What it is.")
-    description: PersonalText = Field(
-        None, alias="Description", description="What people wrote of it."
-    )
-    status: str | None = Field(None, alias="Status", description="How far it has come.")
-    priority: str | None = Field(None, alias="Priority", description="How urgent it is.")
-    type: str | None = Field(None, alias="Type", description="Its kind.")
-    task_subtype: str | None = Field(None, alias="TaskSubtype", description="Task, Email, Call, …")
-    activity_date: date | None = Field(None, alias="ActivityDate", description="When it is due.")
-    is_closed: bool | None = Field(None, alias="IsClosed", description="It is done.")
-    completed_date_time: datetime | None = Field(
-        None, alias="CompletedDateTime", description="When it was done, UTC."
-    )
-    call_duration_in_seconds: int | None = Field(
-        None, alias="CallDurationInSeconds", description="How long a call took, seconds."
-    )
-
-
-class Event(Record):
-    """A meeting."""
-
-    who_id: WhoId = Field(None, alias="WhoId", description="The contact or lead.")
-    what_id: str | None = Field(
-        None, alias="WhatId", description="The account, opportunity, … that it is about."
-    )
-    account_id: str | None = Field(None, alias="AccountId", description="The account.")
-    owner_id: str | None = Field(None, alias="OwnerId", description="Whose calendar it is in.")
-    subject: PersonalText = Field(None, alias="Subject", description="What it is.")
-    description: PersonalText = Field(
-        None, alias="Description", description="What people wrote of it."
-    )
-    location: PersonalText = Field(None, alias="Location", description="Where it is.")
-    type: str | None = Field(None, alias="Type", description="Its kind.")
-    start_date_time: datetime | None = Field(
-        None, alias="StartDateTime", description="When it begins, UTC."
-    )
-    end_date_time: datetime | None = Field(
-        None, alias="EndDateTime", description="When it ends, UTC."
-    )
-    activity_date: date | None = Field(None, alias="ActivityDate", description="Its day.")
-    duration_in_minutes: int | None = Field(
-        None, alias="DurationInMinutes", description="How long it is, minutes."
-    )
-    is_all_day_event: bool | None = Field(
-        None, alias="IsAllDayEvent", description="It takes the whole day."
-    )
 
 
 class User(PersonRecord):

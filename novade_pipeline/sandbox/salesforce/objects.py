@@ -275,6 +275,8 @@ TASK = SObject(
         *_fields("boolean", "IsClosed"),
         *_fields("datetime", "CompletedDateTime"),
         *_fields("int", "CallDurationInSeconds"),
+        *_fields("boolean", "IsRecurrence"),
+        _reference("RecurrenceActivityId", "Task"),
     ),
 )
 
@@ -289,7 +291,9 @@ EVENT = SObject(
         *_fields("datetime", "StartDateTime", "EndDateTime"),
         *_fields("date", "ActivityDate"),
         *_fields("int", "DurationInMinutes"),
-        *_fields("boolean", "IsAllDayEvent"),
+        *_fields("boolean", "IsAllDayEvent", "IsChild", "IsGroupEvent", "IsRecurrence"),
+        _picklist("GroupEventType", "0", "1", "2", "3"),
+        _reference("RecurrenceActivityId", "Event"),
     ),
 )
 
@@ -326,7 +330,52 @@ USER_ROLE = SObject(
     deletes="gone",
 )
 
+ORGANIZATION = SObject(
+    "Organization",
+    "00D",
+    (
+        _ID,
+        *_MADE,
+        *_CHANGED,
+        *_fields("string", "Name"),
+        *_fields("picklist", "TimeZoneSidKey", "DefaultLocaleSidKey", "OrganizationType"),
+        *_fields("boolean", "IsSandbox"),
+    ),
+    deletes="never",
+)
+
+CURRENCY_TYPE = SObject(
+    "CurrencyType",
+    "01L",
+    (
+        _ID,
+        *_MADE,
+        *_CHANGED,
+        *_fields("picklist", "IsoCode"),
+        _number("double", "ConversionRate", 18, 6),
+        *_fields("int", "DecimalPlaces"),
+        *_fields("boolean", "IsActive", "IsCorporate"),
+    ),
+    deletes="never",
+)
+
+DATED_CONVERSION_RATE = SObject(
+    "DatedConversionRate",
+    "04w",
+    (
+        _ID,
+        *_MADE,
+        *_CHANGED,
+        *_fields("picklist", "IsoCode"),
+        *_fields("date", "StartDate", "NextStartDate"),
+        _number("double", "ConversionRate", 18, 6),
+    ),
+    deletes="gone",
+)
+
 OBJECTS = (
     *(ACCOUNT, CONTACT, LEAD, OPPORTUNITY, OPPORTUNITY_LINE_ITEM, ORDER),
-    *(PRODUCT, TASK, EVENT, USER, USER_ROLE),
+    *(PRODUCT, TASK, EVENT, USER, USER_ROLE, ORGANIZATION),
 )
+OF_CURRENCIES = (CURRENCY_TYPE, DATED_CONVERSION_RATE)
+"""Objects that only an organisation with several currencies has."""

@@ -217,6 +217,12 @@ class Organisation(Schema):
         """
         return self._tables[of]
 
+    def add_object(self, added: SObject) -> None:
+        """Give the organisation another object, without records."""
+        with self.lock:
+            self.set_object(added)
+            self._tables[added.name] = Records([])
+
     def add_field(self, of: str, field: Field) -> None:
         """Give an object a field; it is null in all records, or not ticked.
 

@@ -1,6 +1,6 @@
 """What the organisation has is in the lake: each record once, none lost, nothing for nothing."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from novade_pipeline.defs.salesforce import load as loading
 from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.sandbox.salesforce import currencies
 from novade_pipeline.sandbox.salesforce.api import Trouble
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.defs.salesforce.same_state import differences, exact
@@ -21,7 +22,10 @@ World = Any
 def test_each_record_and_each_field_is_in_the_lake_however_it_is_read(
     world: World, name: str, bulk_from_rows: int
 ) -> None:
+    currencies.enable(world.org, "EUR", {"JPY": 160.25, "USD": 1.087654})
+    currencies.rate_from(world.org, "JPY", date(1, 1, 1), None, 155.5)
     loaded = world.load(name, bulk_from_rows=bulk_from_rows)
+    assert world.rows(name)
     assert differences(world, name) == []
     assert loaded.how == ("rest" if bulk_from_rows else "bulk",)
     assert (loaded.whole, loaded.bad) == (True, 0)
