@@ -2,6 +2,7 @@
 
 import string
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,6 +61,19 @@ def compared(listed: pa.Table, held: pa.Table) -> Compared:
         returned += ids.filter(is_back).to_pylist()
         late += ids.filter(pc.and_not(pc.fill_null(differs, False), is_back)).to_pylist()
     return Compared(held["vanished_at"].null_count, absent, returned, missed, late)
+
+
+def as_returned(rows: pa.RecordBatch, gone: pa.Array, now: datetime) -> pa.RecordBatch:
+    """Rows as they were read, of which those that were gone say since when they are back.
+
+    Args:
+        gone: ids of rows that the lake has marked as gone.
+    """
+    place = rows.schema.get_field_index("returned_at")
+    when = pa.scalar(now, rows.schema.field(place).type)
+    is_back = pc.is_in(rows.column("id"), value_set=gone)
+    back = pc.if_else(is_back, when, pa.scalar(None, when.type))
+    return rows.set_column(place, rows.schema.field(place), back)
 
 
 def _part(ids: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from novade_pipeline.defs.salesforce.digits import exceeding, exceeding_doubles
 from novade_pipeline.defs.salesforce.fields import Fields, fields_of
+from novade_pipeline.defs.salesforce.listed import as_returned
 from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation, Page
 from novade_pipeline.defs.salesforce.quarantine import keep_bad, refuse_too_many
 from novade_pipeline.defs.salesforce.rows import Bad, Rows, guarded_rows, value_of
@@ -106,7 +107,7 @@ def load(
                 rows += batch.num_rows
                 guarded = guarded_rows(read_as, batch, policy)
                 more_digits |= exceeding(fields, guarded)
-                spool.add(guarded if held is None else _differing(guarded, held))
+                spool.add(guarded if held is None else _differing(guarded, held, now))
             cut, bad = cut + 1, bad + len(wrong)
             receipt = keep_bad(lake, name, wrong, lambda ids: spool.has("id", ids), policy, now)
             quarantined += [receipt] if receipt is not None else []
@@ -209,8 +210,10 @@ def _held(lake: Store, table: Table, since: datetime) -> pa.Table | None:
     return pa.Table.from_batches(batches, table.schema).combine_chunks()
 
 
-def _differing(batch: pa.RecordBatch, held: pa.Table) -> pa.RecordBatch:
+def _differing(batch: pa.RecordBatch, held: pa.Table, now: datetime) -> pa.RecordBatch:
     """The rows that the lake does not have just so."""
+    gone = held.filter(pc.is_valid(held["vanished_at"]))["id"]
+    batch = as_returned(batch, gone.combine_chunks(), now)
     place = pc.index_in(batch.column("id"), value_set=held["id"])
     same = pc.is_valid(place)
     before = held.take(place)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from novade_pipeline.defs.salesforce.digits import exceeding
 from novade_pipeline.defs.salesforce.fields import Fields
-from novade_pipeline.defs.salesforce.listed import COLUMNS, compared
+from novade_pipeline.defs.salesforce.listed import COLUMNS, as_returned, compared
 from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation
 from novade_pipeline.defs.salesforce.quarantine import keep_bad, refuse_too_many
 from novade_pipeline.defs.salesforce.rows import Bad, Rows, guarded_rows
@@ -99,13 +99,14 @@ def sweep(
     again = [*found.returned, *found.missed, *found.late]
     wrong: list[Bad] = []
     more_digits: set[str] = set()
+    back = pa.array(found.returned, pa.string())
     with Spool(read_as.schema) as rows:
         for batch in _marked(lake, fields.table, gone, now) if len(gone) else ():
             rows.add(conform(read_as, batch))
         for batch, bad in _read_again(org, name, fields, listed, again, tell):
             wrong += bad
             refuse_too_many(name, wrong)
-            guarded = _returned(guarded_rows(read_as, batch, policy), found.returned, now)
+            guarded = as_returned(guarded_rows(read_as, batch, policy), back, now)
             more_digits |= exceeding(fields, guarded)
             rows.add(guarded)
         kept = keep_bad(lake, name, wrong, lambda ids: rows.has("id", ids), policy, now)
@@ -242,15 +243,6 @@ def _read_again(
             yield from org.query_pages(fields, org.first_page(soql))
         else:
             yield from org.bulk_pages(fields, soql)
-
-
-def _returned(rows: pa.RecordBatch, ids: list[str], now: datetime) -> pa.RecordBatch:
-    """Rows as read, of which those that were gone say that they are back."""
-    place = rows.schema.get_field_index("returned_at")
-    is_back = pc.is_in(rows.column("id"), value_set=pa.array(ids, pa.string()))
-    when = pa.scalar(now, rows.schema.field(place).type)
-    back = pc.if_else(is_back, when, pa.scalar(None, when.type))
-    return rows.set_column(place, rows.schema.field(place), back)
 
 
 def _merged(

@@ -50,6 +50,9 @@ CURRENCY_TYPE = _table("currency_type", CurrencyType)
 DATED_CONVERSION_RATE = _table("dated_conversion_rate", DatedConversionRate)
 
 OBJECTS = {
+    "Organization": ORGANIZATION,
+    "CurrencyType": CURRENCY_TYPE,
+    "DatedConversionRate": DATED_CONVERSION_RATE,
     "Account": ACCOUNT,
     "Contact": CONTACT,
     "Lead": LEAD,
@@ -61,9 +64,6 @@ OBJECTS = {
     "Event": EVENT,
     "User": USER,
     "UserRole": USER_ROLE,
-    "Organization": ORGANIZATION,
-    "CurrencyType": CURRENCY_TYPE,
-    "DatedConversionRate": DATED_CONVERSION_RATE,
 }
 """Salesforce's name of an object -> its table."""
 OPTIONAL = frozenset({"Organization", "CurrencyType", "DatedConversionRate"})

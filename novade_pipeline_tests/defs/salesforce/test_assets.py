@@ -184,7 +184,10 @@ def test_an_object_that_the_organisation_does_not_have_can_be_left_out(world: Wo
 @pytest.mark.parametrize(
     ("told", "found"),
     [
-        ("Nickname__c", "expected fields as Contact.Nickname__c, of Account, .*found Nickname__c"),
+        (
+            "Nickname__c",
+            "expected fields as Contact.Nickname__c, of .*Account,.*found Nickname__c",
+        ),
         ("Person.Nickname__c", "found Person.Nickname__c"),
         ("Contact.", "found Contact."),
         ("Contact.Email", r"found Contact.Email, whose mark is in the code"),

@@ -164,6 +164,20 @@ def test_a_record_that_is_back_says_since_when_until_it_changes(world: World) ->
     assert world.rows("Account")[hidden["Id"]]["returned_at"] is None
 
 
+def test_a_record_that_a_load_finds_back_says_so_as_well(world: World) -> None:
+    world.load("Account")
+    hidden = world.org.insert("Account", {"Name": "Hidden"})
+    world.load("Account")
+    record = world.org.record("Account", hidden)
+    world.org.table("Account").remove(hidden)
+    world.load("Account", sweep_hours=0)
+    world.org.clock += timedelta(days=1)
+    world.org.table("Account").put(record)
+    assert world.load("Account", sweep_hours=10_000).swept is None
+    row = world.rows("Account")[hidden]
+    assert (row["vanished_at"], row["returned_at"]) == (None, world.org.now())
+
+
 def test_a_sweep_is_due_by_the_organisations_clock(world: World) -> None:
     world.load("Account")
     world.org.clock += timedelta(hours=23)
