@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     landing_max_attempts: int = Field(
         3, ge=1, description="Failed runs for the same files before the sensor stops asking."
     )
+    reporting_time_zone: str | None = Field(
+        None,
+        description="The time zone of the days in all marts, Europe/Paris; without it that of the "
+        "Salesforce organisation for sales and activities, and UTC for the product and chats.",
+    )
     freshness_hours: float = Field(
         26.0, gt=0, description="Newest data older than this many hours makes a check warn."
     )
@@ -184,6 +189,17 @@ class Settings(BaseSettings):
         if day >= datetime.now(UTC).date():
             raise ValueError(f"expected a day before today, found {day}")
         return day
+
+    @field_validator("reporting_time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, zone: str | None) -> str | None:
+        if not zone:
+            return None
+        from zoneinfo import available_timezones
+
+        if zone not in available_timezones() - {"localtime"}:
+            raise ValueError(f"expected the name of a time zone as Europe/Paris, found {zone}")
+        return zone
 
     @field_validator("personal_data_key")
     @classmethod

@@ -3,11 +3,13 @@
 import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import pytest
 from pydantic import ValidationError
 
 from novade_pipeline.errors import UserError
+from novade_pipeline.lake.query import open_database
 from novade_pipeline.settings import Settings, load_settings
 
 SECRET = "hunter2-hunter2"
@@ -99,6 +101,7 @@ WRONG = {
     "personal_data": ("hide", "NOVADE_PERSONAL_DATA: Input should be 'keep', 'hash' or 'drop'"),
     "landing_grace_hours": ("-1", "greater than or equal to 0"),
     "landing_max_attempts": ("0", "greater than or equal to 1"),
+    "reporting_time_zone": ("CEST", "expected the name of a time zone as Europe/Paris, found CEST"),
     "unplanned_share": ("1.5", "less than or equal to 1"),
 }
 
@@ -125,6 +128,24 @@ def test_a_credential_that_is_wrong_for_both_places_is_told_once(
         "Settings: NOVADE_LAKE_URL and NOVADE_LANDING_URL: expected an account key in base64, "
         "found something else; mend NOVADE_AZURE_ACCOUNT_KEY. The README lists what each expects."
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "zone"),
+    [("Europe/Paris", "Europe/Paris"), ("UTC", "UTC"), ("", None), (None, None)],
+)
+def test_the_reporting_zone_is_a_time_zone_or_none(
+    told: str | None, zone: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if told is not None:
+        _set(monkeypatch, reporting_time_zone=told)
+    assert load_settings().reporting_time_zone == zone
+
+
+def test_duckdb_knows_every_time_zone_that_can_be_set() -> None:
+    with open_database(":memory:") as connection:
+        known = connection.execute("select name from pg_timezone_names()").fetchall()
+    assert available_timezones() - {"localtime"} <= {name for (name,) in known}
 
 
 def test_history_cannot_start_today(monkeypatch: pytest.MonkeyPatch) -> None:

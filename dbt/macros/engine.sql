@@ -16,6 +16,11 @@
 {% macro duckdb__seconds_between(start, end) %}epoch({{ end }} - {{ start }}){% endmacro %}
 {% macro spark__seconds_between(start, end) %}(unix_micros({{ end }}) - unix_micros({{ start }})) / cast(1000000 as double){% endmacro %}
 
+{# How many times one whole number goes into another. #}
+{% macro whole_quotient(number, by) %}{{ adapter.dispatch("whole_quotient")(number, by) }}{% endmacro %}
+{% macro duckdb__whole_quotient(number, by) %}{{ number }} // {{ by }}{% endmacro %}
+{% macro spark__whole_quotient(number, by) %}{{ number }} div {{ by }}{% endmacro %}
+
 {# In a select list: a row for each day, or for each Monday, from one date to another. #}
 {% macro each_day(start, end, step=1) %}{{ adapter.dispatch("each_day")(start, end, step) }}{% endmacro %}
 {% macro duckdb__each_day(start, end, step) %}cast(unnest(generate_series({{ start }}, {{ end }}, interval {{ step }} day)) as date){% endmacro %}
@@ -78,13 +83,33 @@
 {% macro duckdb__no_numbers() %}[]::bigint[]{% endmacro %}
 {% macro spark__no_numbers() %}cast(array() as array<bigint>){% endmacro %}
 
+{# The day of a moment in a zone, and the moment at which a day begins there; the zone is SQL. #}
+{% macro day_in(zone, moment) %}{{ adapter.dispatch("day_in")(zone, moment) }}{% endmacro %}
+{% macro duckdb__day_in(zone, moment) %}cast(({{ moment }}) at time zone {{ zone }} as date){% endmacro %}
+{% macro spark__day_in(zone, moment) %}cast(from_utc_timestamp({{ moment }}, {{ zone }}) as date){% endmacro %}
+{% macro midnight_in(zone, day) %}{{ adapter.dispatch("midnight_in")(zone, day) }}{% endmacro %}
+{% macro duckdb__midnight_in(zone, day) %}cast({{ day }} as timestamp) at time zone {{ zone }}{% endmacro %}
+{% macro spark__midnight_in(zone, day) %}to_utc_timestamp(cast({{ day }} as timestamp), {{ zone }}){% endmacro %}
+
 {#
-  The day of a moment in the reporting zone; of a time without a zone, which is UTC. `date_trunc`
-  and casts would give that of the session.
+  A quotient of decimals of six places, rounded half up. DuckDB divides doubles, whose digits do not
+  suffice.
 #}
-{% macro local_day(moment) %}{{ adapter.dispatch("local_day")(moment, var("reporting_zone")) }}{% endmacro %}
-{% macro duckdb__local_day(moment, zone) %}cast({{ moment }} {{ "at time zone '" ~ zone ~ "'" if zone != "UTC" }} as date){% endmacro %}
-{% macro spark__local_day(moment, zone) %}cast(from_utc_timestamp({{ moment }}, '{{ zone }}') as date){% endmacro %}
+{% macro exact_quotient(amount, rate) %}{{ adapter.dispatch("exact_quotient")(amount, rate) }}{% endmacro %}
+{% macro duckdb__exact_quotient(amount, rate) %}
+  sign({{ amount }}) * cast(
+    (
+      2 * cast(abs({{ amount }}) * 1000000 as hugeint) * 1000000
+      + cast({{ rate }} * 1000000 as hugeint)
+    ) // nullif(2 * cast({{ rate }} * 1000000 as hugeint), 0) as decimal(38, 0)
+  ) * cast(0.000001 as decimal(7, 6))
+{% endmacro %}
+{% macro spark__exact_quotient(amount, rate) %}cast({{ amount }} / nullif({{ rate }}, 0) as decimal(38, 6)){% endmacro %}
+
+{# Whether the engine has a time zone of a name. #}
+{% macro is_zone(name) %}{{ adapter.dispatch("is_zone")(name) }}{% endmacro %}
+{% macro duckdb__is_zone(name) %}{{ name }} in (select name from pg_timezone_names()){% endmacro %}
+{% macro spark__is_zone(name) %}try_to_timestamp(concat('2000-01-01 00:00:00 ', {{ name }}), 'yyyy-MM-dd HH:mm:ss VV') is not null{% endmacro %}
 
 {# Whether a list has an item; null where there is no list. #}
 {% macro has_item(list, item) %}{{ adapter.dispatch("has_item")(list, item) }}{% endmacro %}

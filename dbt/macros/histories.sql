@@ -3,7 +3,8 @@
   `hard_deletes` ends it at the moment of the snapshot, and would end all records where a source is
   not there for a while; what is deleted stays in our tables and says so.
 #}
-{% macro end_deleted(domain, table, key) %}
+{% macro end_deleted(domain, table, key) %}{{ adapter.dispatch("end_deleted")(domain, table, key) }}{% endmacro %}
+{% macro duckdb__end_deleted(domain, table, key) %}
   update {{ this }} as history
   set valid_to = greatest(history.valid_from, deleted.deleted_at)
   from (
@@ -12,4 +13,76 @@
     where is_deleted
   ) as deleted
   where history.{{ key }} = deleted.id and history.valid_to is null;
+{% endmacro %}
+
+{#
+  Keeps the states of a record apart. One that vanished and is back unchanged has a second state of
+  the same version, which dbt begins with the first one and names alike: it begins when a sweep found
+  the record back, or where that is not known when the first one ended. Of states of different
+  versions, as two warehouses may each have seen some, one ends where the next begins. What stands
+  apart already stays as it is, so that this may be done again and again.
+#}
+{% macro set_apart(domain, table, key) %}{{ adapter.dispatch("set_apart")(domain, table, key) }}{% endmacro %}
+{% macro duckdb__set_apart(domain, table, key) %}
+  update {{ this }} as history
+  set valid_from = back.returned_at
+  from (
+    select id, system_modstamp, returned_at from {{ source(domain, table) }}
+    where not is_deleted and returned_at is not null
+  ) as back
+  where history.{{ key }} = back.id
+    and history.changed_at = back.system_modstamp
+    and history.valid_to is null
+    and history.valid_from < back.returned_at
+    and history.{{ key }} in (
+      select ended.{{ key }} from {{ this }} as ended
+      where ended.valid_to > history.valid_from and ended.valid_to <= back.returned_at
+    );
+
+  create or replace temp table apart_{{ model.name }} as
+    with states as (
+      select
+        rowid as place,
+        {{ key }} as record,
+        version_id,
+        changed_at,
+        valid_to,
+        greatest(valid_from, max(valid_to) over (
+          partition by {{ key }}, changed_at order by valid_to nulls last, valid_from
+          rows between unbounded preceding and 1 preceding
+        )) as starts,
+        row_number() over (
+          partition by version_id order by valid_to nulls last, valid_from
+        ) > 1 as is_copy
+      from {{ this }}
+    ),
+    cut as (
+      select
+        *,
+        least(valid_to, min(starts) over (
+          partition by record order by changed_at
+          groups between 1 following and unbounded following
+        )) as until_next
+      from states
+    )
+    select
+      place,
+      starts,
+      case when until_next is not null then greatest(starts, until_next) end as ends,
+      if(is_copy, md5(version_id || epoch_us(starts)), version_id) as version_id,
+      is_copy
+    from cut;
+
+  delete from {{ this }}
+  where rowid in (select place from apart_{{ model.name }} where is_copy and ends <= starts);
+
+  update {{ this }} as history
+  set valid_from = apart.starts, valid_to = apart.ends, version_id = apart.version_id
+  from apart_{{ model.name }} as apart
+  where history.rowid = apart.place
+    and (
+      history.valid_from <> apart.starts
+      or history.valid_to is distinct from apart.ends
+      or history.version_id <> apart.version_id
+    );
 {% endmacro %}

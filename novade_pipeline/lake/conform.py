@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.lake.decimals import holds_numbers_of, widened
 from novade_pipeline.lake.table import Table
 
 
@@ -61,12 +62,18 @@ def refuse_changed_types(table: Table, there: pa.Schema) -> None:
         index = there.get_field_index(field.name)
         if index < 0:
             continue
-        found, declared = _normal(there.field(index).type), _normal(field.type)
-        if found != declared:
+        held = there.field(index).type
+        if not is_of_type(held, field.type) or _would_lose_digits(held, field.type):
             raise PermanentFailure(
-                f"{table.name}: column {field.name} is {found} in the lake and {declared} in the "
-                f"code; nothing is written. Give the new type a new name."
+                f"{table.name}: column {field.name} is {_normal(held)} in the lake and "
+                f"{_normal(field.type)} in the code; nothing is written. Give the new type a new "
+                "name."
             )
+
+
+def is_of_type(held: pa.DataType, declared: pa.DataType) -> bool:
+    """Whether a column of the lake has its declared type, or one that a write makes of it."""
+    return _normal(held) == _normal(declared) or holds_numbers_of(held, declared)
 
 
 def _retype(table: Table, column: pa.Array, field: pa.Field) -> pa.Array:
@@ -81,6 +88,7 @@ def _retype(table: Table, column: pa.Array, field: pa.Field) -> pa.Array:
         or (pa.types.is_dictionary(found) and found.value_type == wanted)
         or (pa.types.is_integer(found) and pa.types.is_integer(wanted))
         or (pa.types.is_float32(found) and pa.types.is_float64(wanted))
+        or (pa.types.is_decimal(found) and pa.types.is_decimal(wanted))
         or (pa.types.is_timestamp(found) and pa.types.is_timestamp(wanted) and found.tz is not None)
         or (pa.types.is_nested(found) and pa.types.is_nested(wanted))
     )
@@ -93,6 +101,10 @@ def _retype(table: Table, column: pa.Array, field: pa.Field) -> pa.Array:
         f"{table.name}: column {field.name} is {wanted}, found {found}; nothing is written. "
         "Change the source, or declare another column."
     )
+
+
+def _would_lose_digits(held: pa.DataType, declared: pa.DataType) -> bool:
+    return pa.types.is_decimal(declared) and widened(held, declared) is None
 
 
 def _is_text(kind: pa.DataType) -> bool:

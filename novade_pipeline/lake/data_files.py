@@ -5,6 +5,7 @@ times. Of other columns it has none: it is read whole, and need not tell what th
 """
 
 import json
+import re
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +31,9 @@ FILE_BYTES = 128 * 2**20
 _LEVEL = 1
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _MILLISECOND = timedelta(milliseconds=1)
+# Decimals are numbers in the log, to their last digit. No text of a column holds half a pair.
+_MARK = "\udfff"
+_MARKED = re.compile(f'"{_MARK}([-0-9.]+){_MARK}"')
 
 
 @dataclass(frozen=True)
@@ -275,7 +279,8 @@ def _stats(rows: int, ranges: Mapping[str, Range]) -> str:
         "nullCount": {name: of_column.nulls for name, of_column in ranges.items()},
     }
     # delta-rs reads some pairs of surrogates, as JSON may be escaped, for other characters.
-    return json.dumps(told, ensure_ascii=False)
+    text = json.dumps(told, ensure_ascii=False, default=lambda number: f"{_MARK}{number:f}{_MARK}")
+    return _MARKED.sub(r"\1", text)
 
 
 def _end(value: Any, *, up: bool = False) -> Any:

@@ -22,6 +22,7 @@ from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.commits import cannot_write, lost_race
 from novade_pipeline.lake.conform import refuse_changed_types
 from novade_pipeline.lake.data_files import DataFile
+from novade_pipeline.lake.decimals import to_widen
 from novade_pipeline.lake.draft import Draft, known_transactions
 from novade_pipeline.lake.fitness import refuse_unfit
 from novade_pipeline.lake.prefetch import in_threads, prefetch
@@ -136,12 +137,27 @@ def create(store: Store, table: Table) -> DeltaTable:
 def create_with_columns(store: Store, table: Table) -> DeltaTable:
     """The Delta table, created where it is not there yet, with all columns that the code declares.
 
+    Columns that do not hold all digits of declared decimals are widened, each row with them.
+
     Raises:
         PermanentFailure: a column has another type in the lake, or the table features that are not
             known here.
         TransientFailure: another writer was faster.
         UserError: the lake cannot be written.
     """
+    target = _create_with_names(store, table)
+    if types := to_widen(table.schema, pa.schema(target.schema().to_arrow())):
+        draft = Draft(store, table, target, types)
+        for file in list(draft.files.values()):
+            rows = (batch for part in draft.read(file) for batch in part.to_batches())
+            draft.replace([file], write(draft, rows))
+        draft.commit()
+        target.update_incremental()
+    return target
+
+
+def _create_with_names(store: Store, table: Table) -> DeltaTable:
+    """The Delta table with all columns, whose types may be those that hold fewer digits."""
     target = create(store, table)
     there = pa.schema(target.schema().to_arrow())
     refuse_changed_types(table, there)
@@ -190,7 +206,9 @@ def replace(
     store: Store, table: Table, rows: Rows, *, transactions: Mapping[str, int] | None = None
 ) -> WriteReceipt:
     """Put `rows` in the place of all rows, as a new version; older versions stay readable."""
-    return _write(_draft(store, table), rows, Throughout(True), transactions)
+    target = _create_with_names(store, table)
+    types = to_widen(table.schema, pa.schema(target.schema().to_arrow()))
+    return _write(Draft(store, table, target, types), rows, Throughout(True), transactions)
 
 
 def append_once(
@@ -228,7 +246,7 @@ def _write(
         if told is not False:
             draft.replace([file], [] if told else write(draft, _outside(draft, replaced, file)))
     version = draft.version
-    if draft.added or draft.dropped or known != dict(transactions or {}):
+    if draft.is_changed or known != dict(transactions or {}):
         version = draft.commit(transactions, concerns=lambda file: holds(file) is not False)
     return WriteReceipt(
         rows=checked.rows,

@@ -6,10 +6,11 @@ Files that are written and never committed wait, unreferenced, for a vacuum.
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -18,6 +19,7 @@ from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.commits import LostRace, cannot_write, new_mark, own_commit, recorded
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import DataFile, FileWriter, files_of
+from novade_pipeline.lake.decimals import as_held, exactly
 from novade_pipeline.lake.fitness import refuse_unfit
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
@@ -39,11 +41,19 @@ class Draft:
     """
 
     def __init__(
-        self, store: Store, table: Table, target: DeltaTable, *, as_stored: bool = False
+        self,
+        store: Store,
+        table: Table,
+        target: DeltaTable,
+        types: Mapping[str, pa.DataType] = MappingProxyType({}),
+        *,
+        as_stored: bool = False,
     ) -> None:
         """Begin with the version that is opened.
 
         Args:
+            types: column -> its type from this version on, which drops every file of the one
+                before.
             as_stored: rows have the lake's own columns and types, whatever the code declares.
 
         Raises:
@@ -55,7 +65,8 @@ class Draft:
         self.version = target.version()
         refuse_unfit(table, target)
         stored = pa.schema(target.schema().to_arrow())
-        self.columns = stored if as_stored else _columns(table, stored)
+        self.columns = stored if as_stored else _columns(table, stored, types)
+        self._types = types
         self.partition_by = tuple(target.metadata().partition_columns)
         self.files = {file.path: file for file in files_of(table, target)}
         self.dropped: dict[str, DataFile] = {}
@@ -66,6 +77,11 @@ class Draft:
     def rows(self) -> int:
         """How many rows the version would have."""
         return sum(file.rows for file in self.files.values())
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it differs from the version that it began with."""
+        return bool(self.added or self.dropped or self._types)
 
     def read(self, file: DataFile, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """A file's rows, row group by row group; all columns of the lake where None.
@@ -82,7 +98,7 @@ class Draft:
             for name in (name for name in schema.names if name in file.partition):
                 value = pa.scalar(file.partition[name]).cast(schema.field(name).type)
                 group = group.append_column(name, pa.repeat(value, len(group)))
-            for batch in group.to_batches():
+            for batch in self._retyped(group).to_batches():
                 yield pa.Table.from_batches([conform_columns(self.table, schema, batch)])
 
     def new_file(self, partition: Mapping[str, str | None] | None = None) -> FileWriter:
@@ -136,7 +152,7 @@ class Draft:
                 try:
                     return own_commit(self.store, self.table, mark, self.version, error)
                 except LostRace:
-                    may_follow = self._catch_up(concerns)
+                    may_follow = self._catch_up(concerns) and not self._types
                     if known_transactions(self.target, transactions) != known:
                         may_follow = False
                     if not left or not may_follow:
@@ -168,6 +184,20 @@ class Draft:
                 "from a copy, or delete the table's folder and load it again."
             ) from None
 
+    def _retyped(self, rows: pa.Table) -> pa.Table:
+        """A file's rows, in the new types of columns."""
+        for name in self._types.keys() & set(rows.schema.names):
+            place, kind = rows.schema.get_field_index(name), self._types[name]
+            try:
+                chunks = [exactly(chunk, kind) for chunk in rows[name].chunks]
+            except (ValueError, pa.ArrowInvalid) as error:
+                raise PermanentFailure(
+                    f"{self.table.name}: column {name} is to hold {kind}: {error}, found another; "
+                    "nothing is written; delete the table's folder and load it again."
+                ) from None
+            rows = rows.set_column(place, name, pa.chunked_array(chunks, kind))
+        return rows
+
     def _catch_up(self, concerns: Callable[[DataFile], bool] | None) -> bool:
         """Look at the newest version; whether this one may follow it as well."""
         before = self.version
@@ -196,10 +226,12 @@ class Draft:
             AddAction(f.path, f.size, f.partition, now, changes, f.stats)
             for f in self.added.values()
         ]
+        # To overwrite drops all files, and says the new types.
+        assert not self._types or self.dropped.keys() == self._begun_with
         self.target.create_write_transaction(
-            removed + added,
-            "append",
-            self.target.schema(),
+            [*added] if self._types else [*removed, *added],
+            "overwrite" if self._types else "append",
+            Schema.from_arrow(self.columns) if self._types else self.target.schema(),
             partition_by=list(self.partition_by),
             commit_properties=CommitProperties(
                 custom_metadata=mark,
@@ -232,13 +264,14 @@ def _in_utc(rows: pa.Table, columns: pa.Schema) -> pa.Table:
     return rows
 
 
-def _columns(table: Table, there: pa.Schema) -> pa.Schema:
+def _columns(table: Table, there: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schema:
     """The declared columns, and after them what the lake has besides; null may be what may there.
 
     A column that is new, or that may no longer be without a value, has none in older rows.
     """
     declared = [
         field.with_nullable(field.name not in there.names or there.field(field.name).nullable)
-        for field in table.schema
+        for field in as_held(table.schema, there)
     ]
-    return pa.schema([*declared, *(f for f in there if f.name not in table.schema.names)])
+    columns = [*declared, *(f for f in there if f.name not in table.schema.names)]
+    return pa.schema([f.with_type(types.get(f.name, f.type)) for f in columns])

@@ -47,6 +47,7 @@ def merge(
     rows: Rows,
     *,
     ties: bool = False,
+    overrule: bool = False,
     transactions: Mapping[str, int] | None = None,
 ) -> WriteReceipt:
     """Upsert by key: of several rows of a key the one with the greatest version column wins.
@@ -59,6 +60,7 @@ def merge(
         ties: a row of the same version replaces the one there as well, and any row one that is
             deleted, or whose version is a time to come: for callers that have looked and hand over
             only what differs.
+        overrule: a row replaces the one there, be that one newer.
         transactions: app id -> version, recorded with the commit; where no row changes, with an
             empty one, unless the table has them already, or newer ones.
 
@@ -86,7 +88,7 @@ def merge(
         draft = Draft(store, table, target)
         changed, passed_over, newest = 0, 0, None
         for part in _slices(table, rows, whole=ties):
-            written, older = _put(draft, _newest_of_each(table, part, ties), ties)
+            written, older = _put(draft, _newest_of_each(table, part, ties), ties, overrule)
             changed, passed_over = changed + written, passed_over + older
             newest = _later(newest, part, table)
         newer = {a: v for a, v in (transactions or {}).items() if _is_newer(v, known[a])}
@@ -151,7 +153,7 @@ def _newest_of_each(table: Table, rows: pa.Table, ties: bool) -> pa.Table:
     return sorted_.filter(first)
 
 
-def _put(draft: Draft, rows: pa.Table, ties: bool) -> tuple[int, int]:
+def _put(draft: Draft, rows: pa.Table, ties: bool, overrule: bool) -> tuple[int, int]:
     """Put a slice into the draft: (rows that are new or newer, rows that are older)."""
     table = draft.table
     places = _places(draft, rows)
@@ -162,7 +164,7 @@ def _put(draft: Draft, rows: pa.Table, ties: bool) -> tuple[int, int]:
     if ties and pa.types.is_timestamp(places[table.version].type):
         latest = pa.scalar(datetime.now(UTC) + CLOCKS_DIFFER, places[table.version].type)
         is_newer = pc.or_kleene(is_newer, pc.greater(places[table.version], latest))
-    is_newer = is_newer.fill_null(False)
+    is_newer = pc.or_(is_newer.fill_null(False), overrule)
     older = pc.and_not(pc.less(version, places[table.version]), is_newer)
     newer = places.filter(is_newer).sort_by(_OURS)
     each = rows_a_file(draft.rows + len(rows) - len(places))
@@ -259,6 +261,8 @@ def _rewrite(
 def _widened(draft: Draft, rows: pa.Table, old: pa.Table | None) -> pa.Table:
     """The rows in the lake's columns: what the code does not declare stays as it was."""
     columns: list[Any] = list(rows.columns)
+    declared = list(draft.columns)[: len(columns)]
+    columns = [c.cast(f.type) for c, f in zip(columns, declared, strict=True)]
     for field in list(draft.columns)[len(columns) :]:
         columns.append(pa.nulls(len(rows), field.type) if old is None else old[field.name])
     return pa.table(columns, schema=draft.columns)

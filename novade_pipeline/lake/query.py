@@ -175,6 +175,8 @@ def sql_type(type_: pa.DataType) -> str:
     if pa.types.is_struct(type_):
         fields = (type_.field(i) for i in range(type_.num_fields))
         return f"STRUCT({', '.join(f'{identifier(f.name)} {sql_type(f.type)}' for f in fields)})"
+    if pa.types.is_decimal(type_):
+        return f"DECIMAL({type_.precision},{type_.scale})"
     if type_ not in _TYPES:
         raise TypeError(f"no DuckDB type for {type_}; known: {', '.join(map(str, _TYPES))}")
     return _TYPES[type_]

@@ -10,6 +10,7 @@ from deltalake import DeltaTable, QueryBuilder
 
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import files_of
+from novade_pipeline.lake.decimals import as_held
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import identifier, literal
 from novade_pipeline.lake.stream import greatest
@@ -31,6 +32,8 @@ def stream(
 ) -> pa.RecordBatchReader:
     """The rows, batch by batch, in no order; none where nothing has been written yet.
 
+    Decimals have the digits that the lake has of them, which may be more than are declared.
+
     Args:
         columns: which; all where None.
         windows: only rows within; all where None.
@@ -45,8 +48,9 @@ def stream(
     found = open_table(store, table, version)
     if found is None:
         return pa.RecordBatchReader.from_batches(schema, [])
-    there = {field.name for field in found.schema().fields}
-    names = ", ".join(f'"{name}"' for name in schema.names if name in there)
+    there = pa.schema(found.schema().to_arrow())
+    schema = as_held(schema, there)
+    names = ", ".join(f'"{name}"' for name in schema.names if name in there.names)
     query = f"SELECT {names} FROM t"
     query += f" WHERE {predicate(table, None if windows is None else sorted(windows), where or {})}"
     for name, (after, up_to) in (between or {}).items():

@@ -8,6 +8,7 @@ path below the lake's root, and the dbt source `amplitude.events`.
 import types
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -39,6 +40,14 @@ class JsonText:
 
 Json = Annotated[str, JsonText()]
 """A text column that holds a JSON document."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Says of a `Decimal` column how many digits it has, and how many of them after the point."""
+
+    precision: int
+    scale: int
 
 
 @dataclass(frozen=True)
@@ -169,7 +178,7 @@ def _column(name: str, field: FieldInfo) -> Column:
     return Column(
         name=name,
         source=field.alias or name,
-        type=_arrow_type(inner),
+        type=_arrow_type(inner, marks),
         required=not optional,
         description=field.description or "",
         json=any(isinstance(mark, JsonText) for mark in marks),
@@ -194,12 +203,17 @@ def _unwrap(annotation: Any, marks: list[Any]) -> tuple[bool, Any, list[Any]]:
     return False, annotation, marks
 
 
-def _arrow_type(annotation: Any) -> pa.DataType:
+def _arrow_type(annotation: Any, marks: list[Any]) -> pa.DataType:
     if get_origin(annotation) is list:
-        _, item, _ = _unwrap(get_args(annotation)[0], [])
-        return pa.list_(_arrow_type(item))
+        _, item, of_item = _unwrap(get_args(annotation)[0], [])
+        return pa.list_(_arrow_type(item, of_item))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return pa.struct([pa.field(c.name, c.type) for c in columns_of(annotation)])
+    if annotation is Decimal:
+        digits = next((mark for mark in marks if isinstance(mark, Digits)), None)
+        if digits is None:
+            raise TypeError("a column of decimals says its Digits, found none")
+        return pa.decimal128(digits.precision, digits.scale)
     if annotation not in _SCALARS:
         raise TypeError(f"no column type for {annotation}; known: {[t.__name__ for t in _SCALARS]}")
     return _SCALARS[annotation]

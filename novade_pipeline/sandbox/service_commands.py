@@ -70,6 +70,9 @@ def salesforce(
     failing_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 500.")] = 0,
     changes: Annotated[int, typer.Option(min=0, help="Changes records while they are read.")] = 0,
     deletions: Annotated[int, typer.Option(min=0, help="Deletes some while they are read.")] = 0,
+    uneven_pages: Annotated[
+        bool, typer.Option("--uneven-pages", help="Pages are smaller than they may be.")
+    ] = False,
     daily_limit: Annotated[int, typer.Option(min=1, help="So many requests a day.")] = 100_000,
 ) -> None:
     """Serve a made-up Salesforce organisation, until it is interrupted."""
@@ -83,6 +86,7 @@ def salesforce(
         failing_every=failing_every,
         changes=changes,
         deletions=deletions,
+        uneven_pages=uneven_pages,
         daily_limit=daily_limit,
     )
     today = as_of or datetime.now(UTC)

@@ -93,4 +93,9 @@ def error_of(answer: httpx.Response) -> tuple[int, str]:
 
 
 def living(client: Client, of: str) -> list[dict[str, Any]]:
-    return [row for row in client.api.org.records(of) if not row.get("IsDeleted")]
+    """The records that a plain query finds."""
+    return [
+        row
+        for row in client.api.org.records(of)
+        if not row.get("IsDeleted") and not row.get("IsArchived")
+    ]

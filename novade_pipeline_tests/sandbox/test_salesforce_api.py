@@ -20,7 +20,7 @@ def test_a_token_names_the_instance(client: Client) -> None:
 
 def test_anybody_may_ask_for_the_versions(client: Client) -> None:
     told = httpx.get(f"{client.http.base_url}/services/data/").json()
-    assert {"label": "60.0", "url": DATA, "version": "60.0"} in told
+    assert {"label": "Spring '24", "url": DATA, "version": "60.0"} in told
 
 
 def test_without_a_session_there_is_no_answer(client: Client) -> None:
@@ -193,6 +193,11 @@ def test_records_are_ordered_and_limited(client: Client) -> None:
     assert len(client.query("SELECT Id FROM Contact LIMIT 3")) == 3
 
 
+def test_records_can_be_counted_up_to_a_limit(client: Client) -> None:
+    told = client.get("/query", q="SELECT COUNT() FROM Contact LIMIT 7").json()
+    assert told["totalSize"] == 7
+
+
 def test_an_id_may_be_told_without_its_checksum(client: Client) -> None:
     one = living(client, "Contact")[5]["Id"]
     assert client.query(f"SELECT Id FROM Contact WHERE Id = '{one[:15]}'") == [{"Id": one}]
@@ -239,6 +244,27 @@ def test_counts_and_extremes_are_told(client: Client) -> None:
         ("SELECT Id FROM Account LIMIT 1.5", "MALFORMED_QUERY", "unexpected token: '1.5'"),
         ("SELECT Id FROM Account WHERE Name ( 'x'", "MALFORMED_QUERY", "unexpected token: '('"),
         ("", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
+        ("SELECT Id FROM Account ORDER BY Description", "MALFORMED", "can not be sorted in a quer"),
+        ("SELECT Id FROM Account ORDER BY Id, Regions__c", "MALFORMED", "can not be sorted in a q"),
+        ("SELECT Id FROM Account ORDER BY BillingAddress", "MALFORMED", "can not be sorted in a q"),
+        ("SELECT Id FROM Account ORDER BY Headquarters__c", "MALFORMED", "can not be sorted in a "),
+        ("SELECT Id FROM Order ORDER BY Signed_Copy__c", "MALFORMED", "can not be sorted in a qu"),
+        ("SELECT Id FROM Account WHERE BillingAddress = 'x'", "INVALID_FIELD", "using Distance ex"),
+        ("SELECT Id, Name, Id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
+        ("SELECT Name, NAME FROM Account", "INVALID_FIELD", "duplicate field selected: Name"),
+        ("SELECT MAX(Amount) FROM Opportunity LIMIT 1", "MALFORMED", "cannot also use LIMIT"),
+        ("SELECT COUNT(Id), MIN(Name) FROM Account LIMIT 9", "MALFORMED", "cannot also use LIMIT"),
+        (
+            "SELECT MAX(Amount) FROM Opportunity ORDER BY Name",
+            "MALFORMED",
+            "grouped or aggregated",
+        ),
+        ("SELECT COUNT() FROM Account ORDER BY Name", "MALFORMED", "ORDER BY is not allowed"),
+        ("SELECT MAX(Description) FROM Account", "MALFORMED", "does not support aggregate operato"),
+        ("SELECT MIN(BillingAddress) FROM Account", "MALFORMED", "does not support aggregate oper"),
+        ("SELECT COUNT(IsDeleted) FROM Account", "MALFORMED", "does not support aggregate operato"),
+        ("SELECT Id FROM Account LIMIT 2147483648", "MALFORMED", "numeric value out of range"),
+        ("SELECT Id FROM Account WHERE CreatedDate > 0001-01-01T00:00:00+10:00", "MALFORMED", "I"),
     ],
 )
 def test_wrong_queries_are_told_what_is_wrong(

@@ -5,9 +5,15 @@ import io
 
 import pytest
 
-from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
 from novade_pipeline.sandbox.salesforce.fields import Field
-from novade_pipeline_tests.sandbox.salesforce_client import DATA, Client, error_of, living
+from novade_pipeline_tests.sandbox.salesforce_client import (
+    DATA,
+    Client,
+    client_of,
+    error_of,
+    living,
+)
 
 
 def test_a_job_goes_from_made_to_complete(client: Client) -> None:
@@ -63,6 +69,39 @@ def test_values_are_told_as_csv_tells_them(client: Client) -> None:
     }
     assert '"' in told["Description"]
     assert "\n" in told["Description"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0"),
+        (100.0, "100.0"),
+        (0.001, "0.001"),
+        (0.0005, "5.0E-4"),
+        (1_234_567.0, "1234567.0"),
+        (9_999_999.99, "9999999.99"),
+        (10_000_000.0, "1.0E7"),
+        (-12_345_678.0, "-1.2345678E7"),
+        (99_213_206.5, "9.92132065E7"),
+        (16_147_805_824_397.0, "1.6147805824397E13"),
+    ],
+)
+def test_a_number_is_written_as_java_writes_a_double_by_both_apis(
+    value: float, text: str, own: Client
+) -> None:
+    own.api.org.add_field("Account", Field("Ratio__c", "double", precision=18, scale=4))
+    one = own.api.org.insert("Account", {"Name": "Aster", "Ratio__c": value})
+    soql = f"SELECT Ratio__c FROM Account WHERE Id = '{one}'"
+    assert own.bulk(soql) == [{"Ratio__c": text}]
+    answer = own.get("/query", q=soql)
+    assert f'"Ratio__c":{text}}}' in answer.text
+    assert answer.json()["records"][0]["Ratio__c"] == value
+
+
+def test_a_whole_number_is_no_double(own: Client) -> None:
+    one = own.api.org.insert("Account", {"Name": "Aster", "NumberOfEmployees": 25_000_000})
+    soql = f"SELECT NumberOfEmployees FROM Account WHERE Id = '{one}'"
+    assert own.bulk(soql) == [{"NumberOfEmployees": "25000000"}]
 
 
 def test_a_job_may_ask_for_other_delimiters_and_line_ends(client: Client) -> None:
@@ -121,6 +160,62 @@ def test_bad_jobs_are_refused(client: Client) -> None:
     job = client.job("SELECT Id FROM Contact")
     assert error_of(client.results(job, "wrong")) == (400, "INVALIDQUERYLOCATOR")
     assert error_of(client.results(job, rows=0)) == (400, "INVALIDJOB")
+
+
+def test_results_are_read_in_the_version_that_the_job_was_made_in(client: Client) -> None:
+    job = client.job("SELECT Id FROM Contact")
+    other = f"/services/data/v61.0/jobs/query/{job}"
+    for resource in ("results", "resultPages"):
+        assert client.get(f"/jobs/query/{job}/{resource}").status_code == 200
+        assert client.http.get(f"{other}/{resource}").status_code == 409
+    assert client.http.get(other).json()["apiVersion"] == 60.0
+
+
+def _parallel_pages(client: Client, job: str) -> tuple[list[int], list[str]]:
+    """How many pages each answer names, and where all of them are."""
+    answer = client.get(f"/jobs/query/{job}/resultPages").json()
+    sizes, places = [], []
+    while True:
+        sizes.append(len(answer["resultPages"]))
+        places += [page["resultUrl"] for page in answer["resultPages"]]
+        if answer["done"]:
+            assert "nextRecordsUrl" not in answer
+            return sizes, places
+        answer = client.http.get(answer["nextRecordsUrl"]).json()
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes"),
+    [(0, [1]), (9, [1]), (10, [1]), (11, [2]), (50, [5]), (51, [5, 1]), (123, [5, 5, 3])],
+)
+@pytest.mark.parametrize("trouble", [Trouble(), Trouble(uneven_pages=True)], ids=["", "uneven"])
+def test_results_are_read_side_by_side(rows: int, sizes: list[int], trouble: Trouble) -> None:
+    with client_of(SalesforceApi(people=20, results_rows=10, trouble=trouble)) as client:
+        client.api.org.fill("Task", 200)
+        ids = sorted(row["Id"] for row in client.api.org.records("Task"))
+        job = client.job(f"SELECT Id FROM Task WHERE Id < '{ids[rows]}'")
+        named, places = _parallel_pages(client, job)
+        texts = [client.http.get(place).raise_for_status().text for place in reversed(places)]
+    found = [row["Id"] for text in texts for row in csv.DictReader(io.StringIO(text))]
+    assert named == sizes
+    assert sorted(found) == ids[:rows]
+
+
+def test_results_are_not_read_side_by_side_before_version_58(client: Client) -> None:
+    posted = {"operation": "query", "query": "SELECT Id FROM Contact"}
+    place = "/services/data/v57.0/jobs/query"
+    job = client.http.post(place, json=posted).json()["id"]
+    assert client.http.get(f"{place}/{job}").json()["state"] == "JobComplete"
+    assert client.http.get(f"{place}/{job}/results").status_code == 200
+    assert error_of(client.http.get(f"{place}/{job}/resultPages")) == (404, "NOT_FOUND")
+
+
+def test_a_page_of_results_may_hold_fewer_records_than_it_is_asked_for(own: Client) -> None:
+    own.api.trouble = Trouble(uneven_pages=True)
+    job = own.job("SELECT Id FROM Contact")
+    counts = {own.results(job, rows=15).headers["Sforce-NumberOfRecords"] for _ in range(30)}
+    assert len(counts) > 5
+    assert max(map(int, counts)) <= 15
 
 
 def test_what_changes_in_a_schema_is_seen_at_once(own: Client) -> None:

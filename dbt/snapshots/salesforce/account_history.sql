@@ -1,5 +1,8 @@
 {% snapshot account_history %}
-{{ config(unique_key="account_id", post_hook="{{ end_deleted('salesforce', 'account', 'account_id') }}") }}
+{{ config(unique_key="account_id", post_hook=[
+    "{{ end_deleted('salesforce', 'account', 'account_id') }}",
+    "{{ set_apart('salesforce', 'account', 'account_id') }}",
+]) }}
 
 select
     id as account_id,
@@ -8,6 +11,7 @@ select
     industry,
     number_of_employees,
     annual_revenue,
+    currency_iso_code,
     website,
     billing_city,
     billing_state,

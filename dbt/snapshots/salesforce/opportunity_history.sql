@@ -1,5 +1,8 @@
 {% snapshot opportunity_history %}
-{{ config(unique_key="opportunity_id", post_hook="{{ end_deleted('salesforce', 'opportunity', 'opportunity_id') }}") }}
+{{ config(unique_key="opportunity_id", post_hook=[
+    "{{ end_deleted('salesforce', 'opportunity', 'opportunity_id') }}",
+    "{{ set_apart('salesforce', 'opportunity', 'opportunity_id') }}",
+]) }}
 
 select
     id as opportunity_id,
@@ -8,6 +11,7 @@ select
     type,
     stage_name,
     amount,
+    currency_iso_code,
     probability,
     close_date,
     is_closed,

@@ -127,7 +127,10 @@ def _step(
             checks={key.name for key in context.selected_asset_check_keys},
             rebuild=config.full_refresh,
             check_all=config.check_all,
-            variables=settings.of(MartsSettings).model_dump(),
+            variables={
+                **settings.of(MartsSettings).model_dump(),
+                "reporting_time_zone": settings.reporting_time_zone or "",
+            },
             on_progress=context.log.info,
             picture_of=lambda name, generation: picture_before(
                 context,

@@ -2,13 +2,15 @@
 
 A snapshot keeps what a source said before it changed. What the lake's published table holds and
 this warehouse does not is therefore taken in before another snapshot is taken: after the file was
-lost or restored from an older copy, and where another warehouse has published meanwhile.
+lost or restored from an older copy, and where another warehouse has published meanwhile. The macros
+in `dbt/macros/histories.sql` then set the states of a record apart.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from deltalake import DeltaTable
 
 from novade_pipeline.defs.marts.pinning import as_declared
@@ -17,7 +19,7 @@ from novade_pipeline.defs.marts.publish import warehouse_state
 from novade_pipeline.lake import query
 from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.query import identifier, sql_type
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
@@ -42,12 +44,24 @@ def restore(
             continue
         node = project.nodes[model.name]
         table = project.tables[model.name]
+        _make_exact(connection, table)
         found = open_table(store, table)
         if found is None or _is_ours(connection, store, table, found):
             continue
         query.prepare(connection, store)
         restored[model.name] = _take_in(connection, store, table, node, found)
     return restored
+
+
+def _make_exact(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Let columns of doubles be the decimals that are declared, as which dbt adds to them."""
+    held = _types(connection, table)
+    for column in table.columns:
+        if pa.types.is_decimal(column.type) and held.get(column.name) == "DOUBLE":
+            connection.execute(
+                f"alter table marts.{identifier(table.path[-1])}"
+                f" alter column {identifier(column.name)} set data type {sql_type(column.type)}"
+            )
 
 
 def _is_ours(
@@ -90,17 +104,21 @@ def _take_in(
     connection.execute(
         f"update {mart} as here set valid_to = next.valid_from from ("
         "   select version_id, lead(valid_from) over ("
-        f"     partition by {record} order by valid_from) as valid_from from {mart}"
+        f"     partition by {record} order by valid_from, valid_to nulls last) as valid_from"
+        f"   from {mart}"
         " ) as next where here.version_id = next.version_id"
         " and here.valid_to is null and next.valid_from is not null"
     )
     assert ended is not None
     assert added is not None
     rows = int(ended[0] + added[0])
-    # Those that read it are to see it, and the lake is to have what comes of it.
+    # Those that read it are to see it, and the lake is to have what comes of it; a snapshot sets
+    # the states of both apart.
     connection.execute(
-        "update novade.model set generation = greatest(generation, $2) + 1 where model = $1",
-        [name, found.transaction_version(app_id) or 0],
+        "update novade.model set generation = greatest(generation, $2) + 1,"
+        " rebuild = case when $3 > 0 then 'the lake had more of it' else rebuild end"
+        " where model = $1",
+        [name, found.transaction_version(app_id) or 0, rows],
     )
     connection.execute("commit")
     return rows
@@ -108,8 +126,15 @@ def _take_in(
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
     """The declared columns that the warehouse has of it; none where it is not there."""
-    there = connection.execute(
-        "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = $1",
+    held = _types(connection, table)
+    return [column.name for column in table.columns if column.name in held]
+
+
+def _types(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    """Column -> its type, of what the warehouse has of it."""
+    found = connection.execute(
+        "select column_name, data_type from duckdb_columns()"
+        " where schema_name = 'marts' and table_name = $1",
         [table.path[-1]],
-    ).fetchall()
-    return [column.name for column in table.columns if (column.name,) in there]
+    )
+    return dict(found.fetchall())

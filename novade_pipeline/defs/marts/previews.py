@@ -79,7 +79,7 @@ def performance_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
 def pipeline_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
     """What opportunities were worth at the end of each week, by status; the newest two years."""
     rows = connection.execute(
-        "select day, status, sum(amount) from marts.sales_snapshot"
+        "select day, status, sum(corporate_amount)::double from marts.sales_snapshot"
         " where day > (select max(day) from marts.sales_snapshot) - 7 * $1::int"
         " and ((select max(day) from marts.sales_snapshot) - day) % 7 = 0"
         " group by day, status order by day",
@@ -87,7 +87,7 @@ def pipeline_picture(connection: duckdb.DuckDBPyConnection) -> str | None:
     ).fetchall()
     if not rows:
         return None
-    worth = {(day, status): amount for day, status, amount in rows}
+    worth = {(day, status): amount or 0.0 for day, status, amount in rows}
     days = sorted({row[0] for row in rows})
     series = {
         status: [worth.get((day, status), 0.0) for day in days]

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -137,8 +137,13 @@ class Project:
     @cached_property
     def models(self) -> tuple[Model, ...]:
         """The models and snapshots, each after those that it reads."""
-        macros = sorted((macro["unique_id"], macro["macro_sql"]) for macro in self._macros)
+        macros = sorted(
+            (macro["unique_id"], macro["macro_sql"])
+            for macro in self.manifest["macros"].values()
+            if macro["package_name"] == "novade"
+        )
         shared = _digest(json.dumps(macros))
+        read = _variables_of_macros(self.manifest["macros"])
         return tuple(
             Model(
                 name=name,
@@ -148,33 +153,20 @@ class Project:
                 incremental=node["config"]["materialized"] == "touched",
                 whole_when_changed=tuple(node["config"]["meta"].get("whole_when_changed", ())),
                 is_history=node["resource_type"] == "snapshot",
+                variables=tuple(
+                    sorted(
+                        set(_VARIABLE.findall(node["raw_code"])).union(
+                            *(read.get(macro, ()) for macro in node["depends_on"]["macros"])
+                        )
+                    )
+                ),
             )
             for name, node in self.nodes.items()
         )
 
-    def models_with(self, variables: Mapping[str, Any]) -> tuple[Model, ...]:
-        """The models under some variables: those that SQL reads change it as an edit would.
-
-        Args:
-            variables: in the place of those that `dbt_project.yml` names.
-        """
-        read = {name: variables[name] for name in sorted(self._variables & variables.keys())}
-        if not read:
-            return self.models
-        values = json.dumps(read)
-        return tuple(replace(m, code=_digest(m.code, values)) for m in self.models)
-
-    @cached_property
-    def _variables(self) -> set[str]:
-        """Variables that models or macros read, but for how much is computed at once."""
-        nodes = (node["raw_code"] for node in self.nodes.values())
-        macros = (macro["macro_sql"] for macro in self._macros)
-        return {n for sql in (*nodes, *macros) for n in _VARIABLE.findall(sql)} - {SLICE_ROWS}
-
-    @cached_property
-    def _macros(self) -> list[dict[str, Any]]:
-        macros = self.manifest["macros"].values()
-        return [macro for macro in macros if macro["package_name"] == "novade"]
+    def models_under(self, variables: Mapping[str, Any]) -> tuple[Model, ...]:
+        """The models with the project's variables as the settings say them."""
+        return tuple(model.with_values(variables) for model in self.models)
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:
@@ -330,6 +322,16 @@ def _invoke(
     if result.exception is not None:
         raise PermanentFailure(f"dbt {args[0]} failed: {result.exception}") from result.exception
     return result.result
+
+
+def _variables_of_macros(macros: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Macro of ours -> the variables that it reads, itself or by others that it calls."""
+    ours = {name: macro for name, macro in macros.items() if macro["package_name"] == "novade"}
+    found = {name: set(_VARIABLE.findall(macro["macro_sql"])) for name, macro in ours.items()}
+    for _ in ours:
+        for name, macro in ours.items():
+            found[name].update(*(found.get(one, ()) for one in macro["depends_on"]["macros"]))
+    return found
 
 
 def _checked_model(node: Mapping[str, Any]) -> str:

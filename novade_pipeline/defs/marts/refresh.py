@@ -115,19 +115,19 @@ def refresh(
         UserError: another process holds the warehouse, or a model that is needed was never built.
     """
     # A step asks the lake only for what its own models read.
-    read = {name for model in project.models if model.name in models for name in model.sources}
+    all_models = project.models_under(variables)
+    read = {name for model in all_models if model.name in models for name in model.sources}
     sources = [table for table in SOURCES if source_name(table) in read]
     versions = warehouse.source_versions(store, sources)
-    every_model = project.models_with(variables)
     with closing(query.open_database(warehouse_path)) as connection:
         query.limit(connection)
-        books = warehouse.read_books(connection, every_model)
+        books = warehouse.read_books(connection, all_models)
         if restored := histories.restore(connection, store, project, models):
-            books = warehouse.read_books(connection, every_model)
+            books = warehouse.read_books(connection, all_models)
         for name, rows in restored.items():
             if rows:
                 on_progress(f"marts/{name}: {rows} rows that only the lake had are back")
-        reasons = warehouse.pending(books, every_model, versions, models, rebuild=rebuild)
+        reasons = warehouse.pending(books, all_models, versions, models, rebuild=rebuild)
         for name, reason in reasons.items():
             on_progress(f"marts/{name} is pending: {reason}")
         known = {} if check_all else _known(connection, project, books, variables)
@@ -138,7 +138,7 @@ def refresh(
             query.prepare(connection, store)
         if reasons:
             pin(connection, store, sources, versions)
-            prepare(connection, store, books, every_model, reasons, versions, rebuild=rebuild)
+            prepare(connection, store, books, all_models, reasons, versions, rebuild=rebuild)
         names = [*reasons, *(check.name for check in due)]
         if names:
             # dbt shares the database that is open: to open another, with the extension that reads

@@ -4,14 +4,16 @@ dbt enforces that a model has the columns and types that its YAML declares (`con
 YAML is the one place where a mart's columns are written down.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
-from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.table import Digits, Table
 from novade_pipeline.personal_data import Personal
 from novade_pipeline.persons.marks import BelongsTo
 
@@ -25,6 +27,7 @@ _TYPES: dict[str, Any] = {
     "BIGINT[]": list[int],
     "VARCHAR[]": list[str],
 }
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
 def mart_table(node: Mapping[str, Any]) -> Table:
@@ -62,7 +65,7 @@ def mart_tables(warehouse_path: Path) -> list[Table]:
 
 
 def _field(column: Mapping[str, Any], required: bool) -> Any:
-    kind = _TYPES[column["data_type"]]
+    kind = _type(column["data_type"])
     if column["meta"].get("personal"):
         kind = Annotated[kind, Personal()]
     if owner := column["meta"].get("owner"):
@@ -70,3 +73,10 @@ def _field(column: Mapping[str, Any], required: bool) -> Any:
     if required:
         return (kind, Field(description=column["description"]))
     return (kind | None, Field(None, description=column["description"]))
+
+
+def _type(told: str) -> Any:
+    """The type of a field whose column has a type of DuckDB's."""
+    if digits := _DECIMAL.fullmatch(told):
+        return Annotated[Decimal, Digits(int(digits[1]), int(digits[2]))]
+    return _TYPES[told]

@@ -20,8 +20,10 @@ books never differ, wherever a process dies.
 | `published`     | which generation of a mart the lake holds, at which Delta version           |
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import duckdb
 
@@ -105,6 +107,7 @@ class Model:
         incremental: only touched rows are computed, where that is possible.
         whole_when_changed: sources whose change means that all rows are computed.
         is_history: a dbt snapshot: it adds to what it has, and is never made anew.
+        variables: the project's variables that it reads, by its macros as well.
     """
 
     name: str
@@ -114,6 +117,12 @@ class Model:
     incremental: bool
     whole_when_changed: tuple[str, ...] = ()
     is_history: bool = False
+    variables: tuple[str, ...] = ()
+
+    def with_values(self, variables: Mapping[str, Any]) -> "Model":
+        """The model under the values that the settings say; another value is other code."""
+        told = {n: variables[n] for n in self.variables if variables.get(n) not in (None, "")}
+        return replace(self, code=f"{self.code} {json.dumps(told)}") if told else self
 
 
 @dataclass(frozen=True)

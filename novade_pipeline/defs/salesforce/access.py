@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from novade_pipeline.access import Probe
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
-from novade_pipeline.defs.salesforce.tables import OBJECTS
+from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.settings import Settings
 
@@ -47,7 +47,7 @@ def probes(settings: Settings) -> Iterator[Probe]:
 
     yield Probe("salesforce", "log_in", "It lets us in.", where, mend, log_in)
     yield Probe("salesforce", "api", "Its API may be asked.", where, mend, api)
-    for name in (name for name in OBJECTS if name not in salesforce.left_out):
+    for name in (name for name in OBJECTS if name not in OPTIONAL | salesforce.left_out):
         yield Probe(
             "salesforce",
             f"read_{OBJECTS[name].path[-1]}",

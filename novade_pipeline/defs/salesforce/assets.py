@@ -16,7 +16,7 @@ from novade_pipeline.defs.api_assets import (
     why_passed_over,
 )
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
-from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE, READ, TABLES
+from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL, QUARANTINE, READ, TABLES
 from novade_pipeline.defs.table_assets import (
     check_columns,
     check_fresh,
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from novade_pipeline.defs.salesforce.session import Usage
 
 POOL = "salesforce_api"
+NOT_THERE = (
+    "The organisation has no such object, or the user may not read it: the marts do without it."
+)
 LEFT_OUT = "NOVADE_SALESFORCE_WITHOUT names this object: it is not read."
 VISIBLE_CHECK = "fields_are_visible"
 BEFORE_CHECK = "fields_as_before"
@@ -86,7 +89,7 @@ def _read(
     """
     # simple_salesforce takes a second to import, which every step's process would pay.
     from novade_pipeline.defs.salesforce.load import load
-    from novade_pipeline.defs.salesforce.organisation import Organisation
+    from novade_pipeline.defs.salesforce.organisation import NoObject, Organisation
 
     salesforce = settings.of(SalesforceSettings)
     names = {table.name: name for name, table in OBJECTS.items()}
@@ -110,6 +113,13 @@ def _read(
                     settings.personal_data_policy,
                     context.log.info,
                 )
+            except NoObject as failure:
+                if names[table.name] in OPTIONAL:
+                    yield from passed_over(lake, [table], NOT_THERE)
+                    continue
+                context.log.warning(f"{table.name}: {failure}")
+                failures.append(failure)
+                continue
             except (UserError, TransientFailure) as failure:
                 context.log.warning(f"{table.name}: {failure}")
                 failures.append(failure)
@@ -161,6 +171,7 @@ def _metadata(
             "swept_ids": swept.ids,
             "rows_vanished": swept.vanished,
             "rows_returned": swept.returned,
+            "rows_late": swept.late,
             "rows_recalculated": swept.recalculated,
         }
     return metadata

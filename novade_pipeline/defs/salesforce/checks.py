@@ -8,7 +8,7 @@ import dagster as dg
 import duckdb
 
 from novade_pipeline.defs.api_assets import warning
-from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY, READ
+from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY, ORGANIZATION, READ
 from novade_pipeline.defs.table_assets import key_of
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import connect, identifier, scan
@@ -16,6 +16,8 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage import Store
 
+ZONE = "$zone"
+"""Where a rule needs it: the time zone of the organisation's days."""
 LONGEST_PICKLIST_VALUE = 255
 """Source: Salesforce's 'Custom Field Limits'; an API client may write longer ones."""
 IDS_SHOWN = 20
@@ -34,7 +36,7 @@ class Rule:
     """A rule of the business that a record may break.
 
     Attributes:
-        broken: SQL that is true of a row that breaks it.
+        broken: SQL that is true of a row that breaks it; `ZONE` is the zone of its days.
     """
 
     name: str
@@ -53,7 +55,7 @@ RULES = (
         "closes_after_it_opens",
         OPPORTUNITY,
         "Warns where an opportunity closes before it was made: its days to close are negative.",
-        "close_date < cast(created_date as date)",
+        f"close_date < cast(created_date at time zone {ZONE} as date)",
     ),
     Rule(
         "account_has_a_domain",
@@ -92,19 +94,34 @@ def definitions(settings: Settings) -> dg.Definitions:
         """Count the records that break a rule; they are loaded all the same."""
         asked = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         with closing(connect(lake=lake)) as connection:
+            zone = settings.reporting_time_zone or _zone(connection, lake)
             for rule in RULES:
                 if (key_of(rule.table), rule.name) in asked:
-                    yield _result(connection, lake, rule)
+                    yield _result(connection, lake, rule, zone)
 
     return dg.Definitions(asset_checks=[salesforce_records])
 
 
-def _result(connection: duckdb.DuckDBPyConnection, lake: Store, rule: Rule) -> dg.AssetCheckResult:
+def _zone(connection: duckdb.DuckDBPyConnection, lake: Store) -> str:
+    """The organisation's time zone, as the marts know it (`dbt/macros/days.sql`)."""
+    if open_table(lake, ORGANIZATION) is None:
+        return "UTC"
+    found = connection.execute(
+        f"select min(time_zone_sid_key) from {scan(lake, ORGANIZATION)}"
+        " where time_zone_sid_key in (select name from pg_timezone_names())"
+    ).fetchone()
+    return str(found[0]) if found is not None and found[0] else "UTC"
+
+
+def _result(
+    connection: duckdb.DuckDBPyConnection, lake: Store, rule: Rule, zone: str
+) -> dg.AssetCheckResult:
     if open_table(lake, rule.table) is None:
         return warning(rule.table, rule.name, True, {"rows": 0})
     found = connection.execute(
         f"select count(*), array_slice(array_agg(id order by id), 1, {IDS_SHOWN}) "
-        f"from {scan(lake, rule.table)} where not is_deleted and ({rule.broken})"
+        f"from {scan(lake, rule.table)} where not is_deleted and ({rule.broken})",
+        {"zone": zone} if ZONE in rule.broken else {},
     ).fetchall()
     count, ids = found[0]
     told = {"rows": count, "first_ids": dg.MetadataValue.json(ids or [])}

@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
+from functools import reduce
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from pydantic import Field, create_model
 
-from novade_pipeline.lake.table import TIMESTAMP, Table
+from novade_pipeline.lake.decimals import widened
+from novade_pipeline.lake.table import TIMESTAMP, Digits, Table
 from novade_pipeline.personal_data import Personal
 
 Kind = Literal["text", "boolean", "integer", "number", "date", "time"]
@@ -48,6 +51,14 @@ _PYTHON: Mapping[Kind, type] = {
 }
 _KIND_OF = {arrow: kind for kind, arrow in ARROW.items()}
 
+NUMBER = pa.decimal128(38, 18)
+"""Numbers while they are read; each has its place in it, for Salesforce writes 18 digits.
+
+Source: Object Reference, 'Field Types' (currency, double, percent): precision and scale.
+"""
+WHOLE_NUMBER = pa.decimal128(18, 0)
+"""What a field of whole numbers has, where its column is one of decimals."""
+
 SKIPPED = {
     "address": "compound, its parts are read",
     "location": "compound, its parts are read",
@@ -55,22 +66,50 @@ SKIPPED = {
     "base64": "a file's content, which no query tells",
 }
 PERSONAL = frozenset({"email", "phone", "encryptedstring"})
+UNSTAMPED = frozenset({"IsArchived"})
+"""Fields that the organisation's nightly runs change; that this changes the stamp is said nowhere.
+
+Source: Object Reference, "Archived Activities" (sforce_api_guidelines_archive.htm).
+"""
 NEVER_THERE: Mapping[str, frozenset[str]] = {
     "User": frozenset({"IsDeleted"}),
     "UserRole": frozenset({"IsDeleted", "CreatedDate"}),
+    "Organization": frozenset({"IsDeleted"}),
+    "CurrencyType": frozenset({"IsDeleted"}),
+    "DatedConversionRate": frozenset({"IsDeleted"}),
 }
 """Fields of every record that these objects have in no organisation."""
+OPTIONAL = frozenset({"CurrencyIsoCode"})
+"""Fields that only some organisations have: those with several currencies."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """A field that is read into a column; marked: the settings say that it is personal."""
+    """A field that is read into a column.
+
+    Attributes:
+        kind: what the column holds.
+        told: what the field holds, by its describe.
+        marked: the settings say that it is personal.
+        is_exact: its numbers are decimals, as the describe says how many digits they have.
+    """
 
     column: str
     field: str
     kind: Kind
     told: Kind
     marked: bool = False
+    is_exact: bool = False
+
+    @property
+    def stored(self) -> str:
+        """What the column holds, as it is recorded with the watermark."""
+        return stored(self.kind, self.is_exact)
+
+    @property
+    def type(self) -> pa.DataType:
+        """The type in which its values are read."""
+        return NUMBER if self.is_exact else ARROW[self.kind]
 
 
 @dataclass(frozen=True)
@@ -84,7 +123,8 @@ class Fields:
         skipped: field -> why it is not read.
         dropped: columns of the lake that no field is read into any more.
         retyped: field -> what became of its values since it has another type than its column.
-        calculated: columns of formulas, which change without any sign that their record did.
+        calculated: columns of formulas, and others that change without any sign that their record
+            did.
     """
 
     table: Table
@@ -99,6 +139,15 @@ class Fields:
     def names(self) -> list[str]:
         """The fields as a query asks for them."""
         return [one.field for one in self.read]
+
+    @property
+    def as_read(self) -> Table:
+        """The table with its numbers as they are read."""
+        return self.with_digits(one.column for one in self.read if one.is_exact).table
+
+    def with_digits(self, columns: Iterable[str]) -> "Fields":
+        """The same, with columns that hold more digits than their fields are said to have."""
+        return replace(self, table=_with(self.table, dict.fromkeys(columns, NUMBER)))
 
 
 def fields_of(
@@ -122,6 +171,7 @@ def fields_of(
     there = pa.schema([]) if there is None else there
     read: list[Read] = []
     more: dict[str, Any] = {}
+    digits: dict[str, pa.DataType] = {}
     skipped, retyped = {}, {}
     for field in described:
         source, type_ = field["name"], field["type"]
@@ -135,20 +185,23 @@ def fields_of(
             retyped[source] = f"was {held}, is {told}: " + (
                 f"read into {one.column}" if one.column != columns[source] else f"told as {held}"
             )
+        if one.kind == "number" and (kind := _digits(field, told, one.column, there, table)):
+            digits[one.column], one = kind, replace(one, is_exact=True)
         if one.column not in table.schema.names:
             more[one.column] = _annotation(one, field)
         read.append(one)
     row = create_model(table.row.__name__, __base__=table.row, __doc__=table.row.__doc__, **more)
+    table = _with(replace(table, row=row), digits)
     written = {one.column for one in read} | set(table.schema.names)
     seen = {field["name"] for field in described}
-    formulas = {field["name"] for field in described if field.get("calculated")}
+    formulas = UNSTAMPED | {field["name"] for field in described if field.get("calculated")}
     return Fields(
-        table=replace(table, row=row),
+        table=table,
         read=tuple(read),
         invisible=tuple(
             source
             for source in (*declared, *sorted(personal))
-            if source not in seen and source not in NEVER_THERE.get(name, ())
+            if source not in seen and source not in OPTIONAL | NEVER_THERE.get(name, frozenset())
         ),
         skipped=skipped,
         dropped=tuple(column for column in there.names if column not in written),
@@ -165,8 +218,15 @@ def snake_case(name: str) -> str:
 
 def kind_of(arrow: pa.DataType) -> Kind:
     """What a column of the lake holds."""
+    if pa.types.is_decimal(arrow):
+        return "number"
     text = pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow)
     return "text" if text else _KIND_OF[arrow]
+
+
+def stored(kind: Kind, is_exact: bool) -> str:
+    """What a column holds, as it is recorded with the watermark: doubles are read once more."""
+    return "decimal" if is_exact else kind
 
 
 def _columns(table: Table, names: Iterable[str]) -> dict[str, str]:
@@ -193,6 +253,43 @@ def _placed(column: str, field: str, told: Kind, held: Kind, marked: bool) -> Re
     if held in (told, "text") or (held == "number" and told == "integer"):
         return Read(column, field, held, told, marked)
     return Read(f"{column}__{told}", field, told, told, marked)
+
+
+def _digits(
+    field: Mapping[str, Any], told: Kind, column: str, there: pa.Schema, table: Table
+) -> pa.DataType | None:
+    """The type of a column of decimals; None where nothing says how many digits there are."""
+    described = WHOLE_NUMBER if told == "integer" else _described(field)
+    held = there.field(column).type if column in there.names else None
+    types = [kind for kind in (described, held) if kind and pa.types.is_decimal(kind)]
+    if not types and column in table.schema.names:
+        types = [kind for kind in (table.schema.field(column).type,) if pa.types.is_decimal(kind)]
+    return reduce(lambda one, other: widened(one, other) or NUMBER, types) if types else None
+
+
+def _described(field: Mapping[str, Any]) -> pa.DataType | None:
+    """The digits that the describe says."""
+    precision, scale = int(field.get("precision") or 0), int(field.get("scale") or 0)
+    if not precision:
+        return None
+    fits = 0 <= scale <= NUMBER.scale and 0 <= precision - scale <= NUMBER.precision - NUMBER.scale
+    return pa.decimal128(precision, scale) if fits else NUMBER
+
+
+def _with(table: Table, types: Mapping[str, pa.DataType]) -> Table:
+    """A table whose columns of decimals have these types."""
+    fields = table.row.model_fields
+    told: dict[str, Any] = {
+        name: (
+            Annotated[(Decimal | None, Digits(kind.precision, kind.scale), *fields[name].metadata)],
+            Field(None, alias=fields[name].alias, description=fields[name].description),
+        )
+        for name, kind in types.items()
+    }
+    if not told:
+        return table
+    row = create_model(table.row.__name__, __base__=table.row, __doc__=table.row.__doc__, **told)
+    return replace(table, row=row)
 
 
 def _annotation(one: Read, field: Mapping[str, Any]) -> Any:

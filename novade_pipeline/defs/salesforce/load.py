@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from novade_pipeline.defs.salesforce.digits import exceeding, exceeding_doubles
 from novade_pipeline.defs.salesforce.fields import Fields, fields_of
+from novade_pipeline.defs.salesforce.listed import as_returned
 from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation, Page
 from novade_pipeline.defs.salesforce.quarantine import keep_bad, refuse_too_many
-from novade_pipeline.defs.salesforce.rows import Bad, Rows, value_of
-from novade_pipeline.defs.salesforce.slices import Slice, slices
+from novade_pipeline.defs.salesforce.rows import Bad, Rows, guarded_rows, value_of
+from novade_pipeline.defs.salesforce.slices import Slice, query, slices
 from novade_pipeline.defs.salesforce.spool import Spool
 from novade_pipeline.defs.salesforce.sweep import Swept, sweep, sweep_is_due
 from novade_pipeline.defs.salesforce.tables import OBJECTS
@@ -26,7 +28,7 @@ from novade_pipeline.lake.delta import WriteReceipt, create, open_table
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
+from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.storage import Store
 
 MOST_HELD = 200_000
@@ -90,21 +92,22 @@ def load(
     _refuse_without_key(name, fields)
     done = watermark(found, fields, policy)
     since = None if done is None else moment(done) - timedelta(seconds=settings.overlap_seconds)
-    create(lake, fields.table)
-    held = None if since is None else _held(lake, fields.table, since)
+    read_as, more_digits = fields.as_read, exceeding_doubles(lake, fields, there)
+    held = None if since is None else _held(lake, read_as, since)
     reading = _Reading(org, name, fields, tell)
     rows = bad = cut = 0
     receipts, quarantined = [], []
     app = app_id(fields, policy)
     for one in reading.slices(since, now + _SECOND):
-        with Spool(fields.table.schema) as spool:
+        with Spool(read_as.schema) as spool:
             wrong: list[Bad] = []
             for batch, found_bad in reading.pages(one):
                 wrong += found_bad
                 refuse_too_many(name, wrong)
                 rows += batch.num_rows
-                guarded = _guarded(fields.table, batch, policy)
-                spool.add(guarded if held is None else _differing(guarded, held))
+                guarded = guarded_rows(read_as, batch, policy)
+                more_digits |= exceeding(fields, guarded)
+                spool.add(guarded if held is None else _differing(guarded, held, now))
             cut, bad = cut + 1, bad + len(wrong)
             receipt = keep_bad(lake, name, wrong, lambda ids: spool.has("id", ids), policy, now)
             quarantined += [receipt] if receipt is not None else []
@@ -114,7 +117,7 @@ def load(
             first = {SWEEP: micros(now)} if found is None else {}
             told = merge(
                 lake,
-                fields.table,
+                fields.with_digits(more_digits).table,
                 spool.reader(),
                 # What a second load reads may differ although it was changed in the same second.
                 ties=found is not None,
@@ -122,6 +125,8 @@ def load(
             )
             receipts.append(told)
             tell(f"{name}: {rows:,} rows read up to {moment(done):%Y-%m-%d %H:%M:%S}")
+    fields = fields.with_digits(more_digits)
+    create(lake, fields.table)
     swept = None
     if found is not None and sweep_is_due(lake, table, settings.sweep_hours, now):
         swept = sweep(org, lake, name, fields, policy, now, tell)
@@ -133,20 +138,10 @@ def load(
         slices=cut,
         how=tuple(sorted(reading.how)),
         receipts=tuple(receipts),
-        quarantine=tuple(quarantined),
+        quarantine=(*quarantined, *(swept.quarantine if swept is not None else ())),
         watermark=None if done is None else moment(done),
         swept=swept,
     )
-
-
-def query(name: str, what: str, since: datetime | None, until: datetime | None) -> str:
-    """A query for records that were changed between two times."""
-    bounds = [
-        f"SystemModstamp {sign} {at:%Y-%m-%dT%H:%M:%SZ}"
-        for sign, at in ((">=", since), ("<", until))
-        if at is not None
-    ]
-    return f"SELECT {what} FROM {name}" + (f" WHERE {' AND '.join(bounds)}" if bounds else "")
 
 
 class _Reading:
@@ -203,31 +198,27 @@ def _refuse_without_key(name: str, fields: Fields) -> None:
         )
 
 
-def _guarded(table: Table, batch: pa.RecordBatch, policy: PersonalDataPolicy) -> pa.RecordBatch:
-    """The rows as the lake may hold them."""
-    rows = protect(pa.Table.from_batches([batch]), table.personal, policy).combine_chunks()
-    whole = rows.to_batches() or [batch]
-    return conform(table, whole[0])
-
-
 def _held(lake: Store, table: Table, since: datetime) -> pa.Table | None:
     """The lake's rows of the overlap, which will be told again; None: too many to compare."""
     after = (since - timedelta(microseconds=1)).isoformat()
     batches, rows = [], 0
     for batch in stream(lake, table, between={"system_modstamp": (after, _FOR_EVER)}):
-        batches.append(batch)
+        batches.append(conform(table, batch))
         rows += batch.num_rows
         if rows > MOST_HELD:
             return None
     return pa.Table.from_batches(batches, table.schema).combine_chunks()
 
 
-def _differing(batch: pa.RecordBatch, held: pa.Table) -> pa.RecordBatch:
+def _differing(batch: pa.RecordBatch, held: pa.Table, now: datetime) -> pa.RecordBatch:
     """The rows that the lake does not have just so."""
+    gone = held.filter(pc.is_valid(held["vanished_at"]))["id"]
+    batch = as_returned(batch, gone.combine_chunks(), now)
     place = pc.index_in(batch.column("id"), value_set=held["id"])
     same = pc.is_valid(place)
     before = held.take(place)
-    for name in batch.schema.names:
+    # When it was back is no query's to tell.
+    for name in (name for name in batch.schema.names if name != "returned_at"):
         one, other = batch.column(name), before[name].combine_chunks()
         both_null = pc.and_(pc.is_null(one), pc.is_null(other))
         same = pc.and_(same, pc.or_(pc.fill_null(pc.equal(one, other), False), both_null))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +28,10 @@ FIRST_PAGE_ROWS = 2_000
 MOST_PAGE_ROWS = 50_000
 PAGE_BYTES = 16 * 2**20
 _WRONG_QUERY = ("INVALID", "MALFORMED", "INSUFFICIENT", "API_ERROR")
+
+
+class NoObject(PermanentFailure):
+    """The organisation has no such object, or none that the user may read."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Organisation:
                 instance_url=token.instance_url,
                 session=self.session,
                 version=self.settings.api_version,
+                parse_float=Decimal,
             )
         return self._client
 
@@ -96,16 +102,16 @@ class Organisation:
         """An object and the fields of it that the user may see.
 
         Raises:
-            PermanentFailure: there is none of that name, or the user may not read it.
+            NoObject: there is none of that name, or the user may not read it.
         """
         try:
             found: dict[str, Any] = getattr(self.client, name).describe()
         except Refused as refused:
             if refused.code not in ("NOT_FOUND", "INVALID_TYPE") and refused.status != 404:
                 raise
-            raise PermanentFailure(_no_object(name, self.settings)) from None
+            raise NoObject(_no_object(name, self.settings)) from None
         if not found.get("queryable", True):
-            raise PermanentFailure(_no_object(name, self.settings))
+            raise NoObject(_no_object(name, self.settings))
         return found
 
     def limits(self) -> dict[str, Any]:

@@ -6,13 +6,20 @@ https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_r
 """
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from novade_pipeline.lake.table import Digits
 from novade_pipeline.personal_data import Personal
 from novade_pipeline.persons.marks import BelongsTo, Identity
 
+Number = Annotated[Decimal | None, Digits(26, 6)]
+"""As the marts read it; in the lake it has the digits that the organisation's describe says."""
+Degrees = Annotated[Decimal | None, Digits(18, 15)]
+CurrencyIsoCode = str | None
+"""The code of a currency, EUR; null in an organisation that has one currency only."""
 PersonalText = Annotated[str | None, Personal()]
 EmailAddress = Annotated[str | None, Personal(), Identity("email")]
 PersonId = Annotated[str, Identity("salesforce_id")]
@@ -37,6 +44,11 @@ class Record(BaseModel):
     vanished_at: datetime | None = Field(
         None, description="When a sweep found it gone for good, UTC; null where it is still there."
     )
+    returned_at: datetime | None = Field(
+        None,
+        description="When a sweep found it back, which an earlier one had found gone, UTC; null "
+        "where it has changed since.",
+    )
 
 
 class PersonRecord(Record):
@@ -54,10 +66,11 @@ class Account(Record):
     number_of_employees: int | None = Field(
         None, alias="NumberOfEmployees", description="How many people it has."
     )
-    annual_revenue: float | None = Field(
-        None,
-        alias="AnnualRevenue",
-        description="Its revenue a year, in the organisation's currency.",
+    annual_revenue: Number = Field(
+        None, alias="AnnualRevenue", description="Its revenue a year, in its currency."
+    )
+    currency_iso_code: CurrencyIsoCode = Field(
+        None, alias="CurrencyIsoCode", description="The currency of its amounts."
     )
     website: str | None = Field(None, alias="Website", description="Its address on the web.")
     phone: str | None = Field(None, alias="Phone", description="Its switchboard.")
@@ -68,12 +81,8 @@ class Account(Record):
         None, alias="BillingPostalCode", description="Where bills go."
     )
     billing_country: str | None = Field(None, alias="BillingCountry", description="Where bills go.")
-    billing_latitude: float | None = Field(
-        None, alias="BillingLatitude", description="Degrees north."
-    )
-    billing_longitude: float | None = Field(
-        None, alias="BillingLongitude", description="Degrees east."
-    )
+    billing_latitude: Degrees = Field(None, alias="BillingLatitude", description="Degrees north.")
+    billing_longitude: Degrees = Field(None, alias="BillingLongitude", description="Degrees east.")
     owner_id: str | None = Field(None, alias="OwnerId", description="The user who looks after it.")
     parent_id: str | None = Field(
         None, alias="ParentId", description="The account that it is a branch of."
@@ -177,10 +186,11 @@ class Opportunity(Record):
     account_id: str | None = Field(None, alias="AccountId", description="The account.")
     name: str | None = Field(None, alias="Name", description="What it is called.")
     stage_name: str | None = Field(None, alias="StageName", description="How far it has come.")
-    amount: float | None = Field(
-        None, alias="Amount", description="What it is worth, in the organisation's currency."
+    amount: Number = Field(None, alias="Amount", description="What it is worth, in its currency.")
+    currency_iso_code: CurrencyIsoCode = Field(
+        None, alias="CurrencyIsoCode", description="The currency of its amounts."
     )
-    probability: float | None = Field(None, alias="Probability", description="Per cent.")
+    probability: Number = Field(None, alias="Probability", description="Per cent.")
     close_date: date | None = Field(
         None, alias="CloseDate", description="The day on which it closed, or is hoped to."
     )
@@ -212,10 +222,10 @@ class OpportunityLineItem(Record):
     pricebook_entry_id: str | None = Field(None, alias="PricebookEntryId", description="Its price.")
     name: str | None = Field(None, alias="Name", description="What it is called.")
     product_code: str | None = Field(None, alias="ProductCode", description="The product's code.")
-    quantity: float | None = Field(None, alias="Quantity", description="How many.")
-    unit_price: float | None = Field(None, alias="UnitPrice", description="For one.")
-    list_price: float | None = Field(None, alias="ListPrice", description="For one, as listed.")
-    total_price: float | None = Field(None, alias="TotalPrice", description="For all.")
+    quantity: Number = Field(None, alias="Quantity", description="How many.")
+    unit_price: Number = Field(None, alias="UnitPrice", description="For one.")
+    list_price: Number = Field(None, alias="ListPrice", description="For one, as listed.")
+    total_price: Number = Field(None, alias="TotalPrice", description="For all.")
     service_date: date | None = Field(
         None, alias="ServiceDate", description="When it is delivered."
     )
@@ -238,8 +248,11 @@ class Order(Record):
     activated_date: datetime | None = Field(
         None, alias="ActivatedDate", description="When it became valid, UTC."
     )
-    total_amount: float | None = Field(
-        None, alias="TotalAmount", description="What it is worth, in the organisation's currency."
+    total_amount: Number = Field(
+        None, alias="TotalAmount", description="What it is worth, in its currency."
+    )
+    currency_iso_code: CurrencyIsoCode = Field(
+        None, alias="CurrencyIsoCode", description="The currency of its amounts."
     )
     owner_id: str | None = Field(None, alias="OwnerId", description="The user who looks after it.")
 
@@ -252,63 +265,6 @@ class Product(Record):
     family: str | None = Field(None, alias="Family", description="Its family.")
     is_active: bool | None = Field(None, alias="IsActive", description="It is sold now.")
     description: str | None = Field(None, alias="Description", description="What it is.")
-
-
-class Task(Record):
-    """Something to do, or done: a call, an e-mail."""
-
-    who_id: WhoId = Field(None, alias="WhoId", description="The contact or lead.")
-    what_id: str | None = Field(
-        None, alias="WhatId", description="The account, opportunity, … that it is about."
-    )
-    account_id: str | None = Field(None, alias="AccountId", description="The account.")
-    owner_id: str | None = Field(None, alias="OwnerId", description="Who is to do it.")
-    subject: PersonalText = Field(None, alias="Subject", description="What it is.")
-    description: PersonalText = Field(
-        None, alias="Description", description="What people wrote of it."
-    )
-    status: str | None = Field(None, alias="Status", description="How far it has come.")
-    priority: str | None = Field(None, alias="Priority", description="How urgent it is.")
-    type: str | None = Field(None, alias="Type", description="Its kind.")
-    task_subtype: str | None = Field(None, alias="TaskSubtype", description="Task, Email, Call, …")
-    activity_date: date | None = Field(None, alias="ActivityDate", description="When it is due.")
-    is_closed: bool | None = Field(None, alias="IsClosed", description="It is done.")
-    completed_date_time: datetime | None = Field(
-        None, alias="CompletedDateTime", description="When it was done, UTC."
-    )
-    call_duration_in_seconds: int | None = Field(
-        None, alias="CallDurationInSeconds", description="How long a call took, seconds."
-    )
-
-
-class Event(Record):
-    """A meeting."""
-
-    who_id: WhoId = Field(None, alias="WhoId", description="The contact or lead.")
-    what_id: str | None = Field(
-        None, alias="WhatId", description="The account, opportunity, … that it is about."
-    )
-    account_id: str | None = Field(None, alias="AccountId", description="The account.")
-    owner_id: str | None = Field(None, alias="OwnerId", description="Whose calendar it is in.")
-    subject: PersonalText = Field(None, alias="Subject", description="What it is.")
-    description: PersonalText = Field(
-        None, alias="Description", description="What people wrote of it."
-    )
-    location: PersonalText = Field(None, alias="Location", description="Where it is.")
-    type: str | None = Field(None, alias="Type", description="Its kind.")
-    start_date_time: datetime | None = Field(
-        None, alias="StartDateTime", description="When it begins, UTC."
-    )
-    end_date_time: datetime | None = Field(
-        None, alias="EndDateTime", description="When it ends, UTC."
-    )
-    activity_date: date | None = Field(None, alias="ActivityDate", description="Its day.")
-    duration_in_minutes: int | None = Field(
-        None, alias="DurationInMinutes", description="How long it is, minutes."
-    )
-    is_all_day_event: bool | None = Field(
-        None, alias="IsAllDayEvent", description="It takes the whole day."
-    )
 
 
 class User(PersonRecord):

@@ -9,19 +9,29 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from novade_pipeline.defs.salesforce.fields import ARROW, Fields, Kind, Read
+from novade_pipeline.defs.salesforce.fields import NUMBER, Fields, Kind, Read
 from novade_pipeline.errors import TransientFailure
+from novade_pipeline.lake.conform import conform
+from novade_pipeline.lake.decimals import rounded
+from novade_pipeline.lake.table import Table
+from novade_pipeline.personal_data import PersonalDataPolicy, protect
 
 RAW_BYTES = 64 * 1024
 # A record may be as long as its texts: of one that lies across two blocks Arrow makes nothing.
 _BLOCK_BYTES = 16 * 2**20
 _BOOLEANS = {"true": True, "false": False}
-_KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "an array"}
+_KINDS: dict[type, str] = {
+    **{bool: "a boolean", int: "a number", float: "a number", Decimal: "a number"},
+    **{str: "a text", list: "an array"},
+}
+# A double has no more before the point.
+_MOST_DIGITS = 308
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ def rows_of_json(fields: Fields, records: Iterable[Mapping[str, Any]]) -> Rows:
             continue
         for one, value in zip(fields.read, row, strict=True):
             columns[one.column].append(value)
-    arrays = {one.column: pa.array(columns[one.column], ARROW[one.kind]) for one in fields.read}
+    arrays = {one.column: pa.array(columns[one.column], one.type) for one in fields.read}
     return _batch(fields, arrays), bad
 
 
@@ -68,11 +78,14 @@ def rows_of_csv(fields: Fields, text: bytes, header: bytes) -> Rows:
     names = None if text.startswith(header) else fields_in(header)
     wanted = [one.field for one in fields.read]
     try:
-        found = _csv(text, names, {one.field: ARROW[one.kind] for one in fields.read}, wanted)
+        found = _csv(text, names, {one.field: one.type for one in fields.read}, wanted)
+        for one in (one for one in fields.read if one.is_exact):
+            # Arrow reads more digits than the type has.
+            found[one.field].validate(full=True)
     except (pa.ArrowInvalid, KeyError):
         found = None
     if found is not None and not _lacks_required(fields, found):
-        arrays = {one.column: found[one.field] for one in fields.read}
+        arrays = {one.column: _as_read(one, found[one.field]) for one in fields.read}
         return _batch(fields, arrays), []
     try:
         as_text = _csv(text, names, dict.fromkeys(wanted, pa.string()), wanted)
@@ -82,6 +95,13 @@ def rows_of_csv(fields: Fields, text: bytes, header: bytes) -> Rows:
             "the bulk job, found something else; it is read again."
         ) from None
     return rows_of_json(fields, as_text.to_pylist())
+
+
+def guarded_rows(table: Table, batch: pa.RecordBatch, policy: PersonalDataPolicy) -> pa.RecordBatch:
+    """Rows as the lake may hold them: with all columns of the table, under the policy."""
+    rows = protect(pa.Table.from_batches([batch]), table.personal, policy).combine_chunks()
+    whole = rows.to_batches() or [batch]
+    return conform(table, whole[0])
 
 
 def header_of(text: bytes) -> bytes:
@@ -116,18 +136,60 @@ def value_of(kind: Kind, told: Any) -> Any:
             return _parsed(lambda: _time(told), "a time as 2024-05-01T12:30:00.000Z")
 
 
+def text_of(field_kind: Kind, value: Any) -> str | None:
+    """A value of a field for a column of text, the same whichever API it was read from.
+
+    REST and the Bulk API 2.0 write times differently (`+0000`, `Z`), and JSON's numbers lose the
+    form in which they were written; from ten million on that has an exponent.
+
+    Args:
+        field_kind: what the describe says that the field holds.
+        value: as it was read.
+    """
+    try:
+        parsed = value_of(field_kind, value)
+    except ValueError:
+        parsed = None
+    if field_kind == "number" and parsed is not None:
+        whole, _, rest = f"{parsed:f}".partition(".")
+        return f"{whole}.{rest.rstrip('0') or '0'}"
+    if field_kind == "time" and parsed is not None:
+        return f"{parsed:%Y-%m-%dT%H:%M:%S}.{parsed.microsecond // 1000:03}Z"
+    text: str | None = value_of("text", value)
+    return text
+
+
+def _as_read(one: Read, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of CSV; what is no text in the organisation is text as REST's is."""
+    if one.kind != "text" or one.told not in ("number", "time"):
+        return column
+    return pa.chunked_array(
+        [[text_of(one.told, value) for value in column.to_pylist()]], pa.string()
+    )
+
+
 def _row(read: tuple[Read, ...], record: Mapping[str, Any], required: set[str]) -> list[Any] | str:
     row = []
     for one in read:
         told = record.get(one.field)
         try:
-            value = value_of(one.kind, told)
+            value = _stored(one, told)
         except ValueError as error:
             return f"{one.field}: {error}, found {_kind(told)}"
         if value is None and one.column in required:
             return f"{one.field}: expected a value, found none"
         row.append(value)
     return row
+
+
+def _stored(one: Read, told: Any) -> Any:
+    """A value as its column holds it."""
+    if one.kind == "text":
+        return text_of(one.told, told)
+    value = value_of(one.kind, told)
+    if one.kind != "number" or value is None:
+        return value
+    return rounded(value, NUMBER) if one.is_exact else float(value)
 
 
 def _batch(fields: Fields, arrays: Mapping[str, Any]) -> pa.RecordBatch:
@@ -168,7 +230,7 @@ def _lacks_required(fields: Fields, found: pa.Table) -> bool:
 
 def _bad(record: Mapping[str, Any], reason: str) -> Bad:
     plain = {name: value for name, value in record.items() if name != "attributes"}
-    raw = json.dumps(plain, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    raw = json.dumps(plain, ensure_ascii=False, default=float).encode("utf-8", "surrogatepass")
     key = record.get("Id")
     return Bad(key if isinstance(key, str) and key else None, reason, raw[:RAW_BYTES], len(raw))
 
@@ -189,19 +251,16 @@ def _text(told: Any) -> str:
 
 def _number(kind: Kind, told: Any) -> Any:
     expected = "a whole number" if kind == "integer" else "a number"
-    if isinstance(told, bool) or not isinstance(told, int | float | str):
+    if isinstance(told, bool) or not isinstance(told, int | float | str | Decimal):
         raise ValueError(f"expected {expected}")
-    number = _parsed(lambda: float(told), expected)
+    text = str(told)
+    # Decimal takes digits of other scripts, and underlines, which no API writes.
+    number = _parsed(lambda: Decimal(text if text.isascii() and "_" not in text else ""), expected)
+    _expected(number.is_finite() and number.adjusted() <= _MOST_DIGITS, number, expected)
     if kind == "number":
-        return _expected(abs(number) != float("inf") and number == number, number, expected)
-    whole = told if isinstance(told, int) else int(told) if _digits(told) else None
-    if whole is None:
-        whole = int(_expected(number.is_integer(), number, expected))
-    return _expected(-(2**63) <= whole < 2**63, whole, expected)
-
-
-def _digits(told: Any) -> bool:
-    return isinstance(told, str) and told.removeprefix("-").isdecimal()
+        return number
+    _expected(number == number.to_integral_value(), number, expected)
+    return _expected(-(2**63) <= number < 2**63, int(number), expected)
 
 
 def _time(told: str) -> datetime:
@@ -214,7 +273,7 @@ def _time(told: str) -> datetime:
 def _parsed(parse: Any, expected: str) -> Any:
     try:
         return parse()
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, InvalidOperation):
         raise ValueError(f"expected {expected}") from None
 
 

@@ -26,6 +26,16 @@ class Slice:
     rows: int
 
 
+def query(name: str, what: str, since: datetime | None, until: datetime | None) -> str:
+    """A query for records that were changed between two times."""
+    bounds = [
+        f"SystemModstamp {sign} {at:%Y-%m-%dT%H:%M:%SZ}"
+        for sign, at in ((">=", since), ("<", until))
+        if at is not None
+    ]
+    return f"SELECT {what} FROM {name}" + (f" WHERE {' AND '.join(bounds)}" if bounds else "")
+
+
 def slices(
     whole: Slice, most: int, oldest: Callable[[], datetime], count: Callable[[Slice], int]
 ) -> Iterator[Slice]:

@@ -1,11 +1,12 @@
-"""What no query of changes ever tells: hard deletes, and formulas that have another value.
+"""What no query of changes tells: records that are gone for good, and what came late.
 
-So all ids are read now and then, with what formula fields tell, and compared with the lake's. A
-record that is gone is marked; one that is back is read again, as is one that the lake has missed.
-Where a formula tells something else the row takes it in, and stays what it was otherwise.
+All records are listed with their stamps, marks of deletion and formulas, and compared with the
+lake's rows. What the organisation has no more is marked. What differs is read again: a record that
+is back, one that the lake has missed, and one whose change became visible only after the overlap
+had passed. Where a formula tells something else the row takes it in, and stays what it was
+otherwise.
 """
 
-import string
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,12 +15,17 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from novade_pipeline.defs.salesforce.digits import exceeding
 from novade_pipeline.defs.salesforce.fields import Fields
+from novade_pipeline.defs.salesforce.listed import COLUMNS, as_returned, compared
 from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation
+from novade_pipeline.defs.salesforce.quarantine import keep_bad, refuse_too_many
+from novade_pipeline.defs.salesforce.rows import Bad, Rows, guarded_rows
+from novade_pipeline.defs.salesforce.slices import query
 from novade_pipeline.defs.salesforce.spool import Spool
 from novade_pipeline.defs.salesforce.watermark import SWEEP, micros, moment
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.conform import conform
+from novade_pipeline.lake.conform import conform, conform_columns
 from novade_pipeline.lake.delta import WriteReceipt, transaction_version
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import identifier, scratch
@@ -30,10 +36,8 @@ from novade_pipeline.storage import Store
 
 IDS_A_QUERY = 200
 """So that the query fits into a URL, its fields as well."""
-MOST_READ_AGAIN = 20_000
-"""What more is missing is read by a later sweep."""
-PARTS = 8
-_DIGITS = string.digits + string.ascii_letters
+MOST_BY_ID = 20_000
+"""More records are read again by their stamps, all that were changed between the first and last."""
 FEW = 100
 """An object with fewer rows may lose all of them without a question."""
 
@@ -46,15 +50,19 @@ class Swept:
         ids: the organisation has, those in the recycle bin among them.
         vanished: rows that were marked as gone for good.
         returned: rows that were read again, since the lake had none of them that lives.
+        late: rows that were read again, since the organisation has them in another state.
         recalculated: rows whose formula fields had another value.
         receipts: of the commits.
+        quarantine: of the quarantine's.
     """
 
     ids: int
     vanished: int
     returned: int
+    late: int
     recalculated: int
     receipts: tuple[WriteReceipt, ...]
+    quarantine: tuple[WriteReceipt, ...]
 
 
 def sweep_is_due(lake: Store, table: Table, hours: float, now: datetime) -> bool:
@@ -72,74 +80,90 @@ def sweep(
     now: datetime,
     tell: Callable[[str], None],
 ) -> Swept:
-    """Compare all ids and formulas, and merge what differs; the last commit also says when.
+    """Compare all records and formulas, and merge what differs; the last commit also says when.
 
     Raises:
         PermanentFailure: more than half of the rows seem to be gone, which is rather a right that
             was lost.
         TransientFailure: it cannot be read now; the next load sweeps again.
     """
-    table = fields.table
-    with Spool(pa.schema([table.schema.field(one) for one in ("id", *fields.calculated)])) as told:
-        theirs = _ids_there(org, name, fields, policy, told, tell)
-        ours = _ids_here(lake, table)
-        absent = _not_among(ours, theirs)
-        _refuse_a_lost_right(org, name, len(ours), len(absent))
+    read_as = fields.as_read
+    formulas = pa.schema([read_as.schema.field(one) for one in ("id", *fields.calculated)])
+    with Spool(formulas) as told:
+        listed = _listed(org, name, fields, policy, told, tell)
+        found = compared(listed, _held(lake, fields.table))
+        _refuse_a_lost_right(org, name, found.rows, len(found.absent))
         receipts = _recalculate(lake, fields, told, org.settings.slice_rows)
-    gone = pa.array(_confirmed(org, name, absent), pa.string())
-    missing = _not_among(theirs, ours)
-    batches = list(_marked(lake, table, gone, now)) if len(gone) else []
-    returned = 0
-    for batch in _read_again(org, name, fields, missing[:MOST_READ_AGAIN]):
-        rows = protect(pa.Table.from_batches([batch]), table.personal, policy)
-        batches += [conform(table, one) for one in rows.to_batches()]
-        returned += batch.num_rows
     recalculated = sum(receipt.rows for receipt in receipts)
+    gone = pa.array(_confirmed(org, name, found.absent), pa.string())
+    again = [*found.returned, *found.missed, *found.late]
+    wrong: list[Bad] = []
+    more_digits: set[str] = set()
+    back = pa.array(found.returned, pa.string())
+    with Spool(read_as.schema) as rows:
+        for batch in _marked(lake, fields.table, gone, now) if len(gone) else ():
+            rows.add(conform(read_as, batch))
+        for batch, bad in _read_again(org, name, fields, listed, again, tell):
+            wrong += bad
+            refuse_too_many(name, wrong)
+            guarded = as_returned(guarded_rows(read_as, batch, policy), back, now)
+            more_digits |= exceeding(fields, guarded)
+            rows.add(guarded)
+        kept = keep_bad(lake, name, wrong, lambda ids: rows.has("id", ids), policy, now)
+        table = fields.with_digits(more_digits).table
+        receipts += _merged(lake, table, rows, org.settings.slice_rows, {SWEEP: micros(now)})
+    swept = Swept(
+        ids=len(listed),
+        vanished=len(gone),
+        returned=len(found.returned) + len(found.missed),
+        late=len(found.late),
+        recalculated=recalculated,
+        receipts=tuple(receipts),
+        quarantine=(kept,) if kept is not None else (),
+    )
     tell(
-        f"{name}: swept {len(theirs):,} ids, {len(gone):,} vanished, {returned:,} came back, "
-        f"{recalculated:,} with another value of a formula"
+        f"{name}: swept {swept.ids:,} ids, {swept.vanished:,} vanished, {swept.returned:,} came "
+        f"back, {swept.late:,} changed unseen, {recalculated:,} with another value of a formula"
     )
-    receipt = merge(
-        lake,
-        table,
-        pa.Table.from_batches(batches, table.schema),
-        ties=True,
-        transactions={SWEEP: micros(now)},
-    )
-    return Swept(len(theirs), len(gone), returned, recalculated, (*receipts, receipt))
+    return swept
 
 
-def _ids_there(
+def _listed(
     org: Organisation,
     name: str,
     fields: Fields,
     policy: PersonalDataPolicy,
     told: Spool,
     tell: Callable[[str], None],
-) -> pa.ChunkedArray:
-    """The ids of all records; where there are formula fields, what they tell goes to `told`."""
-    swept = _only(fields, told.schema.names)
+) -> pa.Table:
+    """All records with their stamps; where there are formula fields, their values go to `told`."""
+    swept = _only(fields, (*COLUMNS, *fields.calculated))
     soql = f"SELECT {', '.join(swept.names)} FROM {name}"
     page = org.first_page(soql) if len(soql) <= LONGEST_IN_URL else None
     if page is not None and page.total <= org.settings.bulk_from_rows:
         pages = org.query_pages(swept, page)
     else:
         pages = org.bulk_pages(swept, soql, tell)
-    chunks: list[pa.Array] = []
+    schema = pa.schema([fields.table.schema.field(one).with_nullable(True) for one in COLUMNS])
+    parts = [schema.empty_table()]
     for batch, bad in pages:
-        chunks += [batch.column("id"), pa.array([one.key for one in bad if one.key], pa.string())]
+        ids = [{"id": one.key} for one in bad if one.key]
+        parts += [pa.Table.from_batches([conform_columns(fields.table, schema, batch)])]
+        parts += [pa.Table.from_pylist(ids, schema)] if ids else []
         if fields.calculated:
             rows = protect(pa.Table.from_batches([batch]), fields.table.personal, policy)
             for one in rows.select(told.schema.names).to_batches():
                 told.add(pa.record_batch(one.columns, schema=told.schema))
-    return pa.chunked_array(chunks, pa.string())
+    return pa.concat_tables(parts)
 
 
 def _recalculate(lake: Store, fields: Fields, told: Spool, slice_rows: int) -> list[WriteReceipt]:
     """Let rows tell what their formula fields tell now, where that differs."""
-    table, formulas = fields.table, [identifier(one) for one in fields.calculated]
+    formulas = [identifier(one) for one in fields.calculated]
     if not formulas:
         return []
+    more_digits = {name for batch in told.reader() for name in exceeding(fields, batch)}
+    table = fields.with_digits(more_digits).table
     now = ", ".join(f"told.{one} as {one}" for one in formulas)
     differs = " or ".join(f"told.{one} is distinct from ours.{one}" for one in formulas)
     with closing(scratch()) as connection:
@@ -155,31 +179,9 @@ def _recalculate(lake: Store, fields: Fields, told: Spool, slice_rows: int) -> l
         ]
 
 
-def _ids_here(lake: Store, table: Table) -> pa.ChunkedArray:
-    """The ids of rows that are not marked as gone."""
-    chunks = [
-        batch.filter(pc.is_null(batch.column("vanished_at"))).column("id")
-        for batch in stream(lake, table, columns=["id", "vanished_at"])
-    ]
-    return pa.chunked_array(chunks, pa.string())
-
-
-def _not_among(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> list[str]:
-    """The ids that do not stand among others; compared in parts, each with a small hash table."""
-    part, other_part = _part(ids), _part(others)
-    found: list[str] = []
-    for number in range(PARTS):
-        mine = ids.filter(pc.equal(part, number))
-        there = others.filter(pc.equal(other_part, number))
-        found += mine.filter(pc.invert(pc.is_in(mine, value_set=there))).to_pylist()
-    return found
-
-
-def _part(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Which part an id belongs to, by the last of the characters that count up."""
-    last = pc.utf8_slice_codeunits(ids, 14, 15)
-    digit = pc.fill_null(pc.index_in(last, value_set=pa.array(list(_DIGITS))), 0)
-    return pc.bit_wise_and(digit, PARTS - 1)
+def _held(lake: Store, table: Table) -> pa.Table:
+    """Of all rows what is compared."""
+    return stream(lake, table, columns=[*COLUMNS, "vanished_at"]).read_all()
 
 
 def _confirmed(org: Organisation, name: str, gone: list[str]) -> list[str]:
@@ -217,16 +219,47 @@ def _marked(lake: Store, table: Table, gone: pa.Array, now: datetime) -> Iterato
 
 
 def _read_again(
-    org: Organisation, name: str, fields: Fields, ids: list[str]
-) -> Iterator[pa.RecordBatch]:
+    org: Organisation,
+    name: str,
+    fields: Fields,
+    listed: pa.Table,
+    ids: list[str],
+    tell: Callable[[str], None],
+) -> Iterator[Rows]:
+    """The records with these ids: few are asked for by name, many are found by their stamps."""
     what = ", ".join(fields.names)
+    if len(ids) > MOST_BY_ID:
+        wanted = pa.array(ids, pa.string())
+        stamps = listed.filter(pc.is_in(listed["id"], value_set=wanted))["system_modstamp"]
+        ends = pc.min_max(stamps).as_py()
+        soql = query(name, what, ends["min"], ends["max"] + timedelta(seconds=1))
+        for batch, bad in org.bulk_pages(fields, soql, tell):
+            rows = batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
+            yield rows, [one for one in bad if one.key in set(ids)]
+        return
     for quoted in _quoted(ids):
         soql = f"SELECT {what} FROM {name} WHERE Id IN ({quoted})"
         if len(what) <= LONGEST_IN_URL:
-            pages = org.query_pages(fields, org.first_page(soql))
+            yield from org.query_pages(fields, org.first_page(soql))
         else:
-            pages = org.bulk_pages(fields, soql)
-        yield from (batch for batch, _ in pages)
+            yield from org.bulk_pages(fields, soql)
+
+
+def _merged(
+    lake: Store, table: Table, rows: Spool, slice_rows: int, transactions: dict[str, int]
+) -> list[WriteReceipt]:
+    """Merge rows slice by slice; what the organisation has counts, be it older than the lake's."""
+    receipts: list[WriteReceipt] = []
+    held: list[pa.RecordBatch] = []
+    for batch in rows.reader():
+        if held and sum(map(len, held)) + len(batch) > slice_rows:
+            part = pa.Table.from_batches(held)
+            receipts.append(merge(lake, table, part, ties=True, overrule=True))
+            held = []
+        held.append(batch)
+    part = pa.Table.from_batches(held, rows.schema)
+    last = merge(lake, table, part, ties=True, overrule=True, transactions=transactions)
+    return [*receipts, last]
 
 
 def _quoted(ids: list[str]) -> Iterator[str]:

@@ -1,16 +1,20 @@
 """The tables of a Salesforce organisation, one an object."""
 
+from novade_pipeline.defs.salesforce.activity_records import Event, Task
+from novade_pipeline.defs.salesforce.organisation_records import (
+    CurrencyType,
+    DatedConversionRate,
+    Organization,
+)
 from novade_pipeline.defs.salesforce.records import (
     Account,
     Contact,
-    Event,
     Lead,
     Opportunity,
     OpportunityLineItem,
     Order,
     Product,
     Record,
-    Task,
     User,
     UserRole,
 )
@@ -41,8 +45,14 @@ TASK = _table("task", Task, changes_daily=True)
 EVENT = _table("event", Event)
 USER = _table("user", User)
 USER_ROLE = _table("user_role", UserRole)
+ORGANIZATION = _table("organization", Organization)
+CURRENCY_TYPE = _table("currency_type", CurrencyType)
+DATED_CONVERSION_RATE = _table("dated_conversion_rate", DatedConversionRate)
 
 OBJECTS = {
+    "Organization": ORGANIZATION,
+    "CurrencyType": CURRENCY_TYPE,
+    "DatedConversionRate": DATED_CONVERSION_RATE,
     "Account": ACCOUNT,
     "Contact": CONTACT,
     "Lead": LEAD,
@@ -56,6 +66,8 @@ OBJECTS = {
     "UserRole": USER_ROLE,
 }
 """Salesforce's name of an object -> its table."""
+OPTIONAL = frozenset({"Organization", "CurrencyType", "DatedConversionRate"})
+"""Objects that not every organisation has, or lets everybody see; the marts do without them."""
 
 READ = tuple(OBJECTS.values())
 QUARANTINE = Table(

@@ -14,7 +14,7 @@ from itertools import chain, combinations
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from novade_pipeline.defs.salesforce.fields import Fields, kind_of
+from novade_pipeline.defs.salesforce.fields import Fields, kind_of, stored
 from novade_pipeline.personal_data import PersonalDataPolicy
 
 SWEEP = "salesforce:sweep"
@@ -46,7 +46,7 @@ def watermark(found: DeltaTable | None, fields: Fields, policy: PersonalDataPoli
     filled = _described(fields)
     ours = {column.name for column in fields.table.columns if column.source == column.name}
     others = [
-        f"{name}:{kind_of(type_)}:{kind_of(type_)}"
+        f"{name}:{stored(kind_of(type_), pa.types.is_decimal(type_))}:{kind_of(type_)}"
         for name, type_ in there.items()
         if name not in ours and not any(one.startswith(f"{name}:") for one in filled)
     ]
@@ -68,7 +68,7 @@ def moment(version: int) -> datetime:
 
 def _described(fields: Fields) -> set[str]:
     return {
-        f"{one.column}:{one.kind}:{one.told}" + (":marked" if one.marked else "")
+        f"{one.column}:{one.stored}:{one.told}" + (":marked" if one.marked else "")
         for one in fields.read
     }
 

@@ -1,12 +1,12 @@
 """The HTTP interface of the made-up Salesforce organisation, with as much trouble as is asked for.
 
-Log-in, describe, `query`, `queryAll`, query jobs of the Bulk API 2.0 and limits, answered as the
-real one does; errors are its JSON arrays of `{message, errorCode}`.
+Log-in, describe, `query`, `queryAll`, query jobs of the Bulk API 2.0, `deleted` and `updated`,
+`composite/batch` and limits, answered as the real one does; errors are its JSON arrays of
+`{message, errorCode}`. Each module that answers names the page of the documentation for its rules.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable
 from datetime import date
 from email.utils import format_datetime
 from itertools import islice
@@ -23,23 +23,34 @@ from novade_pipeline.sandbox.business import Person, companies_for, person
 from novade_pipeline.sandbox.music_users import World
 from novade_pipeline.sandbox.salesforce import log_in
 from novade_pipeline.sandbox.salesforce.bulk import JobError
+from novade_pipeline.sandbox.salesforce.composite import Answer, CompositeAnswers
 from novade_pipeline.sandbox.salesforce.jobs import JobAnswers
+from novade_pipeline.sandbox.salesforce.limits import limits
 from novade_pipeline.sandbox.salesforce.log_in import Access, LogInRefused
 from novade_pipeline.sandbox.salesforce.mischief import Mischief, Trouble
 from novade_pipeline.sandbox.salesforce.org import Organisation
-from novade_pipeline.sandbox.salesforce.responses import QuietAboutCutBodies, error, no_such_path
-from novade_pipeline.sandbox.salesforce.rest import VERSIONS, RestAnswers
+from novade_pipeline.sandbox.salesforce.replication import ReplicationAnswers
+from novade_pipeline.sandbox.salesforce.responses import QuietAboutCutBodies, error, not_found
+from novade_pipeline.sandbox.salesforce.rest import RestAnswers
 from novade_pipeline.sandbox.salesforce.rows import Setting
+from novade_pipeline.sandbox.salesforce.transport import (
+    compressed,
+    method_not_allowed,
+    refused_length,
+)
+from novade_pipeline.sandbox.salesforce.versions import (
+    refused_version,
+    resources,
+    version_list,
+)
 
 __all__ = ["Access", "SalesforceApi", "Trouble"]
 
 AS_OF = date(2026, 3, 2)
-_DAILY_JOBS = 10_000
 _MY_DOMAIN = "novade.my.salesforce.com"
 _DATA = "/services/data/v{version}"
+_SOBJECT = f"{_DATA}/sobjects/{{name}}"
 _JOBS = f"{_DATA}/jobs/query"
-
-_Answer = Callable[[Request, bytes], Response]
 
 
 class SalesforceApi:
@@ -77,8 +88,8 @@ class SalesforceApi:
             as_of: all of it happened before this day, and its clock begins here.
             trouble: what goes wrong.
             access: who may log in.
-            batch_size: records in an answer to a query.
-            results_rows: records in a page of a job's results where `maxRecords` says nothing.
+            batch_size: records in an answer to a query, at most, whatever is asked for.
+            results_rows: records in a page of a job's results, at most.
             live: its clock is never behind this machine's.
 
         Raises:
@@ -99,6 +110,9 @@ class SalesforceApi:
         self._mischief = Mischief(trouble or Trouble(), self.org, seed)
         self._rest = RestAnswers(self.org, self._mischief, batch_size)
         self._jobs = JobAnswers(self.org, self._mischief, results_rows)
+        self._replication = ReplicationAnswers(self.org)
+        self._in_batches: list[tuple[Route, Answer]] = []
+        self._composite = CompositeAnswers(self._in_batches, self._count)
 
     @property
     def trouble(self) -> Trouble:
@@ -111,34 +125,52 @@ class SalesforceApi:
 
     def app(self) -> Starlette:
         """The server as an ASGI app."""
-        rest, jobs = self._rest, self._jobs
+        jobs = self._jobs
+        self._in_batches[:] = self._resources()
         app = Starlette(
             routes=[
                 Route("/services/oauth2/token", self._token, methods=["POST"]),
                 Route("/services/Soap/u/{version}", self._soap, methods=["POST"]),
                 Route("/services/data", self._versions),
                 Route("/services/data/", self._versions),
-                *self._routes(f"{_DATA}/limits", self._limits),
-                *self._routes(f"{_DATA}/sobjects", rest.sobjects),
-                *self._routes(f"{_DATA}/sobjects/{{name}}/describe", rest.describe),
-                *self._routes(f"{_DATA}/sobjects/{{name}}/{{id}}/{{field}}", rest.blob),
-                *self._routes(f"{_DATA}/query", rest.query),
-                *self._routes(f"{_DATA}/queryAll", rest.query_all),
-                *self._routes(f"{_DATA}/query/{{cursor}}", rest.query_more),
-                *self._routes(f"{_DATA}/queryAll/{{cursor}}", rest.query_more),
+                *(route for route, _ in self._in_batches),
+                *self._routes(f"{_DATA}/composite/batch", self._composite.batch, "POST"),
                 *self._routes(_JOBS, jobs.job_list),
                 *self._routes(_JOBS, jobs.job_create, "POST"),
                 *self._routes(f"{_JOBS}/{{id}}", jobs.job),
                 *self._routes(f"{_JOBS}/{{id}}", jobs.job_abort, "PATCH"),
                 *self._routes(f"{_JOBS}/{{id}}", jobs.job_delete, "DELETE"),
                 *self._routes(f"{_JOBS}/{{id}}/results", jobs.job_results),
+                *self._routes(f"{_JOBS}/{{id}}/resultPages", jobs.job_result_pages),
             ],
-            exception_handlers={404: no_such_path, 405: no_such_path},
+            exception_handlers={404: self._no_such_path, 405: self._no_such_method},
         )
         # SystemModstamp and the header Date are told by one clock.
         app.state.tells_date = True
         logging.getLogger("uvicorn.error").addFilter(QuietAboutCutBodies())
         return app
+
+    def _resources(self) -> list[tuple[Route, Answer]]:
+        """What a batch may ask for as well."""
+        rest, replication = self._rest, self._replication
+        answers: dict[str, Answer] = {
+            _DATA: resources,
+            f"{_DATA}/limits": self._limits,
+            f"{_DATA}/sobjects": rest.sobjects,
+            f"{_SOBJECT}/describe": rest.describe,
+            f"{_SOBJECT}/deleted": replication.deleted,
+            f"{_SOBJECT}/updated": replication.updated,
+            f"{_SOBJECT}/{{id}}/{{field}}": rest.blob,
+            f"{_DATA}/query": rest.query,
+            f"{_DATA}/queryAll": rest.query_all,
+            f"{_DATA}/query/{{cursor}}": rest.query_more,
+            f"{_DATA}/queryAll/{{cursor}}": rest.query_more,
+        }
+        return [
+            (route, answer)
+            for path, answer in answers.items()
+            for route in self._routes(path, answer)
+        ]
 
     def expire_sessions(self) -> None:
         """All sessions end now."""
@@ -185,27 +217,18 @@ class SalesforceApi:
 
     async def _versions(self, request: Request) -> Response:
         """The versions of the API; anybody may ask."""
-        return self._dated(
-            JSONResponse(
-                [
-                    {"label": version, "url": f"/services/data/v{version}", "version": version}
-                    for version in VERSIONS
-                ]
-            )
-        )
+        return self._dated(await version_list(request))
+
+    async def _no_such_path(self, request: Request, reason: Exception) -> Response:
+        return self._dated(not_found())
+
+    async def _no_such_method(self, request: Request, reason: Exception) -> Response:
+        return self._dated(method_not_allowed(request))
 
     def _limits(self, request: Request, body: bytes) -> Response:
-        most, left = self.trouble.daily_limit, self.trouble.daily_limit - self._used()
-        jobs = _DAILY_JOBS - self._jobs.made
-        return JSONResponse(
-            {
-                "DailyApiRequests": {"Max": most, "Remaining": max(0, left)},
-                "DailyBulkV2QueryJobs": {"Max": _DAILY_JOBS, "Remaining": jobs},
-                "DailyBulkV2QueryFileStorageMB": {"Max": 976_562, "Remaining": 976_562},
-            }
-        )
+        return JSONResponse(limits(self.trouble.daily_limit, self._used(), self._jobs.made))
 
-    def _routes(self, path: str, answer: _Answer, method: str = "GET") -> list[Route]:
+    def _routes(self, path: str, answer: Answer, method: str = "GET") -> list[Route]:
         """A path with and without a slash at its end, as Salesforce takes both."""
         what = answer.__name__.strip("_")
 
@@ -213,7 +236,12 @@ class SalesforceApi:
             body = await request.body()
             self.asked += 1
             self.asked_for[what] += 1
-            response = self._refusal(request) or self._mischief.instead_of(self.asked)
+            response = (
+                refused_length(request)
+                or self._refusal(request)
+                or refused_version(request)
+                or self._mischief.instead_of(self.asked)
+            )
             if response is None:
                 try:
                     response = await run_in_threadpool(answer, request, body)
@@ -221,7 +249,7 @@ class SalesforceApi:
                     response = error(refused.status, refused.code, str(refused))
             usage = f"api-usage={self._used()}/{self.trouble.daily_limit}"
             response.headers["Sforce-Limit-Info"] = usage
-            return self._dated(response)
+            return self._dated(await run_in_threadpool(compressed, request, response))
 
         return [Route(each, endpoint, methods=[method]) for each in (path, f"{path}/")]
 
@@ -232,8 +260,11 @@ class SalesforceApi:
             return error(401, "INVALID_SESSION_ID", "Session expired or invalid")
         if self._used() >= self.trouble.daily_limit:
             return error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
-        self._counted += 1
+        self._count()
         return None
+
+    def _count(self) -> None:
+        self._counted += 1
 
     def _used(self) -> int:
         return self.trouble.used + self._counted

@@ -1,7 +1,10 @@
 """Query jobs of the Bulk API 2.0.
 
 Source: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/
-(Bulk API 2.0, query jobs).
+(Bulk API 2.0, query jobs). Results are read in the API version that the job was made in; any other
+is a conflict, 409: "Get Results for a Query Job" (query_get_job_results.htm), which also says that
+a page may hold fewer records than `maxRecords`, and "Get Parallel Results for a Query Job"
+(query_get_parallel_job_results.htm), which tells up to five pages at once, from version 58.0 on.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -26,6 +29,8 @@ from novade_pipeline.sandbox.salesforce.wire import (
 )
 
 OPERATIONS = ("query", "queryAll")
+PARALLEL_PAGES = 5
+PARALLEL_SINCE = 58.0
 FAILURE = "InternalServerError : java.lang.RuntimeException: the query was killed"
 
 
@@ -45,9 +50,14 @@ class JobError(Exception):
 
 @dataclass
 class Job:
-    """One query job; what it finds is as it was when the job completed."""
+    """One query job; what it finds is as it was when the job completed.
+
+    Attributes:
+        version: of the API, in which it was made.
+    """
 
     number: int
+    version: str
     operation: str
     query: Query
     created: datetime
@@ -68,7 +78,7 @@ class Job:
         """The job's id."""
         return record_id("750", self.number)
 
-    def told(self, version: str) -> dict[str, Any]:
+    def told(self) -> dict[str, Any]:
         """What the job says of itself."""
         told = {
             "id": self.id,
@@ -80,7 +90,7 @@ class Job:
             "state": self.state,
             "concurrencyMode": "Parallel",
             "contentType": "CSV",
-            "apiVersion": float(version),
+            "apiVersion": float(self.version),
             "jobType": "V2Query",
             "lineEnding": self.line_ending,
             "columnDelimiter": self.delimiter,
@@ -128,19 +138,50 @@ class Job:
         Raises:
             JobError: the job has no results, or the locator is wrong.
         """
-        if self.found is None:
-            raise JobError("INVALIDJOBSTATE", f"the job {self.id} is in state {self.state}")
-        begin = _place(locator)
-        if not 0 <= begin <= len(self.found):
-            raise JobError("INVALIDQUERYLOCATOR", "Invalid query locator")
-        end = min(len(self.found), begin + rows)
+        begin, found = self._place(locator), self._results()
+        end = min(len(found), begin + rows)
         form = Csv(DELIMITERS[self.delimiter], LINE_ENDINGS[self.line_ending])
         fields = self.query.fields
-        text = csv_header(fields, form) + self.found.text(begin, end, fields, form)
-        return text, end - begin, _locator(end) if end < len(self.found) else "null"
+        text = csv_header(fields, form) + found.text(begin, end, fields, form)
+        return text, end - begin, _locator(end) if end < len(found) else "null"
+
+    def parallel_pages(self, locator: str, rows: int) -> dict[str, Any]:
+        """Where up to five pages of the results are, and where the next five are named.
+
+        Args:
+            locator: as the answer before told it; "" for the first pages.
+            rows: how many records a page holds.
+
+        Raises:
+            JobError: the job has no results, or the locator is wrong.
+        """
+        begin, found = self._place(locator), self._results()
+        place = f"/services/data/v{self.version}/jobs/query/{self.id}"
+        begins = range(begin, max(len(found), begin + 1), rows)
+        pages = [
+            {"resultUrl": f"{place}/results?locator={_locator(at)}"}
+            for at in begins[:PARALLEL_PAGES]
+        ]
+        if len(begins) <= PARALLEL_PAGES:
+            return {"resultPages": pages, "done": True}
+        following = _locator(begins[PARALLEL_PAGES])
+        more = {"nextRecordsUrl": f"{place}/resultPages?locator={following}", "done": False}
+        return {"resultPages": pages, **more}
+
+    def _results(self) -> Found:
+        if self.found is None:
+            raise JobError("INVALIDJOBSTATE", f"the job {self.id} is in state {self.state}")
+        return self.found
+
+    def _place(self, locator: str) -> int:
+        """The place of the first record that a locator names."""
+        place, records = _place(locator), len(self._results())
+        if not 0 <= place <= records:
+            raise JobError("INVALIDQUERYLOCATOR", "Invalid query locator")
+        return place
 
 
-def new_job(org: Organisation, number: int, asked: Mapping[str, Any]) -> Job:
+def new_job(org: Organisation, number: int, version: str, asked: Mapping[str, Any]) -> Job:
     """A job as it was posted.
 
     Raises:
@@ -163,7 +204,7 @@ def new_job(org: Organisation, number: int, asked: Mapping[str, Any]) -> Job:
         raise JobError("API_ERROR", "Selecting binary data not supported in Bulk Query")
     if query.aggregates:
         raise JobError("API_ERROR", "Aggregate functions are not supported in Bulk Query")
-    return Job(number, operation, query, org.clock, delimiter, ending)
+    return Job(number, version, operation, query, org.clock, delimiter, ending)
 
 
 def _locator(place: int) -> str:

@@ -22,6 +22,18 @@ LONG_VALUE = ("Strategic account of the music and media vertical, " * 6)[:299] +
 _PROFILE = record_id("00e", 1)
 
 
+def organization(setting: Setting) -> list[Record]:
+    """The organisation itself."""
+    values = {
+        "Name": "Novade",
+        "TimeZoneSidKey": "GMT",
+        "DefaultLocaleSidKey": "en_GB",
+        "OrganizationType": "Enterprise Edition",
+    }
+    chief = user_id(staff(setting.seed)[0])
+    return [record(setting, objects.ORGANIZATION, 0, setting.begin, chief, values)]
+
+
 def roles(setting: Setting) -> list[Record]:
     """The chief's role, and those of the others below it."""
     names = dict.fromkeys(one.role for one in staff(setting.seed))

@@ -1,7 +1,7 @@
 """All that the made-up organisation holds at first."""
 
 from novade_pipeline.sandbox.salesforce.activity_rows import events, tasks, tell_last_activity
-from novade_pipeline.sandbox.salesforce.company_rows import accounts, roles, users
+from novade_pipeline.sandbox.salesforce.company_rows import accounts, organization, roles, users
 from novade_pipeline.sandbox.salesforce.people_rows import contacts, leads
 from novade_pipeline.sandbox.salesforce.rows import Record, Setting
 from novade_pipeline.sandbox.salesforce.sales_rows import opportunities, orders, products
@@ -29,4 +29,5 @@ def generate(setting: Setting) -> dict[str, list[Record]]:
         "Event": met,
         "User": users(setting),
         "UserRole": roles(setting),
+        "Organization": organization(setting),
     }

@@ -1,8 +1,9 @@
 """How one logs in to the made-up Salesforce organisation: OAuth tokens, and what sessions are.
 
-Source: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_client_credentials_flow.htm
-and https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm. The errors'
-texts are those that people report from the real one.
+Source: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_client_credentials_flow.htm,
+https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm and
+https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_refresh_token_flow.htm. The
+errors' texts are those that people report from the real one.
 """
 
 import re
@@ -31,6 +32,7 @@ class Access:
         client_secret: its secret.
         username: the integration's user.
         password: of that user, its security token at the end.
+        refresh_token: of that user, for the connected app.
         public_key: in PEM, of the key that signs JWTs; "": none is accepted.
         is_sandbox: JWTs are for test.salesforce.com.
     """
@@ -39,6 +41,7 @@ class Access:
     client_secret: str = "sandbox-consumer-secret"  # noqa: S105
     username: str = "integration@novade.example"
     password: str = "sandbox-password-and-token"  # noqa: S105
+    refresh_token: str = "5Aep861sandbox.refresh.token"  # noqa: S105
     public_key: str = ""
     is_sandbox: bool = False
 
@@ -87,6 +90,11 @@ def check(
         _check_client(access, *_client(form, authorization))
         if revoked:
             raise LogInRefused("invalid_grant", "no client credentials user enabled")
+    elif grant == "refresh_token":
+        _check_client(access, *_client(form, authorization))
+        token = form.get("refresh_token", "")
+        if revoked or not compare_digest(token.encode(), access.refresh_token.encode()):
+            raise LogInRefused("invalid_grant", "expired access/refresh token")
     elif grant == JWT_BEARER:
         assertion = form.get("assertion", "")
         _check_assertion(access, assertion, url, another_domain=another_domain, revoked=revoked)

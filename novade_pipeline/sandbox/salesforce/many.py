@@ -14,7 +14,7 @@ from random import Random
 from novade_pipeline.sandbox.salesforce.fields import Field, SObject
 from novade_pipeline.sandbox.salesforce.ids import BLOCK, block_of_ids, number_of, record_id
 from novade_pipeline.sandbox.salesforce.rows import Record
-from novade_pipeline.sandbox.salesforce.tables import Bounds, Found, Records
+from novade_pipeline.sandbox.salesforce.tables import Bounds, Found, Records, is_plainly_found
 from novade_pipeline.sandbox.salesforce.wire import Csv, csv_line, csv_text
 
 _TIMES = ("CreatedDate", "LastModifiedDate", "SystemModstamp")
@@ -117,7 +117,7 @@ class ManyRecords(Records):
             for _, row in sorted(self._changed.items())
             if row is not None
             and bounds.hold(row["SystemModstamp"])
-            and (bin_too or not row.get("IsDeleted"))
+            and (bin_too or is_plainly_found(row))
         ]
         skipped = sorted(number for number in self._changed if begin <= number < end)
         return _FoundAmongMany(self._maker, range(begin, max(begin, end)), skipped, changed)

@@ -27,6 +27,7 @@ class Trouble:
         slow_polls: a job is in progress for so many polls.
         results_unavailable: each page of results is answered by 503 so many times first.
         results_cut: each page of results is then cut short so many times, in its body.
+        uneven_pages: a page of either API holds fewer records than it may, as many as is drawn.
         changes: so many times a record is changed, or made, after a page was read.
         deletions: so many times a record is deleted after a page was read.
         used: how many of the day's requests were used before.
@@ -46,6 +47,7 @@ class Trouble:
     slow_polls: int = 0
     results_unavailable: int = 0
     results_cut: int = 0
+    uneven_pages: bool = False
     changes: int = 0
     deletions: int = 0
     used: int = 0
@@ -65,6 +67,7 @@ class Mischief:
         self.trouble = trouble
         self._org = org
         self._rng = Random(f"{seed}:salesforce:mischief")
+        self._page_rng = Random(f"{seed}:salesforce:pages")
         self._done: Counter[str] = Counter()
 
     def instead_of(self, request: int) -> Response | None:
@@ -93,6 +96,10 @@ class Mischief:
         if self._less_than(f"unavailable {place}", self.trouble.results_unavailable):
             return "unavailable"
         return "cut" if self._less_than(f"cut {place}", self.trouble.results_cut) else ""
+
+    def rows_of_page(self, most: int) -> int:
+        """How many records a page holds that may hold so many."""
+        return self._page_rng.randint(1, most) if self.trouble.uneven_pages else most
 
     def after_a_page_of(self, of: str) -> None:
         """What others do to an object while it is read."""

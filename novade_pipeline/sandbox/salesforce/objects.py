@@ -3,9 +3,11 @@
 As in a real one, `User` and `UserRole` have no `IsDeleted` (a user is never deleted, a role is gone
 at once) and `UserRole` has no `CreatedDate`. Real base64 fields stand on objects such as
 `Attachment` only; here `Order` has one, so that the objects that are loaded hold every type.
+Digits of standard numbers are those of the real ones: Object Reference, "Account", "Opportunity",
+"OpportunityLineItem" and "Field Types" (percent, currency).
 """
 
-from novade_pipeline.sandbox.salesforce.fields import Field, SObject
+from novade_pipeline.sandbox.salesforce.fields import LONGEST_PLAIN_TEXT, Field, SObject
 
 STAGES = {
     "Prospecting": (10.0, "Pipeline"),
@@ -51,6 +53,10 @@ def _fields(of_type: str, *names: str, compound: str = "") -> tuple[Field, ...]:
     return tuple(Field(name, of_type, length, compound) for name in names)
 
 
+def _number(of_type: str, name: str, precision: int, scale: int, compound: str = "") -> Field:
+    return Field(name, of_type, compound=compound, precision=precision, scale=scale)
+
+
 def _picklist(name: str, *values: str, of_type: str = "picklist") -> Field:
     return Field(name, of_type, _SIZES[of_type], values=values)
 
@@ -62,7 +68,7 @@ def _reference(name: str, *objects: str) -> Field:
 def _address(of: str) -> tuple[Field, ...]:
     whole = f"{of}Address"
     return (
-        *_fields("textarea", f"{of}Street", compound=whole),
+        Field(f"{of}Street", "textarea", LONGEST_PLAIN_TEXT, whole),
         *_fields(
             "string",
             f"{of}City",
@@ -71,14 +77,15 @@ def _address(of: str) -> tuple[Field, ...]:
             f"{of}Country",
             compound=whole,
         ),
-        *_fields("double", f"{of}Latitude", f"{of}Longitude", compound=whole),
+        *(_number("double", f"{of}{one}", 18, 15, whole) for one in ("Latitude", "Longitude")),
         Field(whole, "address"),
     )
 
 
 _FULL_NAME = (
-    *_fields("string", "FirstName", "LastName", compound="Name"),
-    *_fields("string", "Name"),
+    Field("FirstName", "string", 40, "Name", extra="personname"),
+    Field("LastName", "string", 80, "Name", extra="personname"),
+    Field("Name", "string", 121, extra="personname"),
 )
 _ID = Field("Id", "id", 18)
 _MADE = (Field("CreatedDate", "datetime"), _reference("CreatedById", "User"))
@@ -91,6 +98,7 @@ _BINNED = (_ID, Field("IsDeleted", "boolean"), *_MADE, *_CHANGED)
 _OWNER = _reference("OwnerId", "User")
 _LAST_ACTIVITY = Field("LastActivityDate", "date")
 _ACTIVITY = (
+    *_fields("boolean", "IsArchived"),
     _reference("WhoId", "Contact", "Lead"),
     _reference("WhatId", "Account", "Opportunity", "Order"),
     _reference("AccountId", "Account"),
@@ -108,7 +116,7 @@ ACCOUNT = SObject(
         _picklist("Type", "Prospect", "Customer", "Partner"),
         *_fields("picklist", "Industry", "AccountSource"),
         *_fields("int", "NumberOfEmployees"),
-        *_fields("currency", "AnnualRevenue"),
+        _number("currency", "AnnualRevenue", 18, 0),
         *_fields("url", "Website"),
         *_fields("phone", "Phone"),
         *_address("Billing"),
@@ -119,17 +127,15 @@ ACCOUNT = SObject(
         _LAST_ACTIVITY,
         _picklist("Segment__c", *SEGMENTS),
         _picklist("Regions__c", *REGIONS, of_type="multipicklist"),
-        *_fields("double", "Health_Score__c"),
+        _number("double", "Health_Score__c", 5, 1),
         *_fields("boolean", "Is_Reference__c"),
         *_fields("date", "Contract_Start__c"),
         *_fields("datetime", "Last_Synced__c"),
         *_fields("email", "Billing_Email__c"),
         *_fields("string", "Notes__c"),
-        *_fields(
-            "double",
-            "Headquarters__Latitude__s",
-            "Headquarters__Longitude__s",
-            compound="Headquarters__c",
+        *(
+            _number("double", f"Headquarters__{one}__s", 9, 6, "Headquarters__c")
+            for one in ("Latitude", "Longitude")
         ),
         Field("Headquarters__c", "location"),
     ),
@@ -153,7 +159,7 @@ CONTACT = SObject(
         *_fields("boolean", "HasOptedOutOfEmail"),
         _LAST_ACTIVITY,
         *_fields("email", "Newsletter_Email__c"),
-        *_fields("double", "Engagement__c"),
+        _number("double", "Engagement__c", 3, 0),
     ),
     full_name=True,
 )
@@ -194,7 +200,7 @@ OPPORTUNITY = SObject(
         *_fields("string", "Name", "NextStep"),
         _picklist("StageName", *STAGES),
         *_fields("currency", "Amount"),
-        *_fields("percent", "Probability"),
+        _number("percent", "Probability", 3, 0),
         *_fields("date", "CloseDate"),
         _picklist("Type", "New Business", "Renewal", "Expansion"),
         _picklist("LeadSource", *LEAD_SOURCES),
@@ -204,7 +210,7 @@ OPPORTUNITY = SObject(
         _OWNER,
         _reference("CampaignId", "Campaign"),
         _LAST_ACTIVITY,
-        *_fields("percent", "Discount__c"),
+        _number("percent", "Discount__c", 5, 2),
         _picklist("Competitors__c", *COMPETITORS, of_type="multipicklist"),
     ),
 )
@@ -218,7 +224,7 @@ OPPORTUNITY_LINE_ITEM = SObject(
         _reference("Product2Id", "Product2"),
         _reference("PricebookEntryId", "PricebookEntry"),
         *_fields("string", "Name", "ProductCode", "Description"),
-        *_fields("double", "Quantity"),
+        _number("double", "Quantity", 12, 2),
         *_fields("currency", "UnitPrice", "ListPrice", "TotalPrice"),
         *_fields("date", "ServiceDate"),
         *_fields("int", "SortOrder"),
@@ -269,6 +275,8 @@ TASK = SObject(
         *_fields("boolean", "IsClosed"),
         *_fields("datetime", "CompletedDateTime"),
         *_fields("int", "CallDurationInSeconds"),
+        *_fields("boolean", "IsRecurrence"),
+        _reference("RecurrenceActivityId", "Task"),
     ),
 )
 
@@ -283,7 +291,9 @@ EVENT = SObject(
         *_fields("datetime", "StartDateTime", "EndDateTime"),
         *_fields("date", "ActivityDate"),
         *_fields("int", "DurationInMinutes"),
-        *_fields("boolean", "IsAllDayEvent"),
+        *_fields("boolean", "IsAllDayEvent", "IsChild", "IsGroupEvent", "IsRecurrence"),
+        _picklist("GroupEventType", "0", "1", "2", "3"),
+        _reference("RecurrenceActivityId", "Event"),
     ),
 )
 
@@ -320,7 +330,52 @@ USER_ROLE = SObject(
     deletes="gone",
 )
 
+ORGANIZATION = SObject(
+    "Organization",
+    "00D",
+    (
+        _ID,
+        *_MADE,
+        *_CHANGED,
+        *_fields("string", "Name"),
+        *_fields("picklist", "TimeZoneSidKey", "DefaultLocaleSidKey", "OrganizationType"),
+        *_fields("boolean", "IsSandbox"),
+    ),
+    deletes="never",
+)
+
+CURRENCY_TYPE = SObject(
+    "CurrencyType",
+    "01L",
+    (
+        _ID,
+        *_MADE,
+        *_CHANGED,
+        *_fields("picklist", "IsoCode"),
+        _number("double", "ConversionRate", 18, 6),
+        *_fields("int", "DecimalPlaces"),
+        *_fields("boolean", "IsActive", "IsCorporate"),
+    ),
+    deletes="never",
+)
+
+DATED_CONVERSION_RATE = SObject(
+    "DatedConversionRate",
+    "04w",
+    (
+        _ID,
+        *_MADE,
+        *_CHANGED,
+        *_fields("picklist", "IsoCode"),
+        *_fields("date", "StartDate", "NextStartDate"),
+        _number("double", "ConversionRate", 18, 6),
+    ),
+    deletes="gone",
+)
+
 OBJECTS = (
     *(ACCOUNT, CONTACT, LEAD, OPPORTUNITY, OPPORTUNITY_LINE_ITEM, ORDER),
-    *(PRODUCT, TASK, EVENT, USER, USER_ROLE),
+    *(PRODUCT, TASK, EVENT, USER, USER_ROLE, ORGANIZATION),
 )
+OF_CURRENCIES = (CURRENCY_TYPE, DATED_CONVERSION_RATE)
+"""Objects that only an organisation with several currencies has."""

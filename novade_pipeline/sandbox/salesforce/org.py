@@ -13,6 +13,8 @@ from random import Random
 from threading import RLock
 from typing import Any
 
+from novade_pipeline.sandbox.salesforce.activity_rows import archived
+from novade_pipeline.sandbox.salesforce.deletions import Deletions, living_children
 from novade_pipeline.sandbox.salesforce.fields import SYSTEM_FIELDS, Field, SObject
 from novade_pipeline.sandbox.salesforce.generation import generate
 from novade_pipeline.sandbox.salesforce.ids import record_id
@@ -32,6 +34,7 @@ class Organisation(Schema):
     Attributes:
         clock: the organisation's time; when it is live, that of its last change.
         lock: held while anything changes, and while a query is answered.
+        deletions: what was deleted.
     """
 
     def __init__(self, setting: Setting, *, live: bool = False) -> None:
@@ -50,6 +53,7 @@ class Organisation(Schema):
             name: Records(rows) for name, rows in generate(setting).items()
         }
         self._held = 0
+        self.deletions = Deletions()
 
     def now(self) -> datetime:
         """The organisation's time, in full seconds."""
@@ -101,44 +105,63 @@ class Organisation(Schema):
             self.table(of).put(_named(described, changed))
 
     def delete(self, of: str, record: str) -> None:
-        """Put a record into the recycle bin; its children stay, unlike in a real organisation.
+        """Put a record into the recycle bin, with its children.
 
         Raises:
             KeyError: there is none with that id, or it is in the bin already.
             ValueError: such records are never deleted.
         """
         with self.lock:
-            row, described = self._living(of, record), self.object(of)
-            if described.deletes == "never":
+            self._living(of, record)
+            if self.object(of).deletes == "never":
                 raise ValueError(f"a {of} cannot be deleted; make it inactive")
-            now = self._tick()
-            if described.deletes == "gone":
-                self.table(of).remove(record)
-            else:
-                self.table(of).put({**row, "IsDeleted": True, **self._stamp(now)})
+            now, children = self._tick(), list(living_children(self._tables, of, record))
+            for one_of, one in ((of, record), *children):
+                if self.object(one_of).deletes == "gone":
+                    self._remove(one_of, one, now)
+                else:
+                    self._mark(one_of, one, now, deleted=True)
+            self.deletions.is_deleted(record, children)
 
     def undelete(self, of: str, record: str) -> None:
-        """Bring a record back from the recycle bin.
+        """Bring a record back from the recycle bin, and the children that went there with it.
 
         Raises:
             KeyError: it is not there.
         """
         with self.lock:
-            row = self.table(of).get(record)
-            if not row.get("IsDeleted"):
+            if not self.table(of).get(record).get("IsDeleted"):
                 raise KeyError(record)
-            self.table(of).put({**row, "IsDeleted": False, **self._stamp(self._tick())})
+            now = self._tick()
+            for one_of, one in ((of, record), *self.deletions.taken_with(record)):
+                row = self.table(one_of).find(one)
+                if row is not None and row["IsDeleted"]:
+                    self._mark(one_of, one, now, deleted=False)
 
     def purge(self, of: str, record: str) -> None:
-        """Take a record away for good, from the recycle bin or past it: no query finds it again.
+        """Take a record away for good, from the recycle bin or past it, with its children.
+
+        No query finds it again.
 
         Raises:
             KeyError: there is none with that id.
         """
         with self.lock:
-            self.table(of).get(record)
-            self._tick()
-            self.table(of).remove(record)
+            row, now = self.table(of).get(record), self._tick()
+            children = (
+                self.deletions.taken_with(record)
+                if row.get("IsDeleted")
+                else list(living_children(self._tables, of, record))
+            )
+            for one_of, one in ((of, record), *children):
+                if self.table(one_of).find(one) is not None:
+                    self._remove(one_of, one, now)
+
+    def archive_activities(self) -> None:
+        """Do what the organisation does every night: archive activities that are a year old."""
+        with self.lock:
+            for of in ("Task", "Event"):
+                self.table(of).rewrite(lambda row: archived(row, self.now().date()))
 
     def touch(self, of: str, rng: Random, change: str = "") -> None:
         """Delete, insert or update a record; which of the latter is drawn where nothing is said."""
@@ -167,7 +190,12 @@ class Organisation(Schema):
         with self.lock:
             if columns is not None:
                 self.show_only(of, columns)
-            pool = [dict(row, IsDeleted=False) for row in self.table(of).all()]
+            # Each of them is found by plain queries, as those that are changed later are.
+            found = dict.fromkeys(("IsDeleted", "IsArchived"), False)
+            pool = [
+                {**row, **{name: value for name, value in found.items() if name in row}}
+                for row in self.table(of).all()
+            ]
             self._tables[of] = ManyRecords(self.object(of), pool, rows, until=self.now())
 
     @contextmanager
@@ -188,6 +216,12 @@ class Organisation(Schema):
             KeyError: there is no such object.
         """
         return self._tables[of]
+
+    def add_object(self, added: SObject) -> None:
+        """Give the organisation another object, without records."""
+        with self.lock:
+            self.set_object(added)
+            self._tables[added.name] = Records([])
 
     def add_field(self, of: str, field: Field) -> None:
         """Give an object a field; it is null in all records, or not ticked.
@@ -252,6 +286,15 @@ class Organisation(Schema):
         if row.get("IsDeleted"):
             raise KeyError(record)
         return row
+
+    def _mark(self, of: str, record: str, now: datetime, *, deleted: bool) -> None:
+        row = self.table(of).get(record)
+        self.table(of).put({**row, "IsDeleted": deleted, **self._stamp(now)})
+
+    def _remove(self, of: str, record: str, now: datetime) -> None:
+        row = self.table(of).get(record)
+        self.deletions.is_gone(of, record, row["SystemModstamp"] if row.get("IsDeleted") else now)
+        self.table(of).remove(record)
 
     def _held_values(self, described: SObject, values: Record) -> Record:
         """Values as the organisation holds them."""

@@ -1,12 +1,22 @@
 """What every part of the Salesforce sandbox answers alike: errors, and bodies that break off."""
 
 import logging
+from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from novade_pipeline.sandbox.salesforce.wire import json_text
+
 _NOT_COMPLETED = "without completing response"
+
+
+class Json(JSONResponse):
+    """A body of JSON, its numbers as Salesforce writes them."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json_text(content)
 
 
 def error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -22,11 +32,6 @@ def not_found() -> Response:
 def unavailable() -> Response:
     """It will come back."""
     return error(503, "SERVER_UNAVAILABLE", "We are down for maintenance.")
-
-
-async def no_such_path(request: Request, reason: Exception) -> Response:
-    """The answer to a path or method that Salesforce does not have."""
-    return not_found()
 
 
 class CutShort(Response):

@@ -1,21 +1,36 @@
-"""What the made-up organisation answers to REST: describes, and queries with their pages."""
+"""What the made-up organisation answers to REST: describes, and queries with their pages.
 
+A query's locator has 18 characters, begins with `0r8` and lives for two days. Source:
+https://help.salesforce.com/s/articleView?id=000384958. `nextRecordsUrl` says `query` after a
+`queryAll` too, and either resource takes its locator. Source: REST API Developer Guide, "QueryAll
+More Results" (resources_queryall_more_results.htm). How many records a page holds is asked for by
+the header `Sforce-Query-Options`, without a guarantee. Source: the same guide, "Query Options
+Header" (headers_queryoptions.htm), and SOQL and SOSL Reference, "Change the Batch Size in Queries".
+"""
+
+import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from novade_pipeline.sandbox.salesforce.describe import described, summary
+from novade_pipeline.sandbox.salesforce.ids import record_id
 from novade_pipeline.sandbox.salesforce.mischief import Mischief
 from novade_pipeline.sandbox.salesforce.org import Organisation
-from novade_pipeline.sandbox.salesforce.responses import error, not_found
+from novade_pipeline.sandbox.salesforce.responses import Json, error, not_found
 from novade_pipeline.sandbox.salesforce.soql import Query, aggregated, find
 from novade_pipeline.sandbox.salesforce.soql_parser import SoqlError, parsed
-from novade_pipeline.sandbox.salesforce.tables import Found
+from novade_pipeline.sandbox.salesforce.tables import Found, is_plainly_found
 from novade_pipeline.sandbox.salesforce.wire import json_record, json_value
 
-VERSIONS = tuple(f"{number}.0" for number in range(47, 65))
+LOCATORS_LIVE = timedelta(days=2)
+SMALLEST_PAGE, LARGEST_PAGE = 200, 2_000
+PAGE_OF_LONG_TEXTS = 200
+_BATCH_SIZE = re.compile(r"\bbatchSize\s*=\s*(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -23,12 +38,19 @@ class _Cursor:
     """A query whose pages are still to be read.
 
     What it found is fixed, each record is told as it is when its page is read.
+
+    Attributes:
+        locator: names it in URLs.
+        created: when the query was run.
+        rows: records in a page, at most.
     """
 
-    name: str
+    locator: str
+    created: datetime
     query: Query
     found: Found
     bin_too: bool
+    rows: int
 
 
 class RestAnswers:
@@ -44,16 +66,16 @@ class RestAnswers:
     def sobjects(self, request: Request, body: bytes) -> Response:
         """All objects that the user may see."""
         version = request.path_params["version"]
-        seen = [one.summary(version) for one in self._org.seen_objects()]
-        return JSONResponse({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": seen})
+        seen = [summary(one, version) for one in self._org.seen_objects()]
+        return Json({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": seen})
 
     def describe(self, request: Request, body: bytes) -> Response:
         """The fields of an object that the user may see."""
         found = self._org.seen_object(request.path_params["name"])
         if found is None:
             return not_found()
-        hidden = self._org.hidden_fields(found.name)
-        return JSONResponse(found.described(request.path_params["version"], hidden))
+        version, hidden = request.path_params["version"], self._org.hidden_fields(found.name)
+        return Json(described(found, version, hidden, self._org.seen_objects()))
 
     def blob(self, request: Request, body: bytes) -> Response:
         """The bytes of a base64 field, of which a query tells the place only."""
@@ -77,9 +99,15 @@ class RestAnswers:
 
     def query_more(self, request: Request, body: bytes) -> Response:
         """A later page, at the place that the page before told."""
-        name, _, place = request.path_params["cursor"].rpartition("-")
-        cursor = self._cursors.get(name)
-        if cursor is None or not place.isdecimal():
+        locator, _, place = request.path_params["cursor"].rpartition("-")
+        cursor = self._cursors.get(locator)
+        is_valid = (
+            cursor is not None
+            and self._org.now() - cursor.created <= LOCATORS_LIVE
+            and place.isdecimal()
+            and int(place) <= len(cursor.found)
+        )
+        if cursor is None or not is_valid:
             return error(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         return self._page(request, cursor, int(place))
 
@@ -90,20 +118,25 @@ class RestAnswers:
             return error(400, refused.code, str(refused))
         found = find(self._org, query, bin_too=bin_too)
         if query.counts_only:
-            return JSONResponse({"totalSize": len(found), "done": True, "records": []})
+            return Json({"totalSize": len(found), "done": True, "records": []})
         if query.aggregates:
             values = {name: json_value(value) for name, value in aggregated(query, found).items()}
             told = {"attributes": {"type": "AggregateResult"}, **values}
-            return JSONResponse({"totalSize": 1, "done": True, "records": [told]})
-        cursor = _Cursor(f"01g5g00000{next(self._numbers):08}", query, found, bin_too)
-        if len(found) > self._batch_size:
-            self._cursors[cursor.name] = cursor
+            return Json({"totalSize": 1, "done": True, "records": [told]})
+        cursor = _Cursor(
+            locator=record_id("0r8", next(self._numbers)),
+            created=self._org.now(),
+            query=query,
+            found=found,
+            bin_too=bin_too,
+            rows=min(self._batch_size, _page_size(request, query)),
+        )
         return self._page(request, cursor, 0)
 
     def _page(self, request: Request, cursor: _Cursor, begin: int) -> Response:
         """Records as they are now; those that are gone by now are left out."""
         version = request.path_params["version"]
-        end, of = begin + self._batch_size, cursor.query.of
+        end, of = begin + self._mischief.rows_of_page(cursor.rows), cursor.query.of
         told = []
         with self._org.lock:
             for field in cursor.query.fields:
@@ -112,12 +145,21 @@ class RestAnswers:
             table = self._org.table(of.name)
             for row in cursor.found.rows(begin, end):
                 now = table.find(row["Id"])
-                if now is not None and (cursor.bin_too or not now.get("IsDeleted")):
+                if now is not None and (cursor.bin_too or is_plainly_found(now)):
                     told.append(json_record(now, of, cursor.query.fields, version))
         done = end >= len(cursor.found)
         answer: dict[str, Any] = {"totalSize": len(cursor.found), "done": done}
         if not done:
-            kind = "queryAll" if cursor.bin_too else "query"
-            answer["nextRecordsUrl"] = f"/services/data/v{version}/{kind}/{cursor.name}-{end}"
+            self._cursors[cursor.locator] = cursor
+            answer["nextRecordsUrl"] = f"/services/data/v{version}/query/{cursor.locator}-{end}"
         self._mischief.after_a_page_of(of.name)
-        return JSONResponse({**answer, "records": told})
+        return Json({**answer, "records": told})
+
+
+def _page_size(request: Request, query: Query) -> int:
+    """How many records a page of a query's answer may hold."""
+    requested = _BATCH_SIZE.search(request.headers.get("Sforce-Query-Options", ""))
+    rows = int(requested[1]) if requested else LARGEST_PAGE
+    if sum(field.is_long_text and field.is_custom for field in query.fields) > 1:
+        rows = min(rows, PAGE_OF_LONG_TEXTS)
+    return min(LARGEST_PAGE, max(SMALLEST_PAGE, rows))

@@ -68,6 +68,10 @@ class Schema:
         )
         self._hidden_fields[of] = frozenset(f.name for f in fields) - frozenset(stored[:columns])
 
+    def set_object(self, added: SObject) -> None:
+        """Have an object, whether there was one of its name or not."""
+        self._objects[added.name] = added
+
     def set_fields(self, of: str, fields: tuple[Field, ...]) -> None:
         """Give an object other fields."""
         self._objects[of] = replace(self.object(of), fields=fields)

@@ -10,7 +10,7 @@ from typing import Any
 from novade_pipeline.sandbox.salesforce.fields import Field, SObject
 from novade_pipeline.sandbox.salesforce.org import Organisation
 from novade_pipeline.sandbox.salesforce.rows import Record
-from novade_pipeline.sandbox.salesforce.tables import Bounds, Found, FoundRows
+from novade_pipeline.sandbox.salesforce.tables import Bounds, Found, FoundRows, is_plainly_found
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -83,7 +83,7 @@ def find(org: Organisation, query: Query, *, bin_too: bool) -> Found:
         holding = (
             row
             for row in table.between(bounds)
-            if (bin_too or not row.get("IsDeleted")) and all(c.holds(row) for c in others)
+            if (bin_too or is_plainly_found(row)) and all(c.holds(row) for c in others)
         )
         # What need not be ordered is read no further than it must be.
         rows = list(holding if query.order else islice(holding, query.limit))

@@ -5,7 +5,10 @@
 
 Operators are `=`, `!=`, `<`, `<=`, `>`, `>=` and `[NOT] IN (…)`; literals are text in single
 quotes, numbers, dates, times with a zone, `true`, `false` and `null`.
-Source: https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/.
+Source: https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/. Refused as
+there: fields that are selected twice (sforce_api_calls_soql_select_fields.htm), orders by what
+cannot be sorted (…_orderby.htm), limits of functions without GROUP BY (…_limit.htm), COUNT() with
+ORDER BY (…_count.htm). The texts are those that people report from the real one, but for COUNT()'s.
 """
 
 import re
@@ -25,6 +28,7 @@ _TOKEN = re.compile(
 )
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _AGGREGATES = ("COUNT", "MAX", "MIN")
+_MOST_INT = 2**31 - 1
 
 
 class SoqlError(Exception):
@@ -70,12 +74,13 @@ class _Parser:
         of = self._object()
         fields = tuple(self._field(of, name, at) for f, name, at in asked if not f)
         aggregates = tuple(
-            (f, self._field(of, name, at) if name else None) for f, name, at in asked if f
+            (f, self._aggregated(of, f, name, at) if name else None) for f, name, at in asked if f
         )
         if fields and aggregates:
             raise self._malformed(
                 f"Field must be grouped or aggregated: {fields[0].name}", asked[0][2]
             )
+        self._refuse_twice_selected(asked, fields)
         query = Query(of, fields, aggregates)
         if self._maybe("WHERE"):
             conditions = [self._condition(of)]
@@ -92,10 +97,13 @@ class _Parser:
             at, limit = self._at(), self._take("number")
             if not limit.isdecimal():
                 raise self._malformed(f"unexpected token: '{limit}'", at)
+            if int(limit) > _MOST_INT:
+                raise self._malformed(f"numeric value out of range: {limit}", at)
             query = replace(query, limit=int(limit))
         if self._next < len(self._tokens):
             _, text, at = self._tokens[self._next]
             raise self._malformed(f"unexpected token: '{text}'", at)
+        _refuse_around_aggregates(query)
         return query
 
     def _asked(self) -> list[tuple[str, str, int]]:
@@ -143,15 +151,32 @@ class _Parser:
             )
         return found
 
+    def _aggregated(self, of: SObject, function: str, name: str, at: int) -> Field:
+        field = self._field(of, name, at)
+        if not field.is_aggregatable:
+            says = f"field {field.name} does not support aggregate operator {function}"
+            raise self._malformed(says, at)
+        return field
+
+    def _refuse_twice_selected(
+        self, asked: list[tuple[str, str, int]], fields: tuple[Field, ...]
+    ) -> None:
+        if len(set(fields)) == len(fields):
+            return
+        names = [field.name for field in fields]
+        place = next(n for n, name in enumerate(names) if name in names[:n])
+        says = f"{self._pointed(asked[place][2])}\nduplicate field selected: {names[place]}"
+        raise SoqlError("INVALID_FIELD", says)
+
     def _condition(self, of: SObject) -> Condition:
         at = self._at()
         name = self._take("name")
         field = self._field(of, name, at)
-        if not field.described()["filterable"]:
-            raise SoqlError(
-                "INVALID_FIELD",
-                f"{self._pointed(at)}\nfield '{name}' can not be filtered in a query call",
-            )
+        if not field.is_filterable:
+            says = f"field '{field.name}' can not be filtered in a query call"
+            if field.type == "address":
+                says = "Address fields can only be filtered using Distance expressions"
+            raise SoqlError("INVALID_FIELD", f"{self._pointed(at)}\n{says}")
         negated = self._maybe("NOT")
         if negated or self._peek() == "IN":
             self._word("IN")
@@ -190,12 +215,15 @@ class _Parser:
             if kind == "time":
                 return datetime.fromisoformat(text).astimezone(UTC)
             return date.fromisoformat(text) if kind == "date" else text.lower() == "true"
-        except ValueError:
+        except (ValueError, OverflowError):
             raise self._malformed(f"Invalid {field.type}: {text}", at) from None
 
     def _ordering(self, of: SObject) -> Ordering:
         at = self._at()
         field = self._field(of, self._take("name"), at)
+        if not field.is_sortable:
+            says = f"field '{field.name}' can not be sorted in a query call"
+            raise self._malformed(says, at)
         descending = not self._maybe("ASC") and self._maybe("DESC")
         last = descending
         if self._maybe("NULLS"):
@@ -239,3 +267,16 @@ class _Parser:
         """The query with a mark at the place, as Salesforce shows it."""
         shown = self._soql[max(0, at - 40) : at + 40].replace("\n", " ")
         return f"\n{shown}\n{' ' * min(at, 40)}^\nERROR at Row:1:Column:{at + 1}"
+
+
+def _refuse_around_aggregates(query: Query) -> None:
+    """Refuse what goes with records only, not with functions of all of them."""
+    says = ""
+    if query.counts_only and query.order:
+        says = "ORDER BY is not allowed in a query with COUNT()"
+    elif query.aggregates and query.order:
+        says = f"Ordered field must be grouped or aggregated: {query.order[0].field.name}"
+    elif query.aggregates and not query.counts_only and query.limit is not None:
+        says = "Non-grouped query that uses overall aggregate functions cannot also use LIMIT"
+    if says:
+        raise SoqlError("MALFORMED_QUERY", says)

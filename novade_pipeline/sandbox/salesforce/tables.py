@@ -49,6 +49,15 @@ class Found(Protocol):
         ...
 
 
+def is_plainly_found(row: Record) -> bool:
+    """Whether a plain query finds a record, not only `queryAll`.
+
+    Those in the recycle bin are left out, and archived activities. Source: SOAP API Developer
+    Guide, "Archived Activities" (sforce_api_guidelines_archive.htm).
+    """
+    return not row.get("IsDeleted") and not row.get("IsArchived")
+
+
 class FoundRows:
     """Records that a query has found, all of them held."""
 
@@ -104,9 +113,7 @@ class Records:
 
     def found_between(self, bounds: Bounds, bin_too: bool) -> Found:
         """The same as what a query finds, those in the recycle bin or without them."""
-        return FoundRows(
-            [row for row in self.between(bounds) if bin_too or not row.get("IsDeleted")]
-        )
+        return FoundRows([row for row in self.between(bounds) if bin_too or is_plainly_found(row)])
 
     def put(self, row: Record) -> None:
         """Add a record, or put it in the place of the one with its id."""

@@ -1,11 +1,18 @@
-"""How a record is written: as JSON by the REST API, as CSV by the Bulk API 2.0."""
+"""How a record is written: as JSON by the REST API, as CSV by the Bulk API 2.0.
 
+How numbers are written: `java_numbers`.
+"""
+
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from novade_pipeline.sandbox.salesforce.fields import Field, SObject
+from novade_pipeline.sandbox.salesforce.java_numbers import has_exponent, java_number
 from novade_pipeline.sandbox.salesforce.rows import Record
 
 DELIMITERS = {
@@ -17,6 +24,10 @@ DELIMITERS = {
     "BACKQUOTE": "`",
 }
 LINE_ENDINGS = {"LF": "\n", "CRLF": "\r\n"}
+
+# No text that can be sent as UTF-8 holds half a surrogate pair, so the mark is never data.
+_MARK = "\udcff"
+_MARKED = re.compile(f'"{_MARK}([^"]*){_MARK}"')
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,20 @@ def csv_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%S}.000Z"
+    if isinstance(value, float | Decimal):
+        return java_number(value)
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def json_text(content: Any) -> bytes:
+    """A body of JSON; numbers that `json_value` has marked stand in it as Java writes them."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _MARKED.sub(r"\1", text).encode()
+
+
+def kept_numbers(body: bytes) -> Any:
+    """What a body of JSON holds, for `json_text`: its numbers will be written as they are in it."""
+    return json.loads(body, parse_float=lambda text: f"{_MARK}{text}{_MARK}")
 
 
 def json_record(row: Record, of: SObject, fields: Sequence[Field], version: str) -> dict[str, Any]:
@@ -67,9 +91,11 @@ def json_record(row: Record, of: SObject, fields: Sequence[Field], version: str)
 
 
 def json_value(value: Any) -> Any:
-    """A value of a field that is not compound."""
+    """A value of a field that is not compound, for `json_text`."""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%S}.000+0000"
+    if isinstance(value, Decimal) or (isinstance(value, float) and has_exponent(value)):
+        return f"{_MARK}{java_number(value)}{_MARK}"
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -79,7 +105,7 @@ def _compound(row: Record, of: SObject, field: Field) -> dict[str, Any] | None:
     told: dict[str, Any] = {}
     for part in of.parts_of(field.name):
         name = part.name.removesuffix("__s").rpartition("__")[2].removeprefix(prefix)
-        told[name[:1].lower() + name[1:]] = row[part.name]
+        told[name[:1].lower() + name[1:]] = json_value(row[part.name])
     if all(value is None for value in told.values()):
         return None
     return {**told, "geocodeAccuracy": None} if field.type == "address" else told

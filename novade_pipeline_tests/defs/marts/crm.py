@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from novade_pipeline_tests.places import reading
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 KEEP = PersonalDataPolicy("keep")
 HISTORIES = ("account_history", "opportunity_history")
-SALES = ("opportunity_enhanced", "owner_performance", "sales_snapshot")
+SALES = ("opportunity_enhanced", "owner_performance", "sales_by_currency", "sales_snapshot")
 CHATS = ("conversation_enhanced",)
 JOINED = (
     *("customer_keys", "customer_matches"),
@@ -45,8 +46,14 @@ class Crm:
         self.project = project
         self.policy = policy
 
-    def write(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Merge rows as a load would; what a row does not say is what most rows have."""
+    def write(
+        self, table: Table, rows: Iterable[Mapping[str, Any]], *, swept: bool = False
+    ) -> None:
+        """Merge rows as a load would; what a row does not say is what most rows have.
+
+        Args:
+            swept: as a sweep would, which takes in what has the same stamp.
+        """
         usual: Row = {
             "is_deleted": False,
             "system_modstamp": NOW,
@@ -58,8 +65,10 @@ class Crm:
         }
         there = {column.name for column in table.columns}
         usual = {name: value for name, value in usual.items() if name in there}
-        full = pa.Table.from_pylist([{**usual, **row} for row in rows], schema=table.schema)
-        merge(self.lake, table, protect(full, table.personal, self.policy))
+        told = [{name: _exact(value) for name, value in {**usual, **row}.items()} for row in rows]
+        full = pa.Table.from_pylist(told, schema=table.schema)
+        rows = protect(full, table.personal, self.policy)
+        merge(self.lake, table, rows, ties=swept, overrule=swept)
 
     def use(self, *events: Mapping[str, Any]) -> None:
         """Let the product have these events, and no others; each says who, and when."""
@@ -124,6 +133,10 @@ class Crm:
             found = connection.execute(f"select * from delta_scan({place}) order by all")
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _exact(value: Any) -> Any:
+    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def ago(days: float) -> datetime:

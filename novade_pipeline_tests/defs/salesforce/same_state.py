@@ -1,5 +1,6 @@
 """Whether a table of the lake is what the organisation itself has."""
 
+from decimal import Decimal
 from typing import Any
 
 from novade_pipeline.defs.salesforce.fields import SKIPPED, snake_case
@@ -24,8 +25,13 @@ def differences(world: Any, name: str) -> list[str]:
         told += [f"{key} is marked"] if row["vanished_at"] else []
         for field in fields:
             column = columns.get(field, snake_case(field))
-            if row.get(column) != record[field]:
+            if row.get(column) != exact(record[field]):
                 told.append(f"{key}.{field}: {record[field]!r}, in the lake {row.get(column)!r}")
         if "IsDeleted" not in record and row["is_deleted"]:
             told.append(f"{key} is deleted")
     return told
+
+
+def exact(value: Any) -> Any:
+    """A value of the organisation as the lake holds it: numbers as they are written."""
+    return Decimal(repr(value)) if isinstance(value, float) else value

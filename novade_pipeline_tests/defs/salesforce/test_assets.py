@@ -1,5 +1,6 @@
 """The organisation in the graph: configured or not, whole or with parts that fail."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ import pytest
 
 from novade_pipeline.defs.runs import SENSOR_TAG
 from novade_pipeline.defs.salesforce import assets, checks
-from novade_pipeline.defs.salesforce.tables import OBJECTS, TABLES
+from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL, TABLES
 from novade_pipeline.defs.table_assets import QUARANTINE_CHECK
 from novade_pipeline.errors import UserError
+from novade_pipeline.sandbox.salesforce import currencies
 from novade_pipeline.sandbox.salesforce.api import Trouble
 from novade_pipeline.settings import Settings, load_settings
 
 World = Any
+OF_CURRENCIES = OPTIONAL - {"Organization"}
 NOT_SET = "NOVADE_SALESFORCE_URL is not set: Salesforce is not read."
 
 
@@ -104,6 +107,9 @@ def test_a_materialization_tells_what_was_read_how_and_what_is_left(world: World
     told = _metadata(result)
     for name, table in OBJECTS.items():
         metadata = told[table.path[-1]]
+        if name in OF_CURRENCIES:
+            assert metadata["note"] == assets.NOT_THERE
+            continue
         assert metadata["rows_read"] == len(world.org.records(name)), name
         assert metadata["dagster/row_count"] == metadata["rows_written"], name
     account = told["account"]
@@ -141,6 +147,30 @@ def test_an_object_that_cannot_be_read_keeps_no_other_from_being_loaded(world: W
     assert world.version("UserRole") is not None
 
 
+def test_what_not_every_organisation_has_keeps_no_run_from_succeeding(world: World) -> None:
+    world.org.hide_object("Organization")
+    result = _run(world)
+    assert result.success, _why(result)
+    told = _metadata(result)
+    for name in OPTIONAL:
+        assert told[OBJECTS[name].path[-1]]["note"] == assets.NOT_THERE
+        assert world.version(name) is None
+    found = _checks(result)
+    assert all(check.passed for (_, name), check in found.items() if name == assets.VISIBLE_CHECK)
+
+
+def test_currencies_that_are_turned_on_are_read_of_every_record(world: World) -> None:
+    parts = ("account", "opportunity", "currency_type")
+    assert _run(world, *parts).success
+    currencies.enable(world.org, "EUR", {"JPY": 160.25})
+    result = _run(world, *parts)
+    assert result.success, _why(result)
+    assert {row["currency_iso_code"] for row in world.rows("Opportunity").values()} == {"EUR"}
+    rates = {row["iso_code"]: row["conversion_rate"] for row in world.rows("CurrencyType").values()}
+    assert rates == {"EUR": 1, "JPY": Decimal("160.25")}
+    assert _checks(result)["opportunity", assets.VISIBLE_CHECK].passed
+
+
 def test_an_object_that_the_organisation_does_not_have_can_be_left_out(world: World) -> None:
     world.org.hide_object("Order")
     result = _run(world, "order", "user_role", salesforce_without="Order")
@@ -154,7 +184,10 @@ def test_an_object_that_the_organisation_does_not_have_can_be_left_out(world: Wo
 @pytest.mark.parametrize(
     ("told", "found"),
     [
-        ("Nickname__c", "expected fields as Contact.Nickname__c, of Account, .*found Nickname__c"),
+        (
+            "Nickname__c",
+            "expected fields as Contact.Nickname__c, of .*Account,.*found Nickname__c",
+        ),
         ("Person.Nickname__c", "found Person.Nickname__c"),
         ("Contact.", "found Contact."),
         ("Contact.Email", r"found Contact.Email, whose mark is in the code"),

@@ -5,7 +5,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from novade_pipeline.defs.salesforce.fields import ARROW, Fields, fields_of, snake_case
+from novade_pipeline.defs.salesforce.fields import (
+    ARROW,
+    NUMBER,
+    Fields,
+    fields_of,
+    kind_of,
+    snake_case,
+)
 from novade_pipeline.defs.salesforce.tables import ACCOUNT, OBJECTS, READ
 from novade_pipeline.lake.table import TIMESTAMP
 
@@ -32,7 +39,7 @@ def _custom(name: str, type_: str, **more: Any) -> dict[str, Any]:
 def test_a_declared_column_is_named_after_its_field(table: Any) -> None:
     aliased = {c.name: c.source for c in table.columns if c.source != c.name}
     assert {snake_case(source) for source in aliased.values()} == set(aliased)
-    assert {c.name for c in table.columns} - set(aliased) == {"vanished_at"}
+    assert {c.name for c in table.columns} - set(aliased) == {"vanished_at", "returned_at"}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,7 @@ def test_a_type_that_changes_is_told_and_no_value_is_bent(
     assert read.column == column
     if column == "score__c":
         assert read.kind == held
-    assert fields.table.schema.field(column).type == ARROW[read.kind]
+    assert kind_of(fields.table.schema.field(column).type) == read.kind
     assert bool(fields.retyped) == is_told
 
 
@@ -155,7 +162,7 @@ def test_a_declared_field_of_another_type_has_a_column_beside_it() -> None:
     assert [one.column for one in fields.read if one.field == "AnnualRevenue"] == [
         "annual_revenue__text"
     ]
-    assert fields.table.schema.field("annual_revenue").type == pa.float64()
+    assert fields.table.schema.field("annual_revenue").type == pa.decimal128(26, 6)
     assert "AnnualRevenue" in fields.retyped
 
 
@@ -165,3 +172,61 @@ def test_the_columns_of_formulas_are_named() -> None:
     assert _fields(formula).calculated == ("sum__c",)
     assert _fields(formula, there=held).calculated == ("sum__c",)
     assert _fields({**formula, "type": "location"}).calculated == ()
+
+
+# digits
+
+
+@pytest.mark.parametrize(
+    ("precision", "scale", "kind"),
+    [
+        (18, 0, pa.decimal128(18, 0)),
+        (18, 2, pa.decimal128(18, 2)),
+        (18, 15, pa.decimal128(18, 15)),
+        (2, 2, pa.decimal128(2, 2)),
+        # No organisation says so; each number has its place.
+        (30, 2, NUMBER),
+        (18, 19, NUMBER),
+        (0, 0, pa.float64()),
+    ],
+)
+@pytest.mark.parametrize("type_", ["double", "currency", "percent"])
+def test_a_number_has_the_digits_of_its_describe(
+    type_: str, precision: int, scale: int, kind: pa.DataType
+) -> None:
+    fields = _fields(_custom("New__c", type_, precision=precision, scale=scale))
+    assert fields.table.schema.field("new__c").type == kind
+
+
+def test_a_declared_number_has_the_digits_of_its_describe() -> None:
+    fields = _fields(_custom("AnnualRevenue", "currency", precision=18, scale=0))
+    assert fields.table.schema.field("annual_revenue").type == pa.decimal128(18, 0)
+    assert fields.table.schema.names == ACCOUNT.schema.names
+    (column,) = (c for c in fields.table.columns if c.name == "annual_revenue")
+    (declared,) = (c for c in ACCOUNT.columns if c.name == "annual_revenue")
+    assert (column.source, column.description) == ("AnnualRevenue", declared.description)
+
+
+@pytest.mark.parametrize(
+    ("held", "kind"),
+    [
+        (pa.float64(), pa.decimal128(18, 2)),
+        (pa.decimal128(18, 4), pa.decimal128(20, 4)),
+        (pa.decimal128(10, 0), pa.decimal128(18, 2)),
+        (NUMBER, NUMBER),
+    ],
+)
+def test_a_column_that_has_other_digits_holds_those_of_both(
+    held: pa.DataType, kind: pa.DataType
+) -> None:
+    there = pa.schema([*ACCOUNT.schema, pa.field("new__c", held)])
+    fields = _fields(_custom("New__c", "currency", precision=18, scale=2), there=there)
+    assert fields.table.schema.field("new__c").type == kind
+
+
+def test_a_personal_number_stays_marked() -> None:
+    field = _custom("Age__c", "double", precision=3, scale=0)
+    fields = _fields(field, personal=frozenset({"Age__c"}))
+    assert set(fields.table.personal) == {"age__c"}
+    assert fields.as_read.schema.field("age__c").type == NUMBER
+    assert set(fields.as_read.personal) == {"age__c"}

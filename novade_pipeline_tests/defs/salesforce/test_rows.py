@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -126,8 +128,9 @@ def test_a_record_that_breaks_its_types_is_bad_and_its_neighbours_are_rows(
         ("integer", "12.0", 12),
         ("integer", 12.0, 12),
         ("integer", "-9223372036854775808", -(2**63)),
-        ("number", "1.2E7", 1.2e7),
-        ("number", 3, 3.0),
+        ("number", "1.2E7", Decimal("1.2E7")),
+        ("number", 3, Decimal(3)),
+        ("number", 0.1, Decimal("0.1")),
         ("boolean", "true", True),
         ("time", "2024-05-01T14:30:00.000+02:00", datetime(2024, 5, 1, 12, 30, tzinfo=UTC)),
     ],
@@ -141,7 +144,7 @@ def test_a_value_is_told_in_the_type_of_its_column(kind: Any, told: Any, value: 
     ("kind", "told"),
     [
         *[("text", value) for value in ({"a": 1}, ["b"], "\ud800")],
-        *[("number", value) for value in ("nan", "inf", "1e999", True, [])],
+        *[("number", value) for value in ("nan", "inf", "1e999", "1_000", "٣", True, [])],
         *[("integer", value) for value in (True, "1" * 5_000, "٣x")],
         *[("boolean", value) for value in (1, "yes", [])],
         *[("date", value) for value in (20240501, "2024-05-01T00:00:00Z")],
@@ -151,6 +154,46 @@ def test_a_value_is_told_in_the_type_of_its_column(kind: Any, told: Any, value: 
 def test_nothing_is_bent_to_fit(kind: Any, told: Any) -> None:
     with pytest.raises(ValueError, match=r"expected|Exceeds"):
         value_of(kind, told)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("123456789012345678", "123456789012345678"),
+        ("1.23456789012345678E17", "123456789012345678"),
+        ("1234567890123456.78", "1234567890123456.78"),
+        ("-0.01", "-0.01"),
+        ("1.0E7", "10000000"),
+        ("1E-18", "0.000000000000000001"),
+        # Formulas calculate with doubles.
+        ("0.3333333333333333", "0.3333333333333333"),
+        ("2.5E-19", "0"),
+        ("5E-19", "0.000000000000000001"),
+    ],
+)
+def test_a_number_comes_back_to_the_digit_by_either_way(written: str, number: str) -> None:
+    told = json.loads(written, parse_float=Decimal)
+    text = _csv([{**GOOD, "AnnualRevenue": written}])
+    for batch, bad in (
+        rows_of_json(_fields(), [{**GOOD, "AnnualRevenue": told}]),
+        rows_of_csv(_fields(), text, header_of(text)),
+    ):
+        assert bad == []
+        assert batch.column("annual_revenue").to_pylist() == [Decimal(number)]
+
+
+@pytest.mark.parametrize("written", ["1E20", "123456789012345678901", "-999999999999999999999.5"])
+def test_a_number_of_more_digits_than_any_field_has_is_bad(written: str) -> None:
+    told = json.loads(written, parse_float=Decimal)
+    for batch, bad in _both(_fields(), [GOOD, {**GOOD, "AnnualRevenue": told}]):
+        assert batch.num_rows == 1
+        (one,) = bad
+        assert "expected a number of at most 20 digits before the point" in one.reason
+
+
+def test_a_number_without_digits_in_its_describe_is_a_double() -> None:
+    for batch, _ in _both(_fields(Odd__c="double"), [{**GOOD, "Odd__c": 1e300}]):
+        assert batch.column("odd__c").to_pylist() == [1e300]
 
 
 def test_a_page_without_its_header_is_read_by_the_first_ones() -> None:
@@ -189,7 +232,12 @@ def test_an_object_without_recycle_bin_has_nothing_that_is_deleted() -> None:
                 "Name": st.none()
                 | st.text(st.characters(codec="utf-8", exclude_characters="\x00")),
                 "NumberOfEmployees": st.none() | st.integers(-(2**31), 2**31 - 1),
-                "AnnualRevenue": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+                "AnnualRevenue": st.none()
+                | st.builds(
+                    lambda digits, places: Decimal(digits).scaleb(-places),
+                    st.integers(1 - 10**18, 10**18 - 1),
+                    st.integers(0, 18),
+                ),
                 "LastActivityDate": st.none() | st.dates(date(1700, 1, 1)).map(str),
             }
         ),

@@ -1,7 +1,7 @@
 {{ config(
     materialized="touched",
     unique_key=["person_id", "session_id"],
-    slices={"of": "event_enhanced", "by": "session_id", "bucket": "session_id // 86400000"},
+    slices={"of": "event_enhanced", "by": "session_id", "bucket": whole_quotient("session_id", 86400000)},
     pre_hook="{{ touch_sessions() }}",
     post_hook="{{ log_sessions() }}",
 ) }}

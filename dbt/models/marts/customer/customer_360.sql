@@ -18,8 +18,8 @@ sales as (
         count(*) filter (status = 'won') as won,
         count(*) filter (status = 'lost') as lost,
         count(*) filter (status = 'pipeline') as pipeline,
-        sum(amount) filter (status = 'won') as won_amount,
-        sum(amount) filter (status = 'pipeline') as pipeline_amount,
+        {{ sum_of("corporate_amount", "amount", "status = 'won'") }} as won_amount,
+        {{ sum_of("corporate_amount", "amount", "status = 'pipeline'") }} as pipeline_amount,
         max(close_date) filter (status = 'won') as last_won_date,
         min(close_date) filter (status = 'pipeline') as next_close_date
     from {{ ref("opportunity_enhanced") }}
@@ -27,9 +27,18 @@ sales as (
 ),
 
 orders as (
-    select account_id, count(*) as orders, sum(total_amount) as order_amount
-    from {{ source("salesforce", "order") }}
-    where not is_deleted
+    select
+        account_id,
+        count(*) as orders,
+        {{ sum_of("corporate_amount", "total_amount") }} as order_amount
+    from (
+        select
+            account_id,
+            total_amount,
+            {{ in_corporate_currency("total_amount", "currency_iso_code") }} as corporate_amount
+        from {{ source("salesforce", "order") }}
+        where not is_deleted
+    )
     group by account_id
 ),
 
@@ -139,9 +148,21 @@ chat_accounts as (
     group by account_id
 ),
 
+activities as (
+    {{ done_activities() }}
+),
+
+-- A meeting with invitees is one for the account, however many of its owners' calendars have it.
+meetings as (
+    select account_id, count(*) as meetings
+    from activities
+    where kind = 'meeting' and not is_copy
+    group by account_id
+),
+
 touches as (
     select account_id, if(kind = 'meeting', 'meeting', 'task') as kind, max(done_at) as touched_at
-    from ({{ done_activities() }})
+    from activities
     group by all
     union all
     select account_id, 'message', last_conversation_at from chats
@@ -171,6 +192,7 @@ select
     account.industry,
     account.number_of_employees,
     account.annual_revenue,
+    account.currency_iso_code,
     {{ web_domain("account.website") }} as domain,
     account.billing_city as city,
     account.billing_country as country,
@@ -183,12 +205,15 @@ select
     coalesce(sales.won, 0) as won,
     coalesce(sales.lost, 0) as lost,
     coalesce(sales.pipeline, 0) as pipeline,
-    coalesce(sales.won_amount, 0) as won_amount,
-    coalesce(sales.pipeline_amount, 0) as pipeline_amount,
+    -- Null where there is an amount whose currency has no rate.
+    if(sales.account_id is null, 0, sales.won_amount) as won_amount,
+    if(sales.account_id is null, 0, sales.pipeline_amount) as pipeline_amount,
+    {{ corporate_currency() }} as corporate_currency,
     sales.last_won_date,
     sales.next_close_date,
     coalesce(orders.orders, 0) as orders,
-    coalesce(orders.order_amount, 0) as order_amount,
+    if(orders.account_id is null, 0, orders.order_amount) as order_amount,
+    coalesce(meetings.meetings, 0) as meetings,
     coalesce(users.users, 0) as users,
     coalesce(users.users_by_email, 0) as users_by_email,
     coalesce(users.users_by_domain, 0) as users_by_domain,
@@ -215,6 +240,7 @@ left join {{ source("salesforce", "user") }} as owner on account.owner_id = owne
 left join contacts on account.id = contacts.account_id
 left join sales on account.id = sales.account_id
 left join orders on account.id = orders.account_id
+left join meetings on account.id = meetings.account_id
 left join users on account.id = users.account_id
 left join used_by_account on account.id = used_by_account.account_id
 left join used_sessions on account.id = used_sessions.account_id

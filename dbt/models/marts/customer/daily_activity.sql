@@ -20,7 +20,7 @@ chatters as (
 
 chats as (
     select
-        cast(chat.created_at as date) as day,
+        {{ organisation_day("chat.created_at") }} as day,
         coalesce(chatters.owner_id, 'drift:' || chat.author_id) as owner_id,
         chatters.name,
         chat.conversation_id
@@ -31,7 +31,7 @@ chats as (
 
 activities as (
     select
-        cast(done_at as date) as day,
+        {{ organisation_day("done_at") }} as day,
         owner_id,
         kind,
         count(*) as activities,

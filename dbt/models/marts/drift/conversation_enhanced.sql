@@ -59,7 +59,7 @@ select
     conversation.related_playbook_id,
     conversation.created_at,
     conversation.updated_at,
-    cast(conversation.created_at as date) as conversation_date,
+    {{ local_day("conversation.created_at") }} as conversation_date,
     begun.first_contact_message_at,
     answers.first_response_at,
     {{ seconds_between("begun.first_contact_message_at", "answers.first_response_at") }} as

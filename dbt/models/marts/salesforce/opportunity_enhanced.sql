@@ -1,7 +1,10 @@
 {{ config(materialized="table") }}
 
 with opportunities as (
-    select *, {{ opportunity_status() }} as status, cast(created_date as date) as created_day
+    select
+        *,
+        {{ opportunity_status() }} as status,
+        {{ organisation_day("created_date") }} as created_day
     from {{ source("salesforce", "opportunity") }}
     where not is_deleted
 ),
@@ -32,8 +35,13 @@ select
     opportunity.owner_id,
     owner.name as owner_name,
     opportunity.amount,
+    opportunity.currency_iso_code,
+    {{ in_corporate_currency(
+        "opportunity.amount", "opportunity.currency_iso_code", "opportunity.close_date"
+    ) }} as corporate_amount,
+    {{ corporate_currency() }} as corporate_currency,
     opportunity.probability,
-    opportunity.amount * opportunity.probability / 100 as expected_amount,
+    cast(opportunity.amount * opportunity.probability * 0.01 as decimal(38, 6)) as expected_amount,
     coalesce(items.line_items, 0) as line_items,
     items.line_item_quantity,
     items.line_item_amount,
@@ -43,7 +51,7 @@ select
     coalesce(opportunity.is_closed, false) as is_closed,
     cast(
         case when opportunity.is_closed then opportunity.close_date
-            else cast({{ salesforce_now() }} as date)
+            else {{ organisation_day(salesforce_now()) }}
         end - opportunity.created_day as bigint
     ) as days_open,
     cast(opportunity.close_date - opportunity.created_day as bigint) as days_to_close,

@@ -8,9 +8,9 @@ with sold as (
         count(*) filter (status = 'lost') as lost,
         count(*) filter (status = 'pipeline') as pipeline,
         count(*) filter (status = 'other') as other,
-        sum(amount) filter (status = 'won') as won_amount,
-        sum(amount) filter (status = 'lost') as lost_amount,
-        sum(amount) filter (status = 'pipeline') as pipeline_amount,
+        {{ sum_of("corporate_amount", "amount", "status = 'won'") }} as won_amount,
+        {{ sum_of("corporate_amount", "amount", "status = 'lost'") }} as lost_amount,
+        {{ sum_of("corporate_amount", "amount", "status = 'pipeline'") }} as pipeline_amount,
         avg(days_to_close) filter (status = 'won') as average_days_to_win,
         avg(days_to_close) filter (is_closed) as average_days_to_close
     from {{ ref("opportunity_enhanced") }}
@@ -41,9 +41,11 @@ select
     coalesce(sold.lost, 0) as lost,
     coalesce(sold.pipeline, 0) as pipeline,
     coalesce(sold.other, 0) as other,
-    coalesce(sold.won_amount, 0) as won_amount,
-    coalesce(sold.lost_amount, 0) as lost_amount,
-    coalesce(sold.pipeline_amount, 0) as pipeline_amount,
+    -- Null where there is an amount whose currency has no rate.
+    if(sold.owner_id is null, 0, sold.won_amount) as won_amount,
+    if(sold.owner_id is null, 0, sold.lost_amount) as lost_amount,
+    if(sold.owner_id is null, 0, sold.pipeline_amount) as pipeline_amount,
+    {{ corporate_currency() }} as corporate_currency,
     -- Null where nothing is decided yet.
     sold.won / nullif(sold.won + sold.lost, 0) as win_rate,
     sold.average_days_to_win,

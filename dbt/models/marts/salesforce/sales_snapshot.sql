@@ -6,13 +6,25 @@
 -- nobody knows any more.
 with versions as (
     select
-        *,
+        history.*,
         {{ opportunity_status() }} as status,
-        cast(valid_from as date) as from_day,
-        cast(valid_to as date) as until_day,
-        cast(created_date as date) as created_day,
-        row_number() over (partition by opportunity_id order by valid_from) = 1 as is_first
-    from {{ ref("opportunity_history") }}
+        {{ organisation_day("history.valid_from") }} as from_day,
+        {{ organisation_day("history.valid_to") }} as until_day,
+        {{ organisation_day("history.created_date") }} as created_day,
+        row_number() over (
+            partition by opportunity_id order by history.valid_from, history.valid_to nulls last
+        ) = 1 as is_first,
+        {{ in_corporate_currency("history.amount", "currency", "history.close_date") }}
+            as corporate_amount
+    from (
+        -- States that were seen before histories had currencies have the one of today.
+        select
+            state.*,
+            coalesce(state.currency_iso_code, opportunity.currency_iso_code) as currency
+        from {{ ref("opportunity_history") }} as state
+        left join {{ source("salesforce", "opportunity") }} as opportunity
+            on state.opportunity_id = opportunity.id
+    ) as history
 ),
 
 firsts as (
@@ -27,14 +39,18 @@ firsts as (
 ),
 
 spans as (
-    select from_day, until_day, status, stage_name, amount, 0 as inferred from versions
+    select
+        from_day, until_day, status, stage_name, currency, amount, corporate_amount, 0 as inferred
+    from versions
     union all
-    select decided_day, from_day, status, stage_name, amount, 1 from firsts
+    select decided_day, from_day, status, stage_name, currency, amount, corporate_amount, 1
+    from firsts
     union all
-    select created_day, decided_day, 'pipeline', null, amount, 1 from firsts
+    select created_day, decided_day, 'pipeline', null, currency, amount, corporate_amount, 1
+    from firsts
 ),
 
--- What came and what went on each day; amounts as decimals, whose sums come back to nothing.
+-- What came and what went on each day; amounts are decimals, whose sums come back to nothing.
 changes as (
     select from_day as day, 1 as sign, * from spans where until_day is null or from_day < until_day
     union all
@@ -46,8 +62,11 @@ by_day as (
         day,
         status,
         coalesce(stage_name, 'unknown') as stage_name,
+        coalesce(currency, '') as currency_iso_code,
         sum(sign) as opportunities,
-        sum(sign * cast(amount as decimal(28, 4))) as amount,
+        sum(sign * amount) as amount,
+        sum(sign * corporate_amount) as corporate_amount,
+        sum(sign) filter (amount is not null and corporate_amount is null) as without_rate,
         sum(sign * inferred) as inferred
     from changes
     group by all
@@ -55,24 +74,27 @@ by_day as (
 
 -- To the newest day that the history knows of.
 grid as (
-    select days.day, pairs.status, pairs.stage_name
+    select days.day, groups.status, groups.stage_name, groups.currency_iso_code
     from (
-        select cast(unnest(generate_series(
-            (select min(day) from by_day),
-            (select greatest(max(from_day), max(until_day)) from versions),
-            interval 1 day
-        )) as date) as day
+        select {{ each_day(
+            "(select min(day) from by_day)",
+            "(select greatest(max(from_day), max(until_day)) from versions)"
+        ) }} as day
     ) as days
-    cross join (select distinct status, stage_name from by_day) as pairs
+    cross join (select distinct status, stage_name, currency_iso_code from by_day) as groups
 )
 
 select
     day,
     status,
     stage_name,
+    currency_iso_code,
     cast(sum(coalesce(by_day.opportunities, 0)) over so_far as bigint) as opportunities,
-    cast(sum(coalesce(by_day.amount, 0)) over so_far as double) as amount,
+    cast(sum(coalesce(by_day.amount, 0)) over so_far as decimal(38, 6)) as amount,
+    case when sum(coalesce(by_day.without_rate, 0)) over so_far = 0
+        then cast(sum(coalesce(by_day.corporate_amount, 0)) over so_far as decimal(38, 6))
+    end as corporate_amount,
     cast(sum(coalesce(by_day.inferred, 0)) over so_far as bigint) as inferred_opportunities
 from grid
-left join by_day using (day, status, stage_name)
-window so_far as (partition by status, stage_name order by day)
+left join by_day using (day, status, stage_name, currency_iso_code)
+window so_far as (partition by status, stage_name, currency_iso_code order by day)
