@@ -30,7 +30,8 @@ from novade_pipeline_tests.defs.marts.crm import (
 from novade_pipeline_tests.places import clear
 
 D = Decimal
-MARTS = (*PRODUCT, *HISTORIES, *SALES, *CHATS, "customer_matches", "customer_360")
+KEYS = ("customer_keys", "customer_matches")
+MARTS = (*PRODUCT, *HISTORIES, *SALES, *CHATS, *KEYS, "customer_360")
 CHECKS = {"amounts_have_a_rate", "order_amounts_have_a_rate"}
 WON = {"is_closed": True, "is_won": True, "stage_name": "Won", "close_date": day(10)}
 WON |= {"created_date": ago(40)}

@@ -143,7 +143,8 @@ def test_the_log_is_kept_for_whoever_has_not_read_it(
     read_books(connection, models)
     connection.execute("update novade.model set generation = 9, since = 1")
     connection.execute(
-        "insert into novade.changes select 'event_enhanced', g, null, 1, 1 from range(2, 10) t(g);"
+        "insert into novade.changes (model, generation)"
+        " select 'event_enhanced', g from range(2, 10) t(g);"
         "insert into novade.touched select 'event_enhanced', g, now() from range(2, 10) t(g);"
         "insert into novade.touched select 'sessions', g, now() from range(2, 10) t(g)"
     )

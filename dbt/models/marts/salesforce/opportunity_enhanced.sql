@@ -49,12 +49,12 @@ select
     opportunity.created_date as created_at,
     opportunity.close_date,
     coalesce(opportunity.is_closed, false) as is_closed,
-    cast(
-        case when opportunity.is_closed then opportunity.close_date
-            else {{ organisation_day(salesforce_now()) }}
-        end - opportunity.created_day as bigint
-    ) as days_open,
-    cast(opportunity.close_date - opportunity.created_day as bigint) as days_to_close,
+    {{ days_between(
+        "opportunity.created_day",
+        "case when opportunity.is_closed then opportunity.close_date"
+        ~ " else " ~ organisation_day(salesforce_now()) ~ " end"
+    ) }} as days_open,
+    {{ days_between("opportunity.created_day", "opportunity.close_date") }} as days_to_close,
     opportunity.last_activity_date,
     opportunity.system_modstamp as changed_at
 from opportunities as opportunity
