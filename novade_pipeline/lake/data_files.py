@@ -233,6 +233,15 @@ def _unlike(table: Table) -> set[str]:
     return {*table.key, *times, *(n for n in (table.version,) if n)} - {table.window}
 
 
+def statistics(table: Table) -> dict[str, str]:
+    """The table property that names the columns whose ranges the log has.
+
+    Without it readers know those of the first 32 columns only. Source:
+    https://docs.delta.io/latest/table-properties.html.
+    """
+    return {"delta.dataSkippingStatsColumns": ",".join(_ranged(table, table.partition_by))}
+
+
 def _ranged(table: Table, partition_by: Collection[str]) -> list[str]:
     """The columns whose ranges the log has."""
     names = (*table.key, table.window, table.version, table.data_time)

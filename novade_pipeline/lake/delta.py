@@ -21,7 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.commits import cannot_write, lost_race
 from novade_pipeline.lake.conform import refuse_changed_types
-from novade_pipeline.lake.data_files import DataFile
+from novade_pipeline.lake.data_files import DataFile, statistics
 from novade_pipeline.lake.decimals import to_widen
 from novade_pipeline.lake.draft import Draft, known_transactions
 from novade_pipeline.lake.fitness import refuse_unfit
@@ -122,7 +122,8 @@ def create(store: Store, table: Table) -> DeltaTable:
             name=table.name,
             description=table.description,
             configuration={"delta.checkpointInterval": "50"}
-            | retention(max(TIME_TRAVEL_DAYS, table.time_travel_days)),
+            | retention(max(TIME_TRAVEL_DAYS, table.time_travel_days))
+            | statistics(table),
             storage_options=store.options(),
         )
     except (OSError, DeltaError) as error:

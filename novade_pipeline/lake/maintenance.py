@@ -19,7 +19,12 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.commits import cannot_write
-from novade_pipeline.lake.data_files import FILE_BYTES, partition_value, writer_properties
+from novade_pipeline.lake.data_files import (
+    FILE_BYTES,
+    partition_value,
+    statistics,
+    writer_properties,
+)
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.keyed_compaction import put_in_order
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
@@ -251,8 +256,8 @@ def _counts(
 
 
 def _keep(store: Store, table: Table, found: DeltaTable, days: int) -> None:
-    """Write the retention down in the table, for all who write there, where it is another."""
-    wanted = retention(days)
+    """Write the retention, and which columns have ranges, down in the table for all who write."""
+    wanted = retention(days) | statistics(table)
     told = found.metadata().configuration
     if all(told.get(name) == value for name, value in wanted.items()):
         return
@@ -261,7 +266,7 @@ def _keep(store: Store, table: Table, found: DeltaTable, days: int) -> None:
         found.update_incremental()
     except CommitFailedError:
         raise TransientFailure(
-            f"{table.name}: another writer was faster; the retention is set by the next upkeep."
+            f"{table.name}: another writer was faster; its properties are set by the next upkeep."
         ) from None
     except (OSError, DeltaError) as error:
         raise cannot_write(store, table, error) from None

@@ -4,16 +4,18 @@ import dataclasses
 import errno
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import create_model
 
 from novade_pipeline import azure_objects
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake import draft, stream
 from novade_pipeline.lake.conform import conform
-from novade_pipeline.lake.data_files import ROW_GROUP_ROWS
+from novade_pipeline.lake.data_files import ROW_GROUP_ROWS, files_of
 from novade_pipeline.lake.delta import (
     create,
     current_version,
@@ -24,6 +26,7 @@ from novade_pipeline.lake.delta import (
 )
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.read import read
+from novade_pipeline.lake.region import Windows
 from novade_pipeline.storage import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import Faults, FaultyProxy
@@ -33,6 +36,7 @@ from novade_pipeline_tests.lake.delta_tables import (
     PLAYS,
     START,
     USERS,
+    Play,
     log_of,
     plays,
     songs_in,
@@ -87,6 +91,21 @@ def test_a_window_between_the_rows_of_a_file_leaves_the_file(lake: Store) -> Non
     replace_window(lake, PLAYS, plays((4, "new")), [window_of(3, 5)])
     assert songs_in(lake) == ["a", "b", "new"]
     assert set(before) < set(_paths(lake))
+
+
+def test_ranges_are_known_of_a_column_wherever_it_stands(lake: Store) -> None:
+    # Readers of Delta know those of the first 32 columns, unless the table says otherwise.
+    more = {f"more_{n}": (int | None, None) for n in range(40)}
+    own = {name: (field.annotation, field) for name, field in Play.model_fields.items()}
+    fields: dict[str, Any] = more | own
+    wide = dataclasses.replace(PLAYS, row=create_model("Wide", __doc__="A play.", **fields))
+    rows = conform(wide, plays((0, "a"), (9, "b")).to_batches()[0])
+    replace_window(lake, wide, pa.table(rows), [window_of(0, 10)])
+    target = open_table(lake, wide)
+    assert target is not None
+    (file,) = files_of(wide, target)
+    assert file.ranges["hour"].low == START
+    assert Windows(wide, [window_of(20, 21)], {}).whole(file) is False
 
 
 def test_a_write_that_changes_nothing_makes_no_version(lake: Store) -> None:

@@ -129,6 +129,15 @@ def test_another_retention_is_written_down_in_the_table_once(lake: Store) -> Non
     assert unchanged_since(lake, PLAYS, found.version()) == version
 
 
+def test_upkeep_makes_ranges_readable_in_a_table_that_was_made_before(lake: Store) -> None:
+    load_hours(lake, 0)
+    name = "delta.dataSkippingStatsColumns"
+    opened(lake).alter.set_table_properties({name: "kind"})
+    compact(lake, PLAYS)
+    vacuum(lake, PLAYS, KEEP_DAYS)
+    assert opened(lake).metadata().configuration[name] == "hour,song"
+
+
 def test_a_vacuum_gives_way_to_a_writer_that_changes_the_table_itself(
     lake: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
