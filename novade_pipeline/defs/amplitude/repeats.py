@@ -7,6 +7,7 @@ insert id; only the hours of keys that occur twice are then read themselves.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import duckdb
 import numpy as np
@@ -20,7 +21,7 @@ from novade_pipeline.lake.delta import WriteReceipt, open_table, replace, replac
 from novade_pipeline.lake.derived import is_current, source_of, taken_in
 from novade_pipeline.lake.query import scan, sql_type, workspace
 from novade_pipeline.lake.read import stream
-from novade_pipeline.lake.windows import Window
+from novade_pipeline.lake.windows import Window, predicate
 from novade_pipeline.landing.repeats import Hashes, hashes_of
 from novade_pipeline.storage import Store
 
@@ -173,7 +174,8 @@ def _find_changed(
         "create view orphan as from stored where earlier_hour in (from changed_hour);"
         "insert into wanted_key select uuid_key from orphan union"
         "  select insert_key from orphan where insert_key is not null;"
-        "create view changed_key as from event_key where upload_hour in (from changed_hour)"
+        "create table changed_key as from event_key"
+        f"  where {predicate(EVENT_KEYS, windows, {})}"
     )
     _want_keys(connection, "changed_key")
     _read_copies(connection, lake, version)
@@ -218,6 +220,8 @@ def _want_keys(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
     noted = 0
     for name in ("uuid_key", "insert_key"):
         among = "" if rows == "event_key" else f"and {name} in (select {name} from {rows})"
+        if among and name == "insert_key":
+            among += _near(connection, rows)
         connection.execute(
             f"insert into wanted_key select {name} from event_key"
             f" where {name} is not null and {name} not in (from wanted_key) {among}"
@@ -225,6 +229,20 @@ def _want_keys(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
         )
         noted += connection.fetchall()[0][0]
     return noted > 0
+
+
+def _near(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
+    """SQL for hours so near to those of rows that an insert id is known again: few are read."""
+    first, last = connection.execute(
+        f"select min(upload_hour), max(upload_hour) from {rows}"
+    ).fetchall()[0]
+    if first is None:
+        return ""
+    days = timedelta(days=INSERT_ID_DAYS)
+    return (
+        f" and upload_hour between timestamptz '{(first - days).isoformat()}'"
+        f" and timestamptz '{(last + days).isoformat()}'"
+    )
 
 
 def _read_copies(connection: duckdb.DuckDBPyConnection, lake: Store, version: int) -> None:
