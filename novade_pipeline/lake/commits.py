@@ -6,6 +6,7 @@ Source: the Delta protocol,
 https://github.com/delta-io/delta/blob/master/PROTOCOL.md#commit-provenance-information.
 """
 
+import errno
 import json
 import uuid
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
 
 MARK = "novade.write"
+# No space, a quota, or a limit on the size of files.
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
 
@@ -116,6 +119,11 @@ def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
         return UserError(
             f"{table.name}: expected to write to {store.child(*table.path)}, found that this "
             "cannot be done; set NOVADE_LAKE_URL to a place that can be written."
+        )
+    if isinstance(error, OSError) and error.errno in _FULL_DISK:
+        return UserError(
+            f"{table.name}: expected space at {store.child(*table.path)}, found the disk full; "
+            "nothing is written. Free some space and run again."
         )
     if isinstance(error, OSError):
         return TransientFailure(f"{table.name}: storage failed ({type(error).__name__}).")

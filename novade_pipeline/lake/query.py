@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from novade_pipeline.errors import UserError
+from novade_pipeline.errors import PermanentFailure, UserError
 from novade_pipeline.lake.memory import duckdb_limit, duckdb_threads
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage import Store
@@ -26,6 +26,10 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
 }
 """Of each database; `dbt/profiles.yml` says the same, for DuckDB shares no database otherwise."""
+# Of the system, and of DuckDB where what it may spill would not fit.
+_FULL_DISK = re.compile(
+    "No space left on device|Disk quota exceeded|File too large|failed to offload data block"
+)
 _HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 _TYPES: dict[pa.DataType, str] = {
     pa.string(): "VARCHAR",
@@ -105,11 +109,41 @@ def workspace(
     """
     with (
         tempfile.TemporaryDirectory(prefix="novade-workspace-") as folder,
+        full_disk_told(folder),
         closing(open_database(Path(folder, "workspace.duckdb"))) as connection,
     ):
         limit(connection, share)
         prepare(connection, lake)
         yield connection
+
+
+@contextmanager
+def full_disk_told(place: str | Path) -> Iterator[None]:
+    """Tell in one sentence where DuckDB, or dbt that runs it, fails for want of space.
+
+    Args:
+        place: the database's file or folder; what it spills is beside it.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    try:
+        yield
+    except (duckdb.Error, PermanentFailure) as error:
+        if message := full_disk(place, str(error)):
+            raise UserError(message) from None
+        raise
+
+
+def full_disk(place: str | Path, failure: str) -> str | None:
+    """The sentence for a failure that a full disk has caused; None for any other failure."""
+    if not _FULL_DISK.search(failure):
+        return None
+    return (
+        f"{place}: expected space for the database and for what it spills beside it, found the "
+        "disk full; free some space, or move the file or TMPDIR to a larger disk, and run again. "
+        "What was committed is kept."
+    )
 
 
 def limit(connection: duckdb.DuckDBPyConnection, share: float = 1.0) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import create_model
 
 from novade_pipeline import azure_objects
-from novade_pipeline.errors import PermanentFailure, TransientFailure
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake import draft, stream
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.data_files import ROW_GROUP_ROWS, files_of
@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_begun_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pq, "ParquetWriter", full)
-    with pytest.raises(TransientFailure, match="storage failed"):
+    with pytest.raises(UserError, match=r"shop/plays: expected space at .*, found the disk full"):
         replace_window(lake, PLAYS, plays((0, "a")), [window_of(0, 1)])
     assert [entry.file for entry in lake.entries() if entry.file.endswith(".parquet")] == []
 

@@ -16,6 +16,7 @@ from novade_pipeline.defs.marts.pinning import pin, prepare
 from novade_pipeline.defs.marts.project import Check, Outcome, Project
 from novade_pipeline.defs.marts.publish import Published, publish
 from novade_pipeline.defs.marts.warehouse import Books
+from novade_pipeline.errors import UserError
 from novade_pipeline.lake import query
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.storage import Store
@@ -112,14 +113,18 @@ def refresh(
         picture_of: a picture of a generation of a mart, if one was drawn before.
 
     Raises:
-        UserError: another process holds the warehouse, or a model that is needed was never built.
+        UserError: another process holds the warehouse, its disk is full, or a model that is needed
+            was never built.
     """
     # A step asks the lake only for what its own models read.
     all_models = project.models_under(variables)
     read = {name for model in all_models if model.name in models for name in model.sources}
     sources = [table for table in SOURCES if source_name(table) in read]
     versions = warehouse.source_versions(store, sources)
-    with closing(query.open_database(warehouse_path)) as connection:
+    with (
+        query.full_disk_told(warehouse_path),
+        closing(query.open_database(warehouse_path)) as connection,
+    ):
         query.limit(connection)
         books = warehouse.read_books(connection, all_models)
         if restored := histories.restore(connection, store, project, models):
@@ -145,6 +150,9 @@ def refresh(
             # the lake, would take it half a second.
             built = project.build(warehouse_path, store, names, on_progress, variables)
             outcomes = {outcome.name: outcome for outcome in built}
+            messages = " ".join(outcome.message or "" for outcome in built)
+            if why := query.full_disk(warehouse_path, messages):
+                raise UserError(why)
         done = _Done(reasons, {check.name for check in due}, outcomes)
         return _report(connection, project, store, models, checks, done, variables, picture_of)
 

@@ -1,6 +1,7 @@
-"""Refreshes of the marts in processes of their own, which are killed or kill themselves."""
+"""Refreshes of the marts in processes of their own: killed, or without space on the disk."""
 
 import os
+import resource
 import signal
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -41,6 +42,32 @@ def refresh_that_dies_in_the_snapshot(root: Path, models: Sequence[str]) -> int 
     process.start()
     process.join()
     return process.exitcode
+
+
+def refresh_within(root: Path, models: Sequence[str], file_bytes: int) -> str:
+    """Refresh the models where no file can grow further than so many bytes.
+
+    Returns:
+        the error's name and message; empty where there is none.
+    """
+    here, there = FORKS.Pipe()
+    process = FORKS.Process(target=_refresh_within, args=(root, models, file_bytes, there))
+    process.start()
+    there.close()
+    error: str = here.recv()
+    process.join()
+    return error
+
+
+def _refresh_within(root: Path, models: Sequence[str], file_bytes: int, error: Connection) -> None:
+    # To a program this is a disk that is full: the write fails, and nothing else does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    try:
+        _refresh(root, models, None)
+    except Exception as failure:
+        error.send(f"{type(failure).__name__}: {failure}")
+    else:
+        error.send("")
 
 
 def _refresh(root: Path, models: Sequence[str], ready: Connection | None) -> None:

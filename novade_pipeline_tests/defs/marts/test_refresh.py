@@ -1,6 +1,8 @@
 """A refresh does what is pending, repairs what was cut off, and rests when there is nothing."""
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,8 @@ from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.errors import PermanentFailure, UserError
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.query import open_database
-from novade_pipeline_tests.defs.marts.dying import killed_refresh
+from novade_pipeline_tests.defs.marts.conftest import MARTS
+from novade_pipeline_tests.defs.marts.dying import killed_refresh, refresh_within
 from novade_pipeline_tests.places import clear, on_disk
 
 World = Any
@@ -364,3 +367,23 @@ def test_a_refresh_that_is_killed_is_finished_by_the_next(
     assert not built.refresh(project).failures
     assert built.marts() == built.whole(project)
     assert built.published() == built.marts()
+
+
+@on_disk
+@pytest.mark.parametrize("file_bytes", [200_000, 2_500_000])
+def test_a_full_disk_is_told_in_one_sentence_and_the_next_run_builds_the_rest(
+    file_bytes: int, world: World, project: Project
+) -> None:
+    songs = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(30_000)]
+    events = (
+        world.event(song, number / 30_000, event_properties=json.dumps({"song": song[::-1]}))
+        for number, song in enumerate(songs)
+    )
+    world.land(0, *events)
+    world.write()
+    error = refresh_within(world.root, MARTS, file_bytes)
+    assert re.fullmatch(
+        r"UserError: .*warehouse\.duckdb: expected space [^.]+\. What was .*", error
+    )
+    assert not world.refresh(project).failures
+    assert world.marts() == world.whole(project)
