@@ -195,7 +195,9 @@ def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetK
         with warnings.catch_warnings():
             # Of a parameter of Dagster's own, that it sets itself.
             warnings.simplefilter("ignore", dg.BetaWarning)
-            keys = (dg.AssetSelection.from_string(text) & LOADED).resolve(graph)
+            selected = dg.AssetSelection.from_string(text) & LOADED
+            # A step that makes several tables makes all of them.
+            keys = selected.required_multi_asset_neighbors().resolve(graph)
     except (dg.DagsterError, ValueError) as error:
         raise UserError(
             f"--select: expected asset names between commas or Dagster's selection syntax, found "

@@ -206,6 +206,7 @@ def test_a_window_that_is_none_is_refused(tmp_path: Path, window: str, told: str
         ("NOVADE_HISTORY_START", "2999-01-01"),
         ("NOVADE_ENV_FILE", "nowhere.env"),
         ("NOVADE_REPORTING_TIME_ZONE", "Europe/Pariss"),
+        ("NOVADE_MEMORY", "100MB"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(tmp_path: Path, name: str, value: str) -> None:

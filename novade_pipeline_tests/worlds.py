@@ -5,8 +5,15 @@ from typing import Any
 
 import duckdb
 
-from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES, MERGED_IDS, QUARANTINE
-from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
+from novade_pipeline.defs.amplitude.tables import (
+    EVENT_KEYS,
+    EVENTS,
+    IDENTITIES,
+    MERGED_IDS,
+    QUARANTINE,
+    REPEATS,
+)
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN, VERDICT_COUNTS
 from novade_pipeline.lake.query import literal
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings, load_settings
@@ -14,14 +21,17 @@ from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.places import credentials, reading
 
 MARTS = (
-    *("event_enhanced", "sessions", "user_enhanced"),
-    *("daily_performance", "weekly_retention", "tracking_plan_coverage"),
+    *("event_enhanced", "sessions", "user_days", "user_enhanced"),
+    *("daily_performance", "weekly_retention", "coverage_by_day", "tracking_plan_coverage"),
 )
 PRODUCT = " or ".join(
     ["group:amplitude", "group:tracking_plan", *(f'key:"marts/{mart}"' for mart in MARTS)]
 )
 """All that is made of Amplitude's exports: half of the graph."""
-TABLES = (EVENTS, MERGED_IDS, IDENTITIES, QUARANTINE, PLAN, EVENT_VERDICTS)
+TABLES = (
+    *(EVENTS, MERGED_IDS, IDENTITIES, EVENT_KEYS, REPEATS, QUARANTINE),
+    *(PLAN, EVENT_VERDICTS, VERDICT_COUNTS),
+)
 
 
 def settings_in(root: Path, landing: Path) -> Settings:

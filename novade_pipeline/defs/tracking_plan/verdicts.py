@@ -25,10 +25,6 @@ from novade_pipeline.lake.read import distinct, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage import Store
 
-__all__ = [
-    *("NO_PLAN", "VERDICTS", "count_by_type", "count_changes", "judge_changes", "stored_plan"),
-]
-
 VERDICTS = ("conforming", "violating", "unplanned", "unjudged")
 SLICE_DAYS = 31
 _BATCH_BYTES = 16 * 2**20

@@ -13,15 +13,16 @@ from deltalake import write_deltalake
 from novade_pipeline.defs.tracking_plan import plan_files
 from novade_pipeline.defs.tracking_plan.plan_files import (
     FOLDER,
+    NO_PLAN,
     newest_file,
     newest_plan,
     pending_rows,
     plan_rows,
     read_plan,
+    stored_plan,
 )
 from novade_pipeline.defs.tracking_plan.plan_formats import Plan, PlanError
 from novade_pipeline.defs.tracking_plan.tables import PLAN
-from novade_pipeline.defs.tracking_plan.verdicts import NO_PLAN, stored_plan
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.read import read

@@ -16,8 +16,12 @@ from novade_pipeline.storage import store
 from novade_pipeline_tests.commands import Ended, novade
 from novade_pipeline_tests.defs.tracking_plan.plans import envelope, segment, track
 
-SELECTION = "amplitude/events,amplitude/merged_ids,amplitude/identities,tracking_plan/plan," + (
-    "tracking_plan/event_verdicts,marts/event_enhanced,marts/tracking_plan_coverage"
+SELECTION = ",".join(
+    [
+        *("amplitude/events", "amplitude/merged_ids", "amplitude/identities", "amplitude/repeats"),
+        *("tracking_plan/plan", "tracking_plan/event_verdicts"),
+        *("marts/event_enhanced", "marts/coverage_by_day", "marts/tracking_plan_coverage"),
+    ]
 )
 TOTAL = {"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]}
 URN = "urn:uuid:deadbeef-1234-ffff-ffff-4321feebdaed"
