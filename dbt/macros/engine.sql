@@ -56,10 +56,15 @@
 {% macro duckdb__wide_microseconds(moment) %}epoch_us({{ moment }})::hugeint{% endmacro %}
 {% macro spark__wide_microseconds(moment) %}cast(unix_micros({{ moment }}) as decimal(38, 0)){% endmacro %}
 
-{# The keys of a JSON object; null where the text is no object. #}
+{# The keys of a JSON object, some of which may be there twice; null where the text is no object. #}
 {% macro object_keys(json) %}{{ adapter.dispatch("object_keys")(json) }}{% endmacro %}
-{% macro duckdb__object_keys(json) %}case when json_type({{ json }}) = 'OBJECT' then list_distinct(json_keys({{ json }})) end{% endmacro %}
-{% macro spark__object_keys(json) %}array_distinct(json_object_keys({{ json }})){% endmacro %}
+{% macro duckdb__object_keys(json) %}case when json_type({{ json }}) = 'OBJECT' then json_keys({{ json }}) end{% endmacro %}
+{% macro spark__object_keys(json) %}json_object_keys({{ json }}){% endmacro %}
+
+{# A list's different items. #}
+{% macro distinct_items(list) %}{{ adapter.dispatch("distinct_items")(list) }}{% endmacro %}
+{% macro duckdb__distinct_items(list) %}list_distinct({{ list }}){% endmacro %}
+{% macro spark__distinct_items(list) %}array_distinct({{ list }}){% endmacro %}
 
 {# A common table that is computed once, however often it is read. #}
 {% macro computed_once() %}{{ adapter.dispatch("computed_once")() }}{% endmacro %}

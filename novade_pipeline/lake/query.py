@@ -24,6 +24,8 @@ from novade_pipeline.storage import Store
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "allow_unsigned_extensions": "true",
     "autoinstall_known_extensions": "false",
+    # Of new files: rows are compressed better, and written a quarter faster.
+    "storage_compatibility_version": "v1.5.0",
 }
 """Of each database; `dbt/profiles.yml` says the same, for DuckDB shares no database otherwise."""
 # Of the system, and of DuckDB where what it may spill would not fit.

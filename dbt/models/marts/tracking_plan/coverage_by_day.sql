@@ -19,46 +19,68 @@ with events as (
         file,
         line,
         event_type,
-        {{ object_keys("event_properties") }} as properties
+        event_properties
     from {{ ref("event_enhanced") }}
     where {{ of_the_slice }}
 ),
 
-verdicts as (
-    select upload_date, upload_hour, file, line, event_type, verdict, violations
-    from {{ source("tracking_plan", "event_verdicts") }} as judged
+repeats as (
+    select upload_hour, file, line from {{ source("amplitude", "repeats") }}
     where {{ of_the_slice }}
-        and not exists (
-            select 1 from {{ source("amplitude", "repeats") }} as repeated
-            where repeated.upload_hour = judged.upload_hour
-                and repeated.file = judged.file
-                and repeated.line = judged.line
-        )
 ),
 
--- Events of one type nearly always have one of a few sets of properties.
+-- Copies are few: they are counted and taken off.
+verdicts as {{ computed_once() }} (
+    select upload_date, event_type, verdict, sum(events) as events
+    from (
+        select upload_date, event_type, verdict, count(*) as events
+        from {{ source("tracking_plan", "event_verdicts") }}
+        where {{ of_the_slice }}
+        group by upload_date, event_type, verdict
+        union all
+        select judged.upload_date, judged.event_type, judged.verdict, -1
+        from {{ source("tracking_plan", "event_verdicts") }} as judged
+        inner join repeats using (upload_hour, file, line)
+        where {{ of_the_slice }}
+    ) as counts
+    group by upload_date, event_type, verdict
+),
+
+-- Events of one type nearly always have one of a few lists of properties.
 property_sets as {{ computed_once() }} (
-    select upload_date, event_type, properties, count(*) as events
-    from events
-    group by upload_date, event_type, properties
+    select upload_date, event_type, {{ distinct_items("properties") }} as properties, events
+    from (
+        select
+            upload_date,
+            event_type,
+            {{ object_keys("event_properties") }} as properties,
+            count(*) as events
+        from events
+        group by all
+    ) as lists
 ),
 
 violations as (
-    select upload_date, upload_hour, file, line, event_type, {{ each_item("violations") }} as violation
-    from verdicts
-    where verdict = 'violating'
+    select upload_hour, file, line, {{ each_item("violations") }} as violation
+    from {{ source("tracking_plan", "event_verdicts") }} as judged
+    where {{ of_the_slice }} and verdict = 'violating' and not exists (
+        select 1 from repeats
+        where repeats.upload_hour = judged.upload_hour
+            and repeats.file = judged.file
+            and repeats.line = judged.line
+    )
 ),
 
 -- A plan speaks of top-level properties; what is wrong deeper is counted there. A name may have
 -- dots itself.
 violated as (
     select
-        violations.upload_date,
-        violations.event_type,
+        events.upload_date,
+        events.event_type,
         violations.violation.keyword as keyword,
         case
             when planned.property is not null
-                or {{ has_item("events.properties", "violations.violation.path") }}
+                or {{ has_item(object_keys("events.event_properties"), "violations.violation.path") }}
                 then violations.violation.path
             else split_part(violations.violation.path, '.', 1)
         end as property
@@ -67,7 +89,7 @@ violated as (
     left join (
         select distinct event_type, property from {{ source("tracking_plan", "plan") }}
     ) as planned
-        on violations.event_type = planned.event_type
+        on events.event_type = planned.event_type
         and violations.violation.path = planned.property
 ),
 
@@ -82,15 +104,13 @@ measures as (
     ) as seen
     where property <> ''
     union all
-    select upload_date, event_type, '', 'judged', '', count(*)
+    select upload_date, event_type, '', 'judged', '', events
     from verdicts
-    where verdict <> 'unjudged'
-    group by upload_date, event_type
+    where verdict <> 'unjudged' and events > 0
     union all
-    select upload_date, event_type, '', 'violating', '', count(*)
+    select upload_date, event_type, '', 'violating', '', events
     from verdicts
-    where verdict = 'violating'
-    group by upload_date, event_type
+    where verdict = 'violating' and events > 0
     union all
     select upload_date, event_type, property, 'violations', keyword, count(*)
     from violated
