@@ -12,6 +12,8 @@ LEAST = 512 * MIB
 """With less, the marts of ten million events cannot be built."""
 _SHARE = 16
 _BESIDE_DUCKDB = 192 * MIB
+# Lists and hash tables that are being built are beside DuckDB's limit: a third of it, measured.
+_UNDER_LIMIT = 0.75
 _PER_THREAD = 128 * MIB
 _CGROUPS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -33,12 +35,12 @@ def set_budget(size: int | None) -> None:
 
 
 def duckdb_bytes(share: float = 1.0) -> int:
-    """The bytes that one DuckDB database may use.
+    """The limit of one DuckDB database, in bytes.
 
     Args:
         share: of the budget, where others work beside it.
     """
-    return int((budget() - _BESIDE_DUCKDB) * share)
+    return int((budget() - _BESIDE_DUCKDB) * _UNDER_LIMIT * share)
 
 
 def duckdb_limit(share: float = 1.0) -> str:

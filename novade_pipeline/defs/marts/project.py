@@ -34,7 +34,7 @@ _PARTS = (
     *(f"{folder}/**/*" for folder in ("macros", "models", "snapshots", "tests")),
 )
 SLICE_ROWS = "slice_rows"
-_ROW_BYTES = 800
+_ROW_BYTES = 600
 """About what DuckDB holds of a row while a slice is computed; with half of that it spills."""
 _VARIABLE = re.compile(r"""\bvar\(["'](\w+)["']""")
 # dbt speaks through its events; its own log, telemetry and version check stay off.

@@ -180,6 +180,8 @@ def _report(
         for check in project.checks
         if check.blocking and check.name in known and not known[check.name].passed
     }
+    # The other half is for what is being published.
+    query.limit(connection, share=0.5)
     marts = {}
     for model in project.models:
         if model.name not in models or model.name in failures:
