@@ -216,7 +216,7 @@ def main() -> None:
         compared.add_column(heading, justify="right")
     for what, value, how, goal in goals(results):
         met = value <= goal
-        compared.add_row(what, f"{value:,.2f}", f"{how} {goal:,.0f}", "ok" if met else "missed")
+        compared.add_row(what, f"{value:,.2f}", f"{how} {goal:,g}", "ok" if met else "missed")
     console.print(compared)
     if args.json:
         args.json.write_text(json.dumps({s.name: r for s, r in results.items()}, indent=1))

@@ -135,7 +135,9 @@ def by_hand(root: Path, steps: Steps) -> None:
     with _database(root, "by_hand") as connection:
         steps.ended("start")
         for name in names:
-            connection.execute(f"create table marts.{name} as {compiled[name]}")
+            # The project is compiled for the warehouse; this is another database.
+            sql = compiled[name].replace('"warehouse".', "")
+            connection.execute(f"create table marts.{name} as {sql}")
             steps.ended(f"marts/{name}")
 
 
