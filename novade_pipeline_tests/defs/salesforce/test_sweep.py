@@ -1,9 +1,11 @@
 """What no query of changes tells: hard deletes, and formulas that have another value."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from novade_pipeline.defs.salesforce import sweep as sweeping
 from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE
@@ -12,6 +14,8 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import transaction_version
 from novade_pipeline.personal_data import PersonalDataPolicy
 from novade_pipeline.sandbox.salesforce.fields import Field
+from novade_pipeline.sandbox.salesforce.transport import LONGEST_URI
+from novade_pipeline_tests.defs.salesforce.conftest import new_world
 from novade_pipeline_tests.defs.salesforce.same_state import differences, exact
 
 World = Any
@@ -176,6 +180,31 @@ def test_a_record_that_a_load_finds_back_says_so_as_well(world: World) -> None:
     assert world.load("Account", sweep_hours=10_000).swept is None
     row = world.rows("Account")[hidden]
     assert (row["vanished_at"], row["returned_at"]) == (None, world.org.now())
+
+
+def test_a_sweep_reads_again_as_many_records_and_fields_as_a_uri_may_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths, send = [], requests.Session.send
+
+    def measured(session: Any, request: Any, **options: Any) -> Any:
+        lengths.append(len(request.url))
+        return send(session, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", measured)
+    with new_world(tmp_path, people=240) as world:
+        for number in range(595):
+            world.org.add_field("Task", Field(f"F{number:03}__c", "string", 10))
+        missed = world.org.records("Task")[: sweeping.IDS_A_QUERY]
+        for record in missed:
+            world.org.table("Task").remove(record["Id"])
+        world.load("Task")
+        for record in missed:
+            world.org.table("Task").put(record)
+        swept = world.load("Task", sweep_hours=0).swept
+        assert len(missed) == swept.returned == sweeping.IDS_A_QUERY
+        assert 12_000 < max(lengths) < LONGEST_URI
+        assert differences(world, "Task") == []
 
 
 def test_a_sweep_is_due_by_the_organisations_clock(world: World) -> None:
