@@ -19,8 +19,8 @@ from novade_pipeline.storage import Store, store
 from novade_pipeline_tests.forks import FORKS
 
 FIRST_DAY = datetime(2025, 1, 6, tzinfo=UTC)
-EVENTS_AN_HOUR = 1_500
-PEOPLE = 500
+EVENTS_AN_HOUR = 1_000
+PEOPLE = 400
 DAYS = (4, 12)
 # Keys of old events, 16 bytes each, are looked through for copies; users by their ids.
 SHARE = 0.1
@@ -109,5 +109,5 @@ def test_one_more_hour_reads_hardly_more_of_a_longer_history(tmp_path: Path) -> 
         read[days] = _bytes_to_follow(root)
     short, long = DAYS
     more_read, more_stored = read[long] - read[short], size[long] - size[short]
-    assert more_stored > 40_000_000, "the histories should differ by much"
+    assert more_stored > 30_000_000, "the histories should differ by much"
     assert more_read < SHARE * more_stored, f"{more_read:,} bytes more of {more_stored:,}"
