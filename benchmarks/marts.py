@@ -176,14 +176,14 @@ def show(console: Console, scale: Scale, result: dict[str, Any]) -> None:
     table.add_section()
     for name, whole in result["whole"].items():
         again = result["hour"].get(name)
-        told = whole.get("failure") or (
+        outcome = whole.get("failure") or (
             f"{whole['seconds']:.1f} s, {whole['written_gb']:.1f} GB written"
         )
         table.add_row(
             {"run": "novade run", "copy": "peer: bare copy", "by_hand": "peer: models by hand"}.get(
                 name, "peer: look-back window"
             ),
-            told,
+            outcome,
             f"{scale.millions * MILLION / whole['seconds']:,.0f}",
             f"{whole['peak_mib']:,.0f}",
             "" if again is None else f"{again['seconds']:.1f}",

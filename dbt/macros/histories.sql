@@ -86,3 +86,19 @@
       or history.version_id <> apart.version_id
     );
 {% endmacro %}
+
+{# The states that end before they begin, or after the next state of the same record has begun. #}
+{% macro overlapping_states(history, key) %}
+select {{ key }}, valid_from
+from (
+    select
+        {{ key }},
+        valid_from,
+        valid_to,
+        lead(valid_from) over (
+            partition by {{ key }} order by valid_from, valid_to nulls last
+        ) as next_from
+    from {{ history }}
+)
+where valid_to < valid_from or (next_from is not null and (valid_to is null or valid_to > next_from))
+{% endmacro %}

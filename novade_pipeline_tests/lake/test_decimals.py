@@ -24,7 +24,7 @@ from novade_pipeline.lake.keyed_compaction import put_in_order
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import connect, scan, sql_type
 from novade_pipeline.lake.read import read
-from novade_pipeline.lake.table import Digits, Table
+from novade_pipeline.lake.table import Digits, Table, Written
 from novade_pipeline.storage import Store
 from novade_pipeline_tests.lake.keyed_tables import before_the_commit
 from novade_pipeline_tests.places import on_disk
@@ -33,7 +33,7 @@ D = Decimal
 LONG = D("1234567890123456.78")
 
 
-def _sales(amount: Any, *, written: str = "merge", **more: Any) -> Table:
+def _sales(amount: Any, *, written: Written = "merge", **more: Any) -> Table:
     """A table of sales whose amounts are of a type."""
     row: type[BaseModel] = create_model(
         "Sale",
@@ -44,7 +44,7 @@ def _sales(amount: Any, *, written: str = "merge", **more: Any) -> Table:
         **more,
     )
     version = "changed" if written == "merge" else None
-    return Table(name="shop/sales", row=row, key=("id",), written=written, version=version)  # type: ignore[arg-type]
+    return Table(name="shop/sales", row=row, key=("id",), written=written, version=version)
 
 
 def _decimal(precision: int, scale: int) -> Any:
@@ -103,9 +103,9 @@ def test_a_decimal_says_its_digits() -> None:
     with pytest.raises(TypeError, match="says its Digits"):
         _ = _sales(Decimal).columns
     inner = get_args(_decimal(4, 1))
-    assert _sales(list[Annotated[inner[0], inner[1]]]).schema.field("amount").type == pa.list_(  # type: ignore[valid-type]
-        pa.decimal128(4, 1)
-    )
+    annotated: Any = Annotated[inner[0], inner[1]]
+    sales = _sales(list[annotated])
+    assert sales.schema.field("amount").type == pa.list_(pa.decimal128(4, 1))
 
 
 # doubles that become decimals

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from novade_pipeline.lake import data_files
 from novade_pipeline.lake import stream as streaming
@@ -32,6 +32,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.local_storage import LocalStore
 from novade_pipeline.storage import Store
 from novade_pipeline_tests.byte_search import files_with
+from novade_pipeline_tests.lake.upkeep_tables import opened
 from novade_pipeline_tests.places import on_disk
 
 ADA = "ada@example.com"
@@ -155,9 +156,9 @@ def test_values_are_amended_in_columns_that_the_lake_may_not_have_yet(lake: Stor
 @on_disk
 def test_only_files_whose_rows_change_are_written_anew(lake: Store) -> None:
     write(lake)
-    before = set(open_table(lake, TABLE).file_uris())  # type: ignore[union-attr]
+    before = set(opened(lake, TABLE).file_uris())
     receipt = delete(lake, 1)
-    after = set(open_table(lake, TABLE).file_uris())  # type: ignore[union-attr]
+    after = set(opened(lake, TABLE).file_uris())
     assert receipt is not None
     assert (len(before - after), len(after - before), receipt.files) == (1, 1, 1)
 
@@ -200,15 +201,12 @@ def test_rows_keep_their_order_and_are_changed_row_group_by_row_group(
 
 @on_disk
 def test_columns_and_types_stay_those_of_the_lake_whatever_the_code_declares(lake: Store) -> None:
-    class Exact(Row):
-        """A row whose note has become a number, and that has one more column."""
-
-        note: float | None = None  # type: ignore[assignment]
-        more: int | None = None
-
+    columns: dict[str, Any] = {"part": str, "id": int, "email": str}
+    changed: dict[str, Any] = {"note": (float | None, None), "more": (int | None, None)}
+    exact = create_model("Exact", __doc__="Its note is a number now.", **columns, **changed)
     write(lake)
-    delete(lake, 1, table=replaced(TABLE, row=Exact))
-    stored = pa.schema(open_table(lake, TABLE).schema().to_arrow())  # type: ignore[union-attr]
+    delete(lake, 1, table=replaced(TABLE, row=exact))
+    stored = pa.schema(opened(lake, TABLE).schema().to_arrow())
     assert stored.names == TABLE.schema.names
     assert (stored.field("note").type, ids(lake)) == (pa.string(), [2, 3, 4])
 

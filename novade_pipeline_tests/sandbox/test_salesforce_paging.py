@@ -1,5 +1,6 @@
 """How the Salesforce sandbox's queries are read page by page."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -52,13 +53,13 @@ def test_a_locator_that_is_none_is_refused(place: str, client: Client) -> None:
 
 
 @pytest.fixture(scope="module")
-def filled() -> Client:
+def filled() -> Iterator[Client]:
     """One with more tasks than a page holds."""
     with client_of(SalesforceApi(people=30)) as client:
         client.api.org.fill("Task", 5_000)
         for name in ("Minutes__c", "Agenda__c"):
             client.api.org.add_field("Task", Field(name, "textarea", 32_000))
-        yield client  # type: ignore[misc]
+        yield client
 
 
 @pytest.mark.parametrize(

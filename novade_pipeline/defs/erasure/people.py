@@ -81,24 +81,24 @@ def people_of(lake: Store, tables: Collection[Table]) -> People:
     return People(lake, [table for table in tables if table.owners.columns], kinds)
 
 
-def find_person(people: People, told: str, policy: PersonalDataPolicy) -> set[Name]:
+def find_person(people: People, identifier: str, policy: PersonalDataPolicy) -> set[Name]:
     """All names of the person that is called so, as the lake and as the world writes them.
 
     Args:
-        told: an e-mail address, an id, or `kind:id`.
+        identifier: an e-mail address, an id, or `kind:id`.
 
     Raises:
         UserError: several persons are called so, or it leads to more names than a person has.
     """
-    kind, _, value = told.partition(":")
-    if is_address(told):
-        begin = {Name(EMAIL, form.strip().lower()) for form in _forms(told, policy)}
+    kind, _, value = identifier.partition(":")
+    if is_address(identifier):
+        begin = {Name(EMAIL, form.strip().lower()) for form in _forms(identifier, policy)}
     else:
-        forms = {*_forms(told, policy), *_forms(value, policy)}
+        forms = {*_forms(identifier, policy), *_forms(value, policy)}
         begin = {
             name
             for name in people.kinds_of(forms)
-            if name.value in _forms(told, policy) or name.kind == kind
+            if name.value in _forms(identifier, policy) or name.kind == kind
         }
     try:
         persons = [names_of_person({name}, people.links_of, people.kinds) for name in sorted(begin)]
@@ -121,6 +121,6 @@ def find_person(people: People, told: str, policy: PersonalDataPolicy) -> set[Na
     return begin.union(*persons)
 
 
-def _forms(told: str, policy: PersonalDataPolicy) -> list[str]:
+def _forms(identifier: str, policy: PersonalDataPolicy) -> list[str]:
     """A name as the world writes it, and as a lake of hashes does."""
-    return [told, policy.hash(told)] if policy.key else [told]
+    return [identifier, policy.hash(identifier)] if policy.key else [identifier]

@@ -325,13 +325,15 @@ def _invoke(
 
 
 def _variables_of_macros(macros: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Macro of ours -> the variables that it reads, itself or by others that it calls."""
-    ours = {name: macro for name, macro in macros.items() if macro["package_name"] == "novade"}
-    found = {name: set(_VARIABLE.findall(macro["macro_sql"])) for name, macro in ours.items()}
-    for _ in ours:
-        for name, macro in ours.items():
-            found[name].update(*(found.get(one, ()) for one in macro["depends_on"]["macros"]))
-    return found
+    """Macro of the project -> the variables that it reads, itself or by macros that it calls."""
+    own = {name: macro for name, macro in macros.items() if macro["package_name"] == "novade"}
+    variables = {name: set(_VARIABLE.findall(macro["macro_sql"])) for name, macro in own.items()}
+    # As many rounds as the longest chain of calls can have.
+    for _round in own:
+        for name, macro in own.items():
+            called = macro["depends_on"]["macros"]
+            variables[name].update(*(variables.get(callee, ()) for callee in called))
+    return variables
 
 
 def _checked_model(node: Mapping[str, Any]) -> str:
