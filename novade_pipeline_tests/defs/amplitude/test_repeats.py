@@ -88,11 +88,18 @@ def test_one_insert_id_of_one_app_and_device_is_one_event(
 @pytest.mark.parametrize(
     ("hours", "is_repeat"), [(HOURS_OF_A_WEEK, True), (HOURS_OF_A_WEEK + 1, False)]
 )
-def test_an_insert_id_is_known_for_a_week(lake: Store, hours: int, is_repeat: bool) -> None:
-    _land(lake, 0, _event("a", insert_id="i"))
-    _land(lake, hours, _event("b", insert_id="i"))
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_insert_id_is_known_for_a_week(
+    lake: Store, hours: int, is_repeat: bool, order: tuple[str, str], at_once: bool
+) -> None:
+    hour_of = {"a": 0, "b": hours}
+    for uuid in order:
+        _land(lake, hour_of[uuid], _event(uuid, insert_id="i"))
+        if not at_once:
+            find_repeats(lake)
     find_repeats(lake)
-    assert bool(_repeats(lake)) == is_repeat
+    assert _repeats(lake) == ({(hours, "b", "insert_id", 0)} if is_repeat else set())
 
 
 @on_disk

@@ -26,6 +26,8 @@ def test_each_property_is_counted_under_its_own_name(world: World, project: Proj
         for n, (properties, breaks) in enumerate(told)
     ]
     world.land(0, *events, world.event("other", 0, event_type="Other", event_properties="{}"))
+    # A copy counts nowhere, not even under another type.
+    world.land(1, world.event("0", 0, event_type="Copied"))
     world.write()
     models = ("event_enhanced", "coverage_by_day", "tracking_plan_coverage")
     assert not world.refresh(project, *models).failures

@@ -44,6 +44,7 @@ verdicts as {{ computed_once() }} (
         where {{ of_the_slice }}
     ) as counts
     group by upload_date, event_type, verdict
+    having sum(events) > 0
 ),
 
 -- Events of one type nearly always have one of a few lists of properties.
@@ -106,11 +107,11 @@ measures as (
     union all
     select upload_date, event_type, '', 'judged', '', events
     from verdicts
-    where verdict <> 'unjudged' and events > 0
+    where verdict <> 'unjudged'
     union all
     select upload_date, event_type, '', 'violating', '', events
     from verdicts
-    where verdict = 'violating' and events > 0
+    where verdict = 'violating'
     union all
     select upload_date, event_type, property, 'violations', keyword, count(*)
     from violated
