@@ -39,11 +39,11 @@ class Office:
         self.of: dict[str, str] = {}
 
     def run(self, **env: str) -> Ended:
-        """Run everything; each run sweeps."""
+        """Run what reads the organisation, and all marts; each run sweeps."""
         access = self.api.access
         done = novade(
             self.folder,
-            "run",
+            *("run", "--select", "group:salesforce or group:marts"),
             env={
                 "NOVADE_SALESFORCE_URL": self.url,
                 "NOVADE_SALESFORCE_CLIENT_ID": access.client_id,
