@@ -15,8 +15,10 @@ from pyarrow import parquet
 
 from novade_pipeline.landing import csv_records, parquet_records, records
 from novade_pipeline.landing.files import DamagedFile, LandedFile
-from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record, read_records
-from novade_pipeline.storage import Store, store
+from novade_pipeline.landing.record_formats import read_records
+from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 COLUMNS = Columns({"id": ("id",), "title": ("title", "scientific_title")}, required=("title",))
 
