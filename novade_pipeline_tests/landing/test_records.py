@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from novade_pipeline.landing import csv_records, parquet_records, records
+from novade_pipeline.landing import csv_records, parquet_records, record_formats
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.record_formats import read_records
 from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record
@@ -260,7 +260,7 @@ def test_an_endless_title_costs_itself_only_and_no_memory(
             yield piece
         yield after
 
-    monkeypatch.setattr(records, "texts", texts)
+    monkeypatch.setattr(record_formats, "texts", texts)
     tracemalloc.start()
     try:
         found = landing.read(name, b"stands for it")
