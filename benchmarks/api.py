@@ -18,9 +18,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from benchmarks.measure import Measured, report, sampled, timed
+from harness import Measured, report, sampled, timed
 
 ROWS = 100
 ALLOWED = 1.2
@@ -109,8 +107,8 @@ def novade(url: str, concurrent: int) -> Callable[[], int]:
     """The kernel's pages."""
     from novade_pipeline.api.client import Client
     from novade_pipeline.api.contract import Api
-    from novade_pipeline.api.pace import Budget
     from novade_pipeline.api.paging import PageNumber, pages
+    from novade_pipeline.api.request_budget import Budget
 
     def read() -> int:
         with Client(Api("music", url, budget=Budget(concurrent=concurrent))) as client:

@@ -22,15 +22,16 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from measure import Sample, peak_mib, report, sampled
+from harness import Sample, peak_mib, report, sampled, verdict
 
 from novade_pipeline.defs.amplitude.export_files import EVENTS
 from novade_pipeline.landing.discovery import Seen, Sweep
 from novade_pipeline.landing.ledger import Rules
-from novade_pipeline.landing.looking import look
+from novade_pipeline.landing.poll import look
 from novade_pipeline.landing.tables import LedgerRow
-from novade_pipeline.local_storage import LocalStore
-from novade_pipeline.storage import PAGE_ENTRIES, Entry, Page, Store, store
+from novade_pipeline.storage.local import LocalStore
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import PAGE_ENTRIES, Entry, Page, Store
 
 if TYPE_CHECKING:
     from novade_pipeline_tests.azurite import Azurite
@@ -223,7 +224,7 @@ def main() -> None:
                 goal = f"wanted < {MOST_SECONDS:g} s, < {MOST_MIB:g} MiB   " if bounded else ""
                 print(
                     f"{name:9} {blobs:>9,}  {told:28} {sample.seconds:7.2f} s "
-                    f"{sample.peak_mib:7.1f} MiB   {goal}{('ok' if ok else 'missed') * bounded}"
+                    f"{sample.peak_mib:7.1f} MiB   {goal}{verdict(ok) * bounded}"
                 )
             ratio = found[EVERYTHING].seconds / found[TICK].seconds
             print(f"{name:9} {blobs:>9,}  everything / a tick          {ratio:7.1f} x", flush=True)

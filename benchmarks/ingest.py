@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import Measured, Sample, sampled
 from ingest_work import event_files, landed
-from measure import Measured, Sample, sampled
 from rich.console import Console
 from rich.table import Table
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import measure
+from harness import report, timed
 
 Work = Callable[[], int]
 
@@ -110,8 +110,8 @@ def load(landing: Path, files: int, out: Path) -> Work:
     from novade_pipeline.landing.ledger import Rules
     from novade_pipeline.landing.load import load as load_wanted
     from novade_pipeline.landing.source import find_wanted
-    from novade_pipeline.personal_data import PersonalDataPolicy
-    from novade_pipeline.storage import store
+    from novade_pipeline.privacy.policy import PersonalDataPolicy
+    from novade_pipeline.storage.locations import store
 
     policy = PersonalDataPolicy()
     rules = Rules(EVENTS.parser_version, policy.fingerprint, date(2018, 1, 1), timedelta(days=1))
@@ -133,7 +133,7 @@ def verdicts(landing: Path, files: int, out: Path) -> Work:
     from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
     from novade_pipeline.defs.tracking_plan.verdicts import judge_changes
     from novade_pipeline.lake.delta import replace
-    from novade_pipeline.storage import store
+    from novade_pipeline.storage.locations import store
 
     if not (out / "lake").is_dir():
         load(landing, files, out)()
@@ -220,7 +220,7 @@ def main(name: str, landing: str, files: str, out: str) -> None:
     for folder in (for_few, for_all):
         folder.mkdir(exist_ok=True)
     WORK[name](few, 1, for_few)()
-    measure.report(measure.timed(WORK[name](Path(landing), int(files), for_all)))
+    report(timed(WORK[name](Path(landing), int(files), for_all)))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from measure import run_script
+from harness import run_script, verdict
 from rich.console import Console
 from rich.table import Table
 
@@ -216,7 +216,7 @@ def main() -> None:
         compared.add_column(heading, justify="right")
     for what, value, how, goal in goals(results):
         met = value <= goal
-        compared.add_row(what, f"{value:,.2f}", f"{how} {goal:,g}", "ok" if met else "missed")
+        compared.add_row(what, f"{value:,.2f}", f"{how} {goal:,g}", verdict(met))
     console.print(compared)
     if args.json:
         args.json.write_text(json.dumps({s.name: r for s, r in results.items()}, indent=1))

@@ -65,7 +65,7 @@ def _written() -> float:
 
 def run(root: Path, steps: Steps) -> None:
     """A `novade run` of everything."""
-    from novade_pipeline.running import run_graph
+    from novade_pipeline.execution.local_run import run_graph
     from novade_pipeline.settings import load_settings
 
     settings = load_settings(
@@ -99,7 +99,7 @@ def _database(root: Path, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
     from novade_pipeline.lake import query
     from novade_pipeline.lake.memory import set_budget
     from novade_pipeline.settings import load_settings
-    from novade_pipeline.storage import store
+    from novade_pipeline.storage.locations import store
 
     set_budget(load_settings(memory=MEMORY).memory)
     lake = store(str(root / "lake"))

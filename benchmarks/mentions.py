@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from measure import Measured, Sample, report, sampled, timed
+from harness import Measured, Sample, report, sampled, timed, verdict
 
 GOAL = 100_000
 GROWTH = 1.25
@@ -133,8 +133,8 @@ def year(folder: Path, drugs: list[str], count: int) -> int:
     from novade_pipeline.landing.ledger import Rules
     from novade_pipeline.landing.load import load
     from novade_pipeline.landing.source import find_wanted
-    from novade_pipeline.personal_data import PersonalDataPolicy
-    from novade_pipeline.storage import store
+    from novade_pipeline.privacy.policy import PersonalDataPolicy
+    from novade_pipeline.storage.locations import store
 
     landing, lake = store(str(folder / "landing")), store(str(folder / "lake"))
     rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
@@ -208,11 +208,10 @@ def _compare(told: argparse.Namespace, drugs: list[str]) -> None:
     print(f"  per CPU second         {cpu_rate:12,.0f} titles")
     print(f"one expression a drug    {slow.rate:12,.0f} titles/s   on {SAMPLE} of the same titles")
     print(f"ratio                    {fast.rate / slow.rate:12,.0f}")
-    verdict = "ok" if fast.rate >= GOAL else "missed"
-    print(f"wanted >= {GOAL:,} titles/s: {verdict}")
-    verdict = "ok" if growth <= GROWTH else "missed"
+    print(f"wanted >= {GOAL:,} titles/s: {verdict(fast.rate >= GOAL)}")
     print(
-        f"memory for 4 times the titles {growth:.2f} times   wanted <= {GROWTH}   {verdict}  "
+        f"memory for 4 times the titles {growth:.2f} times   wanted <= {GROWTH}   "
+        f"{verdict(growth <= GROWTH)}  "
         f"({less.peak_mib:.0f} MiB for a quarter)"
     )
     print(

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from measure import Sample, peak_mib, report, sampled
+from harness import Sample, peak_mib, report, sampled, verdict
 from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.delta import create, open_table
@@ -29,7 +29,8 @@ from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 SECONDS, SHARE, MIB = 3.0, 0.05, 1024.0
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -187,18 +188,13 @@ def done(lake: Path, do: str, asked: argparse.Namespace, **other: int) -> Sample
     return sampled(Path(__file__), ["--do", do, "--lake", str(lake), *args])
 
 
-def verdict(figure: float, goal: float) -> str:
-    """How a figure stands to its goal."""
-    return "ok" if figure < goal else "missed"
-
-
 def compared(lake: Path, asked: argparse.Namespace) -> None:
     """Load, change and read both tables, and print."""
     print(f"{asked.rows:,} rows of {len(OURS.schema)} columns in pages of {asked.page:,}")
     ours, peers = (done(lake, f"load {who}", asked) for who in ("ours", "peers"))
     print(
         f"load            {ours.seconds:7.2f} s  {ours.peak_mib:6.0f} MiB "
-        f"{verdict(ours.peak_mib, MIB):<6}"
+        f"{verdict(ours.peak_mib < MIB):<6}"
         f"   delta-rs {peers.seconds:7.2f} s  {peers.peak_mib:6.0f} MiB"
         f"   ratio {ours.seconds / peers.seconds:5.2f}"
     )
@@ -211,8 +207,8 @@ def compared(lake: Path, asked: argparse.Namespace) -> None:
             share, of_peer = ours.events / 1e6, peers.events / 1e6
             print(
                 f"{asked.changed} {which:<7} {when:<14} {ours.seconds:5.2f} s "
-                f"{verdict(ours.seconds, SECONDS):<6} {share:6.2%} rewritten "
-                f"{verdict(share, SHARE):<6}"
+                f"{verdict(ours.seconds < SECONDS):<6} {share:6.2%} rewritten "
+                f"{verdict(share < SHARE):<6}"
                 f" {ours.peak_mib:5.0f} MiB   delta-rs {peers.seconds:5.2f} s {of_peer:6.1%}"
                 f"   ratio {ours.seconds / peers.seconds:5.2f}"
             )
@@ -247,7 +243,7 @@ def main() -> None:
                 order = "in the order of the key" if how == "whole" else "shuffled"
                 print(
                     f"one call of {asked.whole:,} rows {order:<24} {one.seconds:6.1f} s with its "
-                    f"source  {one.peak_mib:5.0f} MiB {verdict(one.peak_mib, MIB)}"
+                    f"source  {one.peak_mib:5.0f} MiB {verdict(one.peak_mib < MIB)}"
                 )
     return None
 

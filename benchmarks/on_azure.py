@@ -20,10 +20,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from harness import Measured, Sample, report, sampled, timed, verdict
 from ingest_work import landed
-from measure import Measured, Sample, report, sampled, timed
 
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 CACHE = Path(__file__).parents[1] / "data" / "bench"
 CONNECTIONS = 8
@@ -41,7 +42,7 @@ def load(landing: Store, lake: Store) -> int:
     from novade_pipeline.landing.ledger import Rules
     from novade_pipeline.landing.load import load as load_wanted
     from novade_pipeline.landing.source import find_wanted
-    from novade_pipeline.personal_data import PersonalDataPolicy
+    from novade_pipeline.privacy.policy import PersonalDataPolicy
 
     policy = PersonalDataPolicy()
     rules = Rules(EVENTS.parser_version, policy.fingerprint, date(2018, 1, 1), timedelta(days=1))
@@ -114,8 +115,7 @@ def main() -> None:
         )
     print(f"copy alone        {raw:7.2f} s  download and upload, {CONNECTIONS} connections")
     print(f"Azurite itself    {min(served):7.2f} CPU s during a load, on the same cores")
-    told = "ok" if ratio >= GOAL else "missed"
-    print(f"Azurite / local disk    {ratio:5.2f}   wanted >= {GOAL}   {told}")
+    print(f"Azurite / local disk    {ratio:5.2f}   wanted >= {GOAL}   {verdict(ratio >= GOAL)}")
     print(f"load / copy alone       {on_azurite.seconds / raw:5.2f}")
 
 

@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from benchmarks.measure import Sample, report, sampled, timed
+from harness import Sample, report, sampled, timed, verdict
 
 NAME = "Task"
 MOST_MIB, MOST_SECONDS, MOST_SHARE = 1024, 3.0, 0.05
@@ -55,7 +53,7 @@ def _whole(rows: int, folder: Path, figures: dict[str, object]) -> None:
             figures[worker] = vars(sample)
             print(_told(worker, sample), flush=True)
             shutil.rmtree(folder / worker, ignore_errors=True)
-    print(f"peak memory wanted <= {MOST_MIB:,} MiB   {_verdict(sample.peak_mib <= MOST_MIB)}")
+    print(f"peak memory wanted <= {MOST_MIB:,} MiB   {verdict(sample.peak_mib <= MOST_MIB)}")
 
 
 def _change(rows: int, changed: int, folder: Path, figures: dict[str, object]) -> None:
@@ -79,11 +77,7 @@ def _change(rows: int, changed: int, folder: Path, figures: dict[str, object]) -
         f"plain delta-rs merges them in {peer.seconds:.2f} s and writes {peer_share:.2%}"
     )
     is_met = more <= MOST_SECONDS and share <= MOST_SHARE
-    print(f"wanted <= {MOST_SECONDS} s and <= {MOST_SHARE:.0%}   {_verdict(is_met)}")
-
-
-def _verdict(is_met: bool) -> str:
-    return "ok" if is_met else "missed"
+    print(f"wanted <= {MOST_SECONDS} s and <= {MOST_SHARE:.0%}   {verdict(is_met)}")
 
 
 def _told(worker: str, sample: Sample) -> str:
@@ -163,8 +157,8 @@ def _organisation(url: str) -> Any:
 def load(url: str, folder: Path) -> int:
     """What the graph does."""
     from novade_pipeline.defs.salesforce.load import load as load_object
-    from novade_pipeline.personal_data import PersonalDataPolicy
-    from novade_pipeline.storage import store
+    from novade_pipeline.privacy.policy import PersonalDataPolicy
+    from novade_pipeline.storage.locations import store
 
     with _organisation(url) as org:
         return load_object(org, store(str(folder)), NAME, PersonalDataPolicy()).rows

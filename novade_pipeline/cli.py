@@ -17,13 +17,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from novade_pipeline.domains import modules
 from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.execution.runner import LocalRunner
+from novade_pipeline.graph.domains import modules
 from novade_pipeline.sandbox.commands import sandbox
 from novade_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from novade_pipeline.run_outcome import RunOutcome
+    from novade_pipeline.execution.outcome import RunOutcome
 
 console = Console()
 app = typer.Typer(
@@ -36,6 +37,11 @@ app = typer.Typer(
 rebuild = typer.Typer(help="Make derived things anew.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(rebuild, name="rebuild")
+
+
+@app.callback()
+def _context(context: typer.Context) -> None:
+    context.obj = LocalRunner()
 
 
 @app.command(epilog="Example: [bold]novade run --window 2018-11-01..2018-11-30[/bold]")
@@ -54,8 +60,8 @@ def run(
     ] = False,
 ) -> None:
     """Load what landing holds and the lake does not have yet, and all that follows from it."""
-    from novade_pipeline.defs.landing_assets import LandingConfig
-    from novade_pipeline.running import parse_window, run_graph
+    from novade_pipeline.execution.local_run import parse_window, run_graph
+    from novade_pipeline.graph.landing_assets import LandingConfig
 
     settings = load_settings()
     within = None if window is None else parse_window(window, settings.history_start)
@@ -68,7 +74,7 @@ def run(
 @rebuild.command(epilog="Example: [bold]novade rebuild marts[/bold]")
 def marts() -> None:
     """Build all marts anew from the tables of the lake, and publish them."""
-    from novade_pipeline.running import run_graph
+    from novade_pipeline.execution.local_run import run_graph
 
     settings = load_settings()
     with _progress() as tell:
@@ -94,7 +100,7 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 3000,
 ) -> None:
     """Open Dagster's web page, with the sensors running, until it is interrupted."""
-    from novade_pipeline.running import prepare_home
+    from novade_pipeline.execution.home import prepare_home
 
     settings = load_settings()
     environment = os.environ | {"DAGSTER_HOME": str(prepare_home(settings))}

@@ -1,16 +1,13 @@
 """The code location: every domain's folder is found by itself, nothing is listed here."""
 
 import gc
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.defs.resources import resources
-from novade_pipeline.domains import modules
-from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.source import Source
+from novade_pipeline.graph.domains import modules, tables
+from novade_pipeline.graph.resources import resources
 from novade_pipeline.settings import Settings, load_settings
 
 # What is imported by now stays: no collection looks through it again while the domains load.
@@ -42,18 +39,6 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:
         resources=resources(settings, tables()) | overrides,
         executor=dg.in_process_executor,
     )
-
-
-def tables() -> dict[str, Table]:
-    """Every declared table by its name."""
-    return {
-        table.name: table for module in modules("tables") for table in getattr(module, "TABLES", ())
-    }
-
-
-def landing_sources() -> list[Sequence[Source]]:
-    """Of each domain that loads files, its sources."""
-    return [m.SOURCES for m in modules("assets") if hasattr(m, "SOURCES")]
 
 
 @dg.definitions

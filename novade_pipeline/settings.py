@@ -22,11 +22,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from novade_pipeline.domains import modules
 from novade_pipeline.errors import UserError
+from novade_pipeline.graph.domains import modules
 from novade_pipeline.lake.memory import LEAST, set_budget
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import Store, store
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 PREFIX = "NOVADE_"
 
@@ -220,7 +221,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def personal_data_policy(self) -> PersonalDataPolicy:
-        """What `personal_data.py` needs to obey the setting."""
+        """What `privacy.policy` needs to obey the setting."""
         from novade_pipeline.lake.tombstones import TombstoneBook
 
         told = self.personal_data_key
@@ -281,7 +282,7 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
 
 
 def _azure(values: dict[str, Any]) -> dict[str, str | None]:
-    """Credentials and endpoint, as `storage.store` takes them."""
+    """Credentials and endpoint, as `storage.locations` takes them."""
     plain = {}
     for name in ("connection_string", "account_key", "sas_token", "endpoint"):
         value = values.get(f"azure_{name}")

@@ -18,7 +18,8 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import IO, Any
 
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 INSTALLED = Path(__file__).resolve().parents[1] / "dev" / "azurite" / "node_modules"
 PROGRAM = INSTALLED / "azurite" / "dist" / "src" / "azurite.js"

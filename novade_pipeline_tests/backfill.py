@@ -17,7 +17,8 @@ from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.forks import FORKS
 from novade_pipeline_tests.places import credentials
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 def files_with(store: Store, *needles: str) -> list[str]:

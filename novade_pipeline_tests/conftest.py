@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.azurite import Azurite, running_azurite
 from novade_pipeline_tests.faulty_proxy import FaultyProxy, faulty_proxy
 from novade_pipeline_tests.places import NewStore
@@ -53,7 +53,7 @@ def shared() -> Path:
 def real_data(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Settings:
     """The shared data, loaded in one run by the process of tests that asks first; to be read."""
     # Here, as the process that only hands out tests needs no Dagster.
-    from novade_pipeline.running import run_graph
+    from novade_pipeline.execution.local_run import run_graph
 
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

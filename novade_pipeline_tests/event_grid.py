@@ -8,8 +8,8 @@ import json
 import uuid
 from typing import Any
 
-from novade_pipeline.azure_storage import AzureStore, queue_client
-from novade_pipeline.landing.notices import CREATED, POISON_SUFFIX
+from novade_pipeline.landing.blob_events import CREATED, POISON_SUFFIX
+from novade_pipeline.storage.azure import AzureStore, queue_client
 from novade_pipeline_tests.azurite import Azurite
 
 

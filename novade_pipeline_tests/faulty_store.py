@@ -7,9 +7,9 @@ from unittest import mock
 
 from typing_extensions import override
 
-from novade_pipeline import azure_storage
-from novade_pipeline.azure_storage import AzureStore
-from novade_pipeline.storage import Store
+from novade_pipeline.storage import azure as azure_storage
+from novade_pipeline.storage.azure import AzureStore
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.faulty_proxy import FaultyProxy
 
 if TYPE_CHECKING:

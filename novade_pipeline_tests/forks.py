@@ -9,7 +9,8 @@ FORKS = multiprocessing.get_context("forkserver")
 # Not the command itself: its console looks at the environment when it is imported.
 FORKS.set_forkserver_preload(
     [
-        *("novade_pipeline.running", "novade_pipeline.event_log", "novade_pipeline.defs.pictures"),
+        *("novade_pipeline.execution.local_run", "novade_pipeline.execution.event_log"),
+        "novade_pipeline.graph.charts",
         *("dagster_dbt", "dbt.cli.main", "pandas", "matplotlib.backends.backend_agg"),
     ]
 )

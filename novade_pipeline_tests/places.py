@@ -10,10 +10,10 @@ from typing import TypeAlias
 import duckdb
 import pytest
 
-from novade_pipeline.azure_storage import AzureStore
 from novade_pipeline.lake.query import connect
-from novade_pipeline.local_storage import LocalStore
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.azure import AzureStore
+from novade_pipeline.storage.local import LocalStore
+from novade_pipeline.storage.store import Store
 
 NewStore: TypeAlias = Callable[[str], Store]
 """Makes empty stores by name."""
@@ -59,7 +59,7 @@ def reading(lake: Store) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def credentials(root: Store) -> dict[str, str]:
-    """What `storage.store` needs beside the URL to make the same store."""
+    """What `storage.locations` needs beside the URL to make the same store."""
     if not isinstance(root, AzureStore) or root.access.key is None:
         return {}
     return {"account_key": root.access.key, "endpoint": root.access.endpoint}

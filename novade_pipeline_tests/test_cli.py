@@ -16,9 +16,10 @@ import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from novade_pipeline import azure_storage, cli
+from novade_pipeline import cli
 from novade_pipeline.lake.query import connect
-from novade_pipeline.storage import store
+from novade_pipeline.storage import azure as azure_storage
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.commands import Ended, novade
 
 SECRET = "correct-horse-battery"

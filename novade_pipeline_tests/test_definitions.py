@@ -9,7 +9,8 @@ import dagster as dg
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from novade_pipeline.definitions import build_definitions, landing_sources, tables
+from novade_pipeline.definitions import build_definitions
+from novade_pipeline.graph.domains import landing_sources, tables
 from novade_pipeline.settings import Settings, load_settings
 
 # Each costs every step's process a second or more. dagster and dagster_dbt are paid for anyway.

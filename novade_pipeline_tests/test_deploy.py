@@ -155,7 +155,7 @@ def test_on_azure_dagster_knows_no_password() -> None:
 
 @pytest.mark.parametrize("file", DAGSTER, ids=lambda path: path.name)
 def test_pools_and_the_like_are_as_at_home(file: Path) -> None:
-    home = yaml.safe_load((ROOT / "novade_pipeline/dagster.yaml").read_text())
+    home = yaml.safe_load((ROOT / "novade_pipeline/execution/dagster.yaml").read_text())
     there = yaml.safe_load(file.read_text())
     for name in ("concurrency", "telemetry", "freshness", "nux"):
         assert there[name] == home[name]

@@ -17,7 +17,8 @@ from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN, VERD
 from novade_pipeline.lake.query import literal
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings, load_settings
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import credentials, reading
 
 MARTS = (

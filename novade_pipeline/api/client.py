@@ -18,12 +18,12 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from novade_pipeline.api.auth import Login, Signature, sign
 from novade_pipeline.api.contract import MIB, Answer, Api, Params, Receipt, Refused
+from novade_pipeline.api.log_redaction import keep_queries_private
 from novade_pipeline.api.messages import message_of
-from novade_pipeline.api.pace import Clock, Pace
-from novade_pipeline.api.private_logs import keep_queries_private
+from novade_pipeline.api.request_budget import Clock, Pace
 from novade_pipeline.api.retry import Passing, Wait, asked_wait
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.json_text import parse_float, repair_surrogates
+from novade_pipeline.privacy.json_text import parse_float, repair_surrogates
 
 REDIRECTS = 5
 

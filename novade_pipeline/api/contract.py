@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from novade_pipeline.api.auth import Auth
-from novade_pipeline.api.pace import Budget
+from novade_pipeline.api.request_budget import Budget
 from novade_pipeline.api.retry import PASSING_STATUSES, Retry
 from novade_pipeline.errors import PermanentFailure
 

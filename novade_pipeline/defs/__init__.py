@@ -1,1 +1,5 @@
-"""One folder a domain, found by itself; the wiring that they share stands beside them."""
+"""One folder a domain, and nothing else: each is discovered by `graph.domains`.
+
+To read in this order: a domain's `tables`, then its `assets`; its `__init__` says the rest. A
+domain imports nothing of another but its `tables`, and nothing of `execution` or `definitions`.
+"""

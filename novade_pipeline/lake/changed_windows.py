@@ -16,7 +16,7 @@ from novade_pipeline.lake.data_files import files_of
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 Ends: TypeAlias = tuple[Moment, Moment]

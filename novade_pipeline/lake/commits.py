@@ -17,7 +17,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 MARK = "novade.write"
 # No space, a quota, or a limit on the size of files.

@@ -22,7 +22,7 @@ from deltalake import ColumnProperties, DeltaTable, WriterProperties
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.commits import cannot_write
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 # With a million rows a group, which is usual, memory grows with the input.
 ROW_GROUP_ROWS = 50_000

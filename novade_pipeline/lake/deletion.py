@@ -26,7 +26,7 @@ from novade_pipeline.lake.delta import WriteReceipt, create, create_with_columns
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.stream import write
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Entry, Store
+from novade_pipeline.storage.store import Entry, Store
 
 ERASURE = "novade.erasure"
 """Marks a commit after which older versions must go."""

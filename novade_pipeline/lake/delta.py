@@ -24,14 +24,14 @@ from novade_pipeline.lake.conform import refuse_changed_types
 from novade_pipeline.lake.data_files import DataFile, statistics
 from novade_pipeline.lake.decimals import to_widen
 from novade_pipeline.lake.draft import Draft, known_transactions
-from novade_pipeline.lake.fitness import refuse_unfit
 from novade_pipeline.lake.prefetch import in_threads, prefetch
+from novade_pipeline.lake.protocol import refuse_unfit
 from novade_pipeline.lake.region import Region, Throughout, Windows
 from novade_pipeline.lake.retention import TIME_TRAVEL_DAYS, retention
 from novade_pipeline.lake.stream import Checked, Rows, write
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Where, Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 # delta-rs pauses and tries again by itself, but not where a listing was cut short.
 OPEN_TRIES = 4

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from novade_pipeline.lake.changes import unchanged_since
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 UNFINISHED = -1
 """The version of a source that some of a table's rows are made by, and some are not."""

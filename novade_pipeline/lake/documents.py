@@ -1,6 +1,6 @@
 """Documents of the lake: whole files that are written only where they differ."""
 
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 def write_document(lake: Store, content: bytes, *parts: str) -> bool:

@@ -20,9 +20,9 @@ from novade_pipeline.lake.commits import LostRace, cannot_write, new_mark, own_c
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import DataFile, FileWriter, files_of
 from novade_pipeline.lake.decimals import as_held, exactly
-from novade_pipeline.lake.fitness import refuse_unfit
+from novade_pipeline.lake.protocol import refuse_unfit
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 COMMIT_TRIES = 15
 # A smaller file is read in one request, of a larger one no more than is needed.

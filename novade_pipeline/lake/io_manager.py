@@ -22,8 +22,8 @@ from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.stream import Rows
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
+from novade_pipeline.storage.store import Store
 
 
 class DeltaIOManager(dg.IOManager):

@@ -18,7 +18,7 @@ from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.keyed_files import keys_in, rows_a_file, write
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 SLICE_ROWS = 200_000
 

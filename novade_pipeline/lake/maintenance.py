@@ -29,7 +29,7 @@ from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.keyed_compaction import put_in_order
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Entry, Store
+from novade_pipeline.storage.store import Entry, Store
 
 # A file of half the usual size or more is left as it is, until smaller ones gather beside it.
 SMALL_BYTES = FILE_BYTES // 2

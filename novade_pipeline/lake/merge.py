@@ -27,7 +27,7 @@ from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.stream import Rows, greatest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 # A slice ends where it has so many rows, or so many bytes.
 SLICE_ROWS = 250_000

@@ -19,7 +19,7 @@ import pyarrow as pa
 from novade_pipeline.errors import PermanentFailure, UserError
 from novade_pipeline.lake.memory import duckdb_limit, duckdb_threads
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "allow_unsigned_extensions": "true",

@@ -16,7 +16,7 @@ from novade_pipeline.lake.query import identifier, literal
 from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Where, Window, at_least, predicate
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 def stream(

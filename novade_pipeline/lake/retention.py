@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from novade_pipeline.storage import Entry
+from novade_pipeline.storage.store import Entry
 
 # Until upkeep says otherwise.
 TIME_TRAVEL_DAYS = 30

@@ -16,9 +16,9 @@ import pyarrow as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from novade_pipeline.personal_data import Marks, Personal
-from novade_pipeline.persons.forget import Owners
-from novade_pipeline.persons.marks import BelongsTo, Identity, MayHold, Owner
+from novade_pipeline.privacy.forget import Owners
+from novade_pipeline.privacy.marks import BelongsTo, Identity, MayHold, Owner
+from novade_pipeline.privacy.policy import Marks, Personal
 
 Written = Literal["replace_window", "merge", "replace", "append_once"]
 

@@ -22,8 +22,8 @@ from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.persons.names import Name
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.storage.store import Store
 
 _DIGITS = 40
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)

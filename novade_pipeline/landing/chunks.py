@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from novade_pipeline.landing.compiled.padding import PADDING
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.gunzip import gunzipped
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 Text = np.ndarray[Any, np.dtype[np.uint8]]
 
 CHUNK_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
-# So far behind its last line may a chunk be read.
-PADDING = 16
 _TEXT_BYTES = 2**18
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import IO
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.storage import Entry, Store
+from novade_pipeline.storage.store import Entry, Store
 
 _OF_THE_FILE = {
     *(errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR),

@@ -1,10 +1,10 @@
 """From lines of JSON to typed rows: trusted fast, explained slowly.
 
 JSON is RFC 8259. Plain lines, nearly all, are read by `plain_lines` as they are. The rest of a
-chunk goes to `odd_lines`, which refuses what is not JSON, rewrites the other lines in one form, and
-has them read again. Only lines with a value that still needs care are read `field_by_field`. Each
-way accepts what the faster ones accept and gives the same values, so what becomes of a line never
-depends on its neighbours.
+chunk goes to `irregular_lines`, which refuses what is not JSON, rewrites the other lines in one
+form, and has them read again. Only lines with a value that still needs care are read
+`field_by_field`. Each way accepts what the faster ones accept and gives the same values, so what
+becomes of a line never depends on its neighbours.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.json_text import LONE_SURROGATE
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import Chunk, Piece
+from novade_pipeline.privacy.json_text import LONE_SURROGATE
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -83,7 +83,7 @@ class JsonLines:
 
     def __init__(self, table: Table) -> None:
         # Numba takes 0.4 s to import, which nobody should wait for who only loads the graph.
-        from novade_pipeline.landing.odd_lines import OddLines
+        from novade_pipeline.landing.irregular_lines import OddLines
         from novade_pipeline.landing.plain_lines import PlainLines
 
         self._table = table

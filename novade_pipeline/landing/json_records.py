@@ -10,13 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from novade_pipeline.json_text import (
-    LONE_SURROGATE,
-    InvalidConstant,
-    parse_float,
-    read_json,
-    repair_surrogates,
-)
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.records import (
     HEAD_CHARACTERS,
@@ -24,6 +17,13 @@ from novade_pipeline.landing.records import (
     Columns,
     Record,
     is_utf8,
+)
+from novade_pipeline.privacy.json_text import (
+    LONE_SURROGATE,
+    InvalidConstant,
+    parse_float,
+    read_json,
+    repair_surrogates,
 )
 
 TRAILING_COMMA = "trailing_comma"

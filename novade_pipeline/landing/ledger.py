@@ -15,7 +15,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.tables import LedgerRow
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 HOUR = timedelta(hours=1)
 DECIDING = (

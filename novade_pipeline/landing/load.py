@@ -19,7 +19,6 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.landing.accounts import Counts, Lines, both, lines_of
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, Parsed
 from novade_pipeline.landing.ledger import (
@@ -29,12 +28,13 @@ from novade_pipeline.landing.ledger import (
     read_ledger,
     windows,
 )
+from novade_pipeline.landing.line_counts import Counts, Lines, both, lines_of
 from novade_pipeline.landing.readers import NdjsonReader, damaged_files
 from novade_pipeline.landing.repeats import Repeats
 from novade_pipeline.landing.source import Source
 from novade_pipeline.landing.tables import LedgerRow
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
+from novade_pipeline.storage.store import Store
 
 SLICE_BYTES = 128 * 2**20
 SLICE_DAYS = 31

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 _BATCH_ROWS = 4096
 # A row group is the least that can be read; files that people write have far smaller ones.

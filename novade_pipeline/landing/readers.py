@@ -12,7 +12,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import damaged, read_chunks
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.json_lines import JsonLines, Parsed
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 # Two of one thread each are faster than one of two, and need smaller chunks.
 PARSERS = 2

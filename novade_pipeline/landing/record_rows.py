@@ -12,14 +12,15 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from novade_pipeline.json_text import write_json
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import Piece
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, RAW_BYTES, BadLine, Parsed
-from novade_pipeline.landing.records import Columns, Record, read_records
+from novade_pipeline.landing.record_formats import read_records
+from novade_pipeline.landing.records import Columns, Record
 from novade_pipeline.landing.tables import MENDED, RECORD
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.json_text import write_json
+from novade_pipeline.storage.store import Store
 
 BATCH_RECORDS = 8192
 

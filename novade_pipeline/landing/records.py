@@ -1,8 +1,4 @@
-"""Files of records, CSV, JSON or Parquet, each perhaps gzipped: one record after the other.
-
-Memory is bounded by a record, whatever the file: one that is too long is told as such and skipped.
-A file that cannot be trusted as a whole is a `DamagedFile`.
-"""
+"""What the readers of all formats share: a record, the columns of a file, its content as text."""
 
 import codecs
 from collections.abc import Callable, Iterator, Mapping
@@ -11,11 +7,10 @@ from typing import Any
 
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.landing.gunzip import gunzipped
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 MAX_RECORD_BYTES = 2**20
 HEAD_CHARACTERS = 64 * 2**10
-FORMATS = ("csv", "json", "jsonl", "ndjson", "parquet")
 _READ_BYTES = 2**18
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -69,53 +64,13 @@ class Record:
         return self.values is None and self.reason is None
 
 
-def format_of(name: str) -> str | None:
-    """The format that a file's name says, one of `FORMATS`; None where it says none."""
-    ending = name.lower().removesuffix(".gz").rpartition(".")[2]
-    is_zipped_parquet = ending == "parquet" and name.lower().endswith(".gz")
-    return ending if ending in FORMATS and not is_zipped_parquet else None
-
-
-def read_records(
-    landing: Store,
-    file: LandedFile,
-    columns: Columns,
-    on_trailing_bytes: Callable[[int], None] = lambda _: None,
-) -> Iterator[Record]:
-    """The records of a file, blank and bad ones included.
-
-    Args:
-        on_trailing_bytes: called with how many bytes follow the file's gzip stream, if any do.
-
-    Raises:
-        DamagedFile: the file is empty, cut off, not of the format that its name says, or has not
-            the required columns.
-        TransientFailure: it changed while it was read.
-    """
-    if not file.size:
-        raise DamagedFile(file, "expected records, found an empty file")
-    match format_of(file.name):
-        case "csv":
-            from novade_pipeline.landing.csv_records import csv_records
-
-            return csv_records(texts(landing, file, on_trailing_bytes), file, columns)
-        case "parquet":
-            from novade_pipeline.landing.parquet_records import parquet_records
-
-            return parquet_records(landing, file, columns)
-        case _:
-            from novade_pipeline.landing.json_records import json_records
-
-            return json_records(texts(landing, file, on_trailing_bytes), file, columns)
-
-
 def texts(
     landing: Store, file: LandedFile, on_trailing_bytes: Callable[[int], None]
 ) -> Iterator[str]:
     """The content as text, piece by piece; bytes that are not UTF-8 become lone surrogates.
 
     Args:
-        on_trailing_bytes: as for `read_records`.
+        on_trailing_bytes: as for `record_formats.read_records`.
 
     Raises:
         DamagedFile: it is UTF-16, or its gzip is damaged or holds nothing.

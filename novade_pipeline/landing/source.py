@@ -9,7 +9,7 @@ from novade_pipeline.landing.discovery import day_prefixes, stems_of
 from novade_pipeline.landing.files import HourOf, LandedFile, list_files
 from novade_pipeline.landing.ledger import Rules, Wanted, placed, read_ledger, wanted
 from novade_pipeline.landing.readers import Reader
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from novade_pipeline.landing.chunks import PADDING
+from novade_pipeline.landing.compiled.padding import PADDING
 from novade_pipeline.landing.compiled.scan import count_lines
 from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline.landing.repeats import hashes_of

@@ -25,7 +25,7 @@ from novade_pipeline.sandbox.amplitude_files import (
 from novade_pipeline.sandbox.amplitude_lines import encode, template, timestamp, uuid_text
 from novade_pipeline.sandbox.music_service import Verdict, day_of
 from novade_pipeline.sandbox.music_users import HOUR, MINUTE, World
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 _POOL_EVENTS_PER_HOUR = 600
 _LINES_AT_ONCE = 2_000

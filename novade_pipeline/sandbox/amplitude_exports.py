@@ -46,7 +46,7 @@ from novade_pipeline.sandbox.music_service import (
 )
 from novade_pipeline.sandbox.music_users import World
 from novade_pipeline.sandbox.tracking_plan import PLAN_NAME, plan
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 __all__ = ["APP", "ORG", "Landed", "land", "land_bulk", "plan"]
 

@@ -14,7 +14,8 @@ from novade_pipeline.sandbox.amplitude_faults import has_new_field
 from novade_pipeline.sandbox.amplitude_lines import merge_line
 from novade_pipeline.sandbox.music_service import Event, Merge
 from novade_pipeline.sandbox.music_users import FIRST_DAY, HOUR, LONGEST_LIFE
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 APP = 187520
 ORG = 9187

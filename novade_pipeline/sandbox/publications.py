@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from random import Random
 
 from novade_pipeline.lake.documents import write_document
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 FOLDER = "publications"
 FIRST_DAY = date(2024, 1, 1)

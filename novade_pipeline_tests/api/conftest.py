@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from novade_pipeline.api.client import Client
 from novade_pipeline.api.contract import Api
-from novade_pipeline.api.pace import Clock
+from novade_pipeline.api.request_budget import Clock
 from novade_pipeline.sandbox.serving import serving
 
 Answering = Callable[[Request, int], Any]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from novade_pipeline.api.items import Text, bad, row_of, why_not_json
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.json_text import write_json
+from novade_pipeline.privacy.json_text import write_json
 
 World = Any
 

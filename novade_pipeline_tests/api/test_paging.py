@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from novade_pipeline.api.auth import QueryKey
-from novade_pipeline.api.pace import Budget
 from novade_pipeline.api.paging import (
     Cursor,
     FirstOf,
@@ -21,6 +20,7 @@ from novade_pipeline.api.paging import (
     Style,
     pages,
 )
+from novade_pipeline.api.request_budget import Budget
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 
 World = Any

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from novade_pipeline.api.contract import Refused
-from novade_pipeline.api.pace import Budget
+from novade_pipeline.api.request_budget import Budget
 from novade_pipeline.api.retry import Retry, asked_wait
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 

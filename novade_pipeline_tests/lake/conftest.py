@@ -4,7 +4,7 @@ import pytest
 
 from novade_pipeline.lake import keyed_files
 from novade_pipeline.lake import merge as merging
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore
 
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.personal_data import Personal
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import Personal
+from novade_pipeline.storage.store import Store
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

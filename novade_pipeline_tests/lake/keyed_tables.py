@@ -11,7 +11,7 @@ from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 class User(BaseModel):

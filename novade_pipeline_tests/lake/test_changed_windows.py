@@ -13,7 +13,7 @@ from novade_pipeline.lake.changes import EVERYTHING
 from novade_pipeline.lake.delta import current_version, replace_window
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 

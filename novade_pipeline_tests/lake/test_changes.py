@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.changes import EVERYTHING, changed_partitions, has_changed
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 class Row(BaseModel):

@@ -22,7 +22,7 @@ from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import BLOB_READS, COMMITS, Fault, Faults, FaultyProxy
 from novade_pipeline_tests.faulty_store import through

@@ -17,7 +17,8 @@ from novade_pipeline.lake.derived import is_current
 from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.lake.upkeep_tables import (
     DERIVED,
     KEEP_DAYS,

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import create_model
 
-from novade_pipeline import azure_objects
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake import draft, stream
 from novade_pipeline.lake.conform import conform
@@ -27,7 +26,8 @@ from novade_pipeline.lake.delta import (
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.region import Windows
-from novade_pipeline.storage import Store
+from novade_pipeline.storage import azure_objects
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import Faults, FaultyProxy
 from novade_pipeline_tests.faulty_store import through

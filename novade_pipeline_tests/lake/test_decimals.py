@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from pydantic import BaseModel, Field, create_model
 
-from novade_pipeline.defs.table_assets import check_columns
 from novade_pipeline.errors import PermanentFailure, TransientFailure
+from novade_pipeline.graph.table_assets import check_columns
 from novade_pipeline.lake.decimals import exactly, rounded, widened
 from novade_pipeline.lake.delta import (
     append_once,
@@ -25,7 +25,7 @@ from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import connect, scan, sql_type
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Digits, Table, Written
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.lake.keyed_tables import before_the_commit
 from novade_pipeline_tests.places import on_disk
 

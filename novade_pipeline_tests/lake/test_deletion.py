@@ -29,8 +29,8 @@ from novade_pipeline.lake.delta import (
 )
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.local_storage import LocalStore
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.local import LocalStore
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.byte_search import files_with
 from novade_pipeline_tests.lake.upkeep_tables import opened
 from novade_pipeline_tests.places import on_disk

@@ -21,7 +21,7 @@ from novade_pipeline.lake.delta import (
 )
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.lake.delta_tables import (
     BY_DAY,
     HOUR,
@@ -251,7 +251,7 @@ from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 
 class Row(BaseModel):
     day: date

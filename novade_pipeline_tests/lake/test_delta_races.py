@@ -16,7 +16,7 @@ from novade_pipeline.lake.delta import (
 )
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.lake.delta_tables import (
     PLAYS,
     USERS,

@@ -8,7 +8,7 @@ from novade_pipeline.lake.delta import append_once, replace
 from novade_pipeline.lake.derived import UNFINISHED, is_current, recorded_with, source_of, taken_in
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 class Row(BaseModel):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from novade_pipeline.lake.documents import write_document
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 
 
 def test_a_document_is_written_once(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import connect, scan
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.lake.delta_tables import (
     HOUR,
     PLAYS,

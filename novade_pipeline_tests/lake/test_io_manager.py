@@ -16,8 +16,8 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.io_manager import DeltaIOManager, DocumentIOManager
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import Personal, PersonalDataPolicy
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import on_disk
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

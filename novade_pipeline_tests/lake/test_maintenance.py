@@ -16,7 +16,8 @@ from novade_pipeline.lake.changes import changed_partitions, unchanged_since
 from novade_pipeline.lake.delta import current_version, open_table, replace_window
 from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.lake.upkeep_tables import (
     KEEP_DAYS,

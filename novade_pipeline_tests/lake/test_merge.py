@@ -18,7 +18,8 @@ from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.lake.keyed_tables import (
     USERS,
     User,

@@ -10,7 +10,7 @@ from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.delta import transaction_version
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.merge import merge
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.lake.keyed_tables import (
     USERS,
     before_the_commit,

@@ -25,7 +25,7 @@ from novade_pipeline.lake.query import (
     sql_type,
 )
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.places import NewStore, credentials
 
 
@@ -73,7 +73,7 @@ def test_times_are_told_in_utc_wherever_the_machine_stands(
     code = """
 import json, sys
 from novade_pipeline.lake.query import connect, literal
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 lake = store(sys.argv[1], json.loads(sys.argv[2]))
 table = literal(lake.duckdb_path("some", "rows"))
 print(connect(lake=lake).execute(f"select moment::date from delta_scan({table})").fetchone()[0])

@@ -15,7 +15,7 @@ from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.read import count_by, newest, read, stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 
 from novade_pipeline.lake.table import Json, Table, columns_of
-from novade_pipeline.personal_data import Personal
+from novade_pipeline.privacy.policy import Personal
 
 
 class Part(BaseModel):

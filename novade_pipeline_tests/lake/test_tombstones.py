@@ -11,10 +11,10 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneBook
-from novade_pipeline.personal_data import Personal, PersonalDataPolicy, protect
-from novade_pipeline.persons.marks import Identity
-from novade_pipeline.persons.names import EMAIL, Name
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.marks import Identity
+from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy, protect
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.byte_search import files_with
 from novade_pipeline_tests.places import on_disk
 

@@ -7,7 +7,7 @@ import pytest
 from novade_pipeline.lake.delta import open_table, replace_window
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.backfill import PLAYS, ROWS, START, Backfill, at_once
 
 # In three files, unless they are joined.

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.watermarks import Watermark, watermark
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore
 
 KEEP = PersonalDataPolicy()

@@ -20,7 +20,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.region import Windows
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Where, Window, predicate
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore, on_disk
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from novade_pipeline.lake.maintenance import Upkeep
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

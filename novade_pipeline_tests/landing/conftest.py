@@ -21,9 +21,9 @@ from novade_pipeline.landing.load import LoadReport, load
 from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline.landing.source import Source, find_wanted
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
-from novade_pipeline.personal_data import Personal, PersonalDataPolicy
-from novade_pipeline.persons.marks import Identity
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.marks import Identity
+from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.landing.lines import fields_of, padded
 from novade_pipeline_tests.places import NewStore, drop
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import strategies as st
 
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.chunks import PADDING, Chunk, Text
+from novade_pipeline.landing.chunks import Chunk, Text
+from novade_pipeline.landing.compiled.padding import PADDING
 from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, Parsed
 from novade_pipeline.landing.plain_lines import Plain, PlainLines
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline import azure_storage
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.landing import chunks
-from novade_pipeline.landing.chunks import PADDING, Chunk, damaged, read_chunks
+from novade_pipeline.landing.chunks import Chunk, damaged, read_chunks
+from novade_pipeline.landing.compiled.padding import PADDING
 from novade_pipeline.landing.files import DamagedFile, LandedFile, list_files
+from novade_pipeline.storage import azure as azure_storage
 
 Shop = Any
 GOOD = gzip.compress(b"one\ntwo\n", mtime=0)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from novade_pipeline.lake.tombstones import TombstoneBook
-from novade_pipeline.landing.accounts import Lines
-from novade_pipeline.landing.unrecorded import differences
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.persons.names import EMAIL, Name
+from novade_pipeline.landing.line_counts import Lines
+from novade_pipeline.landing.reconciliation import differences
+from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline_tests.byte_search import files_with
 from novade_pipeline_tests.landing.plays import play
 

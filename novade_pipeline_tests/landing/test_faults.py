@@ -10,7 +10,8 @@ import pytest
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.landing.load import LoadReport
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import (
     BLOB_READS,

@@ -12,7 +12,7 @@ from novade_pipeline.lake.delta import current_version, replace_window
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing import load as load_module
 from novade_pipeline.landing.load import Lines, load
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline_tests.landing.plays import play
 
 Shop = Any

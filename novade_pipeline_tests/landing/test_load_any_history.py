@@ -97,8 +97,8 @@ from novade_pipeline.defs.amplitude.export_files import EVENTS
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import load
 from novade_pipeline.landing.source import find_wanted
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import store
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.locations import store
 landing, lake = store(sys.argv[1] + "/landing"), store(sys.argv[1] + "/lake")
 rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
 todo = find_wanted(EVENTS, landing, lake, rules)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline_tests.landing.plays import play
 from novade_pipeline_tests.places import on_disk
 

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from novade_pipeline.landing import csv_records, parquet_records, records
+from novade_pipeline.landing import csv_records, parquet_records, record_formats
 from novade_pipeline.landing.files import DamagedFile, LandedFile
-from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record, read_records
-from novade_pipeline.storage import Store, store
+from novade_pipeline.landing.record_formats import read_records
+from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 COLUMNS = Columns({"id": ("id",), "title": ("title", "scientific_title")}, required=("title",))
 
@@ -258,7 +260,7 @@ def test_an_endless_title_costs_itself_only_and_no_memory(
             yield piece
         yield after
 
-    monkeypatch.setattr(records, "texts", texts)
+    monkeypatch.setattr(record_formats, "texts", texts)
     tracemalloc.start()
     try:
         found = landing.read(name, b"stands for it")

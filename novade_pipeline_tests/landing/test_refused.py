@@ -16,7 +16,7 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import stems_of
 from novade_pipeline.landing.load import Lines
 from novade_pipeline.landing.source import find_wanted
-from novade_pipeline.local_storage import LocalStore
+from novade_pipeline.storage.local import LocalStore
 from novade_pipeline_tests.landing.conftest import a_rule
 from novade_pipeline_tests.landing.plays import play
 from novade_pipeline_tests.places import on_disk

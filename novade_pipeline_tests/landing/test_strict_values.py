@@ -18,7 +18,7 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.json_lines import JsonLines
 from novade_pipeline.landing.load import Lines
 from novade_pipeline.landing.tables import LedgerRow
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
+from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline_tests.landing.lines import DOCUMENTS, NAMES, VALUES, WAYS, MakeChunk, an_object
 from novade_pipeline_tests.landing.plays import play
 from novade_pipeline_tests.landing.strict_json import is_strict

@@ -5,15 +5,15 @@ from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.amplitude.export_files import EVENTS, MERGED_IDS
 from novade_pipeline.defs.amplitude.identities import MERGE_COLUMNS, survivors
 from novade_pipeline.defs.amplitude.repeats import find_repeats
 from novade_pipeline.defs.amplitude.tables import EVENT_KEYS, IDENTITIES, REPEATS
 from novade_pipeline.defs.amplitude.tables import EVENTS as EVENTS_TABLE
 from novade_pipeline.defs.amplitude.tables import MERGED_IDS as MERGED_IDS_TABLE
-from novade_pipeline.defs.landing_assets import landing_assets
-from novade_pipeline.defs.table_assets import (
+from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.landing_assets import landing_assets
+from novade_pipeline.graph.table_assets import (
     check_columns,
     check_specs,
     follows_its_sources,
@@ -26,7 +26,7 @@ from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.derived import is_current, source_of
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 SOURCES = (EVENTS, MERGED_IDS)
 

@@ -23,7 +23,7 @@ from novade_pipeline.lake.query import scan, sql_type, workspace
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.windows import Window, predicate
 from novade_pipeline.landing.repeats import Hashes, hashes_of
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 INSERT_ID_DAYS = 7
 """For so long Amplitude knows an insert id again."""

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from novade_pipeline.defs.amplitude.assets import SOURCES
-from novade_pipeline.defs.landing_sensor import landing_sensor
+from novade_pipeline.graph.landing_sensor import landing_sensor
 from novade_pipeline.settings import Settings
 
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
-from novade_pipeline.personal_data import Personal
-from novade_pipeline.persons import marks
+from novade_pipeline.privacy import marks
+from novade_pipeline.privacy.policy import Personal
 
 PERSON = Personal(
     *("**.email", "**.e-mail", "**.name", "**.first_name", "**.last_name", "**.full_name"),

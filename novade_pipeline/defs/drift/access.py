@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from novade_pipeline.access import Probe
 from novade_pipeline.defs.drift.manifest import frozen_since
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.graph.access import Probe
 from novade_pipeline.settings import Settings
 
 if TYPE_CHECKING:

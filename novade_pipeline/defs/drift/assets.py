@@ -8,18 +8,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from novade_pipeline.access import lake_probes, require
-from novade_pipeline.defs.api_assets import (
-    Told,
-    check_newest,
-    check_quarantine,
-    materialized,
-    newest_check,
-    on_schedule,
-    passed_over,
-    warning,
-    why_passed_over,
-)
 from novade_pipeline.defs.drift.integrity import unknown
 from novade_pipeline.defs.drift.manifest import Manifest, faults, frozen_since, manifest
 from novade_pipeline.defs.drift.settings import DriftSettings
@@ -33,9 +21,21 @@ from novade_pipeline.defs.drift.tables import (
     READ,
     USERS,
 )
-from novade_pipeline.defs.markdown import markdown_table
-from novade_pipeline.defs.runs import is_asked_for
-from novade_pipeline.defs.table_assets import (
+from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.api_assets import (
+    Told,
+    check_newest,
+    check_quarantine,
+    materialized,
+    newest_check,
+    on_schedule,
+    passed_over,
+    warning,
+    why_passed_over,
+)
+from novade_pipeline.graph.job_runs import is_asked_for
+from novade_pipeline.graph.markdown import markdown_table
+from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
@@ -48,10 +48,10 @@ from novade_pipeline.defs.table_assets import (
 from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 if TYPE_CHECKING:
-    from novade_pipeline.defs.drift.writing import Writer
+    from novade_pipeline.defs.drift.writer import Writer
 
 POOL = "drift_api"
 NOT_CONFIGURED = "NOVADE_DRIFT_TOKEN is not set: Drift is not read."
@@ -140,7 +140,7 @@ def _read(
     # httpx takes a quarter of a second to import, which every step's process would pay.
     from novade_pipeline.api.client import Client
     from novade_pipeline.defs.drift.load import api_of, load_accounts, load_chats, load_users
-    from novade_pipeline.defs.drift.writing import Writer
+    from novade_pipeline.defs.drift.writer import Writer
 
     drift = settings.of(DriftSettings)
     writer = Writer(lake, settings.personal_data_policy, datetime.now(UTC))

@@ -14,6 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
 @drift.command("final-export", epilog="Example: [bold]novade drift final-export[/bold]")
 def final_export(
+    context: typer.Context,
     again: Annotated[
         bool, typer.Option("--again", help="Although one was verified: make another one.")
     ] = False,
@@ -21,7 +22,7 @@ def final_export(
     """Make one complete, verified copy of Drift; afterwards its tables are frozen."""
     from rich.console import Console
 
-    from novade_pipeline.running import run_graph
+    from novade_pipeline.graph.runner import runner_of
     from novade_pipeline.settings import load_settings
 
     console = Console()
@@ -30,7 +31,7 @@ def final_export(
         console.print(message, highlight=False, soft_wrap=True, markup=False)
 
     settings = load_settings(drift_unfreeze=True) if again else load_settings()
-    outcome = run_graph(settings, select="drift/final_export", on_message=tell)
+    outcome = runner_of(context).run(settings, select="drift/final_export", on_message=tell)
     for failure in outcome.failures:
         tell(f"Failed: {failure}")
     if not outcome.success:

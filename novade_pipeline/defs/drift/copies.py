@@ -29,8 +29,8 @@ from novade_pipeline.defs.drift.manifest import (
 from novade_pipeline.defs.drift.spool import as_document, file_of, upload
 from novade_pipeline.defs.drift.tables import READ
 from novade_pipeline.lake.table import Table
-from novade_pipeline.persons.forget import Erased, Owners, without
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.forget import Erased, Owners, without
+from novade_pipeline.storage.store import Store
 
 _ROWS = 50_000
 _LINES = 10_000

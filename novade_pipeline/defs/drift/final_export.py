@@ -31,12 +31,12 @@ from novade_pipeline.defs.drift.manifest import (
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.defs.drift.spool import Spool, as_document, upload
 from novade_pipeline.defs.drift.tables import CONVERSATIONS, READ, milliseconds
-from novade_pipeline.defs.drift.writing import Writer
+from novade_pipeline.defs.drift.writer import Writer
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.watermarks import watermark
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)

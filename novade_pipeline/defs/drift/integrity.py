@@ -5,7 +5,7 @@ from contextlib import closing
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.query import connect, scan
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 def unknown(lake: Store) -> dict[str, int]:

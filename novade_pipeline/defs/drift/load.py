@@ -20,10 +20,10 @@ from novade_pipeline.api.auth import Bearer
 from novade_pipeline.api.client import Client
 from novade_pipeline.api.contract import Api
 from novade_pipeline.api.items import as_json
-from novade_pipeline.api.pace import Budget
-from novade_pipeline.defs.drift import reading
+from novade_pipeline.api.request_budget import Budget
+from novade_pipeline.defs.drift import reader
 from novade_pipeline.defs.drift.listing import Listing, joined, listing
-from novade_pipeline.defs.drift.reading import Told
+from novade_pipeline.defs.drift.reader import Told
 from novade_pipeline.defs.drift.service_rows import gone_contact
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.defs.drift.tables import (
@@ -35,7 +35,7 @@ from novade_pipeline.defs.drift.tables import (
     USERS,
     milliseconds,
 )
-from novade_pipeline.defs.drift.writing import Writer
+from novade_pipeline.defs.drift.writer import Writer
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import transaction_version
 from novade_pipeline.lake.query import scratch
@@ -204,7 +204,7 @@ class ChatLoad:
             swept: recorded with the commit, once a watermark is.
         """
         ids = list(dict.fromkeys([*again, *part["id"].to_pylist()]))
-        chats = list(reading.chats(self.client, ids, self.writer.now))
+        chats = list(reader.chats(self.client, ids, self.writer.now))
         self.read += len(chats)
         self._contacts({one for chat in chats for one in chat.contacts})
         messages, conversations = Told(), Told()
@@ -212,7 +212,7 @@ class ChatLoad:
             messages.items += chat.messages.items
             conversations.items += chat.conversation.items
         self.writer.tally(CONVERSATIONS).gone += sum(chat.is_gone for chat in chats)
-        self.writer.put(MESSAGES, messages, [reading.messages_place(number) for number in ids])
+        self.writer.put(MESSAGES, messages, [reader.messages_place(number) for number in ids])
         value = self.mark.value
         if len(part) and front is not None:
             reached = min(part["updated_at"][-1].as_py(), front)
@@ -224,7 +224,7 @@ class ChatLoad:
         self.writer.put(
             CONVERSATIONS,
             conversations,
-            [reading.chat_place(number) for number in ids],
+            [reader.chat_place(number) for number in ids],
             transactions=transactions,
         )
         self.mark = after
@@ -237,13 +237,13 @@ class ChatLoad:
             return
         self._asked.update(wanted)
         told, gone = Told(), []
-        for answer in reading.contacts(self.client, wanted, self.writer.now):
+        for answer in reader.contacts(self.client, wanted, self.writer.now):
             told.items += answer.told.items
             gone += [answer.id] if answer.is_gone else []
         if gone:
             self.writer.merge(CONTACTS, self._tombstones(gone))
             self.writer.tally(CONTACTS).gone += len(gone)
-        self.writer.put(CONTACTS, told, [reading.contact_place(number) for number in wanted])
+        self.writer.put(CONTACTS, told, [reader.contact_place(number) for number in wanted])
 
     def _tombstones(self, gone: Sequence[int]) -> pa.Table:
         """The last known state of contacts that the service does not have any more, marked."""
@@ -268,8 +268,8 @@ def load_accounts(client: Client, writer: Writer, settings: DriftSettings) -> in
         PermanentFailure: it has none, although the lake has some.
         TransientFailure: the list never held still, or cannot be read now.
     """
-    told, reads = reading.settled(
-        lambda: reading.accounts(client, writer.now),
+    told, reads = reader.settled(
+        lambda: reader.accounts(client, writer.now),
         _account_name,
         settings.api_most_reads,
         ACCOUNTS.name,
@@ -289,7 +289,7 @@ def load_accounts(client: Client, writer: Writer, settings: DriftSettings) -> in
 
 def load_users(client: Client, writer: Writer) -> None:
     """Bring the users to what the service has; those that it does not have any more stay."""
-    writer.put(USERS, reading.users(client, writer.now), ["users/list"])
+    writer.put(USERS, reader.users(client, writer.now), ["users/list"])
 
 
 def _account_name(item: Any) -> object:

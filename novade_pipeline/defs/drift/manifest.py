@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 SCHEMA_FILE = Path(__file__).with_name("final_export.schema.json")
 FOLDER = ("documents", "drift", "final_export")

@@ -15,8 +15,8 @@ from novade_pipeline.defs.drift.tables import (
     MESSAGES,
     USERS,
 )
-from novade_pipeline.json_text import write_json
 from novade_pipeline.lake.table import Table
+from novade_pipeline.privacy.json_text import write_json
 
 Item = dict[str, Any]
 

@@ -16,14 +16,14 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from novade_pipeline.defs.drift.reading import Item, Told
+from novade_pipeline.defs.drift.reader import Item, Told
 from novade_pipeline.defs.drift.tables import READ
-from novade_pipeline.defs.drift.writing import PLACE
-from novade_pipeline.json_text import write_json
+from novade_pipeline.defs.drift.writer import PLACE
 from novade_pipeline.lake.query import identifier, literal, prepare, scan
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import Personal, PersonalDataPolicy, protect
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.json_text import write_json
+from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy, protect
+from novade_pipeline.storage.store import Store
 
 _ROW_GROUP = 50_000
 _LINES = 10_000

@@ -7,10 +7,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from novade_pipeline.api import items
 from novade_pipeline.api.items import Int64, Text
-from novade_pipeline.api.rejected import quarantine
+from novade_pipeline.api.quarantine import quarantine
 from novade_pipeline.lake.table import JsonText, Table
-from novade_pipeline.personal_data import Personal
-from novade_pipeline.persons.marks import BelongsTo, Identity
+from novade_pipeline.privacy.marks import BelongsTo, Identity
+from novade_pipeline.privacy.policy import Personal
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

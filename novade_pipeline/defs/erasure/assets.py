@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from novade_pipeline.defs.table_assets import COLUMNS_CHECK, check_columns, key_of, table_spec
+from novade_pipeline.graph.table_assets import COLUMNS_CHECK, check_columns, key_of, table_spec
 from novade_pipeline.lake.tombstones import TOMBSTONES
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 @dg.asset_check(

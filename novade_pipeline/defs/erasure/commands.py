@@ -6,6 +6,7 @@ import typer
 
 if TYPE_CHECKING:
     from novade_pipeline.defs.erasure.erase import Erasure, Graph
+    from novade_pipeline.graph.runner import Runner
     from novade_pipeline.settings import Settings
 
 
@@ -15,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def erase(
+    context: typer.Context,
     user: Annotated[
         str,
         typer.Option(help="An e-mail address, an id, or kind:id where several systems have it."),
@@ -30,13 +32,18 @@ def erase(
 
     from novade_pipeline.defs.erasure.erase import erase as erase_person
     from novade_pipeline.errors import TransientFailure, UserError
+    from novade_pipeline.graph.runner import runner_of
     from novade_pipeline.settings import load_settings
 
     settings = load_settings()
     progress = Console(stderr=True, highlight=False)
     try:
         done = erase_person(
-            settings, graph_of(settings), user, dry_run=dry_run, tell=progress.print
+            settings,
+            graph_of(settings, runner_of(context)),
+            user,
+            dry_run=dry_run,
+            tell=progress.print,
         )
     except TransientFailure as failure:
         raise UserError(f"{failure} What is done stays done: run novade erase again.") from None
@@ -45,21 +52,19 @@ def erase(
         raise typer.Exit(1)
 
 
-def graph_of(settings: "Settings") -> "Graph":
+def graph_of(settings: "Settings", runner: "Runner") -> "Graph":
     """What an erasure works on, as the graph has it."""
-    from novade_pipeline.definitions import landing_sources, tables
     from novade_pipeline.defs.erasure.erase import Graph
-    from novade_pipeline.defs.landing_assets import rules_of
     from novade_pipeline.defs.marts.tables import mart_tables
-    from novade_pipeline.deriving import derive, refuse_beside_runs
-    from novade_pipeline.domains import modules
+    from novade_pipeline.graph.domains import landing_sources, modules, tables
+    from novade_pipeline.graph.landing_assets import rules_of
 
     return Graph(
         tables=tables(),
         marts=mart_tables(settings.warehouse_path),
         sources=[(s, rules_of(settings, s)) for group in landing_sources() for s in group],
-        refuse_beside_runs=lambda: refuse_beside_runs(settings),
-        derive=lambda rebuild: derive(settings, rebuild_marts=rebuild),
+        refuse_beside_runs=lambda: runner.refuse_beside_runs(settings),
+        derive=lambda rebuild: runner.rebuild(settings, all_marts=rebuild),
         copies=[module.forget_in_copies for module in modules("copies")],
     )
 

@@ -13,27 +13,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from novade_pipeline.defs.erasure.landed import LandedTraces, traces_in_landing
+from novade_pipeline.defs.erasure.landing_scan import LandedTraces, traces_in_landing
 from novade_pipeline.defs.erasure.ledgers import account
 from novade_pipeline.defs.erasure.people import find_person, people_of
 from novade_pipeline.defs.erasure.removal import remove
 from novade_pipeline.defs.erasure.traces import Traces, traces_in
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.database import rewrite_database
 from novade_pipeline.lake.deletion import (
     Forgotten,
     forget_the_past,
     has_erasures,
     storage_clock,
 )
+from novade_pipeline.lake.duckdb_file import rewrite_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneBook
 from novade_pipeline.landing.source import Source
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.persons.forget import Either, Erased, Told
-from novade_pipeline.persons.names import Name
+from novade_pipeline.privacy.forget import Either, Erased, Told
+from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 Tell = Callable[[str], None]
 

@@ -13,7 +13,7 @@ from novade_pipeline.lake.deletion import amend, named_by
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.source import Source
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 def account(lake: Store, source: Source, found: Mapping[str, Traces]) -> None:

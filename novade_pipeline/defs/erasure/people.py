@@ -13,8 +13,7 @@ import pyarrow as pa
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.persons.closure import (
+from novade_pipeline.privacy.closure import (
     MOST_NAMES,
     Kinds,
     Link,
@@ -22,10 +21,11 @@ from novade_pipeline.persons.closure import (
     TooManyNames,
     names_of_person,
 )
-from novade_pipeline.persons.lookup import links_with
-from novade_pipeline.persons.marks import Identity
-from novade_pipeline.persons.names import EMAIL, Name, is_address
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.identifiers import EMAIL, Name, is_address
+from novade_pipeline.privacy.lookup import links_with
+from novade_pipeline.privacy.marks import Identity
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.keyed_files import keys_in
 from novade_pipeline.lake.table import Table
-from novade_pipeline.persons.forget import Mask
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.forget import Mask
+from novade_pipeline.storage.store import Store
 
 KeysFor = Callable[[DataFile], pa.Table]
 """The keys of rows that go, as far as a data file can have them."""

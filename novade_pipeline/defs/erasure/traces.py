@@ -20,9 +20,9 @@ from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.table import Table
-from novade_pipeline.persons.forget import Erased, Mask, owned, redacted
-from novade_pipeline.persons.marks import BelongsTo
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.forget import Erased, Mask, owned, redacted
+from novade_pipeline.privacy.marks import BelongsTo
+from novade_pipeline.storage.store import Store
 
 LANDED_IN, LINE = "file", "line"
 

@@ -2,7 +2,7 @@
 
 `refresh` does it all; `warehouse` keeps the books in the DuckDB file, `pinning` tells dbt what to
 read, `project` is the dbt project and runs it, `publish` writes marts to the lake as Delta tables,
-`histories` takes from there what no source can bring back, `dbt_sources` and `tables` translate
-between our tables and dbt's YAML; `settings` says when checks warn; `assets` is the wiring. Models
-and snapshots themselves are in `dbt/`, in one folder a domain.
+`histories` takes from there what no source can bring back, `dbt_sources`, `model_tables` and
+`tables` translate between our tables and dbt's YAML; `settings` says when checks warn; `assets` is
+the wiring. Models and snapshots themselves are in `dbt/`, in one folder a domain.
 """

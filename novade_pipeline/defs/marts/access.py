@@ -3,8 +3,8 @@
 import tempfile
 from collections.abc import Iterator
 
-from novade_pipeline.access import Probe
 from novade_pipeline.errors import UserError
+from novade_pipeline.graph.access import Probe
 from novade_pipeline.settings import Settings
 
 # Source: https://duckdb.org/docs/stable/internals/storage, the main header: a checksum, and these.

@@ -13,17 +13,13 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
-from novade_pipeline.access import lake_probes, require
 from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
 from novade_pipeline.defs.marts.settings import MartsSettings
-from novade_pipeline.defs.table_assets import (
-    follows_its_sources,
-    picture_before,
-    told_to_dagster,
-)
+from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.table_assets import follows_its_sources, picture_before, told_to_dagster
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 GROUP = "marts"
 POOL = "warehouse"

@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 
 from novade_pipeline.lake.query import limit, literal, prepare
 from novade_pipeline.settings import load_settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 _lakes: list[Store] = []
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from novade_pipeline.domains import modules
+from novade_pipeline.graph.domains import modules
 from novade_pipeline.lake.query import sql_type
 from novade_pipeline.lake.table import Column, Table
 

@@ -21,7 +21,7 @@ from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import identifier, sql_type
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 def restore(

@@ -11,7 +11,7 @@ from novade_pipeline.lake.changes import EVERYTHING, Everything
 from novade_pipeline.lake.query import identifier, scan, sql_type
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 def pin(

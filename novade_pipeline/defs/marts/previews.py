@@ -6,8 +6,8 @@ from typing import Any
 
 import duckdb
 
-from novade_pipeline.defs.markdown import markdown_table
-from novade_pipeline.defs.pictures import picture, stacked_bars
+from novade_pipeline.graph.charts import picture, stacked_bars
+from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.lake.table import Table
 

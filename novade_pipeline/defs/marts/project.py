@@ -20,13 +20,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from novade_pipeline.defs.marts.tables import mart_table
+from novade_pipeline.defs.marts.model_tables import mart_table
 from novade_pipeline.defs.marts.warehouse import Model, read_books
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.memory import duckdb_bytes
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 DBT_DIR = Path(__file__).parents[3] / "dbt"
 _PARTS = (

@@ -26,7 +26,7 @@ from novade_pipeline.lake.delta import (
 from novade_pipeline.lake.query import identifier
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, predicate
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)

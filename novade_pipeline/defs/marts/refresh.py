@@ -19,7 +19,7 @@ from novade_pipeline.defs.marts.warehouse import Books
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake import query
 from novade_pipeline.lake.query import identifier
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 PictureOf = Callable[[str, int], str | None]
 _PASSED = {"pass": True, "warn": False, "fail": False}

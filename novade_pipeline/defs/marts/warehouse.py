@@ -32,7 +32,7 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.lake.changes import unchanged_since
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 LOG_GENERATIONS = 500
 """How many generations of changes wait at most for a model that is not built."""

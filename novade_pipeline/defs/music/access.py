@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from novade_pipeline.access import Probe
 from novade_pipeline.defs.music.settings import MusicSettings
 from novade_pipeline.defs.music.tables import READ
+from novade_pipeline.graph.access import Probe
 from novade_pipeline.settings import Settings
 
 SECONDS = 8.0

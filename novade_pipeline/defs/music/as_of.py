@@ -10,7 +10,7 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from novade_pipeline.access import lake_probes, require
-from novade_pipeline.defs.api_assets import (
+from novade_pipeline.defs.music.settings import MusicSettings
+from novade_pipeline.defs.music.tables import QUARANTINE, READ
+from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.api_assets import (
     PASSED_OVER,
     Told,
     check_newest,
@@ -19,9 +21,7 @@ from novade_pipeline.defs.api_assets import (
     warning,
     why_passed_over,
 )
-from novade_pipeline.defs.music.settings import MusicSettings
-from novade_pipeline.defs.music.tables import QUARANTINE, READ
-from novade_pipeline.defs.table_assets import (
+from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
@@ -35,7 +35,7 @@ from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 if TYPE_CHECKING:
     from novade_pipeline.defs.music.load import Loaded

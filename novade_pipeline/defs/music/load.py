@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from novade_pipeline.api.auth import Bearer
 from novade_pipeline.api.client import Client
 from novade_pipeline.api.contract import Api
-from novade_pipeline.api.pace import Budget
-from novade_pipeline.api.rejected import replace_rejected
+from novade_pipeline.api.quarantine import replace_rejected
+from novade_pipeline.api.request_budget import Budget
 from novade_pipeline.defs.music.settings import MusicSettings
-from novade_pipeline.defs.music.settled_read import Settled, settled_read
+from novade_pipeline.defs.music.stable_read import Settled, settled_read
 from novade_pipeline.defs.music.tables import QUARANTINE
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt
@@ -18,8 +18,8 @@ from novade_pipeline.lake.differences import Changes, changes
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
+from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)

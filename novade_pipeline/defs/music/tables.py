@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from novade_pipeline.api.items import Int64, Text
-from novade_pipeline.api.rejected import quarantine
+from novade_pipeline.api.quarantine import quarantine
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import Personal
-from novade_pipeline.persons.marks import BelongsTo, Identity
+from novade_pipeline.privacy.marks import BelongsTo, Identity
+from novade_pipeline.privacy.policy import Personal
 
 FOR_EVER_DAYS = 36_500
 

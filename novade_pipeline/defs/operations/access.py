@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from novade_pipeline.access import Probe, lake_probes, landing_probes
+from novade_pipeline.graph.access import Probe, lake_probes, landing_probes
 from novade_pipeline.settings import Settings
 
 
@@ -18,8 +18,8 @@ def _queue_probe(settings: Settings, url: str) -> Probe:
     def peek() -> str:
         from azure.core.exceptions import AzureError
 
-        from novade_pipeline.azure_errors import explained
-        from novade_pipeline.azure_storage import AzureStore, queue_client
+        from novade_pipeline.storage.azure import AzureStore, queue_client
+        from novade_pipeline.storage.azure_errors import explained
 
         landing = settings.landing
         assert isinstance(landing, AzureStore), "the settings are checked at the start"

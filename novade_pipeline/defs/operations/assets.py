@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.access import Finding, Probe, all_probes, tried
-from novade_pipeline.defs.markdown import markdown_table
+from novade_pipeline.graph.access import Finding, Probe, all_probes, tried
+from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.settings import Settings
 
 ACCESS = dg.AssetKey(["operations", "access"])

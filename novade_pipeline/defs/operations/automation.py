@@ -6,18 +6,18 @@ from functools import partial
 
 import dagster as dg
 
-from novade_pipeline.defs.landing_assets import upload_days
-from novade_pipeline.defs.landing_queue import queue_sensors
 from novade_pipeline.defs.marts.tables import mart_tables
 from novade_pipeline.defs.operations.settings import OperationsSettings
-from novade_pipeline.defs.runs import JOB, LOADED
-from novade_pipeline.defs.table_assets import key_of, told_to_dagster
-from novade_pipeline.domains import modules
 from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.graph.domains import modules
+from novade_pipeline.graph.job_runs import JOB, LOADED
+from novade_pipeline.graph.landing_assets import upload_days
+from novade_pipeline.graph.landing_queue import queue_sensors
+from novade_pipeline.graph.table_assets import key_of, told_to_dagster
 from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 
 def definitions(settings: Settings) -> dg.Definitions:

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from novade_pipeline.access import Finding, all_probes, tried
+from novade_pipeline.graph.access import Finding, all_probes, tried
 from novade_pipeline.settings import load_settings
 
 console = Console()

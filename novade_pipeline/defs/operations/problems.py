@@ -8,7 +8,7 @@ import dagster as dg
 
 from novade_pipeline.defs.operations import alerts
 from novade_pipeline.defs.operations.alerts import Memory, Problem, RunChange
-from novade_pipeline.defs.runs import why_failed
+from novade_pipeline.graph.job_runs import why_failed
 
 # At the very first look, runs that ended within this time count.
 FIRST_LOOK = timedelta(days=1)

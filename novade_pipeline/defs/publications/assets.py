@@ -6,8 +6,6 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from novade_pipeline.access import lake_probes, require
-from novade_pipeline.defs.landing_assets import landing_assets
 from novade_pipeline.defs.publications.drug_mentions import deduplicate
 from novade_pipeline.defs.publications.graph import (
     PICTURE,
@@ -18,12 +16,12 @@ from novade_pipeline.defs.publications.graph import (
     violations,
 )
 from novade_pipeline.defs.publications.graph_page import graph_page
-from novade_pipeline.defs.publications.landed_files import CLINICAL_TRIALS, DRUGS, PUBMED_ARTICLES
-from novade_pipeline.defs.publications.questions import (
+from novade_pipeline.defs.publications.graph_queries import (
     all_related_drugs,
     journals_by_drug_count,
     stored_graph,
 )
+from novade_pipeline.defs.publications.landed_files import CLINICAL_TRIALS, DRUGS, PUBMED_ARTICLES
 from novade_pipeline.defs.publications.tables import (
     DRUG_MENTIONS,
     JOURNALS_BY_DRUG_COUNT,
@@ -33,7 +31,9 @@ from novade_pipeline.defs.publications.tables import (
 )
 from novade_pipeline.defs.publications.tables import DRUGS as DRUGS_TABLE
 from novade_pipeline.defs.publications.title_mentions import find_changed_mentions, known_drugs
-from novade_pipeline.defs.table_assets import (
+from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.landing_assets import landing_assets
+from novade_pipeline.graph.table_assets import (
     check_columns,
     check_specs,
     follows_its_sources,
@@ -47,7 +47,7 @@ from novade_pipeline.lake.documents import write_document
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 SOURCES = (DRUGS, PUBMED_ARTICLES, CLINICAL_TRIALS)
 GRAPH = dg.AssetKey(["publications", "drug_graph"])

@@ -30,9 +30,9 @@ def add_to(app: typer.Typer) -> None:
 
 def top_journals(graph: _GraphFile = None) -> None:
     """Print the journals that mention the most different drugs, all ties included."""
-    from novade_pipeline.defs.publications import questions
+    from novade_pipeline.defs.publications import graph_queries
 
-    found = questions.top_journals(_graph(graph))
+    found = graph_queries.top_journals(_graph(graph))
     if not found:
         typer.echo("No journal mentions a drug.")
     for journal in found:
@@ -44,9 +44,9 @@ def related(
     graph: _GraphFile = None,
 ) -> None:
     """Print the drugs that the same journals mention in PubMed articles, but not in trials."""
-    from novade_pipeline.defs.publications import questions
+    from novade_pipeline.defs.publications import graph_queries
 
-    found = questions.related_drugs(_graph(graph), drug)
+    found = graph_queries.related_drugs(_graph(graph), drug)
     if not found:
         typer.echo(f"No drug is related to {drug}.")
     for other in found:
@@ -54,7 +54,7 @@ def related(
 
 
 def _graph(file: Path | None) -> dict[str, object]:
-    from novade_pipeline.defs.publications.questions import parse_graph, stored_graph
+    from novade_pipeline.defs.publications.graph_queries import parse_graph, stored_graph
 
     if file is None:
         return stored_graph(load_settings().lake)

@@ -7,7 +7,7 @@ from novade_pipeline.lake.delta import WriteReceipt, replace
 from novade_pipeline.lake.derived import is_current, source_of
 from novade_pipeline.lake.query import literal, open_database
 from novade_pipeline.lake.read import stream
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 MEMORY = "1GB"
 

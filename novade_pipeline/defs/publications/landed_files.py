@@ -9,15 +9,15 @@ import re
 from datetime import UTC, datetime
 
 from novade_pipeline.defs.publications import tables
-from novade_pipeline.defs.publications.halves import Halves
 from novade_pipeline.defs.publications.rows import (
     DRUG_COLUMNS,
     PUBLICATION_COLUMNS,
     drug_row,
     publication_row,
 )
+from novade_pipeline.defs.publications.split_trials import Halves
+from novade_pipeline.landing.record_formats import format_of
 from novade_pipeline.landing.record_rows import RecordRows
-from novade_pipeline.landing.records import format_of
 from novade_pipeline.landing.source import Source
 
 FOLDER = "publications"

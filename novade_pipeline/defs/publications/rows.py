@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from novade_pipeline.defs.publications.mends import clean_text, read_date
+from novade_pipeline.defs.publications.repairs import clean_text, read_date
 from novade_pipeline.landing.record_rows import NoRow, Row
 from novade_pipeline.landing.records import Columns
 

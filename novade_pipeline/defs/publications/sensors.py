@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from novade_pipeline.defs.landing_sensor import landing_sensor
 from novade_pipeline.defs.publications.assets import SOURCES
+from novade_pipeline.graph.landing_sensor import landing_sensor
 from novade_pipeline.settings import Settings
 
 

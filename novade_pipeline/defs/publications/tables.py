@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.landing.tables import RecordRow, ledger_table, quarantine_table
-from novade_pipeline.personal_data import Personal
+from novade_pipeline.privacy.policy import Personal
 
 # Authors, where a file names them, are persons: what this model does not know is theirs, perhaps.
 UNKNOWN = Personal("**")

@@ -19,7 +19,7 @@ from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
 from novade_pipeline.lake.read import distinct, read, stream
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 SLICE_DAYS = 31
 COPIED = (

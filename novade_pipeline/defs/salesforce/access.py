@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from novade_pipeline.access import Probe
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL
 from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.graph.access import Probe
 from novade_pipeline.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from novade_pipeline.access import lake_probes, require
-from novade_pipeline.defs.api_assets import (
+from novade_pipeline.defs.salesforce.settings import SalesforceSettings
+from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL, QUARANTINE, READ, TABLES
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
+from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.api_assets import (
     Told,
     check_quarantine,
     materialized,
@@ -15,9 +18,7 @@ from novade_pipeline.defs.api_assets import (
     warning,
     why_passed_over,
 )
-from novade_pipeline.defs.salesforce.settings import SalesforceSettings
-from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL, QUARANTINE, READ, TABLES
-from novade_pipeline.defs.table_assets import (
+from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
@@ -28,12 +29,11 @@ from novade_pipeline.defs.table_assets import (
     table_spec,
     told_to_dagster,
 )
-from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 if TYPE_CHECKING:
     from novade_pipeline.defs.salesforce.load import Loaded

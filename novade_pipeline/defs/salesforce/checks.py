@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import dagster as dg
 import duckdb
 
-from novade_pipeline.defs.api_assets import warning
 from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY, ORGANIZATION, READ
-from novade_pipeline.defs.table_assets import key_of
+from novade_pipeline.graph.api_assets import warning
+from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import connect, identifier, scan
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 ZONE = "$zone"
 """Where a rule needs it: the time zone of the organisation's days."""

@@ -17,7 +17,7 @@ from pydantic import Field, create_model
 
 from novade_pipeline.lake.decimals import widened
 from novade_pipeline.lake.table import TIMESTAMP, Digits, Table
-from novade_pipeline.personal_data import Personal
+from novade_pipeline.privacy.policy import Personal
 
 Kind = Literal["text", "boolean", "integer", "number", "date", "time"]
 

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.defs.salesforce.digits import exceeding, exceeding_doubles
 from novade_pipeline.defs.salesforce.fields import Fields, fields_of
-from novade_pipeline.defs.salesforce.listed import as_returned
 from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation, Page
+from novade_pipeline.defs.salesforce.precision import exceeding, exceeding_doubles
 from novade_pipeline.defs.salesforce.quarantine import keep_bad, refuse_too_many
+from novade_pipeline.defs.salesforce.reconciliation import as_returned
 from novade_pipeline.defs.salesforce.rows import Bad, Rows, guarded_rows, value_of
 from novade_pipeline.defs.salesforce.slices import Slice, query, slices
 from novade_pipeline.defs.salesforce.spool import Spool
@@ -28,8 +28,8 @@ from novade_pipeline.lake.delta import WriteReceipt, create, open_table
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.store import Store
 
 MOST_HELD = 200_000
 """Rows of the overlap that are compared; where there are more, all that was read is merged."""

@@ -12,8 +12,8 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
+from novade_pipeline.storage.store import Store
 
 MOST_BAD = 10_000
 """In one read; more are no faults of single records."""

@@ -12,8 +12,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.table import Digits
-from novade_pipeline.personal_data import Personal
-from novade_pipeline.persons.marks import BelongsTo, Identity
+from novade_pipeline.privacy.marks import BelongsTo, Identity
+from novade_pipeline.privacy.policy import Personal
 
 Number = Annotated[Decimal | None, Digits(26, 6)]
 """As the marts read it; in the lake it has the digits that the organisation's describe says."""

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from novade_pipeline.personal_data import Personal
-from novade_pipeline.persons.marks import MayHold
+from novade_pipeline.privacy.marks import MayHold
+from novade_pipeline.privacy.policy import Personal
 
 
 class Rejected(BaseModel):

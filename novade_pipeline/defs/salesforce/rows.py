@@ -20,7 +20,7 @@ from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.decimals import rounded
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
+from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 
 RAW_BYTES = 64 * 1024
 # A record may be as long as its texts: of one that lies across two blocks Arrow makes nothing.

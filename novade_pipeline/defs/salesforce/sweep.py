@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.defs.salesforce.digits import exceeding
 from novade_pipeline.defs.salesforce.fields import Fields
-from novade_pipeline.defs.salesforce.listed import COLUMNS, as_returned, compared
 from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation
+from novade_pipeline.defs.salesforce.precision import exceeding
 from novade_pipeline.defs.salesforce.quarantine import keep_bad, refuse_too_many
+from novade_pipeline.defs.salesforce.reconciliation import COLUMNS, as_returned, compared
 from novade_pipeline.defs.salesforce.rows import Bad, Rows, guarded_rows
 from novade_pipeline.defs.salesforce.slices import query
 from novade_pipeline.defs.salesforce.spool import Spool
@@ -31,8 +31,8 @@ from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import identifier, scratch
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
+from novade_pipeline.storage.store import Store
 
 IDS_A_QUERY = 200
 """So that the query fits into a URL, its fields as well."""

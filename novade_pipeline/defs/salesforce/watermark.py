@@ -15,7 +15,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from novade_pipeline.defs.salesforce.fields import Fields, kind_of, stored
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 
 SWEEP = "salesforce:sweep"
 """The transaction that says when all ids were last compared."""

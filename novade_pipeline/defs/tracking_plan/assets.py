@@ -5,10 +5,19 @@ from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.access import lake_probes, landing_probes, require
-from novade_pipeline.defs import pictures
 from novade_pipeline.defs.amplitude.tables import EVENTS
-from novade_pipeline.defs.table_assets import (
+from novade_pipeline.defs.tracking_plan.plan_files import newest_plan, pending_rows
+from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
+from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN, VERDICT_COUNTS
+from novade_pipeline.defs.tracking_plan.verdicts import (
+    VERDICTS,
+    count_by_type,
+    count_changes,
+    judge_changes,
+)
+from novade_pipeline.graph import charts
+from novade_pipeline.graph.access import lake_probes, landing_probes, require
+from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
@@ -19,19 +28,10 @@ from novade_pipeline.defs.table_assets import (
     table_spec,
     told_to_dagster,
 )
-from novade_pipeline.defs.tracking_plan.plan_files import newest_plan, pending_rows
-from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
-from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN, VERDICT_COUNTS
-from novade_pipeline.defs.tracking_plan.verdicts import (
-    VERDICTS,
-    count_by_type,
-    count_changes,
-    judge_changes,
-)
 from novade_pipeline.lake.delta import WriteReceipt, replace
 from novade_pipeline.lake.read import newest
 from novade_pipeline.settings import Settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 PLAN_CHECK = "newest_file_is_a_plan"
 RULES_CHECK = "every_rule_is_judged"
@@ -178,7 +178,7 @@ def _by_type(counts: Mapping[str, Mapping[str, int]]) -> str:
     series = {verdict: [of.get(verdict, 0) for of in counts.values()] for verdict in VERDICTS}
     if not any(series["unjudged"]):
         del series["unjudged"]
-    return pictures.stacked_bars("Events by type and verdict", list(counts), series, "events")
+    return charts.stacked_bars("Events by type and verdict", list(counts), series, "events")
 
 
 def _check_share(verdict: str, found: int, total: int, allowed: float) -> dg.AssetCheckResult:

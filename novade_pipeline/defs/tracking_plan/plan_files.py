@@ -18,7 +18,7 @@ from novade_pipeline.defs.tracking_plan.plan_formats import (
 from novade_pipeline.defs.tracking_plan.tables import PLAN
 from novade_pipeline.lake.read import read
 from novade_pipeline.landing.files import DamagedFile, LandedFile, list_files, open_landed
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 FOLDER = "tracking_plan"
 NO_PLAN = Plan(plan_id="", name="", format="", version="0" * 16, rules=())

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from novade_pipeline.defs.runs import JOB, range_tags, runs_in_progress
 from novade_pipeline.defs.tracking_plan.plan_files import newest_file, newest_plan, pending_rows
 from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
 from novade_pipeline.defs.tracking_plan.tables import PLAN
+from novade_pipeline.graph.job_runs import JOB, range_tags, runs_in_progress
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.settings import Settings
 

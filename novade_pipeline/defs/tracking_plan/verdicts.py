@@ -23,7 +23,7 @@ from novade_pipeline.lake.derived import is_current, recorded_with, source_of, t
 from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.read import distinct, stream
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 VERDICTS = ("conforming", "violating", "unplanned", "unjudged")
 SLICE_DAYS = 31

@@ -14,7 +14,7 @@ from novade_pipeline.landing.compiled.steps import (
     word_at,
 )
 
-PARTS = "f419912a9543357f"
+PARTS = "e1e36673067c93a4"
 """Of the sources that are compiled with this one."""
 
 _C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)

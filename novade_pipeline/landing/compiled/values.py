@@ -6,7 +6,7 @@ newline is part of no value.
 
 import numpy as np
 
-from novade_pipeline.landing.chunks import PADDING
+from novade_pipeline.landing.compiled.padding import PADDING
 from novade_pipeline.landing.compiled.steps import (
     BACKSLASH,
     QUOTE,

@@ -24,10 +24,10 @@ from novade_pipeline.sandbox.music_users import World
 from novade_pipeline.sandbox.salesforce import log_in
 from novade_pipeline.sandbox.salesforce.bulk import JobError
 from novade_pipeline.sandbox.salesforce.composite import Answer, CompositeAnswers
+from novade_pipeline.sandbox.salesforce.faults import Mischief, Trouble
 from novade_pipeline.sandbox.salesforce.jobs import JobAnswers
 from novade_pipeline.sandbox.salesforce.limits import limits
 from novade_pipeline.sandbox.salesforce.log_in import Access, LogInRefused
-from novade_pipeline.sandbox.salesforce.mischief import Mischief, Trouble
 from novade_pipeline.sandbox.salesforce.org import Organisation
 from novade_pipeline.sandbox.salesforce.replication import ReplicationAnswers
 from novade_pipeline.sandbox.salesforce.responses import QuietAboutCutBodies, error, not_found

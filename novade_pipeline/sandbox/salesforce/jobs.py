@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from novade_pipeline.sandbox.salesforce.bulk import PARALLEL_SINCE, Job, JobError, new_job
-from novade_pipeline.sandbox.salesforce.mischief import Mischief
+from novade_pipeline.sandbox.salesforce.faults import Mischief
 from novade_pipeline.sandbox.salesforce.org import Organisation
 from novade_pipeline.sandbox.salesforce.responses import CutShort, error, unavailable
 

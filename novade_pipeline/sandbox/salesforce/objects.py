@@ -7,7 +7,14 @@ Digits of standard numbers are those of the real ones: Object Reference, "Accoun
 "OpportunityLineItem" and "Field Types" (percent, currency).
 """
 
-from novade_pipeline.sandbox.salesforce.fields import LONGEST_PLAIN_TEXT, Field, SObject
+from novade_pipeline.sandbox.salesforce.field_kinds import (
+    address,
+    fields,
+    number,
+    picklist,
+    reference,
+)
+from novade_pipeline.sandbox.salesforce.fields import Field, SObject
 
 STAGES = {
     "Prospecting": (10.0, "Pipeline"),
@@ -37,74 +44,29 @@ LEAD_STATUSES = ("Open - Not Contacted", "Working - Contacted", "Closed - Not Co
 CONVERTED = "Closed - Converted"
 COMPETITORS = ("Brightly", "Cadenza", "Ostinato")
 
-_SIZES = {
-    "string": 255,
-    "textarea": 32_000,
-    "email": 80,
-    "phone": 40,
-    "url": 255,
-    "picklist": 255,
-    "multipicklist": 4_099,
-}
-
-
-def _fields(of_type: str, *names: str, compound: str = "") -> tuple[Field, ...]:
-    length = _SIZES.get(of_type, 0)
-    return tuple(Field(name, of_type, length, compound) for name in names)
-
-
-def _number(of_type: str, name: str, precision: int, scale: int, compound: str = "") -> Field:
-    return Field(name, of_type, compound=compound, precision=precision, scale=scale)
-
-
-def _picklist(name: str, *values: str, of_type: str = "picklist") -> Field:
-    return Field(name, of_type, _SIZES[of_type], values=values)
-
-
-def _reference(name: str, *objects: str) -> Field:
-    return Field(name, "reference", 18, refers_to=objects)
-
-
-def _address(of: str) -> tuple[Field, ...]:
-    whole = f"{of}Address"
-    return (
-        Field(f"{of}Street", "textarea", LONGEST_PLAIN_TEXT, whole),
-        *_fields(
-            "string",
-            f"{of}City",
-            f"{of}State",
-            f"{of}PostalCode",
-            f"{of}Country",
-            compound=whole,
-        ),
-        *(_number("double", f"{of}{one}", 18, 15, whole) for one in ("Latitude", "Longitude")),
-        Field(whole, "address"),
-    )
-
-
 _FULL_NAME = (
     Field("FirstName", "string", 40, "Name", extra="personname"),
     Field("LastName", "string", 80, "Name", extra="personname"),
     Field("Name", "string", 121, extra="personname"),
 )
 _ID = Field("Id", "id", 18)
-_MADE = (Field("CreatedDate", "datetime"), _reference("CreatedById", "User"))
+_MADE = (Field("CreatedDate", "datetime"), reference("CreatedById", "User"))
 _CHANGED = (
     Field("LastModifiedDate", "datetime"),
-    _reference("LastModifiedById", "User"),
+    reference("LastModifiedById", "User"),
     Field("SystemModstamp", "datetime"),
 )
 _BINNED = (_ID, Field("IsDeleted", "boolean"), *_MADE, *_CHANGED)
-_OWNER = _reference("OwnerId", "User")
+_OWNER = reference("OwnerId", "User")
 _LAST_ACTIVITY = Field("LastActivityDate", "date")
 _ACTIVITY = (
-    *_fields("boolean", "IsArchived"),
-    _reference("WhoId", "Contact", "Lead"),
-    _reference("WhatId", "Account", "Opportunity", "Order"),
-    _reference("AccountId", "Account"),
+    *fields("boolean", "IsArchived"),
+    reference("WhoId", "Contact", "Lead"),
+    reference("WhatId", "Account", "Opportunity", "Order"),
+    reference("AccountId", "Account"),
     _OWNER,
     Field("Subject", "combobox", 255),
-    *_fields("textarea", "Description"),
+    *fields("textarea", "Description"),
 )
 
 ACCOUNT = SObject(
@@ -112,29 +74,29 @@ ACCOUNT = SObject(
     "001",
     (
         *_BINNED,
-        *_fields("string", "Name"),
-        _picklist("Type", "Prospect", "Customer", "Partner"),
-        *_fields("picklist", "Industry", "AccountSource"),
-        *_fields("int", "NumberOfEmployees"),
-        _number("currency", "AnnualRevenue", 18, 0),
-        *_fields("url", "Website"),
-        *_fields("phone", "Phone"),
-        *_address("Billing"),
+        *fields("string", "Name"),
+        picklist("Type", "Prospect", "Customer", "Partner"),
+        *fields("picklist", "Industry", "AccountSource"),
+        *fields("int", "NumberOfEmployees"),
+        number("currency", "AnnualRevenue", 18, 0),
+        *fields("url", "Website"),
+        *fields("phone", "Phone"),
+        *address("Billing"),
         _OWNER,
-        _reference("ParentId", "Account"),
-        _reference("MasterRecordId", "Account"),
-        *_fields("textarea", "Description"),
+        reference("ParentId", "Account"),
+        reference("MasterRecordId", "Account"),
+        *fields("textarea", "Description"),
         _LAST_ACTIVITY,
-        _picklist("Segment__c", *SEGMENTS),
-        _picklist("Regions__c", *REGIONS, of_type="multipicklist"),
-        _number("double", "Health_Score__c", 5, 1),
-        *_fields("boolean", "Is_Reference__c"),
-        *_fields("date", "Contract_Start__c"),
-        *_fields("datetime", "Last_Synced__c"),
-        *_fields("email", "Billing_Email__c"),
-        *_fields("string", "Notes__c"),
+        picklist("Segment__c", *SEGMENTS),
+        picklist("Regions__c", *REGIONS, of_type="multipicklist"),
+        number("double", "Health_Score__c", 5, 1),
+        *fields("boolean", "Is_Reference__c"),
+        *fields("date", "Contract_Start__c"),
+        *fields("datetime", "Last_Synced__c"),
+        *fields("email", "Billing_Email__c"),
+        *fields("string", "Notes__c"),
         *(
-            _number("double", f"Headquarters__{one}__s", 9, 6, "Headquarters__c")
+            number("double", f"Headquarters__{one}__s", 9, 6, "Headquarters__c")
             for one in ("Latitude", "Longitude")
         ),
         Field("Headquarters__c", "location"),
@@ -146,20 +108,20 @@ CONTACT = SObject(
     "003",
     (
         *_BINNED,
-        _reference("AccountId", "Account"),
+        reference("AccountId", "Account"),
         *_FULL_NAME,
-        *_fields("email", "Email"),
-        *_fields("phone", "Phone", "MobilePhone"),
-        *_fields("string", "Title", "Department"),
-        *_address("Mailing"),
+        *fields("email", "Email"),
+        *fields("phone", "Phone", "MobilePhone"),
+        *fields("string", "Title", "Department"),
+        *address("Mailing"),
         _OWNER,
-        _reference("MasterRecordId", "Contact"),
-        _picklist("LeadSource", *LEAD_SOURCES),
-        *_fields("date", "Birthdate"),
-        *_fields("boolean", "HasOptedOutOfEmail"),
+        reference("MasterRecordId", "Contact"),
+        picklist("LeadSource", *LEAD_SOURCES),
+        *fields("date", "Birthdate"),
+        *fields("boolean", "HasOptedOutOfEmail"),
         _LAST_ACTIVITY,
-        *_fields("email", "Newsletter_Email__c"),
-        _number("double", "Engagement__c", 3, 0),
+        *fields("email", "Newsletter_Email__c"),
+        number("double", "Engagement__c", 3, 0),
     ),
     full_name=True,
 )
@@ -170,23 +132,23 @@ LEAD = SObject(
     (
         *_BINNED,
         *_FULL_NAME,
-        *_fields("email", "Email"),
-        *_fields("phone", "Phone"),
-        *_fields("string", "Company", "Title"),
-        *_address(""),
-        _picklist("Status", *LEAD_STATUSES, CONVERTED),
-        _picklist("LeadSource", *LEAD_SOURCES),
-        *_fields("picklist", "Industry"),
-        *_fields("int", "NumberOfEmployees"),
-        _reference("OwnerId", "Group", "User"),
-        _reference("MasterRecordId", "Lead"),
-        *_fields("boolean", "IsConverted"),
-        *_fields("date", "ConvertedDate"),
-        _reference("ConvertedAccountId", "Account"),
-        _reference("ConvertedContactId", "Contact"),
-        _reference("ConvertedOpportunityId", "Opportunity"),
+        *fields("email", "Email"),
+        *fields("phone", "Phone"),
+        *fields("string", "Company", "Title"),
+        *address(""),
+        picklist("Status", *LEAD_STATUSES, CONVERTED),
+        picklist("LeadSource", *LEAD_SOURCES),
+        *fields("picklist", "Industry"),
+        *fields("int", "NumberOfEmployees"),
+        reference("OwnerId", "Group", "User"),
+        reference("MasterRecordId", "Lead"),
+        *fields("boolean", "IsConverted"),
+        *fields("date", "ConvertedDate"),
+        reference("ConvertedAccountId", "Account"),
+        reference("ConvertedContactId", "Contact"),
+        reference("ConvertedOpportunityId", "Opportunity"),
         _LAST_ACTIVITY,
-        *_fields("boolean", "Asked_For_Demo__c"),
+        *fields("boolean", "Asked_For_Demo__c"),
     ),
     full_name=True,
 )
@@ -196,22 +158,22 @@ OPPORTUNITY = SObject(
     "006",
     (
         *_BINNED,
-        _reference("AccountId", "Account"),
-        *_fields("string", "Name", "NextStep"),
-        _picklist("StageName", *STAGES),
-        *_fields("currency", "Amount"),
-        _number("percent", "Probability", 3, 0),
-        *_fields("date", "CloseDate"),
-        _picklist("Type", "New Business", "Renewal", "Expansion"),
-        _picklist("LeadSource", *LEAD_SOURCES),
-        *_fields("boolean", "IsClosed", "IsWon"),
-        _picklist("ForecastCategory", *FORECAST_NAMES),
-        _picklist("ForecastCategoryName", *FORECAST_NAMES.values()),
+        reference("AccountId", "Account"),
+        *fields("string", "Name", "NextStep"),
+        picklist("StageName", *STAGES),
+        *fields("currency", "Amount"),
+        number("percent", "Probability", 3, 0),
+        *fields("date", "CloseDate"),
+        picklist("Type", "New Business", "Renewal", "Expansion"),
+        picklist("LeadSource", *LEAD_SOURCES),
+        *fields("boolean", "IsClosed", "IsWon"),
+        picklist("ForecastCategory", *FORECAST_NAMES),
+        picklist("ForecastCategoryName", *FORECAST_NAMES.values()),
         _OWNER,
-        _reference("CampaignId", "Campaign"),
+        reference("CampaignId", "Campaign"),
         _LAST_ACTIVITY,
-        _number("percent", "Discount__c", 5, 2),
-        _picklist("Competitors__c", *COMPETITORS, of_type="multipicklist"),
+        number("percent", "Discount__c", 5, 2),
+        picklist("Competitors__c", *COMPETITORS, of_type="multipicklist"),
     ),
 )
 
@@ -220,14 +182,14 @@ OPPORTUNITY_LINE_ITEM = SObject(
     "00k",
     (
         *_BINNED,
-        _reference("OpportunityId", "Opportunity"),
-        _reference("Product2Id", "Product2"),
-        _reference("PricebookEntryId", "PricebookEntry"),
-        *_fields("string", "Name", "ProductCode", "Description"),
-        _number("double", "Quantity", 12, 2),
-        *_fields("currency", "UnitPrice", "ListPrice", "TotalPrice"),
-        *_fields("date", "ServiceDate"),
-        *_fields("int", "SortOrder"),
+        reference("OpportunityId", "Opportunity"),
+        reference("Product2Id", "Product2"),
+        reference("PricebookEntryId", "PricebookEntry"),
+        *fields("string", "Name", "ProductCode", "Description"),
+        number("double", "Quantity", 12, 2),
+        *fields("currency", "UnitPrice", "ListPrice", "TotalPrice"),
+        *fields("date", "ServiceDate"),
+        *fields("int", "SortOrder"),
     ),
 )
 
@@ -236,16 +198,16 @@ ORDER = SObject(
     "801",
     (
         *_BINNED,
-        _reference("AccountId", "Account"),
-        _reference("OpportunityId", "Opportunity"),
-        *_fields("string", "OrderNumber"),
-        _picklist("Status", "Draft", "Activated"),
-        _picklist("Type", "New", "Renewal"),
-        *_fields("date", "EffectiveDate", "EndDate"),
-        *_fields("datetime", "ActivatedDate"),
-        *_fields("currency", "TotalAmount"),
+        reference("AccountId", "Account"),
+        reference("OpportunityId", "Opportunity"),
+        *fields("string", "OrderNumber"),
+        picklist("Status", "Draft", "Activated"),
+        picklist("Type", "New", "Renewal"),
+        *fields("date", "EffectiveDate", "EndDate"),
+        *fields("datetime", "ActivatedDate"),
+        *fields("currency", "TotalAmount"),
         _OWNER,
-        *_fields("base64", "Signed_Copy__c"),
+        *fields("base64", "Signed_Copy__c"),
     ),
 )
 
@@ -254,10 +216,10 @@ PRODUCT = SObject(
     "01t",
     (
         *_BINNED,
-        *_fields("string", "Name", "ProductCode"),
-        _picklist("Family", "Subscription", "Service"),
-        *_fields("boolean", "IsActive"),
-        *_fields("textarea", "Description"),
+        *fields("string", "Name", "ProductCode"),
+        picklist("Family", "Subscription", "Service"),
+        *fields("boolean", "IsActive"),
+        *fields("textarea", "Description"),
     ),
 )
 
@@ -267,16 +229,16 @@ TASK = SObject(
     (
         *_BINNED,
         *_ACTIVITY,
-        _picklist("Status", "Not Started", "In Progress", "Completed"),
-        _picklist("Priority", "High", "Normal", "Low"),
-        _picklist("Type", "Call", "Email", "Other"),
-        _picklist("TaskSubtype", "Task", "Email", "Call"),
-        *_fields("date", "ActivityDate"),
-        *_fields("boolean", "IsClosed"),
-        *_fields("datetime", "CompletedDateTime"),
-        *_fields("int", "CallDurationInSeconds"),
-        *_fields("boolean", "IsRecurrence"),
-        _reference("RecurrenceActivityId", "Task"),
+        picklist("Status", "Not Started", "In Progress", "Completed"),
+        picklist("Priority", "High", "Normal", "Low"),
+        picklist("Type", "Call", "Email", "Other"),
+        picklist("TaskSubtype", "Task", "Email", "Call"),
+        *fields("date", "ActivityDate"),
+        *fields("boolean", "IsClosed"),
+        *fields("datetime", "CompletedDateTime"),
+        *fields("int", "CallDurationInSeconds"),
+        *fields("boolean", "IsRecurrence"),
+        reference("RecurrenceActivityId", "Task"),
     ),
 )
 
@@ -286,14 +248,14 @@ EVENT = SObject(
     (
         *_BINNED,
         *_ACTIVITY,
-        *_fields("string", "Location"),
-        _picklist("Type", "Meeting", "Demo", "Other"),
-        *_fields("datetime", "StartDateTime", "EndDateTime"),
-        *_fields("date", "ActivityDate"),
-        *_fields("int", "DurationInMinutes"),
-        *_fields("boolean", "IsAllDayEvent", "IsChild", "IsGroupEvent", "IsRecurrence"),
-        _picklist("GroupEventType", "0", "1", "2", "3"),
-        _reference("RecurrenceActivityId", "Event"),
+        *fields("string", "Location"),
+        picklist("Type", "Meeting", "Demo", "Other"),
+        *fields("datetime", "StartDateTime", "EndDateTime"),
+        *fields("date", "ActivityDate"),
+        *fields("int", "DurationInMinutes"),
+        *fields("boolean", "IsAllDayEvent", "IsChild", "IsGroupEvent", "IsRecurrence"),
+        picklist("GroupEventType", "0", "1", "2", "3"),
+        reference("RecurrenceActivityId", "Event"),
     ),
 )
 
@@ -304,15 +266,15 @@ USER = SObject(
         _ID,
         *_MADE,
         *_CHANGED,
-        *_fields("string", "Username", "Title", "Department"),
+        *fields("string", "Username", "Title", "Department"),
         *_FULL_NAME,
-        *_fields("email", "Email"),
-        _reference("UserRoleId", "UserRole"),
-        _reference("ManagerId", "User"),
-        _reference("ProfileId", "Profile"),
-        _picklist("UserType", "Standard", "Guest"),
-        *_fields("boolean", "IsActive"),
-        *_fields("picklist", "TimeZoneSidKey"),
+        *fields("email", "Email"),
+        reference("UserRoleId", "UserRole"),
+        reference("ManagerId", "User"),
+        reference("ProfileId", "Profile"),
+        picklist("UserType", "Standard", "Guest"),
+        *fields("boolean", "IsActive"),
+        *fields("picklist", "TimeZoneSidKey"),
     ),
     deletes="never",
     full_name=True,
@@ -324,8 +286,8 @@ USER_ROLE = SObject(
     (
         _ID,
         *_CHANGED,
-        *_fields("string", "Name", "DeveloperName", "RollupDescription"),
-        _reference("ParentRoleId", "UserRole"),
+        *fields("string", "Name", "DeveloperName", "RollupDescription"),
+        reference("ParentRoleId", "UserRole"),
     ),
     deletes="gone",
 )
@@ -337,9 +299,9 @@ ORGANIZATION = SObject(
         _ID,
         *_MADE,
         *_CHANGED,
-        *_fields("string", "Name"),
-        *_fields("picklist", "TimeZoneSidKey", "DefaultLocaleSidKey", "OrganizationType"),
-        *_fields("boolean", "IsSandbox"),
+        *fields("string", "Name"),
+        *fields("picklist", "TimeZoneSidKey", "DefaultLocaleSidKey", "OrganizationType"),
+        *fields("boolean", "IsSandbox"),
     ),
     deletes="never",
 )
@@ -351,10 +313,10 @@ CURRENCY_TYPE = SObject(
         _ID,
         *_MADE,
         *_CHANGED,
-        *_fields("picklist", "IsoCode"),
-        _number("double", "ConversionRate", 18, 6),
-        *_fields("int", "DecimalPlaces"),
-        *_fields("boolean", "IsActive", "IsCorporate"),
+        *fields("picklist", "IsoCode"),
+        number("double", "ConversionRate", 18, 6),
+        *fields("int", "DecimalPlaces"),
+        *fields("boolean", "IsActive", "IsCorporate"),
     ),
     deletes="never",
 )
@@ -366,9 +328,9 @@ DATED_CONVERSION_RATE = SObject(
         _ID,
         *_MADE,
         *_CHANGED,
-        *_fields("picklist", "IsoCode"),
-        *_fields("date", "StartDate", "NextStartDate"),
-        _number("double", "ConversionRate", 18, 6),
+        *fields("picklist", "IsoCode"),
+        *fields("date", "StartDate", "NextStartDate"),
+        number("double", "ConversionRate", 18, 6),
     ),
     deletes="gone",
 )

@@ -14,11 +14,11 @@ from threading import RLock
 from typing import Any
 
 from novade_pipeline.sandbox.salesforce.activity_rows import archived
+from novade_pipeline.sandbox.salesforce.bulk_data import ManyRecords
 from novade_pipeline.sandbox.salesforce.deletions import Deletions, living_children
 from novade_pipeline.sandbox.salesforce.fields import SYSTEM_FIELDS, Field, SObject
 from novade_pipeline.sandbox.salesforce.generation import generate
 from novade_pipeline.sandbox.salesforce.ids import record_id
-from novade_pipeline.sandbox.salesforce.many import ManyRecords
 from novade_pipeline.sandbox.salesforce.objects import OBJECTS
 from novade_pipeline.sandbox.salesforce.rows import Record, Setting, blank, user_id
 from novade_pipeline.sandbox.salesforce.schema import Schema, converted, held_value

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from novade_pipeline.sandbox.salesforce.describe import described, summary
+from novade_pipeline.sandbox.salesforce.faults import Mischief
 from novade_pipeline.sandbox.salesforce.ids import record_id
-from novade_pipeline.sandbox.salesforce.mischief import Mischief
 from novade_pipeline.sandbox.salesforce.org import Organisation
 from novade_pipeline.sandbox.salesforce.responses import Json, error, not_found
 from novade_pipeline.sandbox.salesforce.soql import Query, aggregated, find

@@ -13,8 +13,9 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import LoadReport, load
 from novade_pipeline.landing.source import Source, find_wanted
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import Store, store
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import copy
 
 SOURCES = {source.name: source for source in (EVENTS, MERGED_IDS)}

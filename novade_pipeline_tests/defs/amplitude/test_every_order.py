@@ -14,7 +14,8 @@ import pytest
 
 from novade_pipeline.defs.amplitude.identities import MERGE_COLUMNS, survivors
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore, drop
 
 Lake = Any

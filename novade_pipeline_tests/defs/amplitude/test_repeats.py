@@ -12,7 +12,8 @@ from novade_pipeline.defs.amplitude.tables import EVENT_KEYS, EVENTS, REPEATS
 from novade_pipeline.lake.delta import current_version, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore, clear, on_disk
 
 START = datetime(2026, 3, 2, tzinfo=UTC)

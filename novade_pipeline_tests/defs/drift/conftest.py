@@ -25,14 +25,15 @@ from novade_pipeline.defs.drift.load import (
 from novade_pipeline.defs.drift.manifest import Manifest
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.defs.drift.tables import TABLES
-from novade_pipeline.defs.drift.writing import Writer
+from novade_pipeline.defs.drift.writer import Writer
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi
 from novade_pipeline.sandbox.serving import serving
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 KEEP = PersonalDataPolicy()
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.access import Finding, tried
 from novade_pipeline.defs.drift.access import probes
+from novade_pipeline.graph.access import Finding, tried
 from novade_pipeline.sandbox.drift_api import SCOPES, TOKEN, DriftApi, Trouble
 from novade_pipeline.settings import load_settings
 

@@ -10,7 +10,7 @@ import pytest
 from novade_pipeline.defs.drift.assets import NOT_CONFIGURED, ONLY_ALONE, definitions
 from novade_pipeline.defs.drift.manifest import frozen_since, manifest
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, READ, TABLES
-from novade_pipeline.defs.runs import BACKFILL_TAG, SENSOR_TAG
+from novade_pipeline.graph.job_runs import BACKFILL_TAG, SENSOR_TAG
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Trouble
 from novade_pipeline.settings import Settings, load_settings

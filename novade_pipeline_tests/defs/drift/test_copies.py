@@ -21,13 +21,14 @@ from novade_pipeline.defs.drift.tables import (
 )
 from novade_pipeline.defs.erasure.commands import graph_of
 from novade_pipeline.defs.erasure.erase import Graph, erase
+from novade_pipeline.execution.runner import LocalRunner
 from novade_pipeline.lake.tombstones import TOMBSTONES
-from novade_pipeline.local_storage import LocalStore
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.persons.forget import Erased, Told
-from novade_pipeline.persons.names import Name
+from novade_pipeline.privacy.forget import Erased, Told
+from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.drift_api import DriftApi
 from novade_pipeline.settings import load_settings
+from novade_pipeline.storage.local import LocalStore
 
 World = Any
 
@@ -165,7 +166,7 @@ def test_novade_erase_takes_a_person_out_of_tables_and_copies(
         sources=(),
         refuse_beside_runs=lambda: None,
         derive=lambda rebuild: (),
-        copies=graph_of(settings).copies,
+        copies=graph_of(settings, LocalRunner()).copies,
     )
     erase(settings, graph, email)
     assert world.files_with(email.encode()) == []

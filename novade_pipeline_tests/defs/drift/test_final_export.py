@@ -21,7 +21,7 @@ from novade_pipeline.defs.drift.manifest import (
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, READ
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake.read import read
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
 from novade_pipeline_tests.places import NewStore
 
@@ -234,7 +234,7 @@ def test_tables_that_are_not_what_was_read_are_not_frozen(
 ) -> None:
     world.serve(DriftApi(conversations=8))
     world.load()
-    monkeypatch.setattr("novade_pipeline.defs.drift.writing.Writer.merge", lambda *a, **k: None)
+    monkeypatch.setattr("novade_pipeline.defs.drift.writer.Writer.merge", lambda *a, **k: None)
     service = DriftApi(conversations=8, seed=2)
     world.serve(service)
     with pytest.raises(PermanentFailure, match=r"expected drift/\w+ to hold what was read, found"):

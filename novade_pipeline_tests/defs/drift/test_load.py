@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.defs.drift import load, writing
+from novade_pipeline.defs.drift import load
+from novade_pipeline.defs.drift import writer as writing
 from novade_pipeline.defs.drift.tables import (
     ACCOUNTS,
     CONTACTS,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, USERS
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
 
 World = Any

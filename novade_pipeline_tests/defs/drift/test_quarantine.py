@@ -14,7 +14,7 @@ from novade_pipeline.defs.drift.tables import (
     USERS,
 )
 from novade_pipeline.lake.read import read
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
 
 World = Any

@@ -120,7 +120,7 @@ def test_a_sweep_that_is_killed_is_made_again(
     service.chat()
     world.now += 25 * HOUR
     monkeypatch.setattr(load, "SLICE", 50)
-    chats, calls = load.reading.chats, [0]
+    chats, calls = load.reader.chats, [0]
 
     def killed(*args: Any) -> Any:
         calls[0] += 1
@@ -128,7 +128,7 @@ def test_a_sweep_that_is_killed_is_made_again(
             raise Killed
         return chats(*args)
 
-    monkeypatch.setattr(load.reading, "chats", killed)
+    monkeypatch.setattr(load.reader, "chats", killed)
     with pytest.raises(Killed):
         world.load()
     monkeypatch.undo()

@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from novade_pipeline.defs.erasure.erase import Graph
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.table import Table
-from novade_pipeline.persons.marks import Identity
+from novade_pipeline.privacy.marks import Identity
 from novade_pipeline.settings import Settings, load_settings
-from novade_pipeline.storage import Store
+from novade_pipeline.storage.store import Store
 
 ADA = "ada@example.com"
 DAY = datetime(2026, 3, 1, tzinfo=UTC)

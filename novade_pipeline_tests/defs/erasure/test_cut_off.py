@@ -20,7 +20,7 @@ from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.tombstones import TOMBSTONES
-from novade_pipeline.personal_data import protect
+from novade_pipeline.privacy.policy import protect
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline_tests.byte_search import files_with
 

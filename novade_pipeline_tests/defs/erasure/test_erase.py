@@ -11,25 +11,26 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from novade_pipeline.definitions import tables
 from novade_pipeline.defs.amplitude.assets import SOURCES
 from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, QUARANTINE, REPEATS
 from novade_pipeline.defs.drift import tables as drift
 from novade_pipeline.defs.erasure.commands import graph_of
 from novade_pipeline.defs.erasure.erase import Erasure, erase
-from novade_pipeline.defs.landing_assets import LandingConfig
 from novade_pipeline.defs.music import tables as music
 from novade_pipeline.defs.salesforce import tables as salesforce
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.errors import UserError
+from novade_pipeline.execution.local_run import run_graph
+from novade_pipeline.execution.runner import LocalRunner
+from novade_pipeline.graph.domains import tables
+from novade_pipeline.graph.landing_assets import LandingConfig
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.tombstones import TOMBSTONES
-from novade_pipeline.landing.unrecorded import differences
-from novade_pipeline.personal_data import protect
-from novade_pipeline.running import run_graph
+from novade_pipeline.landing.reconciliation import differences
+from novade_pipeline.privacy.policy import protect
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
 from novade_pipeline_tests.byte_search import files_below_with, files_with, tables_with
@@ -125,7 +126,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     outcome = run_graph(settings)
     assert outcome.success, outcome.failures
     before = read(settings.lake, EVENTS).to_pylist()
-    graph = graph_of(settings)
+    graph = graph_of(settings, LocalRunner())
     versions = {name: current_version(settings.lake, table) for name, table in graph.tables.items()}
     tried = erase(settings, graph, address, dry_run=True)
     after = {name: current_version(settings.lake, table) for name, table in graph.tables.items()}
@@ -292,7 +293,9 @@ def test_nobody_is_brought_back_by_a_reload_or_a_second_erasure(world: World) ->
     write_business(settings, world.address)
     assert files_with(settings.lake, world.address) == []
     assert sorted(read(settings.lake, EVENTS)["uuid"].to_pylist()) == sorted(before)
-    again = erase(settings, replace(graph_of(settings), derive=lambda _: []), world.address)
+    again = erase(
+        settings, replace(graph_of(settings, LocalRunner()), derive=lambda _: []), world.address
+    )
     assert rows_of(again) == {}
     assert again.landed == world.done.landed
     assert files_with(settings.lake, world.address) == []
@@ -301,14 +304,14 @@ def test_nobody_is_brought_back_by_a_reload_or_a_second_erasure(world: World) ->
 
 def test_a_person_whom_nobody_knows_is_one_sentence(world: World) -> None:
     with pytest.raises(UserError, match="expected a person that the lake knows"):
-        erase(world.settings, graph_of(world.settings), "nobody@example.com")
+        erase(world.settings, graph_of(world.settings, LocalRunner()), "nobody@example.com")
 
 
 def test_an_id_of_several_systems_must_say_of_which(world: World) -> None:
     settings = world.settings
     write(settings, drift.CONTACTS, {"id": 18, "email": "c@example.com"})
     with pytest.raises(UserError, match=r"drift_contact_id:….*music_user_id:…"):
-        erase(settings, graph_of(settings), "18", dry_run=True)
-    tried = erase(settings, graph_of(settings), "music_user_id:18", dry_run=True)
+        erase(settings, graph_of(settings, LocalRunner()), "18", dry_run=True)
+    tried = erase(settings, graph_of(settings, LocalRunner()), "music_user_id:18", dry_run=True)
     assert rows_of(tried).items() >= {("music/users", 1), ("music/listen_history", 1)}
     assert "drift/contacts" not in rows_of(tried)

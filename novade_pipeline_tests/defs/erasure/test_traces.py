@@ -13,9 +13,9 @@ from novade_pipeline.defs.erasure.traces import Bits, traces_in
 from novade_pipeline.lake.delta import append_once
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
-from novade_pipeline.persons.forget import Told
-from novade_pipeline.persons.names import EMAIL, Name
-from novade_pipeline.storage import Store
+from novade_pipeline.privacy.forget import Told
+from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.defs.erasure.big_tables import ADA, EVENTS, VERDICTS, batches, fill
 from novade_pipeline_tests.places import NewStore
 

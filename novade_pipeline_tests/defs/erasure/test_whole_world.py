@@ -12,9 +12,10 @@ from novade_pipeline.defs.drift import tables as drift
 from novade_pipeline.defs.erasure.commands import graph_of
 from novade_pipeline.defs.erasure.erase import Erasure, erase
 from novade_pipeline.defs.salesforce import tables as salesforce
+from novade_pipeline.execution.local_run import run_graph
+from novade_pipeline.execution.runner import LocalRunner
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.running import run_graph
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.sandbox.services import services
 from novade_pipeline.settings import Settings, load_settings
@@ -67,7 +68,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         known = set.intersection(*map(set, told.values()))
         address = max(sorted(known), key=told[EVENTS.name].count)
         held = _holding(settings, address)
-        done = erase(settings, graph_of(settings), address)
+        done = erase(settings, graph_of(settings, LocalRunner()), address)
         yield World(settings, told, address, held, done)
 
 

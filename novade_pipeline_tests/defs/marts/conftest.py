@@ -25,7 +25,8 @@ from novade_pipeline.lake.delta import replace, replace_window
 from novade_pipeline.lake.query import literal, open_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore, copy, reading
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)

@@ -16,8 +16,9 @@ from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import literal, open_database
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy, protect
-from novade_pipeline.storage import Store, store
+from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import reading
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)

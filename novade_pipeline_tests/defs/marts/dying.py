@@ -10,7 +10,7 @@ from typing import Any
 
 from novade_pipeline.defs.marts.project import prepared_project
 from novade_pipeline.defs.marts.refresh import refresh
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.forks import FORKS
 
 

@@ -12,7 +12,7 @@ from novade_pipeline.defs.marts.assets import definitions
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.settings import Settings, load_settings
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.places import NewStore
 
 World = Any

@@ -8,7 +8,7 @@ import pytest
 
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.salesforce import tables as salesforce
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline_tests.defs.marts.crm import ALL, PRODUCT, Crm, Row, ago, day
 from novade_pipeline_tests.defs.marts.customer_world import (
     BOB,

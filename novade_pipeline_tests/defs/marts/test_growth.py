@@ -15,7 +15,8 @@ from novade_pipeline.defs.tracking_plan.verdicts import count_changes, judge_cha
 from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.query import sql_type
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.forks import FORKS
 
 FIRST_DAY = datetime(2025, 1, 6, tzinfo=UTC)

@@ -10,8 +10,8 @@ import yaml
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
 from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, SOURCES_FILE, sources_yaml
+from novade_pipeline.defs.marts.model_tables import mart_table
 from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
-from novade_pipeline.defs.marts.tables import mart_table
 from novade_pipeline_tests.places import on_disk
 
 

@@ -16,7 +16,7 @@ from novade_pipeline.sandbox.salesforce import currencies
 from novade_pipeline.sandbox.salesforce.api import SalesforceApi
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline.sandbox.serving import serving
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.commands import Ended, novade
 
 D = Decimal

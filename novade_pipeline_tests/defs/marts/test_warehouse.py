@@ -20,7 +20,7 @@ from novade_pipeline.defs.marts.warehouse import (
 )
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.query import connect, identifier, prepare
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 
 MODELS = (
     Model("base", sources=("s.t",), refs=(), code="1", incremental=True),

@@ -6,8 +6,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from novade_pipeline.access import Finding, tried
 from novade_pipeline.defs.music.access import probes
+from novade_pipeline.graph.access import Finding, tried
 from novade_pipeline.sandbox.music_api import MusicApi
 from novade_pipeline.sandbox.serving import serving
 from novade_pipeline.settings import load_settings

@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from novade_pipeline.cli import app
-from novade_pipeline.defs.api_assets import NEWEST_CHECK
 from novade_pipeline.defs.music.assets import NOT_CONFIGURED, definitions
 from novade_pipeline.defs.music.tables import TABLES, TRACKS
-from novade_pipeline.defs.runs import BACKFILL_TAG, SENSOR_TAG
+from novade_pipeline.graph.api_assets import NEWEST_CHECK
+from novade_pipeline.graph.job_runs import BACKFILL_TAG, SENSOR_TAG
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox.music_api import MusicApi, Trouble

@@ -11,7 +11,7 @@ from novade_pipeline.defs.music.tables import LISTEN_HISTORY, QUARANTINE, TRACKS
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.music_api import MusicApi, Trouble
 from novade_pipeline_tests.places import NewStore
 

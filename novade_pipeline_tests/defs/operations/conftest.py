@@ -2,16 +2,20 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from azure.storage.blob import generate_container_sas
 
 from novade_pipeline.defs.operations import webhook
+from novade_pipeline.settings import Settings, load_settings
+from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.defs.operations.alert_world import World
 
 SECRET = "T0KEN-in-the-address"
@@ -88,3 +92,42 @@ def world(tmp_path: Path, receiver: Receiver) -> Iterator[World]:
     """Runs and checks whose alerts go to the receiver."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield World(tmp_path, instance, receiver.url)
+
+
+@pytest.fixture
+def token(azurite: Azurite) -> Callable[..., str]:
+    """Makes SAS tokens for a container."""
+
+    def made(container: str, permission: str, ends: timedelta = timedelta(hours=1)) -> str:
+        now = datetime.now(UTC)
+        return generate_container_sas(
+            azurite.account,
+            container,
+            account_key=azurite.key,
+            permission=permission,
+            start=now - timedelta(hours=3),
+            expiry=now + ends,
+        )
+
+    return made
+
+
+@pytest.fixture
+def new_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Makes settings; what is not told is on the disk."""
+
+    def made(**told: Any) -> Settings:
+        places = {"lake_url": str(tmp_path / "lake"), "landing_url": str(tmp_path / "landing")}
+        more = {
+            "warehouse_path": tmp_path / "warehouse.duckdb",
+            "dagster_home": tmp_path / "dagster",
+        }
+        return load_settings(**(places | more | told))
+
+    return made
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made

@@ -1,18 +1,19 @@
 """Rights are tried before they are needed, nothing is changed by it, what is missing is told."""
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
-from azure.storage.blob import generate_container_sas
 from azure.storage.queue import QueueClient
 from typer.testing import CliRunner
 
-from novade_pipeline.access import (
+from novade_pipeline.cli import app
+from novade_pipeline.defs.operations.assets import ACCESS, WATCH_JOB, access_asset, definitions
+from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
+from novade_pipeline.graph.access import (
     Finding,
     Probe,
     all_probes,
@@ -21,21 +22,12 @@ from novade_pipeline.access import (
     require,
     tried,
 )
-from novade_pipeline.cli import app
-from novade_pipeline.defs.amplitude.assets import SOURCES, identities
-from novade_pipeline.defs.landing_assets import landing_assets
-from novade_pipeline.defs.operations.assets import ACCESS, WATCH_JOB, access_asset, definitions
-from novade_pipeline.defs.runs import range_tags
-from novade_pipeline.defs.tracking_plan.assets import plan
-from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
-from novade_pipeline.sandbox import amplitude_exports
-from novade_pipeline.settings import Settings, load_settings
-from novade_pipeline.storage import Store, store
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.places import NewStore, on_disk
 
 HOUR = timedelta(hours=1)
-FIRST_HOUR = datetime(2018, 11, 5, 9, tzinfo=UTC)
 
 
 def _passed(findings: list[Finding]) -> dict[str, bool]:
@@ -44,12 +36,6 @@ def _passed(findings: list[Finding]) -> dict[str, bool]:
 
 def _told(findings: list[Finding]) -> dict[str, str]:
     return {finding.probe.name: finding.told for finding in findings if not finding.passed}
-
-
-def _land(landing: Store) -> None:
-    amplitude_exports.land(
-        landing, first_hour=FIRST_HOUR, hours=3, events_per_hour=20, seed=1, faults=False
-    )
 
 
 @on_disk
@@ -65,39 +51,6 @@ def test_one_file_that_may_not_be_read_says_nothing_of_the_others(new_store: New
     _, read = tried(landing_probes(landing))
     assert not read.passed
     assert "Too many levels of symbolic links" in read.told
-
-
-@pytest.fixture
-def token(azurite: Azurite) -> Callable[..., str]:
-    """Makes SAS tokens for a container."""
-
-    def made(container: str, permission: str, ends: timedelta = HOUR) -> str:
-        now = datetime.now(UTC)
-        return generate_container_sas(
-            azurite.account,
-            container,
-            account_key=azurite.key,
-            permission=permission,
-            start=now - 3 * HOUR,
-            expiry=now + ends,
-        )
-
-    return made
-
-
-@pytest.fixture
-def new_settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Makes settings; what is not told is on the disk."""
-
-    def made(**told: Any) -> Settings:
-        places = {"lake_url": str(tmp_path / "lake"), "landing_url": str(tmp_path / "landing")}
-        more = {
-            "warehouse_path": tmp_path / "warehouse.duckdb",
-            "dagster_home": tmp_path / "dagster",
-        }
-        return load_settings(**(places | more | told))
-
-    return made
 
 
 def test_with_all_rights_every_probe_passes_and_nothing_stays(new_store: NewStore) -> None:
@@ -233,12 +186,6 @@ def test_the_queue_is_peeked_at_where_it_is_set(
         assert message.dequeue_count == 1
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
-
-
 def test_each_probe_is_a_check_and_all_are_told_where_some_fail(
     instance: dg.DagsterInstance,
 ) -> None:
@@ -280,80 +227,6 @@ def test_access_is_watched_hourly(
     done = made.resolve_job_def(WATCH_JOB).execute_in_process(instance=instance)
     assert done.success
     assert all(check.passed for check in done.get_asset_check_evaluations())
-
-
-def _backfill(settings: Settings, instance: dg.DagsterInstance) -> list[str]:
-    """Load a day as a backfill of the web page does; the failures of its steps."""
-    done = dg.materialize(
-        [landing_assets(settings, "amplitude", SOURCES), identities, plan],
-        instance=instance,
-        resources={"lake": settings.lake, "landing": settings.landing},
-        tags=range_tags([FIRST_HOUR.date()]),
-        raise_on_error=False,
-    )
-    kinds = {event.event_type for event in done.all_events}
-    assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
-    failures = [event.step_failure_data for event in done.all_events if event.is_step_failure]
-    return [str(f.user_failure_data.description) for f in failures if f.user_failure_data]
-
-
-def test_a_backfill_that_may_do_all_loads(
-    new_settings: Callable[..., Settings], instance: dg.DagsterInstance
-) -> None:
-    settings = new_settings()
-    _land(settings.landing)
-    assert _backfill(settings, instance) == []
-    assert next(settings.lake.entries("amplitude/events/upload_date=2018-11-05/"), None)
-    assert not Path(settings.lake.path("_probe")).exists()
-
-
-@pytest.mark.parametrize(
-    ("permission", "ends", "expected"),
-    [
-        ("l", HOUR, "expected a SAS token with the permission Read (r), found one with `sp=l`"),
-        ("rl", -HOUR, "the SAS token has expired at"),
-    ],
-)
-def test_a_landing_zone_that_may_not_be_read_stops_a_backfill_before_its_first_write(
-    permission: str,
-    ends: timedelta,
-    expected: str,
-    azurite: Azurite,
-    token: Callable[..., str],
-    new_settings: Callable[..., Settings],
-    instance: dg.DagsterInstance,
-) -> None:
-    container = azurite.new_container("landing")
-    url = f"abfss://{container}@{azurite.account}.dfs.core.windows.net/x"
-    _land(store(url, {"account_key": azurite.key, "endpoint": azurite.blob_url}))
-    settings = new_settings(
-        landing_url=url,
-        azure_sas_token=token(container, permission, ends),
-        azure_endpoint=azurite.blob_url,
-    )
-    failures = _backfill(settings, instance)
-    assert len(failures) == 2
-    assert all(expected in failure for failure in failures)
-    assert list(settings.lake.entries()) == []
-
-
-def test_a_lake_that_may_not_be_written_stops_a_backfill_before_its_first_write(
-    azurite: Azurite,
-    token: Callable[..., str],
-    new_settings: Callable[..., Settings],
-    instance: dg.DagsterInstance,
-) -> None:
-    container = azurite.new_container("lake")
-    url = f"abfss://{container}@{azurite.account}.dfs.core.windows.net/x"
-    settings = new_settings(
-        lake_url=url, azure_sas_token=token(container, "rl"), azure_endpoint=azurite.blob_url
-    )
-    _land(settings.landing)
-    failures = _backfill(settings, instance)
-    assert failures
-    assert all("the permission Write (w), found one with `sp=rl`" in told for told in failures)
-    owned = store(url, {"account_key": azurite.key, "endpoint": azurite.blob_url})
-    assert list(owned.entries()) == []
 
 
 def test_the_doctor_says_what_is_missing_and_ends_with_1(

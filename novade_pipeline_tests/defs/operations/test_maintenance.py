@@ -9,20 +9,22 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from novade_pipeline.definitions import build_definitions, tables
+from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import EVENTS, FILES
 from novade_pipeline.defs.marts.tables import mart_tables
 from novade_pipeline.defs.operations.settings import OperationsSettings
-from novade_pipeline.defs.runs import runs_in_progress
 from novade_pipeline.errors import UserError
+from novade_pipeline.execution.home import dagster_instance
+from novade_pipeline.execution.local_run import run_graph
+from novade_pipeline.graph.domains import tables
+from novade_pipeline.graph.job_runs import runs_in_progress
 from novade_pipeline.lake.delta import open_table, replace, replace_window
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.local_storage import LocalStore
-from novade_pipeline.running import dagster_instance, run_graph
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings, load_settings
-from novade_pipeline.storage import Entry
+from novade_pipeline.storage.local import LocalStore
+from novade_pipeline.storage.store import Entry
 from novade_pipeline_tests.worlds import settings_in
 
 JOBS = ("optimize", "checkpoint", "vacuum")

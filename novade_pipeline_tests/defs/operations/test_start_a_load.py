@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
+from novade_pipeline.execution.home import prepare_home
 from novade_pipeline.lake.read import read
-from novade_pipeline.running import prepare_home
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
 from novade_pipeline_tests.waiting import page_answers, until

@@ -18,8 +18,8 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import LoadReport, load
 from novade_pipeline.landing.source import find_wanted
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import store
+from novade_pipeline.privacy.policy import PersonalDataPolicy
+from novade_pipeline.storage.locations import store
 
 SOURCES = (DRUGS, PUBMED_ARTICLES, CLINICAL_TRIALS)
 RULES = Rules(1, "keep", date(2018, 1, 1), timedelta(0))

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 from novade_pipeline.cli import app
 from novade_pipeline.defs.publications.graph import DOCUMENT, PICTURE, counts
 from novade_pipeline.defs.publications.tables import JOURNALS_BY_DRUG_COUNT, RELATED_DRUGS
-from novade_pipeline.defs.runs import RANGE_END_TAG, RANGE_START_TAG
+from novade_pipeline.execution.home import dagster_instance
+from novade_pipeline.execution.local_run import run_graph
+from novade_pipeline.execution.outcome import RunOutcome
+from novade_pipeline.graph.job_runs import RANGE_END_TAG, RANGE_START_TAG
 from novade_pipeline.lake.read import read
-from novade_pipeline.run_outcome import RunOutcome
-from novade_pipeline.running import dagster_instance, run_graph
 from novade_pipeline.settings import Settings
 from novade_pipeline_tests.worlds import settings_in
 

@@ -10,7 +10,7 @@ import pytest
 
 from novade_pipeline.defs.publications.graph import Graph, counts, drug_graph, violations
 from novade_pipeline.defs.publications.graph_page import MOST_PUBLICATIONS, graph_page
-from novade_pipeline.defs.publications.questions import (
+from novade_pipeline.defs.publications.graph_queries import (
     journals_by_drug_count,
     parse_graph,
     related_drugs,

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from novade_pipeline.defs.publications.landed_files import PUBMED_ARTICLES as SOURCE
 from novade_pipeline.defs.publications.tables import FILES, PUBMED_ARTICLES, QUARANTINE
 from novade_pipeline.landing.files import LandedFile
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.defs.publications.conftest import World
 from novade_pipeline_tests.landing.strict_json import is_strict
 

@@ -4,7 +4,7 @@ import json
 from datetime import date
 
 from novade_pipeline.defs.publications.graph import counts, violations
-from novade_pipeline.defs.publications.questions import all_related_drugs, top_journals
+from novade_pipeline.defs.publications.graph_queries import all_related_drugs, top_journals
 from novade_pipeline.defs.publications.tables import (
     CLINICAL_TRIALS,
     DRUG_MENTIONS,

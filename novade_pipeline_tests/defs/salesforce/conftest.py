@@ -16,10 +16,11 @@ from novade_pipeline.defs.salesforce.tables import OBJECTS
 from novade_pipeline.lake.delta import current_version, open_table
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.salesforce.api import SalesforceApi
 from novade_pipeline.sandbox.serving import serving
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 
 KEEP = PersonalDataPolicy()
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from novade_pipeline.access import Finding, tried
 from novade_pipeline.defs.salesforce.access import probes
+from novade_pipeline.graph.access import Finding, tried
 from novade_pipeline.sandbox.salesforce.api import Trouble
 from novade_pipeline.settings import load_settings
 

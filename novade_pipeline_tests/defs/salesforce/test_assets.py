@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from novade_pipeline.defs.runs import SENSOR_TAG
 from novade_pipeline.defs.salesforce import assets, checks
 from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL, TABLES
-from novade_pipeline.defs.table_assets import QUARANTINE_CHECK
 from novade_pipeline.errors import UserError
+from novade_pipeline.graph.job_runs import SENSOR_TAG
+from novade_pipeline.graph.table_assets import QUARANTINE_CHECK
 from novade_pipeline.sandbox.salesforce import currencies
 from novade_pipeline.sandbox.salesforce.api import Trouble
 from novade_pipeline.settings import Settings, load_settings

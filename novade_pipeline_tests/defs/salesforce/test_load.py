@@ -8,7 +8,7 @@ import pytest
 from novade_pipeline.defs.salesforce import load as loading
 from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.salesforce import currencies
 from novade_pipeline.sandbox.salesforce.api import Trouble
 from novade_pipeline.sandbox.salesforce.fields import Field

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.salesforce.tables import QUARANTINE
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.defs.salesforce.conftest import World, new_world

@@ -7,7 +7,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
 from novade_pipeline.sandbox.serving import serving
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.commands import Ended, novade
 
 TABLES = {"Contact": CONTACT, "Opportunity": OPPORTUNITY, "Task": TASK, "Event": EVENT}

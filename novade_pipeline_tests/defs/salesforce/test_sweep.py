@@ -12,7 +12,7 @@ from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE
 from novade_pipeline.defs.salesforce.watermark import SWEEP, moment
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import transaction_version
-from novade_pipeline.personal_data import PersonalDataPolicy
+from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline.sandbox.salesforce.transport import LONGEST_URI
 from novade_pipeline_tests.defs.salesforce.conftest import new_world

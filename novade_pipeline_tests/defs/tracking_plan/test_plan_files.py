@@ -26,7 +26,8 @@ from novade_pipeline.defs.tracking_plan.tables import PLAN
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.read import read
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore, drop, on_disk
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.read import read
-from novade_pipeline.storage import store
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.commands import Ended, novade
 from novade_pipeline_tests.defs.tracking_plan.plans import envelope, segment, track
 

@@ -4,16 +4,14 @@ import dataclasses
 import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from novade_pipeline.defs.amplitude.export_files import EVENTS
 from novade_pipeline.defs.amplitude.tables import EVENTS as EVENTS_TABLE
 from novade_pipeline.defs.tracking_plan import verdicts
-from novade_pipeline.defs.tracking_plan.plan_files import newest_file, plan_rows, read_plan
+from novade_pipeline.defs.tracking_plan.plan_files import plan_rows
 from novade_pipeline.defs.tracking_plan.plan_formats import parse_plan
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.defs.tracking_plan.verdicts import (
@@ -24,11 +22,7 @@ from novade_pipeline.defs.tracking_plan.verdicts import (
 from novade_pipeline.lake.delta import create, current_version, replace, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.landing.ledger import Rules
-from novade_pipeline.landing.load import load
-from novade_pipeline.landing.source import find_wanted
-from novade_pipeline.personal_data import PersonalDataPolicy
-from novade_pipeline.storage import Store, store
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -311,32 +305,6 @@ def test_events_are_counted_by_type_and_verdict(lake: Store) -> None:
         "Bought": {"unplanned": 1},
         "Sold": {"conforming": 2, "violating": 1},
     }
-
-
-def test_the_shared_events_are_judged_as_the_reference_library_does(
-    shared: Path, lake: Store
-) -> None:
-    landing = store(str(shared / "landing"))
-    rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
-    todo = find_wanted(EVENTS, landing, lake, rules)
-    load(EVENTS, landing, lake, PersonalDataPolicy(), todo)
-    file = newest_file(landing)
-    assert file is not None
-    replace(lake, PLAN, plan_rows(read_plan(landing, file), file.file))
-    judge_changes(lake)
-    rows = {row["uuid"]: row for row in read(lake, EVENT_VERDICTS).to_pylist()}
-    expected = json.loads((shared / "expected/conformance.json").read_text())
-    assert Counter(row["verdict"] for row in rows.values()) == expected["verdicts"]
-    by_type: dict[str, Counter[str]] = {}
-    for row in rows.values():
-        by_type.setdefault(row["event_type"], Counter())[row["verdict"]] += 1
-    assert by_type == expected["by_event_type"]
-    violations = Counter(
-        f"{row['event_type']}/{violation['path']}/{violation['keyword']}"
-        for row in rows.values()
-        for violation in row["violations"]
-    )
-    assert violations == expected["violations"]
 
 
 def test_only_days_that_changed_are_counted_again(lake: Store) -> None:

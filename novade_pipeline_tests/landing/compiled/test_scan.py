@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from novade_pipeline.landing.chunks import PADDING
 from novade_pipeline.landing.compiled import hashes, rewrite, scan
+from novade_pipeline.landing.compiled.padding import PADDING
 
 
 @pytest.mark.parametrize("module", [scan, hashes, rewrite])

@@ -1,0 +1,98 @@
+"""What the landing files still hold of erased persons, file by file; nothing is changed there."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from novade_pipeline.errors import UserError
+from novade_pipeline.landing.files import DamagedFile, LandedFile, landed_files
+from novade_pipeline.landing.json_lines import Parsed
+from novade_pipeline.landing.ledger import Rules
+from novade_pipeline.landing.readers import NdjsonReader, damaged_files
+from novade_pipeline.landing.source import Source
+from novade_pipeline.privacy.forget import Erased, line_holds, owned, redacted
+from novade_pipeline.storage.store import Page, Store
+
+_FILES_AT_ONCE = 200
+
+
+@dataclass
+class LandedTraces:
+    """What is left in landing.
+
+    Attributes:
+        lines: file -> lines that are an erased person's or hold an address.
+        unread: file -> why it could not be read, and so may hold more.
+    """
+
+    lines: Counter[str] = field(default_factory=Counter)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+def traces_in_landing(
+    landing: Store, source: Source, rules: Rules, erased: Erased, found: LandedTraces
+) -> None:
+    """Read every file of a source as a load would, page by page of the listing.
+
+    Args:
+        found: takes what is found.
+    """
+    for page in _pages(landing, source, found):
+        files = source.placed(landed_files(page.entries, source.hour_of), rules)
+        for file in files:
+            if file.hour is None:
+                found.unread[file.file] = f"its name or its hour has no place among {source.naming}"
+        placed = [file for file in files if file.hour is not None]
+        for at in range(0, len(placed), _FILES_AT_ONCE):
+            _read(landing, source, placed[at : at + _FILES_AT_ONCE], erased, found)
+
+
+def _pages(landing: Store, source: Source, found: LandedTraces) -> Iterator[Page]:
+    try:
+        yield from landing.pages(f"{source.folder}/")
+    except UserError as error:
+        found.unread[f"{source.folder}/"] = str(error)
+
+
+def _read(
+    landing: Store,
+    source: Source,
+    files: Sequence[LandedFile],
+    erased: Erased,
+    found: LandedTraces,
+) -> None:
+    try:
+        found.lines += _counted(landing, source, files, erased)
+    except DamagedFile:
+        damaged = damaged_files(source.reader, landing, files)
+        found.unread |= damaged
+        readable = [file for file in files if file.file not in damaged]
+        found.lines += _counted(landing, source, readable, erased)
+
+
+def _counted(
+    landing: Store, source: Source, files: Sequence[LandedFile], erased: Erased
+) -> Counter[str]:
+    lines: Counter[str] = Counter()
+    reader = source.reader or NdjsonReader(source.table)
+    with closing(reader.read(landing, files)) as read:
+        for parsed in read:
+            lines.update(_holding(parsed, source, erased))
+    return lines
+
+
+def _holding(parsed: Parsed, source: Source, erased: Erased) -> Iterator[str]:
+    """The file of each line that holds something."""
+    owners = source.table.owners
+    mask = owned(parsed.rows, owners, erased)
+    files = parsed.rows["file"].to_pylist()
+    told = set() if mask is None else set(mask.nonzero()[0].tolist())
+    for name, column in redacted(parsed.rows, owners, erased).items():
+        before = parsed.rows[name].to_pylist()
+        after = column.to_pylist()
+        told |= {n for n, (b, a) in enumerate(zip(before, after, strict=True)) if b != a}
+    yield from (files[row] for row in told)
+    for bad in parsed.bad:
+        if line_holds(bad.raw, source.name, source.quarantine.owners, erased):
+            yield bad.piece.file.file

@@ -1,0 +1,73 @@
+"""A mart as a table of the lake, derived from what dbt's YAML says of its model.
+
+dbt enforces that a model has the columns and types that its YAML declares (`contract`), so the
+YAML is the one place where a mart's columns are written down.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field, create_model
+
+from novade_pipeline.lake.table import Digits, Table
+from novade_pipeline.privacy.marks import BelongsTo
+from novade_pipeline.privacy.policy import Personal
+
+_TYPES: dict[str, Any] = {
+    "VARCHAR": str,
+    "BIGINT": int,
+    "DOUBLE": float,
+    "BOOLEAN": bool,
+    "DATE": date,
+    "TIMESTAMP WITH TIME ZONE": datetime,
+    "BIGINT[]": list[int],
+    "VARCHAR[]": list[str],
+}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+
+
+def mart_table(node: Mapping[str, Any]) -> Table:
+    """The table `marts/<model>` of the lake.
+
+    Args:
+        node: the model's node of dbt's manifest. Its `meta` says the `key`, by which column the
+            `newest` rows are known, the `day` column by which it is partitioned, if it is, and the
+            `window` column that says which of its rows are touched, where that is finer; a
+            column's says whether it is `personal`, and of which kind of name the `owner` is.
+    """
+    meta = node["config"]["meta"]
+    day = meta.get("day")
+    window = meta.get("window", day)
+    always = {*meta["key"], day, window}
+    fields = {name: _field(column, name in always) for name, column in node["columns"].items()}
+    row = create_model(node["name"], __doc__=node["description"], **fields)
+    return Table(
+        name=f"marts/{node['name']}",
+        row=row,
+        key=tuple(meta["key"]),
+        written="replace_window" if day else "replace",
+        partition_by=(day,) if day else (),
+        window=window,
+        data_time=meta.get("newest"),
+    )
+
+
+def _field(column: Mapping[str, Any], required: bool) -> Any:
+    kind = _type(column["data_type"])
+    if column["meta"].get("personal"):
+        kind = Annotated[kind, Personal()]
+    if owner := column["meta"].get("owner"):
+        kind = Annotated[kind, BelongsTo(owner)]
+    if required:
+        return (kind, Field(description=column["description"]))
+    return (kind | None, Field(None, description=column["description"]))
+
+
+def _type(told: str) -> Any:
+    """The type of a field whose column has a type of DuckDB's."""
+    if digits := _DECIMAL.fullmatch(told):
+        return Annotated[Decimal, Digits(int(digits[1]), int(digits[2]))]
+    return _TYPES[told]

@@ -1,0 +1,140 @@
+"""What people ask of the graph; answered from the graph alone."""
+
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from novade_pipeline.defs.publications.folding import fold
+from novade_pipeline.defs.publications.graph import DOCUMENT, Graph, violations
+from novade_pipeline.errors import UserError
+from novade_pipeline.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A journal with the different drugs that it mentions, in order."""
+
+    rank: int
+    name: str
+    drugs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Related:
+    """A drug, and the journals that mention both it and the one that was asked for."""
+
+    drug: str
+    journals: tuple[str, ...]
+
+
+def parse_graph(content: bytes, where: str) -> Graph:
+    """A graph from its document.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        graph = json.loads(content)
+    except ValueError:
+        raise UserError(f"{where}: expected a drug graph as JSON, found something else.") from None
+    if broken := violations(graph, most=1):
+        raise UserError(f"{where}: expected a drug graph, found that {broken[0]}.")
+    assert isinstance(graph, dict)
+    return graph
+
+
+def stored_graph(lake: Store) -> Graph:
+    """The graph that the lake holds.
+
+    Raises:
+        UserError: it holds none, or a document that is none.
+    """
+    where = lake.child(*DOCUMENT)
+    try:
+        content = lake.read(*DOCUMENT)
+    except FileNotFoundError:
+        raise UserError(
+            f"publications: expected a drug graph at {where}, found none; make it with "
+            "`novade run`."
+        ) from None
+    return parse_graph(content, where)
+
+
+def journals_by_drug_count(graph: Graph) -> list[Journal]:
+    """All journals, those with the most different drugs first; ties share a rank."""
+    drugs: dict[str, set[str]] = {}
+    for drug in graph["drugs"]:
+        for journal in drug["journals"]:
+            drugs.setdefault(journal["name"], set()).add(drug["name"])
+    ordered = sorted(drugs.items(), key=lambda pair: (-len(pair[1]), pair[0].casefold(), pair[0]))
+    sizes = [len(found) for _, found in ordered]
+    return [
+        Journal(sizes.index(len(found)) + 1, journal, tuple(sorted(found)))
+        for journal, found in ordered
+    ]
+
+
+def top_journals(graph: Graph) -> list[Journal]:
+    """The journals that mention the most different drugs: all of them where several do."""
+    return [journal for journal in journals_by_drug_count(graph) if journal.rank == 1]
+
+
+def related_drugs(graph: Graph, drug: str) -> list[Related]:
+    """The drugs that the same journals mention in PubMed articles but not in clinical trials.
+
+    The journals are those that mention `drug` in an article. A drug that any of them mentions in a
+    clinical trial is not among the answers.
+
+    Args:
+        drug: a drug's name, in any case, with or without accents.
+
+    Raises:
+        UserError: the graph has no such drug; with the names that look like it.
+    """
+    names = {fold(node["name"]): node["name"] for node in graph["drugs"]}
+    if not names:
+        raise UserError(
+            "related: expected a graph with drugs, found an empty one; land drugs first."
+        )
+    if fold(drug) not in names:
+        like = difflib.get_close_matches(fold(drug), names, n=3) or sorted(names)[:3]
+        raise UserError(
+            f"related: expected a drug of the graph, such as "
+            f"{', '.join(names[name] for name in like)}; found {drug!r}."
+        )
+    return _Mentions(graph).related(names[fold(drug)])
+
+
+def all_related_drugs(graph: Graph) -> Iterator[tuple[str, Related]]:
+    """The answer for every drug."""
+    mentions = _Mentions(graph)
+    for node in graph["drugs"]:
+        for related in mentions.related(node["name"]):
+            yield node["name"], related
+
+
+class _Mentions:
+    """Which journal mentions which drug in what."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.journals: dict[str, set[str]] = {}
+        self.in_articles: dict[str, set[str]] = {}
+        self.in_trials: dict[str, set[str]] = {}
+        for drug in graph["drugs"]:
+            for article in drug["pubmed_articles"]:
+                if article["journal"] is not None:
+                    self.journals.setdefault(drug["name"], set()).add(article["journal"])
+                    self.in_articles.setdefault(article["journal"], set()).add(drug["name"])
+            for trial in drug["clinical_trials"]:
+                if trial["journal"] is not None:
+                    self.in_trials.setdefault(trial["journal"], set()).add(drug["name"])
+
+    def related(self, drug: str) -> list[Related]:
+        journals = sorted(self.journals.get(drug, ()))
+        through: dict[str, list[str]] = {}
+        for journal in journals:
+            for other in self.in_articles[journal] - {drug}:
+                through.setdefault(other, []).append(journal)
+        tried = {other for journal in journals for other in self.in_trials.get(journal, ())}
+        return [Related(o, tuple(through[o])) for o in sorted(through) if o not in tried]

@@ -1,0 +1,218 @@
+"""Running the graph in this process, through Dagster, so that the run shows in the web page."""
+
+import re
+import uuid
+import warnings
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import dagster as dg
+
+from novade_pipeline.definitions import build_definitions
+from novade_pipeline.errors import UserError
+from novade_pipeline.execution.home import dagster_instance
+from novade_pipeline.execution.outcome import RunOutcome, outcome_of, told
+from novade_pipeline.graph.access import lake_probes, landing_probes, require
+from novade_pipeline.graph.domains import landing_sources
+from novade_pipeline.graph.job_runs import (
+    JOB,
+    LOADED,
+    PROCESS_TAG,
+    WANTED_TAG,
+    process_tag,
+    range_tags,
+    runs_in_progress,
+    wanted_key,
+)
+from novade_pipeline.graph.landing_assets import LandingConfig, find_all_wanted
+from novade_pipeline.lake.query import open_database
+from novade_pipeline.lake.windows import Window, day_of
+from novade_pipeline.landing.ledger import Wanted
+from novade_pipeline.settings import Settings
+
+_NAME = re.compile(r"[\w-]+(/[\w-]+)+")
+
+
+def parse_window(text: str, history_start: date, now: datetime | None = None) -> Window:
+    """`START..END`, days or hours, both included: `2018-11-01..2018-11-30`, `2018-11-05T09..…`.
+
+    Raises:
+        UserError: it is not of that form, ends before it starts, or lies outside the history.
+    """
+    now = now or datetime.now(UTC)
+    start_text, dots, end_text = text.partition("..")
+    try:
+        if not dots:
+            raise ValueError
+        start, _ = _moment(start_text)
+        end_start, unit = _moment(end_text)
+    except ValueError:
+        raise UserError(
+            f"--window: expected START..END as 2018-11-01..2018-11-30 or "
+            f"2018-11-05T09..2018-11-05T12, found {text!r}."
+        ) from None
+    if start > end_start:
+        raise UserError(f"--window: expected START before END, found {text}.")
+    if start > now:
+        raise UserError(f"--window: expected a START in the past, found {start_text}.")
+    if end_start.date() < history_start:
+        raise UserError(
+            f"--window: expected days from {history_start} on (NOVADE_HISTORY_START), found {text}."
+        )
+    # Before the history and after tomorrow there is nothing.
+    first, tomorrow = (
+        datetime.combine(day, time(), UTC)
+        for day in (history_start, now.date() + timedelta(days=1))
+    )
+    return Window(max(start, first), min(end_start, tomorrow) + unit)
+
+
+def check_places(settings: Settings) -> None:
+    """Look before anything is written.
+
+    Raises:
+        UserError: landing cannot be read, the lake cannot be written, or the warehouse is held by
+            another process.
+        TransientFailure: storage does not answer now.
+    """
+    require(*landing_probes(settings.landing), *lake_probes(settings.lake))
+    try:
+        open_database(settings.warehouse_path).close()
+    except OSError as error:
+        raise UserError(
+            f"Warehouse: expected to write {settings.warehouse_path}, found: "
+            f"{error.strerror or error}; set NOVADE_WAREHOUSE_PATH."
+        ) from None
+
+
+def refuse_beside_runs(instance: dg.DagsterInstance) -> None:
+    """Look whether a run is at work on the lake.
+
+    Raises:
+        UserError: one is.
+    """
+    if alive := runs_in_progress(instance):
+        raise UserError(
+            f"Run {alive[0].run_id} is at work on the same lake; wait for it, or end it in the "
+            "web page."
+        )
+
+
+def run_graph(
+    settings: Settings,
+    *,
+    select: str | None = None,
+    window: Window | None = None,
+    config: LandingConfig | None = None,
+    full_refresh: bool = False,
+    on_message: Callable[[str], None] = lambda _: None,
+) -> RunOutcome:
+    """Load what landing holds and the lake does not have yet, and all that follows from it.
+
+    Args:
+        select: assets, in Dagster's selection syntax or as names between commas.
+        window: only hours within.
+        config: what a load does beyond what is new.
+        full_refresh: build the marts anew.
+        on_message: told what happens, a line each.
+
+    Raises:
+        UserError: something that must be put right before a run can start.
+        TransientFailure: storage does not answer now.
+    """
+    check_places(settings)
+    definitions = build_definitions(settings)
+    job = definitions.resolve_job_def(JOB)
+    keys = _selected(definitions, select)
+    config = _with_hours(config or LandingConfig(), window)
+    with dagster_instance(settings) as instance:
+        refuse_beside_runs(instance)
+        wanted: dict[str, Wanted] = {}
+        days: list[date] = []
+        for sources in landing_sources():
+            todo = find_all_wanted(settings, sources, config, window)
+            wanted |= todo
+            days += [day for one in todo.values() for day in one.days]
+        if window is not None and not days:
+            days = [max(day_of(window.start), settings.history_start)]
+        run_id = str(uuid.uuid4())
+        with told(instance, run_id, on_message):
+            result = job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                asset_selection=keys,
+                tags={
+                    PROCESS_TAG: process_tag(),
+                    WANTED_TAG: wanted_key(wanted),
+                    **range_tags(days),
+                },
+                run_config=_run_config(definitions, keys, config, full_refresh),
+                raise_on_error=False,
+            )
+        return outcome_of(run_id, result)
+
+
+def _moment(text: str) -> tuple[datetime, timedelta]:
+    hourly = "T" in text
+    moment = datetime.strptime(text.strip(), "%Y-%m-%dT%H" if hourly else "%Y-%m-%d")
+    return moment.replace(tzinfo=UTC), timedelta(hours=1) if hourly else timedelta(days=1)
+
+
+def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:
+    """The selected assets; all where nothing is said."""
+    if not select:
+        return None
+    names = [name.strip() for name in select.split(",")]
+    text = select
+    if all(_NAME.fullmatch(name) for name in names):
+        text = " or ".join(f'key:"{name}"' for name in names)
+    graph = definitions.resolve_asset_graph()
+    try:
+        with warnings.catch_warnings():
+            # Of a parameter of Dagster's own, that it sets itself.
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            selected = dg.AssetSelection.from_string(text) & LOADED
+            # A step that makes several tables makes all of them.
+            keys = selected.required_multi_asset_neighbors().resolve(graph)
+    except (dg.DagsterError, ValueError) as error:
+        raise UserError(
+            f"--select: expected asset names between commas or Dagster's selection syntax, found "
+            f"{select!r} ({str(error).splitlines()[0]})."
+        ) from None
+    if not keys:
+        known = ", ".join(sorted("/".join(key.path) for key in LOADED.resolve(graph)))
+        raise UserError(f"--select: expected some of {known}; found none called {select!r}.")
+    return sorted(keys)
+
+
+def _with_hours(config: LandingConfig, window: Window | None) -> LandingConfig:
+    if window is None:
+        return config
+    hours = {"first_hour": _hour(window.start), "end_hour": _hour(window.end)}
+    return config.model_copy(update=hours)
+
+
+def _hour(moment: Any) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M}"
+
+
+def _run_config(
+    definitions: dg.Definitions,
+    keys: list[dg.AssetKey] | None,
+    landing: LandingConfig,
+    full_refresh: bool,
+) -> dict[str, Any]:
+    """The config of each selected op that takes some of these values."""
+    values = landing.model_dump() | {"full_refresh": full_refresh}
+    ops = {}
+    for assets in definitions.assets or ():
+        if isinstance(assets, dg.AssetsDefinition) and (
+            keys is None or not assets.keys.isdisjoint(keys)
+        ):
+            taken = getattr(assets.op.config_schema.config_type, "fields", {})
+            if told := {name: value for name, value in values.items() if name in taken}:
+                ops[assets.op.name] = {"config": told}
+    # What a person needs is told by `on_message` and at the end.
+    quiet = {"console": {"config": {"log_level": "CRITICAL"}}}
+    return {"ops": ops, "loggers": quiet}

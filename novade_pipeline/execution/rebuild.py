@@ -1,0 +1,49 @@
+"""Making again what is derived from tables of the lake, without reading the outside world."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from novade_pipeline.definitions import build_definitions
+from novade_pipeline.defs.marts.tables import mart_tables
+from novade_pipeline.execution.local_run import run_graph
+from novade_pipeline.graph.domains import tables
+from novade_pipeline.graph.job_runs import LOADED
+from novade_pipeline.settings import Settings
+
+
+def derive(settings: Settings, *, rebuild_marts: bool = False) -> Sequence[str]:
+    """Make again what is derived, where its sources changed.
+
+    Args:
+        rebuild_marts: only the marts, and from all that their sources hold.
+
+    Returns:
+        Sentences, one a step or asset that failed.
+    """
+    names = [mart.name for mart in mart_tables(settings.warehouse_path)]
+    if not rebuild_marts:
+        names = derived_tables(settings)
+    outcome = run_graph(settings, select=",".join(names), full_refresh=rebuild_marts)
+    failed = [
+        f"{name}: {', '.join(asset.failed)}"
+        for name, asset in outcome.assets.items()
+        if asset.failed
+    ]
+    return [*outcome.failures, *failed]
+
+
+def derived_tables(settings: Settings) -> list[str]:
+    """The tables that are made from other assets of the graph alone, marts among them."""
+    definitions = build_definitions(settings)
+    loaded = LOADED.resolve(definitions.resolve_asset_graph())
+    known = {*tables(), *(mart.name for mart in mart_tables(settings.warehouse_path))}
+    found = []
+    for assets in definitions.assets or ():
+        if not isinstance(assets, dg.AssetsDefinition):
+            continue
+        others = {dep.asset_key for spec in assets.specs for dep in spec.deps} - assets.keys
+        asks = any("api" in spec.kinds for spec in assets.specs)
+        if others and not asks:
+            found += ["/".join(key.path) for key in assets.keys & loaded]
+    return sorted(known.intersection(found))

@@ -1,0 +1,247 @@
+"""The assets of a domain whose data lands as files: its tables, its ledger, its quarantine.
+
+One step loads all of a domain's sources, since they share the ledger. Dagster's partitions are
+upload days; what a run does within them is decided hour by hour from the ledger.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from novade_pipeline.graph import charts
+from novade_pipeline.graph.access import lake_probes, landing_probes, require
+from novade_pipeline.graph.landing_checks import (
+    DAY_COLUMN,
+    check_results,
+    ledger_checks,
+    source_checks,
+)
+from novade_pipeline.graph.table_assets import (
+    key_of,
+    picture_before,
+    quarantine_checks,
+    table_metadata,
+    table_spec,
+    told_to_dagster,
+)
+from novade_pipeline.lake.read import count_by, read
+from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window, day_of
+from novade_pipeline.landing.ledger import Rules, Wanted
+from novade_pipeline.landing.load import LoadReport, load
+from novade_pipeline.landing.source import Source, find_wanted
+from novade_pipeline.landing.tables import MENDED
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage.store import Store
+
+PICTURE_DAYS = timedelta(days=31)
+
+
+class LandingConfig(dg.Config):
+    """What a load does beyond what is new, and within which hours."""
+
+    reload: bool = Field(default=False, description="Load every hour again, new or not.")
+    retry_quarantined: bool = Field(default=False, description="Try what an older parser refused.")
+    first_hour: str = Field(default="", description="Only from this hour on: 2018-11-05T09. UTC.")
+    stems: list[str] = Field(
+        default=[],
+        description="How paths begin, before their day: only such names of the run's days are "
+        "listed, where a source has some.",
+    )
+    end_hour: str = Field(default="", description="Only before this hour: 2018-11-05T12. UTC.")
+
+    def within(self, window: Window) -> Window:
+        """The part of a window that the hours leave."""
+        start, end = window.start, window.end
+        if self.first_hour:
+            start = max(start, datetime.fromisoformat(self.first_hour).replace(tzinfo=UTC))
+        if self.end_hour:
+            end = min(end, datetime.fromisoformat(self.end_hour).replace(tzinfo=UTC))
+        return Window(start, end)
+
+
+def landing_step(domain: str) -> str:
+    """The name of the step that loads a domain's sources."""
+    return f"{domain}_landing"
+
+
+def rules_of(settings: Settings, source: Source, config: LandingConfig | None = None) -> Rules:
+    """When a file of the source is wanted again."""
+    return Rules(
+        parser_version=source.parser_version,
+        personal_data=settings.personal_data_policy.fingerprint,
+        first_day=settings.history_start,
+        grace=timedelta(hours=settings.landing_grace_hours),
+        retry_quarantined=config is not None and config.retry_quarantined,
+        reload=config is not None and config.reload,
+    )
+
+
+def find_all_wanted(
+    settings: Settings,
+    sources: Sequence[Source],
+    config: LandingConfig | None = None,
+    within: Window | None = None,
+) -> dict[str, Wanted]:
+    """Source name -> what landing holds of it and the lake does not have yet."""
+    return {
+        source.name: find_wanted(
+            source, settings.landing, settings.lake, rules_of(settings, source, config), within
+        )
+        for source in sources
+    }
+
+
+def upload_days(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """The upload days that the graph has partitions for; today is one of them."""
+    return dg.DailyPartitionsDefinition(start_date=str(settings.history_start), end_offset=1)
+
+
+def landing_assets(
+    settings: Settings, domain: str, sources: Sequence[Source]
+) -> dg.AssetsDefinition:
+    """The step that loads a domain's sources.
+
+    Args:
+        domain: the folder's name.
+        sources: they share one ledger and one quarantine.
+    """
+    ledger, quarantine = sources[0].ledger, sources[0].quarantine
+    tables = [source.table for source in sources]
+    days = upload_days(settings)
+    policy = dg.BackfillPolicy.single_run()
+
+    @dg.multi_asset(
+        name=landing_step(domain),
+        specs=[
+            *(table_spec(table, kinds={"duckdb"}, skippable=True) for table in tables),
+            table_spec(ledger, deps=tables, skippable=True),
+            table_spec(quarantine, deps=tables, skippable=True),
+        ],
+        check_specs=[
+            *(spec for table in tables for spec in source_checks(table)),
+            *ledger_checks(ledger),
+            *quarantine_checks(
+                quarantine, "Every file and every line could be read; warns with the reasons."
+            ),
+        ],
+        partitions_def=days,
+        backfill_policy=policy,
+        can_subset=True,
+        pool=f"{domain}_landing",
+    )
+    def landed(
+        context: dg.AssetExecutionContext,
+        config: LandingConfig,
+        lake: dg.ResourceParam[Store],
+        landing: dg.ResourceParam[Store],
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        span = context.partition_time_window
+        days = Window(span.start.astimezone(UTC), span.end.astimezone(UTC))
+        within = config.within(days)
+        selected = context.selected_asset_keys
+        checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+        changed = False
+        with told_to_dagster():
+            require(*landing_probes(landing), *lake_probes(lake))
+        for source in sources:
+            if key_of(source.table) not in selected:
+                continue
+            with told_to_dagster():
+                todo = find_wanted(
+                    source,
+                    landing,
+                    lake,
+                    rules_of(settings, source, config),
+                    within,
+                    [stem for stem in config.stems if stem.startswith(f"{source.folder}/")],
+                )
+                report = load(
+                    source, landing, lake, settings.personal_data_policy, todo, context.log.info
+                )
+            changed = changed or report.changed
+            metadata = _source_metadata(context, lake, source, report, days)
+            yield _materialized(context, lake, source.table, metadata)
+        for table in (ledger, quarantine):
+            if key_of(table) in selected:
+                metadata = table_metadata(lake, table, changed=changed)
+                yield _materialized(context, lake, table, metadata)
+        for result in check_results(settings, lake, sources, days):
+            if (result.asset_key, result.check_name) in checks:
+                if result.description and not result.passed:
+                    context.log.warning(result.description)
+                yield result
+
+    return landed
+
+
+def _materialized(
+    context: dg.AssetExecutionContext, lake: Store, table: Table, metadata: Mapping[str, Any]
+) -> dg.MaterializeResult[Any]:
+    """The partitions of the run: each with its own rows, the newest with what is of all.
+
+    Dagster writes an event a partition; years of days with previews and pictures are a large log.
+    """
+    rows = count_by(lake, table, DAY_COLUMN)
+    for partition in context.partition_keys:
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": rows[partition]}, key_of(table), partition
+        )
+    context.add_asset_metadata(metadata, key_of(table), context.partition_keys[-1])
+    return dg.MaterializeResult(asset_key=key_of(table))
+
+
+def _source_metadata(
+    context: dg.AssetExecutionContext,
+    lake: Store,
+    source: Source,
+    report: LoadReport,
+    within: Window,
+) -> dict[str, Any]:
+    """What a load says of itself; with a picture of rows an hour where there are any."""
+    metadata = table_metadata(lake, source.table, report.receipts)
+    lines = report.lines
+    metadata |= {
+        "files_read": lines.files,
+        "files_refused": lines.refused_files,
+        "lines": lines.lines,
+        "lines_repeated": lines.repeated,
+        "lines_quarantined": lines.quarantined,
+        "lines_erased": lines.erased,
+        "hours_loaded": report.hours,
+    }
+    metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
+    # Every partition of a run keeps its metadata: a picture for each day of years is too much.
+    if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
+        drawn = picture_before(context, key_of(source.table), "rows_by_hour", metadata)
+        metadata["rows_by_hour"] = dg.MetadataValue.md(drawn or _rows_by_hour(lake, source))
+    return metadata
+
+
+def _mends(lake: Store, source: Source) -> dict[str, int]:
+    """Kind of mend -> rows of the table that were mended so, as the ledger tells them."""
+    told = read(lake, source.ledger, columns=[MENDED], where={"source": source.name})
+    counted: Counter[str] = Counter()
+    for of_file in told[MENDED].drop_null().to_pylist():
+        counted.update(json.loads(of_file))
+    return dict(sorted(counted.items()))
+
+
+def _rows_by_hour(lake: Store, source: Source) -> str:
+    """Rows an upload hour, the newest days of them, as the ledger tells them."""
+    files = read(
+        lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}
+    )
+    by: dict[datetime, int] = {}
+    for hour, rows in zip(files["upload_hour"].to_pylist(), files["rows"].to_pylist(), strict=True):
+        if hour is not None:
+            by[hour] = by.get(hour, 0) + rows
+    at = [hour for hour in sorted(by) if hour > max(by) - PICTURE_DAYS]
+    return charts.stacked_bars(
+        f"{source.table.name}: rows an upload hour", at, {"rows": [by[a] for a in at]}, "rows"
+    )

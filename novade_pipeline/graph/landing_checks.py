@@ -1,0 +1,268 @@
+"""The checks of a domain whose data lands as files: what is promised, and whether it holds.
+
+Of its tables, its ledger and its quarantine; the step of `landing_assets` runs them after a load.
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import dagster as dg
+import pyarrow.compute as pc
+
+from novade_pipeline.graph.markdown import markdown_table
+from novade_pipeline.graph.table_assets import (
+    QUARANTINE_CHECK,
+    check_columns,
+    check_fresh,
+    check_specs,
+    key_of,
+)
+from novade_pipeline.lake.query import identifier, workspace
+from novade_pipeline.lake.read import count_by, read, stream
+from novade_pipeline.lake.stream import greatest
+from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window
+from novade_pipeline.landing.ledger import HOUR
+from novade_pipeline.landing.reconciliation import Difference, differences
+from novade_pipeline.landing.source import Source
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage.store import Store
+
+UNIQUE_CHECK = "key_is_unique"
+ACCOUNTED_CHECK = "every_line_accounted_for"
+LOADS_CHECK = "loads_succeed"
+RECORDED_CHECK = "every_row_is_recorded"
+WHOLE_CHECK = "nothing_follows_the_gzip_stream"
+DAY_COLUMN = "upload_date"
+"""By which the tables of landed rows are cut."""
+LISTED = 20
+
+
+def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
+    """What is checked of a table that lines become rows of."""
+    return [
+        *check_specs(table),
+        dg.AssetCheckSpec(
+            UNIQUE_CHECK,
+            asset=key_of(table),
+            blocking=True,
+            description=f"No two rows of the run's days have the same {', '.join(table.key)}.",
+        ),
+    ]
+
+
+def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
+    """What is checked of the ledger."""
+    return [
+        *check_specs(ledger, fresh=False),
+        dg.AssetCheckSpec(
+            ACCOUNTED_CHECK,
+            asset=key_of(ledger),
+            blocking=True,
+            description="lines = rows + repeated + quarantined + blank + erased, for every file.",
+        ),
+        dg.AssetCheckSpec(
+            RECORDED_CHECK,
+            asset=key_of(ledger),
+            description="Tables and quarantine have exactly the rows that the ledger has recorded; "
+            "warns with the files.",
+        ),
+        dg.AssetCheckSpec(
+            WHOLE_CHECK,
+            asset=key_of(ledger),
+            description="No bytes follow a file's gzip stream; they are ignored, as by zcat. "
+            "Warns with the files.",
+        ),
+        dg.AssetCheckSpec(
+            LOADS_CHECK,
+            asset=key_of(ledger),
+            description="What landed is loaded within the set number of attempts.",
+        ),
+    ]
+
+
+def check_results(
+    settings: Settings, lake: Store, sources: Sequence[Source], within: Window
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of all those checks.
+
+    Args:
+        sources: they share one ledger and one quarantine.
+        within: the run's days; keys are looked at within them.
+    """
+    ledger, quarantine = sources[0].ledger, sources[0].quarantine
+    for source in sources:
+        yield check_columns(lake, source.table)
+        yield check_fresh(source.table, _newest(lake, source), settings.freshness_hours)
+        # Files without a date in their names are loaded by every run, whatever its days.
+        yield _check_unique(lake, source.table, within if source.is_undated is None else None)
+    yield check_columns(lake, ledger)
+    yield _check_accounted(lake, ledger)
+    yield _check_recorded(lake, ledger, sources)
+    yield _check_whole(lake, ledger)
+    yield dg.AssetCheckResult(
+        passed=True, check_name=LOADS_CHECK, asset_key=key_of(ledger), metadata={"attempts": 1}
+    )
+    yield check_columns(lake, quarantine)
+    yield _check_quarantine(lake, quarantine)
+
+
+def _newest(lake: Store, source: Source) -> datetime | None:
+    """The newest hour that has rows: what landed last, as the ledger has it."""
+    columns, where = ["upload_hour", "rows"], {"source": source.name}
+    hours = [
+        greatest(files.filter(pc.greater(files["rows"], 0))["upload_hour"])
+        for files in stream(lake, source.ledger, columns=columns, where=where)
+    ]
+    found = [hour for hour in hours if isinstance(hour, datetime)]
+    return max(found) + HOUR if found else None
+
+
+def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetCheckResult:
+    """Day by day, as a table is cut by days and a key lies within one."""
+    names = ", ".join(identifier(name) for name in table.key)
+    repeated = rows = 0
+    with workspace() as connection:
+        for days in _days(lake, table, within):
+            keys = stream(lake, table, columns=list(table.key), windows=days)
+            connection.register("keys", keys)
+            found = connection.execute(
+                "select coalesce(sum(times), 0), count(*) filter (times > 1)"
+                f" from (select count(*) as times from keys group by {names})"
+            ).fetchone()
+            connection.unregister("keys")
+            assert found is not None
+            rows, repeated = rows + int(found[0]), repeated + found[1]
+    return dg.AssetCheckResult(
+        passed=repeated == 0,
+        check_name=UNIQUE_CHECK,
+        asset_key=key_of(table),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"rows": rows, "repeated_keys": repeated, "key": ", ".join(table.key)},
+    )
+
+
+def _days(lake: Store, table: Table, within: Window | None) -> Iterator[list[Window] | None]:
+    """The days within a window that the table has rows of; all at once where there is no window."""
+    if within is None:
+        yield None
+        return
+    for day in sorted(count_by(lake, table, DAY_COLUMN)):
+        start = datetime.combine(date.fromisoformat(day), time(), UTC)
+        if within.start <= start < within.end:
+            yield [Window(start, start + timedelta(days=1))]
+
+
+def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
+    names = ["lines", "rows", "repeated", "quarantined", "blank", "erased"]
+    total: Counter[str] = Counter()
+    wrong: list[str] = []
+    for files in stream(lake, ledger, columns=["file", *names]):
+        columns = {name: pc.fill_null(files[name], 0) for name in names}
+        known = functools.reduce(pc.add, (columns[name] for name in names[1:]))
+        wrong += files.filter(pc.not_equal(columns["lines"], known))["file"].to_pylist()
+        total.update({name: pc.sum(column).as_py() or 0 for name, column in columns.items()})
+        total["files"] += files.num_rows
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        check_name=ACCOUNTED_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            **{name: total[name] for name in ("files", *names)},
+            "files_not_accounted_for": dg.MetadataValue.json(wrong[:LISTED]),
+        },
+    )
+
+
+def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg.AssetCheckResult:
+    differing = [difference for source in sources for difference in differences(lake, source)]
+    unrecorded = sum(max(d.rows - d.recorded, 0) for d in differing)
+    missing = sum(max(d.recorded - d.rows, 0) for d in differing)
+    listed = markdown_table(
+        ["table", "file or day", "rows", "recorded"],
+        [(d.table.name, d.place, d.rows, d.recorded) for d in differing[:LISTED]],
+        characters=120,
+    )
+    return dg.AssetCheckResult(
+        passed=not differing,
+        check_name=RECORDED_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_explain(ledger, differing, unrecorded, missing) if differing else None,
+        metadata={
+            "rows_unrecorded": unrecorded,
+            "rows_missing": missing,
+            "files": dg.MetadataValue.md(listed),
+        },
+    )
+
+
+def _explain(ledger: Table, differing: Sequence[Difference], unrecorded: int, missing: int) -> str:
+    first = differing[0]
+    sentences = [
+        f"{ledger.name}: expected it to record every row, found {unrecorded:,} rows that it does "
+        f"not and {missing:,} missing, first in {first.table.name} of {first.place}: "
+        f"{first.rows:,} rows, {first.recorded:,} recorded."
+    ]
+    if unrecorded:
+        sentences.append("Land the files of unrecorded rows again, or delete these rows.")
+    if missing:
+        sentences.append("Load the days of missing rows again: novade run --reload --window DAYS.")
+    return " ".join(sentences)
+
+
+def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
+    files = read(lake, ledger, columns=["file", "trailing_bytes"])
+    files = files.filter(pc.greater(files["trailing_bytes"], 0)).to_pylist()
+    description = None
+    if files:
+        description = (
+            f"{ledger.name}: expected files that end with their gzip stream, found {len(files):,} "
+            f"with other bytes after it, first {files[0]['file']} "
+            f"({files[0]['trailing_bytes']:,} bytes). The stream is loaded, the bytes are ignored; "
+            "export the files again if rows are missing."
+        )
+    listed = markdown_table(
+        ["file", "bytes"],
+        [(f["file"], f["trailing_bytes"]) for f in files[:LISTED]],
+        characters=120,
+    )
+    return dg.AssetCheckResult(
+        passed=not files,
+        check_name=WHOLE_CHECK,
+        asset_key=key_of(ledger),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata={
+            "files": len(files),
+            "trailing_bytes": sum(f["trailing_bytes"] for f in files),
+            "listed": dg.MetadataValue.md(listed),
+        },
+    )
+
+
+def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
+    files = lines = 0
+    listed: list[tuple[str, Any, str]] = []
+    for rows in stream(lake, quarantine, columns=["file", "line", "reason"]):
+        whole = pc.sum(pc.equal(rows["line"], 0)).as_py() or 0
+        files, lines = files + whole, lines + rows.num_rows - whole
+        first = rows.slice(0, LISTED - len(listed)).to_pylist()
+        listed += [(row["file"], row["line"] or "all", row["reason"]) for row in first]
+    return dg.AssetCheckResult(
+        passed=not listed,
+        check_name=QUARANTINE_CHECK,
+        asset_key=key_of(quarantine),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "files": files,
+            "lines": lines,
+            "reasons": dg.MetadataValue.md(
+                markdown_table(["file", "line", "reason"], listed, characters=120)
+            ),
+        },
+    )

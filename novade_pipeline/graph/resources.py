@@ -1,0 +1,59 @@
+"""The single place where local becomes ADLS: what assets ask for by name.
+
+`lake` and `landing` are stores, `io_manager` and `documents` write to the lake. They are plain
+objects, not configurable resources, so that no credential is shown in the web page. On Azure there
+is `landing_blobs` as well: dagster-azure's resource, for assets that need the Azure SDK itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from novade_pipeline.lake.io_manager import DeltaIOManager, DocumentIOManager
+from novade_pipeline.lake.table import Table
+from novade_pipeline.settings import Settings
+from novade_pipeline.storage.store import Store
+
+
+def resources(settings: Settings, tables: Mapping[str, Table]) -> dict[str, Any]:
+    """Resource name -> object, as the settings say."""
+    lake, landing = settings.lake, settings.landing
+    of_azure = {"landing_blobs": _landing_blobs(landing)} if landing.is_azure else {}
+    return of_azure | {
+        "lake": lake,
+        "landing": landing,
+        "io_manager": DeltaIOManager(lake, tables, settings.personal_data_policy),
+        "documents": DocumentIOManager(lake),
+    }
+
+
+def _landing_blobs(landing: Store) -> dg.ResourceDefinition:
+    """An `AzureBlobStorageResource` of the landing zone's account, with the store's credentials.
+
+    It is made when a step asks for it: importing dagster_azure costs every process 1.5 s.
+    """
+
+    @dg.resource(
+        description="The landing zone's account: `get_client()` is the Azure SDK's client."
+    )
+    def landing_blobs(_: dg.InitResourceContext) -> Any:
+        from dagster_azure.blob import (
+            AzureBlobStorageDefaultCredential,
+            AzureBlobStorageKeyCredential,
+            AzureBlobStorageResource,
+            AzureBlobStorageSASTokenCredential,
+        )
+
+        from novade_pipeline.storage.azure import AzureStore
+
+        assert isinstance(landing, AzureStore)
+        access = landing.access
+        told: Any = AzureBlobStorageDefaultCredential()
+        if access.key:
+            told = AzureBlobStorageKeyCredential(key=access.key)
+        elif access.sas:
+            told = AzureBlobStorageSASTokenCredential(token=access.sas)
+        return AzureBlobStorageResource(account_url=access.endpoint, credential=told)
+
+    return landing_blobs

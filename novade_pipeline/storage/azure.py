@@ -1,0 +1,307 @@
+"""Azure Data Lake Storage: one set of credentials, in the form that each library takes.
+
+Objects are reached through the Blob API, which real accounts (hierarchical namespaces included)
+and the emulator both speak; `abfss://` is how people and other engines name the same places.
+"""
+
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from novade_pipeline.errors import UserError
+from novade_pipeline.storage import store as storage
+from novade_pipeline.storage.azure_access import Access, access_to
+from novade_pipeline.storage.azure_credentials import credential, token
+from novade_pipeline.storage.azure_errors import explained
+from novade_pipeline.storage.azure_objects import Ranges, Upload
+from novade_pipeline.storage.iterable_stream import Pieces
+from novade_pipeline.storage.store import AZURE_SCHEME, Entry, NewObject, Page, Store, changed
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient, ContainerClient
+    from azure.storage.queue import QueueClient
+
+READ_BYTES = 4 * 2**20
+"""How much of an object is asked for at once."""
+FEW_ENTRIES = 50
+"""How many objects are listed where any will do; folders are among them."""
+
+_FORM = f"{AZURE_SCHEME}://container@account.dfs.core.windows.net/path"
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+# Of what ADLS allows, what every one of the libraries writes the same way.
+_SEGMENT = re.compile(r"[\w.=~ -]*[\w=~-]", re.ASCII)
+# The SDK's own pauses begin at 15 s.
+_RETRIES: dict[str, Any] = {"retry_total": 8, "initial_backoff": 0.4, "increment_base": 1.6}
+_TIMEOUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
+# A look at what may not answer at all.
+_HASTE: dict[str, Any] = {
+    **{"retry_total": 1, "initial_backoff": 0.5},
+    **{"increment_base": 0, "random_jitter_range": 0},
+}
+_HASTY_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class AzureStore(Store):
+    """A path in a container.
+
+    Attributes:
+        container: its name.
+        root: the path below it, without slashes at its ends; may be empty.
+        access: how to reach the account.
+        is_hasty: gives up soon, and reads no more than it is asked for.
+    """
+
+    container: str = ""
+    root: str = ""
+    access: Access = field(default=Access("", ""), repr=False)
+    is_hasty: bool = False
+
+    @override
+    def path(self, *parts: str) -> str:
+        return "/".join(p for p in (self.container, self.root, *self._checked(parts)) if p)
+
+    def blob(self, *parts: str) -> str:
+        """The name of a blob in its container."""
+        return "/".join(p for p in (self.root, *self._checked(parts)) if p)
+
+    @override
+    def table_url(self, *parts: str) -> str:
+        return f"az://{self.path(*parts)}"
+
+    @override
+    def options(self) -> dict[str, str]:
+        access = self.access
+        told = {"azure_storage_account_name": access.account}
+        if access.is_emulator:
+            # Without it delta-rs lists from an offset, which the emulator does not understand.
+            _point_to_emulator(access)
+            told |= {"azure_storage_use_emulator": "true", "azure_allow_http": "true"}
+        else:
+            told["azure_storage_endpoint"] = access.endpoint
+        if access.key:
+            return told | {"azure_storage_account_key": access.key}
+        if access.sas:
+            return told | {"azure_storage_sas_token": access.sas}
+        return told | {"azure_storage_token": token()}
+
+    @override
+    def duckdb_path(self, *parts: str) -> str:
+        return self.table_url(*parts)
+
+    @override
+    def duckdb_setup(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        access = self.access
+        if access.is_emulator:
+            _point_to_emulator(access)
+        if not access.is_default:
+            told = {"connection_string": access.connection_string}
+            if not access.is_public and not access.is_emulator:
+                # DuckDB's Delta reader takes it from here, its Azure reader from the other.
+                told["endpoint"] = access.endpoint
+        elif access.is_public:
+            told = {
+                "provider": "access_token",
+                "access_token": token(),
+                "account_name": access.account,
+            }
+        else:
+            # With a token the two readers want the endpoint in different forms.
+            raise UserError(
+                f"{self.url}: expected an account key or a SAS token, since DuckDB reads through "
+                "another endpoint than Azure's public one with these only; found none; set "
+                "NOVADE_AZURE_SAS_TOKEN."
+            )
+        quoted = ", ".join(f"{k} '{v.replace(chr(39), chr(39) * 2)}'" for k, v in told.items())
+        scope = f"az://{self.container}"
+        secret = f"create or replace temporary secret lake (type azure, scope '{scope}', {quoted})"
+        return ("delta", "azure"), (secret,)
+
+    @cached_property
+    def service(self) -> "BlobServiceClient":
+        """The Azure SDK's client of the account."""
+        from azure.storage.blob import BlobServiceClient, ExponentialRetry
+
+        how: dict[str, Any] = {
+            "retry_policy": ExponentialRetry(**(_HASTE if self.is_hasty else _RETRIES)),
+            "max_single_get_size": 1 if self.is_hasty else READ_BYTES,
+            "max_chunk_get_size": READ_BYTES,
+            "raw_response_hook": _told_busy,
+            **(_HASTY_TIMEOUTS if self.is_hasty else _TIMEOUTS),
+        }
+        if self.access.is_default:
+            return BlobServiceClient(self.access.endpoint, credential=credential(), **how)
+        return BlobServiceClient.from_connection_string(self.access.connection_string, **how)
+
+    @cached_property
+    def client(self) -> "ContainerClient":
+        """The Azure SDK's client of the container."""
+        return self.service.get_container_client(self.container)
+
+    @override
+    def pages(
+        self, prefix: str = "", following: str | None = None, *, most: int | None = None
+    ) -> Iterator[Page]:
+        start = f"{self.root}/" if self.root else ""
+        listing = self.client.list_blobs(
+            name_starts_with=start + prefix,
+            include=["metadata"],
+            results_per_page=most or storage.PAGE_ENTRIES,
+        )
+        parts: Any = listing.by_page(continuation_token=following)
+        while (part := self._done("list", lambda: next(parts, None))) is not None:
+            entries = [
+                Entry(blob.name[len(start) :], blob.etag, blob.size, blob.last_modified)
+                for blob in part
+                # A folder of a hierarchical namespace is listed as an empty blob.
+                if not (blob.metadata or {}).get("hdi_isfolder")
+            ]
+            yield Page(entries, parts.continuation_token or None)
+
+    @override
+    def any_entry(self) -> Entry | None:
+        return next((e for page in self.pages(most=FEW_ENTRIES) for e in page.entries), None)
+
+    @override
+    @contextmanager
+    def open_version(self, file: str, etag: str) -> Iterator[IO[bytes]]:
+        from azure.core import MatchConditions
+        from azure.core.exceptions import (
+            AzureError,
+            ResourceModifiedError,
+            ResourceNotFoundError,
+        )
+
+        try:
+            download = self.client.download_blob(
+                self.blob(file), etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+            with io.BufferedReader(Pieces(download.chunks()), READ_BYTES) as stream:
+                yield stream
+        except (ResourceModifiedError, ResourceNotFoundError):
+            raise changed(file) from None
+        except AzureError as error:
+            raise self.explained(error, "read") or error from None
+
+    @override
+    def read(self, *parts: str) -> bytes:
+        found = self.client.get_blob_client(self.blob(*parts))
+        return self._done("read", lambda: found.download_blob().readall())
+
+    @override
+    def open(self, *parts: str) -> IO[bytes]:
+        found = Ranges(self.client.get_blob_client(self.blob(*parts)), self._done)
+        return io.BufferedReader(found, READ_BYTES)
+
+    @override
+    def write(self, content: bytes, *parts: str) -> None:
+        target = self.client.get_blob_client(self.blob(*parts))
+        self._done("write", lambda: target.upload_blob(content, overwrite=True))
+
+    @override
+    def create(self, *parts: str) -> NewObject:
+        return Upload(self.client.get_blob_client(self.blob(*parts)), self._done)
+
+    @override
+    def delete(self, *parts: str) -> None:
+        target = self.client.get_blob_client(self.blob(*parts))
+        try:
+            self._done("delete", target.delete_blob)
+        except FileNotFoundError:
+            return
+
+    @override
+    def is_there(self) -> bool:
+        next(self.pages(most=FEW_ENTRIES), None)
+        return True
+
+    @override
+    def explained(self, error: Exception, doing: str) -> Exception | None:
+        return explained(error, self.url, doing, self.access.sas)
+
+    @override
+    def hasty(self) -> "AzureStore":
+        return replace(self, is_hasty=True)
+
+    def _done(self, doing: str, act: Callable[[], _Result]) -> _Result:
+        from azure.core.exceptions import AzureError
+
+        try:
+            return act()
+        except AzureError as error:
+            if getattr(error, "error_code", None) == "BlobNotFound":
+                raise FileNotFoundError(self.url) from None
+            raise self.explained(error, doing) or error from None
+
+
+def queue_client(access: Access, url: str, *, is_hasty: bool = False) -> "QueueClient":
+    """The Azure SDK's client of a storage queue of the same account.
+
+    Args:
+        is_hasty: gives up within seconds where nobody answers.
+    """
+    from azure.storage.queue import ExponentialRetry, QueueClient
+
+    told: Any = credential() if access.is_default else access.sas
+    if access.key:
+        told = {"account_name": access.account, "account_key": access.key}
+    return QueueClient.from_queue_url(
+        url,
+        credential=told,
+        retry_policy=ExponentialRetry(**(_HASTE if is_hasty else _RETRIES)),
+        **(_HASTY_TIMEOUTS if is_hasty else _TIMEOUTS),
+    )
+
+
+def _told_busy(response: Any) -> None:
+    """Let the SDK try again what was refused as too much: it does for 503, and not for 429."""
+    if response.http_response.status_code == 429:
+        response.http_response.status_code = 503
+
+
+def azure_store(url: str, told: Mapping[str, str | None]) -> AzureStore:
+    """The store behind an `abfss://` URL.
+
+    Args:
+        told: `connection_string`, `account_key`, `sas_token`, `endpoint`, as far as they are set.
+
+    Raises:
+        ValueError: the URL or a credential is not of its form, or there are two credentials.
+    """
+    parts = urlsplit(url)
+    container, at, host = parts.netloc.rpartition("@")
+    account, _, suffix = host.partition(".dfs.")
+    if not at or not suffix or parts.query or parts.fragment:
+        raise ValueError(f"expected {_FORM}, found another form")
+    if not _ACCOUNT.fullmatch(account):
+        raise ValueError(f"expected an account of 3 to 24 small letters and digits in {_FORM}")
+    if not _CONTAINER.fullmatch(container):
+        raise ValueError(
+            "expected a container of 3 to 63 small letters, digits and single hyphens, found "
+            f"{container!r}"
+        )
+    root = parts.path.strip("/")
+    for segment in root.split("/") if root else ():
+        if not _SEGMENT.fullmatch(segment):
+            raise ValueError(
+                f"expected folders of letters, digits and ._=~- that do not end with a dot, found "
+                f"{segment!r}"
+            )
+    canonical = f"{AZURE_SCHEME}://{container}@{host}" + (f"/{root}" if root else "")
+    return AzureStore(canonical, container, root, access_to(account, suffix, told))
+
+
+def _point_to_emulator(access: Access) -> None:
+    """delta-rs and DuckDB's Delta reader take its address from here and from nowhere else."""
+    address = urlsplit(access.endpoint)
+    os.environ["AZURITE_BLOB_STORAGE_URL"] = f"{address.scheme}://{address.netloc}"
