@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from novade_pipeline.defs.erasure.erase import Erasure, Graph
+    from novade_pipeline.defs.erasure.erase import Erasure, ErasureScope
     from novade_pipeline.graph.runner import Runner
     from novade_pipeline.settings import Settings
 
@@ -40,10 +40,10 @@ def erase(
     try:
         done = erase_person(
             settings,
-            graph_of(settings, runner_of(context)),
+            erasure_scope(settings, runner_of(context)),
             user,
             dry_run=dry_run,
-            tell=progress.print,
+            log=progress.print,
         )
     except TransientFailure as failure:
         raise UserError(f"{failure} What is done stays done: run novade erase again.") from None
@@ -52,19 +52,19 @@ def erase(
         raise typer.Exit(1)
 
 
-def graph_of(settings: "Settings", runner: "Runner") -> "Graph":
+def erasure_scope(settings: "Settings", runner: "Runner") -> "ErasureScope":
     """What an erasure works on, as the graph has it."""
-    from novade_pipeline.defs.erasure.erase import Graph
+    from novade_pipeline.defs.erasure.erase import ErasureScope
     from novade_pipeline.defs.marts.tables import mart_tables
     from novade_pipeline.graph.domains import landing_sources, modules, tables
     from novade_pipeline.graph.landing_assets import rules_of
 
-    return Graph(
+    return ErasureScope(
         tables=tables(),
         marts=mart_tables(settings.warehouse_path),
         sources=[(s, rules_of(settings, s)) for group in landing_sources() for s in group],
         refuse_beside_runs=lambda: runner.refuse_beside_runs(settings),
-        derive=lambda rebuild: runner.rebuild(settings, all_marts=rebuild),
+        rebuild=lambda all_marts: runner.rebuild(settings, all_marts=all_marts),
         copies=[module.forget_in_copies for module in modules("copies")],
     )
 

@@ -35,11 +35,11 @@ from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Graph:
+class ErasureScope:
     """What an erasure needs of the graph, and does not import: a domain knows no other's code.
 
     Attributes:
@@ -57,12 +57,12 @@ class Graph:
     marts: Sequence[Table]
     sources: Sequence[tuple[Source, Any]]
     refuse_beside_runs: Callable[[], None]
-    derive: Callable[[bool], Sequence[str]]
+    rebuild: Callable[[bool], Sequence[str]]
     copies: Sequence[Callable[[Store, Erased], Sequence[str]]] = ()
 
 
 @dataclass(frozen=True)
-class TableErased:
+class TableErasure:
     """What went, or would go, of a table.
 
     Attributes:
@@ -82,18 +82,18 @@ class Erasure:
     """What an erasure did, or would do."""
 
     names: Mapping[str, int]
-    tables: Sequence[TableErased]
+    tables: Sequence[TableErasure]
     landed: LandedTraces
     failures: Sequence[str] = ()
 
 
 def erase(
     settings: Settings,
-    graph: Graph,
-    told: str,
+    scope: ErasureScope,
+    identifier: str,
     *,
     dry_run: bool = False,
-    tell: Tell = lambda _: None,
+    log: Log = lambda _: None,
 ) -> Erasure:
     """Erase the person that is called so.
 
@@ -107,67 +107,75 @@ def erase(
         TransientFailure: the storage failed, or another writer was faster: erase again.
     """
     lake, policy = settings.lake, settings.personal_data_policy
-    graph.refuse_beside_runs()
+    scope.refuse_beside_runs()
     book = TombstoneBook(lake, policy.key)
-    tell("The person's names are followed through the lake.")
-    people = people_of(lake, graph.tables.values())
-    names = find_person(people, told, policy)
+    log("The person's names are followed through the lake.")
+    people = people_of(lake, scope.tables.values())
+    names = find_person(people, identifier, policy)
     if not people.knows(names) and not any(map(book.current().holds, names)):
         raise UserError(
             f"novade erase: expected a person that the lake knows, found nobody called so"
             f"{_why_nobody(policy)}; nothing is written."
         )
     if dry_run:
-        return _dry(settings, graph, names, book, tell)
-    return _erase(settings, graph, names, book, tell)
+        return _dry(settings, scope, names, book, log)
+    return _erase(settings, scope, names, book, log)
 
 
 def _dry(
-    settings: Settings, graph: Graph, names: set[Name], book: TombstoneBook, tell: Tell
+    settings: Settings,
+    scope: ErasureScope,
+    names: set[Name],
+    book: TombstoneBook,
+    log: Log,
 ) -> Erasure:
     # Those of before too: what a killed erasure left would go with this one.
     erased = Either(Told(frozenset(names)), book.current())
-    found = _traces(settings.lake, graph.tables, erased)
-    found |= {mart.name: traces_in(settings.lake, mart, erased) for mart in graph.marts}
+    found = _traces(settings.lake, scope.tables, erased)
+    found |= {mart.name: traces_in(settings.lake, mart, erased) for mart in scope.marts}
     counted = [_counted(traces) for traces in found.values()]
-    landed = _landed(settings, graph, settings.personal_data_policy.as_landed(erased), tell)
+    landed = _landed(settings, scope, settings.personal_data_policy.as_landed(erased), log)
     return Erasure(_kinds(names), counted, landed)
 
 
 def _erase(
-    settings: Settings, graph: Graph, names: set[Name], book: TombstoneBook, tell: Tell
+    settings: Settings,
+    scope: ErasureScope,
+    names: set[Name],
+    book: TombstoneBook,
+    log: Log,
 ) -> Erasure:
     lake = settings.lake
-    tell("Tombstones are written.")
+    log("Tombstones are written.")
     book.add(names, datetime.now(UTC))
     begun = storage_clock(lake, TOMBSTONES)
     # A run that began before the tombstones stood may be loading the person again.
-    graph.refuse_beside_runs()
-    tell("Rows are taken away.")
-    found = _traces(lake, graph.tables, book.current())
-    marts = {mart.name: traces_in(lake, mart, book.current()) for mart in graph.marts}
-    for source, _ in graph.sources:
+    scope.refuse_beside_runs()
+    log("Rows are taken away.")
+    found = _traces(lake, scope.tables, book.current())
+    marts = {mart.name: traces_in(lake, mart, book.current()) for mart in scope.marts}
+    for source, _ in scope.sources:
         account(lake, source, found)
-    for name in _followers_first(graph.tables):
+    for name in _followers_first(scope.tables):
         if found[name].rows or found[name].amended:
-            remove(lake, found[name], found.get(graph.tables[name].follows or ""))
-    for forget in graph.copies:
+            remove(lake, found[name], found.get(scope.tables[name].follows or ""))
+    for forget in scope.copies:
         for place in forget(lake, book.current()):
-            tell(f"{place} is written anew.")
-    tell("What is derived is made again.")
-    failures = list(graph.derive(False))
-    if any(traces_in(lake, mart, book.current()).rows for mart in graph.marts):
-        failures = list(graph.derive(True))
-    tell("Older versions are deleted.")
+            log(f"{place} is written anew.")
+    log("What is derived is made again.")
+    failures = list(scope.rebuild(False))
+    if any(traces_in(lake, mart, book.current()).rows for mart in scope.marts):
+        failures = list(scope.rebuild(True))
+    log("Older versions are deleted.")
     past = {}
-    for table in (*graph.tables.values(), *graph.marts):
-        if table in graph.marts or _is_about_persons(table) or has_erasures(lake, table):
+    for table in (*scope.tables.values(), *scope.marts):
+        if table in scope.marts or _is_about_persons(table) or has_erasures(lake, table):
             past[table.name] = forget_the_past(lake, table, begun)
     rewrite_database(settings.warehouse_path, lake)
     counted = [_counted(traces, past.get(name)) for name, traces in found.items()]
     counted += [_counted(traces, past[name]) for name, traces in marts.items()]
     erased = settings.personal_data_policy.as_landed(book.current())
-    return Erasure(_kinds(names), counted, _landed(settings, graph, erased, tell), failures)
+    return Erasure(_kinds(names), counted, _landed(settings, scope, erased, log), failures)
 
 
 def _traces(lake: Store, tables: Mapping[str, Table], erased: Erased) -> dict[str, Traces]:
@@ -188,17 +196,17 @@ def _is_about_persons(table: Table) -> bool:
     return bool(table.personal or table.owners or table.follows)
 
 
-def _landed(settings: Settings, graph: Graph, erased: Erased, tell: Tell) -> LandedTraces:
-    tell("Landing is looked at.")
+def _landed(settings: Settings, scope: ErasureScope, erased: Erased, log: Log) -> LandedTraces:
+    log("Landing is looked at.")
     found = LandedTraces()
-    for source, rules in graph.sources:
+    for source, rules in scope.sources:
         traces_in_landing(settings.landing, source, rules, erased, found)
     return found
 
 
-def _counted(traces: Traces, past: Forgotten | None = None) -> TableErased:
+def _counted(traces: Traces, past: Forgotten | None = None) -> TableErasure:
     amended = max(traces.amended.values(), default=0)
-    return TableErased(traces.table.name, traces.rows, amended, past)
+    return TableErasure(traces.table.name, traces.rows, amended, past)
 
 
 def _kinds(names: Iterable[Name]) -> dict[str, int]:

@@ -28,7 +28,7 @@ LANDED_IN, LINE = "file", "line"
 
 
 @dataclass(frozen=True)
-class Bits:
+class RowBits:
     """A bit for each row of a file, or none where all are false."""
 
     packed: np.ndarray[Any, np.dtype[np.uint8]] = field(
@@ -36,10 +36,10 @@ class Bits:
     )
 
     @staticmethod
-    def of(masks: list[Mask]) -> "Bits":
+    def of(masks: list[Mask]) -> "RowBits":
         """Those of masks, one behind the other."""
         whole = np.concatenate(masks) if masks else np.zeros(0, bool)
-        return Bits(np.packbits(whole)) if whole.any() else Bits()
+        return RowBits(np.packbits(whole)) if whole.any() else RowBits()
 
     def __bool__(self) -> bool:
         return bool(len(self.packed))
@@ -58,8 +58,8 @@ class Bits:
 class FileTraces:
     """Which rows of a data file are an erased person's, and which others change."""
 
-    gone: Bits
-    amended: Bits
+    gone: RowBits
+    amended: RowBits
 
     def __bool__(self) -> bool:
         return bool(self.gone or self.amended)
@@ -95,7 +95,7 @@ class Traces:
                     is_gone, is_amended = self._look_at(rows)
                     gone.append(is_gone)
                     amended.append(is_amended)
-            self.files[file.path] = FileTraces(Bits.of(gone), Bits.of(amended))
+            self.files[file.path] = FileTraces(RowBits.of(gone), RowBits.of(amended))
         return self.files[file.path]
 
     def changed(self, rows: pa.Table) -> Mapping[str, pa.Array]:

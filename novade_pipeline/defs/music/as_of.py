@@ -14,7 +14,7 @@ from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)
-class Held:
+class PastVersion:
     """A table at a moment; `version` is None where nothing had been read yet."""
 
     table: Table
@@ -46,12 +46,12 @@ def moment_of(text: str, now: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def held_as_of(lake: Store, moment: datetime) -> list[Held]:
+def versions_as_of(lake: Store, moment: datetime) -> list[PastVersion]:
     """Of each table that is read from the service, the version that stood at a moment."""
     return [_held(lake, table, moment) for table in READ]
 
 
-def rows_as_of(lake: Store, held: Held) -> pa.Table:
+def rows_as_of(lake: Store, held: PastVersion) -> pa.Table:
     """The rows that stood at that moment, those marked as deleted among them."""
     return read(lake, held.table, version=held.version)
 
@@ -62,11 +62,11 @@ def first_day(lake: Store) -> date | None:
     return min(days, default=None)
 
 
-def _held(lake: Store, table: Table, moment: datetime) -> Held:
+def _held(lake: Store, table: Table, moment: datetime) -> PastVersion:
     before = [(version, at) for version, at in _versions(lake, table) if at <= moment]
     if not before:
-        return Held(table, None, None)
-    return Held(table, *max(before))
+        return PastVersion(table, None, None)
+    return PastVersion(table, *max(before))
 
 
 def _versions(lake: Store, table: Table) -> list[tuple[int, datetime]]:

@@ -38,7 +38,7 @@ from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
 if TYPE_CHECKING:
-    from novade_pipeline.defs.music.load import Loaded
+    from novade_pipeline.defs.music.load import LoadResult
 
 POOL = "music_api"
 NOT_CONFIGURED = "NOVADE_MUSIC_API_URL is not set: the music API is not read."
@@ -100,7 +100,7 @@ def _read(
             yield table, _metadata(lake, table, done) | asdict(client.receipt - before)
 
 
-def _metadata(lake: Store, table: Table, done: "Loaded") -> dict[str, Any]:
+def _metadata(lake: Store, table: Table, done: "LoadResult") -> dict[str, Any]:
     last, what = done.read.last, done.changes
     receipts = [done.receipt] if done.receipt is not None else []
     return table_metadata(lake, table, receipts) | {
@@ -113,7 +113,7 @@ def _metadata(lake: Store, table: Table, done: "Loaded") -> dict[str, Any]:
         PASSED_OVER: what.passed_over + sum(receipt.passed_over for receipt in receipts),
         "pages": last.pages,
         "reads": done.read.sweeps,
-        "settled": done.read.is_settled,
+        "settled": done.read.is_stable,
     }
 
 

@@ -41,7 +41,7 @@ def as_of(
 
     lake = load_settings().lake
     at = history.moment_of(moment, datetime.now(UTC))
-    held = history.held_as_of(lake, at)
+    held = history.versions_as_of(lake, at)
     if all(one.version is None for one in held):
         first = history.first_day(lake)
         since = f"the first read was on {first}" if first else "nothing has been read yet"

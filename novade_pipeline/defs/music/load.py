@@ -10,7 +10,7 @@ from novade_pipeline.api.contract import Api
 from novade_pipeline.api.quarantine import replace_rejected
 from novade_pipeline.api.request_budget import Budget
 from novade_pipeline.defs.music.settings import MusicSettings
-from novade_pipeline.defs.music.stable_read import Settled, settled_read
+from novade_pipeline.defs.music.stable_read import StableRead, read_until_stable
 from novade_pipeline.defs.music.tables import QUARANTINE
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt
@@ -23,10 +23,10 @@ from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadResult:
     """What a load read and wrote; no receipt where that was nothing."""
 
-    read: Settled
+    read: StableRead
     changes: Changes
     receipt: WriteReceipt | None
     quarantine: WriteReceipt | None
@@ -57,7 +57,7 @@ def load(
     policy: PersonalDataPolicy,
     settings: MusicSettings,
     tell: Callable[[str], None] = lambda told: None,
-) -> Loaded:
+) -> LoadResult:
     """Bring a table to what the service has now. The quarantine is written first.
 
     Raises:
@@ -66,7 +66,7 @@ def load(
         TransientFailure: the service cannot be read now; nothing is written.
     """
     now = datetime.now(UTC)
-    found = settled_read(client, table, now, most_reads=settings.api_most_reads, tell=tell)
+    found = read_until_stable(client, table, now, most_reads=settings.api_most_reads, tell=tell)
     there = read(lake, table)
     live = sum(not gone for gone in there["is_deleted"].to_pylist())
     if live and not found.last.items and not settings.api_accept_empty:
@@ -77,4 +77,4 @@ def load(
     what = changes(table, there, protect(found.rows, table.personal, policy), found.keys, now)
     quarantine = replace_rejected(lake, QUARANTINE, table.path[-1], found.last.bad, policy, now)
     receipt = merge(lake, table, what.rows, ties=True) if len(what.rows) else None
-    return Loaded(found, what, receipt, quarantine)
+    return LoadResult(found, what, receipt, quarantine)

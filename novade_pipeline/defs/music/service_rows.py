@@ -38,7 +38,7 @@ def bad(table: Table, item: Any, page: int, position: int, reason: str) -> Bad:
     return items.bad(item, table.path[-1], page, position, reason, _key_of_bad(table, item))
 
 
-class Identities:
+class RowKeys:
     """Gives the rows of one read the key that names them.
 
     A history has no id of its own. Who and when it was made name it; of several such rows the

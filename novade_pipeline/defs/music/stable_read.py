@@ -16,7 +16,7 @@ import pyarrow as pa
 from novade_pipeline.api.client import Client
 from novade_pipeline.api.items import Bad
 from novade_pipeline.api.paging import Page, PageNumber, pages
-from novade_pipeline.defs.music.service_rows import Identities, bad, row_of
+from novade_pipeline.defs.music.service_rows import RowKeys, bad, row_of
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.table import Table
 
@@ -50,7 +50,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Settled:
+class StableRead:
     """What a list holds.
 
     Attributes:
@@ -65,17 +65,17 @@ class Settled:
     keys: set[Any]
     sweeps: int
     last: Sweep
-    is_settled: bool
+    is_stable: bool
 
 
-def settled_read(
+def read_until_stable(
     client: Client,
     table: Table,
     now: datetime,
     *,
     most_reads: int,
     tell: Callable[[str], None] = lambda told: None,
-) -> Settled:
+) -> StableRead:
     """Read a list of the service until nothing can have been lost.
 
     Args:
@@ -111,17 +111,17 @@ def settled_read(
     counted = done[-1:] if settled else done
     batches = [batch for sweep in counted for batch in sweep.batches]
     known = {one.key for sweep in counted for one in sweep.bad if one.key is not None}
-    return Settled(
+    return StableRead(
         rows=pa.Table.from_batches(batches, table.schema),
         keys=set().union(*(sweep.keys for sweep in counted), known),
         sweeps=len(done),
         last=sweep,
-        is_settled=settled,
+        is_stable=settled,
     )
 
 
 def _sweep(client: Client, table: Table, now: datetime) -> Sweep:
-    sweep, identities = Sweep(), Identities(table)
+    sweep, identities = Sweep(), RowKeys(table)
     for page in pages(client, table.path[-1], STYLE):
         rows = list(_rows(sweep, identities, table, page, now))
         sweep.pages += 1
@@ -135,7 +135,7 @@ def _sweep(client: Client, table: Table, now: datetime) -> Sweep:
 
 
 def _rows(
-    sweep: Sweep, identities: Identities, table: Table, page: Page, now: datetime
+    sweep: Sweep, identities: RowKeys, table: Table, page: Page, now: datetime
 ) -> Iterator[dict[str, Any]]:
     for position, item in enumerate(page.items, 1):
         sweep.items += 1

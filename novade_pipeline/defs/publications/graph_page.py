@@ -13,7 +13,7 @@ from string import Template
 
 from novade_pipeline.defs.publications.graph import KINDS, Graph, counts
 
-MOST_PUBLICATIONS = 300
+MAX_PUBLICATIONS = 300
 TEMPLATE = Path(__file__).with_name("graph_page.html")
 TOP, ROW, GAP = 56, 26, 14
 DRUG_X, LEFT_X, RIGHT_X, JOURNAL_X, WIDTH = 190, 370, 950, 1090, 1480
@@ -63,10 +63,10 @@ def _shown(graph: Graph) -> tuple[list[str], list[_Publication]]:
     drugs: list[str] = []
     for name in _mentioned(graph):
         of_drug = [(kind, p) for kind, of in KINDS.items() for p in nodes[name][of]]
-        if drugs and len(publications) + len(of_drug) > MOST_PUBLICATIONS:
+        if drugs and len(publications) + len(of_drug) > MAX_PUBLICATIONS:
             break
         drugs.append(name)
-        for kind, p in of_drug[:MOST_PUBLICATIONS]:
+        for kind, p in of_drug[:MAX_PUBLICATIONS]:
             key = (kind, p["id"], p["title"], p["date"])
             publication = publications.setdefault(
                 key, _Publication(kind, p["title"], p["date"], p["id"], p["journal"])

@@ -15,7 +15,7 @@ from novade_pipeline.defs.publications.rows import (
     drug_row,
     publication_row,
 )
-from novade_pipeline.defs.publications.split_trials import Halves
+from novade_pipeline.defs.publications.split_trials import SplitTrialJoiner
 from novade_pipeline.landing.record_formats import format_of
 from novade_pipeline.landing.record_rows import RecordRows
 from novade_pipeline.landing.source import Source
@@ -80,7 +80,9 @@ CLINICAL_TRIALS = Source(
     quarantine=tables.QUARANTINE,
     hour_of=day_of,
     naming="clinical_trials.csv or clinical_trials_2026-03-01.json.gz",
-    reader=RecordRows(tables.CLINICAL_TRIALS, PUBLICATION_COLUMNS, publication_row, Halves),
+    reader=RecordRows(
+        tables.CLINICAL_TRIALS, PUBLICATION_COLUMNS, publication_row, SplitTrialJoiner
+    ),
     claims=lambda name: kind_of(name) == "clinical_trials",
     is_undated=is_undated,
 )

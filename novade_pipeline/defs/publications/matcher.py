@@ -15,7 +15,7 @@ _WORD[[*b"abcdefghijklmnopqrstuvwxyz0123456789_", *range(128, 256)]] = True
 
 
 @dataclass(frozen=True)
-class Names:
+class DrugNames:
     """A drug and all names that stand for it."""
 
     drug: str
@@ -23,7 +23,7 @@ class Names:
     names: tuple[str, ...]
 
 
-class Found(NamedTuple):
+class Match(NamedTuple):
     """One name in one title; both are positions in what was given."""
 
     title: int
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 class DrugMatcher:
     """Finds the names of drugs as whole words; a name of several words, with single spaces."""
 
-    def __init__(self, drugs: Sequence[Names]) -> None:
+    def __init__(self, drugs: Sequence[DrugNames]) -> None:
         # An import that only matching pays for.
         from ahocorasick_rs import BytesAhoCorasick
 
@@ -51,7 +51,7 @@ class DrugMatcher:
         self._begins = np.array([_WORD[name[0]] for name in self._names], bool)
         self._ends = np.array([_WORD[name[-1]] for name in self._names], bool)
 
-    def find(self, titles: Iterable[str]) -> list[Found]:
+    def find(self, titles: Iterable[str]) -> list[Match]:
         """Each drug of each title once, in the order of titles, then of drugs.
 
         Of several names of a drug in a title the longest is told. Memory is bounded by what is
@@ -59,7 +59,7 @@ class DrugMatcher:
         """
         return self.find_in_folded(fold_all(list(titles)))
 
-    def find_in_folded(self, titles: Sequence[str]) -> list[Found]:
+    def find_in_folded(self, titles: Sequence[str]) -> list[Match]:
         """As `find`, in titles that are folded already."""
         if self._automaton is None:
             return []
@@ -75,7 +75,7 @@ class DrugMatcher:
         at = np.searchsorted(np.flatnonzero(content == ord("\n")), starts) - 1
         return self._once(at, names)
 
-    def _once(self, titles: Positions, names: Positions) -> list[Found]:
+    def _once(self, titles: Positions, names: Positions) -> list[Match]:
         best: dict[tuple[int, int], bytes] = {}
         for title, number in zip(titles.tolist(), names.tolist(), strict=True):
             name = self._names[number]
@@ -83,4 +83,4 @@ class DrugMatcher:
                 known = best.get((title, drug), b"")
                 if (len(name), name) > (len(known), known):
                     best[title, drug] = name
-        return [Found(title, drug, name.decode()) for (title, drug), name in sorted(best.items())]
+        return [Match(title, drug, name.decode()) for (title, drug), name in sorted(best.items())]

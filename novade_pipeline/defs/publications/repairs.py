@@ -41,7 +41,7 @@ def clean_text(value: object, mended: list[str]) -> str | None:
     return " ".join(text.split()) or None
 
 
-def read_date(value: object, mended: list[str]) -> date | None:
+def parse_date(value: object, mended: list[str]) -> date | None:
     """The day of `2020-01-31`, `31/01/2020` (day first) or `31 January 2020`; None for others.
 
     Args:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from novade_pipeline.defs.publications.repairs import clean_text, read_date
+from novade_pipeline.defs.publications.repairs import clean_text, parse_date
 from novade_pipeline.landing.record_rows import NoRow, Row
 from novade_pipeline.landing.records import Columns
 
@@ -52,7 +52,7 @@ def publication_row(values: Mapping[str, Any], mended: list[str]) -> Row:
         NoRow: it has no title, or no date that can be read.
     """
     title = _required(values, "title", mended)
-    day = read_date(values.get("date"), mended)
+    day = parse_date(values.get("date"), mended)
     if day is None:
         found = "another form" if clean_text(values.get("date"), []) else "none"
         raise NoRow(

@@ -11,10 +11,10 @@ from novade_pipeline.landing.record_rows import Entry
 from novade_pipeline.landing.tables import MENDED
 
 # Halves stand close to each other; in a file where every record lacks something, the oldest go.
-MOST_WAITING = 10_000
+MAX_WAITING = 10_000
 
 
-class Halves:
+class SplitTrialJoiner:
     """Joins the halves of one file."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Halves:
             return [replace(other, row=joined)], 1
         pushed = [old] if (old := self._waiting.pop((*place, missing), None)) else []
         self._waiting[(*place, missing)] = entry
-        if len(self._waiting) > MOST_WAITING:
+        if len(self._waiting) > MAX_WAITING:
             pushed.append(self._waiting.pop(next(iter(self._waiting))))
         return pushed, 0
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 
 from novade_pipeline.defs.publications.folding import fold, fold_all
-from novade_pipeline.defs.publications.matcher import DrugMatcher, Names
+from novade_pipeline.defs.publications.matcher import DrugMatcher, DrugNames
 from novade_pipeline.defs.publications.tables import DRUGS, PUBLICATIONS, TITLE_MENTIONS
 from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
@@ -22,25 +22,25 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.store import Store
 
 SLICE_DAYS = 31
-COPIED = (
+COPIED_COLUMNS = (
     *("upload_date", "upload_hour", "file", "line", "record"),
     *("id", "title", "date", "journal"),
 )
 
 
-def known_drugs(lake: Store) -> list[Names]:
+def known_drugs(lake: Store) -> list[DrugNames]:
     """The drugs that the lake holds, in order; of several rows of one the last by file counts.
 
     Its other names are those of all its rows.
     """
     rows = read(lake, DRUGS, columns=["file", "record", "drug", "atccode", "synonyms"]).to_pylist()
-    drugs: dict[str, Names] = {}
+    drugs: dict[str, DrugNames] = {}
     for row in sorted(rows, key=lambda row: (row["file"], row["record"])):
         known = drugs.get(fold(row["drug"]))
         before = known.names if known is not None else ()
         code = row["atccode"] or (known.atccode if known is not None else None)
         names = tuple(dict.fromkeys((row["drug"], *row["synonyms"], *before)))
-        drugs[fold(row["drug"])] = Names(row["drug"], code, names)
+        drugs[fold(row["drug"])] = DrugNames(row["drug"], code, names)
     return [drugs[name] for name in sorted(drugs)]
 
 
@@ -83,7 +83,7 @@ def find_changed_mentions(
 
 
 def mentions_in(
-    batch: pa.RecordBatch, matcher: DrugMatcher, drugs: Sequence[Names], kind: str
+    batch: pa.RecordBatch, matcher: DrugMatcher, drugs: Sequence[DrugNames], kind: str
 ) -> pa.RecordBatch:
     """The mentions in a batch of publications, as rows of `title_mentions`."""
     titles = fold_all(batch.column("title").to_pylist())
@@ -92,7 +92,7 @@ def mentions_in(
     journals = rows.column("journal").to_pylist()
     folded_journals = {j: None if j is None else fold(j) for j in set(journals)}
     columns = {
-        **{name: rows.column(name) for name in COPIED},
+        **{name: rows.column(name) for name in COPIED_COLUMNS},
         "kind": pa.array([kind] * len(found), pa.string()),
         "drug": pa.array([drugs[m.drug].drug for m in found], pa.string()),
         "atccode": pa.array([drugs[m.drug].atccode for m in found], pa.string()),
@@ -109,7 +109,7 @@ def mentions_in(
 def _mentions(
     lake: Store,
     matcher: DrugMatcher,
-    drugs: Sequence[Names],
+    drugs: Sequence[DrugNames],
     kind: str,
     days: Sequence[date],
     version: int,
@@ -119,7 +119,7 @@ def _mentions(
             landed = stream(
                 lake,
                 PUBLICATIONS[kind],
-                columns=COPIED,
+                columns=COPIED_COLUMNS,
                 windows=_as_windows(days),
                 version=version,
             )
@@ -142,7 +142,7 @@ def _as_windows(days: Sequence[date]) -> list[Window]:
     return [Window(start, start + timedelta(days=1)) for start in starts]
 
 
-def _as_number(drugs: Sequence[Names]) -> int:
+def _as_number(drugs: Sequence[DrugNames]) -> int:
     """The drugs and all their names, as what a Delta transaction can record."""
     told = repr([(drug.drug, drug.atccode, sorted(drug.names)) for drug in drugs])
     return int(hashlib.sha256(told.encode()).hexdigest()[:15], 16)

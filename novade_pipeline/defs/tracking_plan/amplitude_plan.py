@@ -21,7 +21,7 @@ from novade_pipeline.defs.tracking_plan.plan import (
     Plan,
     PlanError,
     RefusedRule,
-    plan_of,
+    build_plan,
 )
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
@@ -111,7 +111,7 @@ def amplitude_plan(text: str, stem: str) -> Plan:
         except PlanError as fault_of_rule:
             refused.append(RefusedRule(event.name, 0, str(fault_of_rule), event.description))
     ignored = others + len(events) - len(planned_events)
-    return plan_of(stem, stem, "amplitude_csv", sound, refused, ignored)
+    return build_plan(stem, stem, "amplitude_csv", sound, refused, ignored)
 
 
 def _rows(text: str) -> Iterator[tuple[int, Row]]:

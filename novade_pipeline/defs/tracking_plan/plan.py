@@ -138,7 +138,7 @@ def _of_the_same_value(root: Schema, schema: Any, always: bool) -> Iterator[tupl
             yield from _of_the_same_value(root, part, always and id(part) in every)
 
 
-def plan_of(
+def build_plan(
     plan_id: str,
     name: str,
     format_: str,

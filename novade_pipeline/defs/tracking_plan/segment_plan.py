@@ -14,7 +14,7 @@ from novade_pipeline.defs.tracking_plan.plan import (
     Plan,
     PlanError,
     RefusedRule,
-    plan_of,
+    build_plan,
 )
 from novade_pipeline.defs.tracking_plan.references import Document, ReferenceFault
 from novade_pipeline.defs.tracking_plan.segment_envelope import properties_schema
@@ -67,7 +67,7 @@ def segment_plan(document: Schema, format_: str, rules: list[Any]) -> Plan:
         except (PlanError, ReferenceFault) as fault:
             refused.append(RefusedRule(event, version, str(fault), description))
     named = name if isinstance(name, str) else plan_id
-    return plan_of(plan_id, named, format_, sound, refused, ignored)
+    return build_plan(plan_id, named, format_, sound, refused, ignored)
 
 
 def _event_rule(

@@ -19,8 +19,8 @@ from novade_pipeline.defs.drift.tables import (
     MESSAGES,
     TABLES,
 )
-from novade_pipeline.defs.erasure.commands import graph_of
-from novade_pipeline.defs.erasure.erase import Graph, erase
+from novade_pipeline.defs.erasure.commands import erasure_scope
+from novade_pipeline.defs.erasure.erase import ErasureScope, erase
 from novade_pipeline.execution.runner import LocalRunner
 from novade_pipeline.lake.tombstones import TOMBSTONES
 from novade_pipeline.privacy.forget import Erased, Told
@@ -160,13 +160,13 @@ def test_novade_erase_takes_a_person_out_of_tables_and_copies(
         warehouse_path=world.root / "warehouse.duckdb",
         dagster_home=world.root / "dagster",
     )
-    graph = Graph(
+    graph = ErasureScope(
         tables={table.name: table for table in TABLES} | {TOMBSTONES.name: TOMBSTONES},
         marts=(),
         sources=(),
         refuse_beside_runs=lambda: None,
-        derive=lambda rebuild: (),
-        copies=graph_of(settings, LocalRunner()).copies,
+        rebuild=lambda all_marts: (),
+        copies=erasure_scope(settings, LocalRunner()).copies,
     )
     erase(settings, graph, email)
     assert world.files_with(email.encode()) == []

@@ -12,7 +12,7 @@ import pytest
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES
 from novade_pipeline.defs.erasure import erase as erasing
 from novade_pipeline.defs.erasure import people
-from novade_pipeline.defs.erasure.erase import Graph, erase
+from novade_pipeline.defs.erasure.erase import ErasureScope, erase
 from novade_pipeline.defs.salesforce.tables import CONTACT, LEAD, TASK
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.delta import current_version
@@ -28,12 +28,12 @@ ADA = "ada@example.com"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TABLES = (CONTACT, LEAD, TASK, CONTACTS, CONVERSATIONS, MESSAGES)
 STEPS = ("storage_clock", "remove", "forget_the_past", "rewrite_database")
-GRAPH = Graph(
+GRAPH = ErasureScope(
     tables={table.name: table for table in TABLES},
     marts=(),
     sources=(),
     refuse_beside_runs=lambda: None,
-    derive=lambda rebuild: [],
+    rebuild=lambda all_marts: [],
 )
 
 
@@ -181,7 +181,7 @@ def test_it_refuses_beside_a_run_before_anything_is_written(tmp_path: Path) -> N
     def refuse() -> None:
         raise UserError("Run 1 is at work on the same lake.")
 
-    beside = Graph(GRAPH.tables, (), (), refuse, GRAPH.derive)
+    beside = ErasureScope(GRAPH.tables, (), (), refuse, GRAPH.rebuild)
     with pytest.raises(UserError, match="at work"):
         erase(settings, beside, ADA)
     assert current_version(settings.lake, TOMBSTONES) is None

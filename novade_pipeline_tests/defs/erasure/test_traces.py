@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novade_pipeline.defs.erasure.removal import remove
-from novade_pipeline.defs.erasure.traces import Bits, traces_in
+from novade_pipeline.defs.erasure.traces import RowBits, traces_in
 from novade_pipeline.lake.delta import append_once
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
@@ -27,7 +27,7 @@ def test_bits_are_the_masks_that_they_were_made_of(
     masks: list[list[bool]], data: st.DataObject
 ) -> None:
     whole = [bit for mask in masks for bit in mask]
-    bits = Bits.of([np.array(mask, bool) for mask in masks])
+    bits = RowBits.of([np.array(mask, bool) for mask in masks])
     first = data.draw(st.integers(0, len(whole)))
     count = data.draw(st.integers(0, len(whole) - first))
     assert bits.mask(first, count).tolist() == whole[first : first + count]

@@ -269,7 +269,7 @@ def test_a_service_that_never_holds_still_loses_nothing_and_is_told_of(world: Wo
         before = set(_ids(world.rows(TRACKS)))
         there = {row["id"] for row in service.tables["tracks"]}
         done = world.load(TRACKS, api_most_reads=3)["tracks"]
-        assert not done.read.is_settled
+        assert not done.read.is_stable
         still = there & {row["id"] for row in service.tables["tracks"]}
         assert still <= set(_ids(world.rows(TRACKS)))
         assert before & still <= set(_ids(world.rows(TRACKS)))

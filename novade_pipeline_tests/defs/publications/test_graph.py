@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.publications.graph import Graph, counts, drug_graph, violations
-from novade_pipeline.defs.publications.graph_page import MOST_PUBLICATIONS, graph_page
+from novade_pipeline.defs.publications.graph_page import MAX_PUBLICATIONS, graph_page
 from novade_pipeline.defs.publications.graph_queries import (
     journals_by_drug_count,
     parse_graph,
@@ -142,7 +142,7 @@ def test_the_page_of_a_large_graph_says_what_it_leaves_out() -> None:
         _mention(f"D{n:03}", ARTICLE, f"J{i}", id_=f"{n}-{i}") for n in range(200) for i in range(5)
     ]
     page = graph_page(drug_graph([], mentions))
-    assert page.count('class="node publication') == MOST_PUBLICATIONS
+    assert page.count('class="node publication') == MAX_PUBLICATIONS
     assert "Shown are the 60 of them" in page
 
 

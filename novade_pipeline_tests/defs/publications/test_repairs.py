@@ -5,9 +5,9 @@ from datetime import date, datetime
 import pytest
 
 from novade_pipeline.defs.publications.landed_files import day_of, is_undated, kind_of
-from novade_pipeline.defs.publications.repairs import clean_text, read_date
+from novade_pipeline.defs.publications.repairs import clean_text, parse_date
 from novade_pipeline.defs.publications.rows import drug_row, publication_row
-from novade_pipeline.defs.publications.split_trials import Halves
+from novade_pipeline.defs.publications.split_trials import SplitTrialJoiner
 from novade_pipeline.landing.record_rows import Entry, NoRow
 
 
@@ -46,7 +46,7 @@ def test_a_text_is_cleaned(value: object, text: str | None, mended: list[str]) -
 )
 def test_a_date_is_read(value: object, day: date, mended: list[str]) -> None:
     kinds: list[str] = []
-    assert (read_date(value, kinds), kinds) == (day, mended)
+    assert (parse_date(value, kinds), kinds) == (day, mended)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def _half(line: int, id_: str | None, journal: str | None, title: str = "T") -> 
 
 
 def _joined(*entries: Entry) -> tuple[list[tuple[int, object, object]], int]:
-    halves, whole, completed = Halves(), [], 0
+    halves, whole, completed = SplitTrialJoiner(), [], 0
     for entry in entries:
         more, joined = halves.take(entry)
         whole += more
