@@ -132,7 +132,7 @@ def year(folder: Path, drugs: list[str], count: int) -> int:
     from novade_pipeline.lake.windows import Window
     from novade_pipeline.landing.ledger import Rules
     from novade_pipeline.landing.load import load
-    from novade_pipeline.landing.source import find_wanted
+    from novade_pipeline.landing.source import find_pending
     from novade_pipeline.privacy.policy import PersonalDataPolicy
     from novade_pipeline.storage.locations import store
 
@@ -141,7 +141,7 @@ def year(folder: Path, drugs: list[str], count: int) -> int:
     starts = [datetime(2025, month, 1, tzinfo=UTC) for month in range(1, 13)]
     for start, end in zip(starts, [*starts[1:], datetime(2026, 1, 1, tzinfo=UTC)], strict=True):
         for source in (DRUGS, PUBMED_ARTICLES):
-            todo = find_wanted(source, landing, lake, rules, Window(start, end))
+            todo = find_pending(source, landing, lake, rules, Window(start, end))
             load(source, landing, lake, PersonalDataPolicy(), todo)
         find_changed_mentions(lake)
         deduplicate(lake)

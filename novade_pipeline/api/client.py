@@ -18,10 +18,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from novade_pipeline.api.auth import Login, Signature, sign
 from novade_pipeline.api.contract import MIB, Answer, Api, Params, Receipt, Refused
-from novade_pipeline.api.log_redaction import keep_queries_private
+from novade_pipeline.api.log_redaction import redact_queries
 from novade_pipeline.api.messages import message_of
-from novade_pipeline.api.request_budget import Clock, Pace
-from novade_pipeline.api.retry import Passing, Wait, asked_wait
+from novade_pipeline.api.request_budget import Clock, RateLimiter
+from novade_pipeline.api.retry import RetryableError, RetryWait, retry_after_seconds
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.privacy.json_text import parse_float, repair_surrogates
 
@@ -32,11 +32,11 @@ class Client:
     """Asks one API; to be used as a context, and by as many threads as its budget allows."""
 
     def __init__(self, api: Api, clock: Clock | None = None) -> None:
-        keep_queries_private()
+        redact_queries()
         self.api = api
         self._stopped = Event()
         self._clock = clock or Clock()
-        self._pace = Pace(api.budget, self._clock)
+        self._pace = RateLimiter(api.budget, self._clock)
         self._lock = Lock()
         self._login_lock = Lock()
         self._signature: Signature | None = None
@@ -173,17 +173,17 @@ class Client:
         retry = self.api.retry
         tries = Retrying(
             stop=stop_after_attempt(retry.attempts),
-            wait=Wait(retry),
-            retry=retry_if_exception_type(Passing),
+            wait=RetryWait(retry),
+            retry=retry_if_exception_type(RetryableError),
             sleep=lambda seconds: self._sleep(seconds, stopped),
             before_sleep=self._count_retry,
             reraise=True,
         )
         try:
             return tries(self._follow, method, url, where, content, headers or {}, keep, stopped)
-        except Passing as failure:
+        except RetryableError as failure:
             told = f"{where} failed {retry.attempts} times, at last: {failure}"
-            if failure.asked is not None and failure.asked > retry.longest_asked:
+            if failure.asked is not None and failure.asked > retry.longest_retry_after:
                 told = f"{where}: {failure}"
             raise TransientFailure(self._without_secrets(f"{told}; {self.api.hint}.")) from None
 
@@ -237,11 +237,11 @@ class Client:
             response = self._http.send(request, stream=True)
             yield response
         except httpx.TimeoutException:
-            raise Passing(f"no answer within {self.api.timeout:g} s") from None
+            raise RetryableError(f"no answer within {self.api.timeout:g} s") from None
         except httpx.ConnectError as error:
-            raise Passing(f"cannot be reached ({error})") from None
+            raise RetryableError(f"cannot be reached ({error})") from None
         except httpx.RequestError as error:
-            raise Passing(f"the connection broke ({type(error).__name__})") from None
+            raise RetryableError(f"the connection broke ({type(error).__name__})") from None
         finally:
             if response is not None:
                 response.close()
@@ -251,7 +251,7 @@ class Client:
     def _await_turn(self, where: str, stopped: Event) -> None:
         with self._lock:
             self._requests += 1
-            spent = self.api.budget.at_most
+            spent = self.api.budget.max_requests
             if spent is not None and self._requests > spent:
                 raise PermanentFailure(
                     f"{where}: the budget of {spent:,} requests is used up; the rest is for "
@@ -277,21 +277,21 @@ class Client:
         status = response.status_code
         message = message_of(response)
         told = f"{status} {response.reason_phrase}".strip() + (f": {message}" if message else "")
-        if status not in self.api.passing and status < 500:
+        if status not in self.api.retryable and status < 500:
             return Refused(
                 self._without_secrets(f"{where} answered {told}; {self.api.hint}."), status
             )
-        asked = asked_wait(response.headers)
-        if asked is not None and asked > self.api.retry.longest_asked:
+        asked = retry_after_seconds(response.headers)
+        if asked is not None and asked > self.api.retry.longest_retry_after:
             return TransientFailure(
                 self._without_secrets(
                     f"{where} answered {told}, to be asked again in {asked:,.0f} s; more than the "
-                    f"{self.api.retry.longest_asked:g} s that we wait."
+                    f"{self.api.retry.longest_retry_after:g} s that we wait."
                 )
             )
         if asked is not None:
             self._pace.hold(asked)
-        return Passing(self._without_secrets(f"answered {told}"), asked)
+        return RetryableError(self._without_secrets(f"answered {told}"), asked)
 
     def _redirected(self, url: httpx.URL, response: httpx.Response, where: str) -> httpx.URL:
         try:

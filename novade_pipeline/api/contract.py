@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from novade_pipeline.api.auth import Auth
 from novade_pipeline.api.request_budget import Budget
-from novade_pipeline.api.retry import PASSING_STATUSES, Retry
+from novade_pipeline.api.retry import RETRYABLE_STATUSES, Retry
 from novade_pipeline.errors import PermanentFailure
 
 MIB = 2**20
@@ -36,7 +36,7 @@ class Api:
     retry: Retry = field(default_factory=Retry)
     timeout: float = 30.0
     largest_answer: int = 64 * MIB
-    passing: frozenset[int] = PASSING_STATUSES
+    retryable: frozenset[int] = RETRYABLE_STATUSES
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     hint: str = "look at the address in the settings"
 

@@ -13,7 +13,7 @@ _KINDS = {dict: "object", list: "array", str: "text", bool: "boolean", type(None
 _TOLD = 5
 
 
-def writable(told: str) -> str:
+def whole_text(told: str) -> str:
     """A text as it is; JSON can spell halves of characters, which no file can hold."""
     try:
         told.encode()
@@ -22,7 +22,7 @@ def writable(told: str) -> str:
     return told
 
 
-Text = Annotated[str, AfterValidator(writable)]
+Text = Annotated[str, AfterValidator(whole_text)]
 """A text that a file can hold."""
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -30,7 +30,7 @@ Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 @dataclass(frozen=True)
-class Bad:
+class BadItem:
     """An item that is no row.
 
     Attributes:
@@ -89,15 +89,15 @@ def why_not_json(item: Any) -> str | None:
     return None
 
 
-def bad(
+def bad_item(
     item: Any, place: str, page: int, position: int, reason: str, key: int | str | None = None
-) -> Bad:
+) -> BadItem:
     """An item for the quarantine."""
-    raw = as_json(item)
-    return Bad(place, page, position, reason, raw[:RAW_BYTES], len(raw), key)
+    raw = item_json(item)
+    return BadItem(place, page, position, reason, raw[:RAW_BYTES], len(raw), key)
 
 
-def as_json(item: Any) -> bytes:
+def item_json(item: Any) -> bytes:
     """An item as it was told, whatever it holds."""
     return json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogatepass")
 

@@ -17,7 +17,7 @@ class _WithoutQueries(logging.Filter):
 _FILTER = _WithoutQueries()
 
 
-def keep_queries_private() -> None:
+def redact_queries() -> None:
     """See to it that httpx's own log says nothing of query strings; more than once is no harm."""
     logging.getLogger("httpx").addFilter(_FILTER)
 

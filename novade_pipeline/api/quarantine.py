@@ -7,7 +7,7 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
-from novade_pipeline.api.items import Bad
+from novade_pipeline.api.items import BadItem
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
@@ -56,7 +56,7 @@ def replace_rejected(
     lake: Store,
     table: Table,
     source: str,
-    found: Sequence[Bad],
+    found: Sequence[BadItem],
     policy: PersonalDataPolicy,
     now: datetime,
     places: Collection[str] | None = None,

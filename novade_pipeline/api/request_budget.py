@@ -21,7 +21,7 @@ class Budget:
     concurrent: int = 4
     requests: int | None = None
     seconds: float = 1.0
-    at_most: int | None = None
+    max_requests: int | None = None
 
 
 class Clock:
@@ -36,7 +36,7 @@ class Clock:
         stopped.wait(seconds)
 
 
-class Pace:
+class RateLimiter:
     """Says how long a request has to wait; shared by all threads that ask one API."""
 
     def __init__(self, budget: Budget, clock: Clock) -> None:

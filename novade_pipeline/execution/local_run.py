@@ -28,7 +28,7 @@ from novade_pipeline.graph.job_runs import (
 from novade_pipeline.graph.landing_assets import LandingConfig, find_all_wanted
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
-from novade_pipeline.landing.ledger import Wanted
+from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.settings import Settings
 
 _NAME = re.compile(r"[\w-]+(/[\w-]+)+")
@@ -128,7 +128,7 @@ def run_graph(
     config = _with_hours(config or LandingConfig(), window)
     with dagster_instance(settings) as instance:
         refuse_beside_runs(instance)
-        wanted: dict[str, Wanted] = {}
+        wanted: dict[str, LoadPlan] = {}
         days: list[date] = []
         for sources in landing_sources():
             todo = find_all_wanted(settings, sources, config, window)

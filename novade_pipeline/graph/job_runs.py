@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from novade_pipeline import errors
-from novade_pipeline.landing.ledger import Wanted
+from novade_pipeline.landing.ledger import LoadPlan
 
 JOB = "load_everything"
 LOADED = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
@@ -36,7 +36,7 @@ IN_PROGRESS = (
 SILENCE = timedelta(hours=1)
 
 
-def wanted_key(wanted: Mapping[str, Wanted]) -> str:
+def wanted_key(wanted: Mapping[str, LoadPlan]) -> str:
     """Names exactly these versions of these files: the same work, the same key."""
     told = hashlib.sha256()
     for source, todo in sorted(wanted.items()):

@@ -32,9 +32,9 @@ from novade_pipeline.graph.table_assets import (
 from novade_pipeline.lake.read import count_by, read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, day_of
-from novade_pipeline.landing.ledger import Rules, Wanted
+from novade_pipeline.landing.ledger import LoadPlan, Rules
 from novade_pipeline.landing.load import LoadReport, load
-from novade_pipeline.landing.source import Source, find_wanted
+from novade_pipeline.landing.source import Source, find_pending
 from novade_pipeline.landing.tables import MENDED
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
@@ -87,10 +87,10 @@ def find_all_wanted(
     sources: Sequence[Source],
     config: LandingConfig | None = None,
     within: Window | None = None,
-) -> dict[str, Wanted]:
+) -> dict[str, LoadPlan]:
     """Source name -> what landing holds of it and the lake does not have yet."""
     return {
-        source.name: find_wanted(
+        source.name: find_pending(
             source, settings.landing, settings.lake, rules_of(settings, source, config), within
         )
         for source in sources
@@ -153,7 +153,7 @@ def landing_assets(
             if key_of(source.table) not in selected:
                 continue
             with told_to_dagster():
-                todo = find_wanted(
+                todo = find_pending(
                     source,
                     landing,
                     lake,

@@ -16,8 +16,8 @@ from novade_pipeline.graph.landing_assets import rules_of
 from novade_pipeline.graph.landing_sensor import gave_up, request, versions
 from novade_pipeline.landing.blob_events import Notice, NoticeQueue
 from novade_pipeline.landing.discovery import days_window, stems_of
-from novade_pipeline.landing.poll import Look
-from novade_pipeline.landing.source import Source, find_wanted
+from novade_pipeline.landing.poll import Poll
+from novade_pipeline.landing.source import Source, find_pending
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.azure import AzureStore
 
@@ -113,7 +113,7 @@ def _received(
     looks = {
         domain: of_domain
         for domain, of_domain in found.items()
-        if any(not one.wanted.is_empty for one in of_domain.values())
+        if any(not one.plan.is_empty for one in of_domain.values())
     }
     if not looks:
         queue.delete(ours)
@@ -132,7 +132,7 @@ def _received(
     if not ours:
         return _skip("Runs for what the queue tells of have failed too often.", events=events)
     wanted = {
-        f"{domain}/{name}": one.wanted
+        f"{domain}/{name}": one.plan
         for domain, of_domain in looks.items()
         for name, one in of_domain.items()
     }
@@ -145,20 +145,20 @@ def _received(
     )
 
 
-def _look(settings: Settings, source: Source, files: Sequence[str]) -> Look:
+def _look(settings: Settings, source: Source, files: Sequence[str]) -> Poll:
     """What is wanted of the days that the source's own files are of."""
     hours = [(f, source.hour_of(f.rsplit("/", 1)[-1])) for f in files if _is_of(source, f)]
     if not hours:
-        return Look.nothing()
+        return Poll.empty()
     rules = rules_of(settings, source)
     days = [hour.date() for _, hour in hours if hour is not None]
     if len(days) < len(hours):
         # Files without a place are accounted for all together.
-        todo = find_wanted(source, settings.landing, settings.lake, rules)
-        return Look(todo, (), None)
+        todo = find_pending(source, settings.landing, settings.lake, rules)
+        return Poll(todo, (), None)
     stems = tuple(sorted(stems_of(hours)))
-    todo = find_wanted(source, settings.landing, settings.lake, rules, days_window(days), stems)
-    return Look(todo, stems, None)
+    todo = find_pending(source, settings.landing, settings.lake, rules, days_window(days), stems)
+    return Poll(todo, stems, None)
 
 
 def _is_of(source: Source, file: str) -> bool:

@@ -22,8 +22,8 @@ from novade_pipeline.graph.landing_assets import landing_step, rules_of
 from novade_pipeline.graph.landing_checks import LOADS_CHECK
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.delta import current_version
-from novade_pipeline.landing.discovery import remembered, to_remember
-from novade_pipeline.landing.poll import Look, look
+from novade_pipeline.landing.discovery import dump_cursors, parse_cursors
+from novade_pipeline.landing.poll import Poll, poll_source
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
@@ -51,8 +51,8 @@ def landing_sensor(
             return dg.SkipReason(f"Run {alive[0].run_id} is at work.")
         looks = look_at_all(settings, sources, context.cursor)
         context.update_cursor(remember(looks))
-        key = wanted_key({name: found.wanted for name, found in looks.items()})
-        if all(found.wanted.is_empty for found in looks.values()):
+        key = wanted_key({name: found.plan for name, found in looks.items()})
+        if all(found.plan.is_empty for found in looks.values()):
             if not _last_failed(context.instance):
                 return dg.SkipReason(_all_is_held(settings, looks))
             # A crash cut off what follows the load.
@@ -74,17 +74,17 @@ def landing_sensor(
 
 def look_at_all(
     settings: Settings, sources: Sequence[Source], cursor: str | None
-) -> dict[str, Look]:
+) -> dict[str, Poll]:
     """Source name -> what a look found, after those that the cursor remembers."""
-    seen = remembered(cursor)
+    cursors = parse_cursors(cursor)
     period = timedelta(hours=settings.landing_sweep_hours)
     return {
-        source.name: look(
+        source.name: poll_source(
             source,
             settings.landing,
             settings.lake,
             rules_of(settings, source),
-            seen.get(source.name),
+            cursors.get(source.name),
             period,
             newest_days=settings.landing_discovery == "listing",
         )
@@ -92,9 +92,9 @@ def look_at_all(
     }
 
 
-def remember(looks: Mapping[str, Look]) -> str:
+def remember(looks: Mapping[str, Poll]) -> str:
     """The cursor of the next tick."""
-    return to_remember({name: found.seen for name, found in looks.items() if found.seen})
+    return dump_cursors({name: found.cursor for name, found in looks.items() if found.cursor})
 
 
 def versions(lake: Store, sources: Iterable[Source]) -> str:
@@ -104,7 +104,7 @@ def versions(lake: Store, sources: Iterable[Source]) -> str:
 
 
 def request(
-    looks: Mapping[str, Mapping[str, Look]], key: str, attempts: int, ledgers: str
+    looks: Mapping[str, Mapping[str, Poll]], key: str, attempts: int, ledgers: str
 ) -> dg.RunRequest:
     """One run for all that was found.
 
@@ -127,12 +127,12 @@ def request(
     return dg.RunRequest(
         run_key=f"{key}-{attempts + 1}-{ledgers}",
         run_config={"ops": ops},
-        tags={WANTED_TAG: key, **range_tags({day for f in every for day in f.wanted.days})},
+        tags={WANTED_TAG: key, **range_tags({day for f in every for day in f.plan.days})},
     )
 
 
-def _all_is_held(settings: Settings, looks: Mapping[str, Look]) -> str:
-    if all(found.seen is None or found.seen.is_small for found in looks.values()):
+def _all_is_held(settings: Settings, looks: Mapping[str, Poll]) -> str:
+    if all(found.cursor is None or found.cursor.is_small for found in looks.values()):
         return "The lake holds all that has landed."
     return (
         "The lake holds all that has landed of the newest days; older ones are looked at once in "

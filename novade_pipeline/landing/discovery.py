@@ -50,7 +50,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PollCursor:
     """What earlier looks at one source have seen.
 
     Attributes:
@@ -78,20 +78,20 @@ class Seen:
         return [Window(start, start + reach), Window(today - OVERLAP, end)]
 
 
-_SEEN = TypeAdapter(dict[str, Seen])
+_CURSORS = TypeAdapter(dict[str, PollCursor])
 
 
-def remembered(text: str | None) -> dict[str, Seen]:
+def parse_cursors(text: str | None) -> dict[str, PollCursor]:
     """Source name -> what was seen, from a sensor's cursor; nothing from one of another form."""
     try:
-        return _SEEN.validate_json(text or "{}")
+        return _CURSORS.validate_json(text or "{}")
     except ValueError:
         return {}
 
 
-def to_remember(seen: dict[str, Seen]) -> str:
-    """The text that `remembered` reads."""
-    return _SEEN.dump_json(seen).decode()
+def dump_cursors(cursors: dict[str, PollCursor]) -> str:
+    """The text that `parse_cursors` reads."""
+    return _CURSORS.dump_json(cursors).decode()
 
 
 def stems_of(files: Iterable[tuple[str, datetime | None]]) -> set[str]:
@@ -118,7 +118,7 @@ def day_prefixes(stems: Collection[str], within: Window) -> list[str]:
     return [f"{stem}{first + n * DAY}" for stem in sorted(stems) for n in range(days)]
 
 
-def some_days(days: Collection[date]) -> Window | None:
+def first_days_window(days: Collection[date]) -> Window | None:
     """The first of the days, and those that follow within a look's reach."""
     if not days:
         return None

@@ -47,7 +47,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LoadPlan:
     """What a load has to do.
 
     Attributes:
@@ -105,7 +105,7 @@ def read_ledger(
     return [LedgerRow.model_construct(**row) for batch in batches for row in batch.to_pylist()]
 
 
-def wanted(
+def plan_load(
     listing: Iterable[LandedFile],
     ledger: Iterable[LedgerRow],
     rules: Rules,
@@ -113,11 +113,11 @@ def wanted(
     within: Window | None = None,
     is_undated: Callable[[str], bool] = lambda _: False,
     now: datetime | None = None,
-) -> Wanted:
+) -> LoadPlan:
     """What a load has to do so that the lake holds what landing holds.
 
     Args:
-        listing: the files of one source; see `placed`.
+        listing: the files of one source; see `Source.select`.
         ledger: the ledger's rows of the same source.
         within: only hours of this window; None for all. Files without a place belong to every
             window.
@@ -168,7 +168,7 @@ def wanted(
     for row in newly_gone:
         if row.upload_hour is not None:
             (undated if is_undated(row.file) else dated).add(row.upload_hour)
-    return Wanted(
+    return LoadPlan(
         hours={hour: sorted(files, key=lambda f: f.file) for hour, files in hours.items()},
         known=sorted(hour for hour in known if hour is not None),
         unplaced=unplaced_now if unplaced_changed else None,
@@ -177,7 +177,7 @@ def wanted(
     )
 
 
-def placed(
+def assign_hours(
     listing: Iterable[LandedFile],
     rules: Rules,
     is_undated: Callable[[str], bool] = lambda _: False,
@@ -186,7 +186,7 @@ def placed(
     """The listing, without an hour where the name's hour is before the first day or to come.
 
     Args:
-        is_undated: as for `wanted`; such a file is of the hour that it was last changed in, or
+        is_undated: as for `plan_load`; such a file is of the hour that it was last changed in, or
             where that is no time of ours, of the first day.
     """
     now = now or datetime.now(UTC)

@@ -23,7 +23,7 @@ from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, Parsed
 from novade_pipeline.landing.ledger import (
     HOUR,
-    Wanted,
+    LoadPlan,
     ledger_rows,
     read_ledger,
     windows,
@@ -63,13 +63,13 @@ def load(
     landing: Store,
     lake: Store,
     policy: PersonalDataPolicy,
-    todo: Wanted,
+    todo: LoadPlan,
     progress: Callable[[str], None] = lambda _: None,
 ) -> LoadReport:
     """Do what is wanted.
 
     Args:
-        todo: from `find_wanted`.
+        todo: from `find_pending`.
         progress: told one sentence a slice.
 
     Raises:

@@ -27,12 +27,12 @@ BATCH_RECORDS = 8192
 Row = dict[str, Any]
 
 
-class NoRow(Exception):
+class InvalidRecord(Exception):
     """A record that can become no row: what was expected and what was found."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class LocatedRow:
     """A row with the line that it began in."""
 
     line: int
@@ -42,10 +42,10 @@ class Entry:
 class Joiner(Protocol):
     """Makes one row of several records of a file; a new one for each file."""
 
-    def take(self, entry: Entry) -> tuple[list[Entry], int]:
+    def add(self, entry: LocatedRow) -> tuple[list[LocatedRow], int]:
         """(rows that are whole now, how many records completed an earlier one)."""
 
-    def rest(self) -> list[Entry]:
+    def flush(self) -> list[LocatedRow]:
         """At the end of the file, the rows that nothing completed."""
 
 
@@ -56,7 +56,7 @@ class RecordRows:
     Attributes:
         table: its rows are `RecordRow`s; with `other_fields`, unknown fields are kept.
         columns: what files call the table's columns.
-        row_of: (column -> value, kinds of mends to add to) -> a row's own columns; or `NoRow`.
+        row_of: (column -> value, kinds of repairs to add to) -> a row; raises `InvalidRecord`.
         joiner: makes what joins the records of a file; None where each is a row by itself.
     """
 
@@ -91,7 +91,7 @@ class RecordRows:
                 yield self._parsed(file, batch)
                 batch = _Batch(batch.first + batch.records)
         if joiner is not None:
-            batch.entries += joiner.rest()
+            batch.entries += joiner.flush()
         yield self._parsed(file, batch, sum(trailing))
 
     def _take(self, record: Record, batch: "_Batch", joiner: Joiner | None) -> None:
@@ -99,16 +99,16 @@ class RecordRows:
         mended = list(record.mended)
         try:
             row = self.row_of(record.values, mended)
-        except NoRow as told:
+        except InvalidRecord as told:
             batch.bad.append((record, str(told)))
             return
         row[MENDED] = sorted(set(mended))
         row[RECORD] = batch.first + batch.records - 1
         if OTHER_FIELDS in self.table.schema.names:
             row[OTHER_FIELDS] = self._others(record.values)
-        entries, completed = [Entry(record.line, row)], 0
+        entries, completed = [LocatedRow(record.line, row)], 0
         if joiner is not None:
-            entries, completed = joiner.take(entries[0])
+            entries, completed = joiner.add(entries[0])
         batch.entries += entries
         batch.completed += completed
 
@@ -154,7 +154,7 @@ class _Batch:
     records: int = 0
     blank: int = 0
     completed: int = 0
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LocatedRow] = field(default_factory=list)
     bad: list[tuple[Record, str]] = field(default_factory=list)
 
 

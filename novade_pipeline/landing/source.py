@@ -7,7 +7,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import day_prefixes, stems_of
 from novade_pipeline.landing.files import HourOf, LandedFile, list_files
-from novade_pipeline.landing.ledger import Rules, Wanted, placed, read_ledger, wanted
+from novade_pipeline.landing.ledger import LoadPlan, Rules, assign_hours, plan_load, read_ledger
 from novade_pipeline.landing.readers import Reader
 from novade_pipeline.storage.store import Store
 
@@ -48,26 +48,26 @@ class Source:
     ) -> list[LandedFile]:
         """The source's files in landing, or of them those whose paths begin so, in their places."""
         listing = list_files(landing, prefixes or [f"{self.folder}/"], self.hour_of)
-        return self.placed(listing, rules)
+        return self.select(listing, rules)
 
-    def placed(self, listing: Iterable[LandedFile], rules: Rules) -> list[LandedFile]:
+    def select(self, listing: Iterable[LandedFile], rules: Rules) -> list[LandedFile]:
         """What of a listing is the source's, each file with its place."""
         ours = [file for file in listing if self.claims is None or self.claims(file.name)]
-        return placed(ours, rules, self.lacks_a_date)
+        return assign_hours(ours, rules, self.lacks_a_date)
 
     def lacks_a_date(self, file: str) -> bool:
         """Whether a file's name says no hour, and need not."""
         return self.is_undated is not None and self.is_undated(file.rsplit("/", 1)[-1])
 
 
-def find_wanted(
+def find_pending(
     source: Source,
     landing: Store,
     lake: Store,
     rules: Rules,
     within: Window | None = None,
     stems: Sequence[str] = (),
-) -> Wanted:
+) -> LoadPlan:
     """What landing holds of the source, within a window, and the lake does not have yet.
 
     Args:
@@ -79,7 +79,7 @@ def find_wanted(
         known = read_ledger(lake, source.ledger, source.name, within=within)
         told = stems_of((row.file, row.upload_hour) for row in known)
         prefixes = day_prefixes({*stems, *told}, within)
-    return wanted(
+    return plan_load(
         source.files(landing, rules, prefixes),
         known if prefixes else read_ledger(lake, source.ledger, source.name),
         rules,

@@ -7,7 +7,7 @@ import pytest
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.graph.job_runs import wanted_key, why_failed
-from novade_pipeline.landing.ledger import Wanted
+from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.tables import LedgerRow
 
 
@@ -15,8 +15,8 @@ def test_other_work_has_another_name() -> None:
     hours = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (1, 2)]
     gone = [LedgerRow.model_construct(file=file, upload_hour=hours[0]) for file in "ab"]
     works = [
-        *(Wanted({hour: []}, hours, None, []) for hour in hours),
-        *(Wanted({}, hours, None, [row]) for row in gone),
+        *(LoadPlan({hour: []}, hours, None, []) for hour in hours),
+        *(LoadPlan({}, hours, None, [row]) for row in gone),
     ]
     assert len({wanted_key({"events": work}) for work in works}) == len(works)
     assert wanted_key({"events": works[0]}) == wanted_key({"events": works[0]})

@@ -16,10 +16,10 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.chunks import Chunk, Piece
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import JsonLines
-from novade_pipeline.landing.ledger import Rules, Wanted
+from novade_pipeline.landing.ledger import LoadPlan, Rules
 from novade_pipeline.landing.load import LoadReport, load
 from novade_pipeline.landing.plain_lines import PlainLines
-from novade_pipeline.landing.source import Source, find_wanted
+from novade_pipeline.landing.source import Source, find_pending
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
 from novade_pipeline.privacy.marks import Identity
 from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy
@@ -108,9 +108,9 @@ class Shop:
         """What lies in the landing zone."""
         return {entry.file.rsplit("/", 1)[-1] for entry in self.landing.entries()}
 
-    def wanted(self, within: Window | None = None, **rules: Any) -> Wanted:
+    def plan(self, within: Window | None = None, **rules: Any) -> LoadPlan:
         """What a load would do."""
-        return find_wanted(self.source, self.landing, self.lake, a_rule(**rules), within)
+        return find_pending(self.source, self.landing, self.lake, a_rule(**rules), within)
 
     def load(
         self,
@@ -125,7 +125,7 @@ class Shop:
         policy = policy or PersonalDataPolicy()
         found = a_rule(personal_data=policy.fingerprint, **rules)
         lake = lake or self.lake
-        todo = find_wanted(source, self.landing, lake, found, within)
+        todo = find_pending(source, self.landing, lake, found, within)
         return load(source, self.landing, lake, policy, todo)
 
     def rows(self, lake: Store | None = None) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ def test_a_reload_leaves_them_out_again_and_nothing_is_wanted_because_of_them(sh
     shop.land(shop.name(0), play("a", user_id=ADA), play("c"))
     shop.load()
     policy = _policy(shop)
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
     shop.load(policy=policy, reload=True)
     assert [row["uuid"] for row in shop.rows()] == ["c"]
     before = shop.state()

@@ -42,7 +42,7 @@ def test_a_second_load_does_nothing(shop: Shop) -> None:
     shop.land("stray.json.gz", play("a"))
     shop.load()
     before = _versions(shop)
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
     assert not shop.load().changed
     assert _versions(shop) == before
 
@@ -120,7 +120,7 @@ def test_a_file_that_is_gone_keeps_its_rows_within_the_grace_period(shop: Shop) 
     shop.load(grace=grace)
     assert shop.uuids() == ["a"]
     assert shop.ledger()[shop.name(0)]["missing_since"] is not None
-    assert shop.wanted(grace=grace).is_empty
+    assert shop.plan(grace=grace).is_empty
     shop.load()
     assert (shop.uuids(), shop.ledger()) == ([], {})
 
@@ -172,7 +172,7 @@ def test_two_sources_share_a_ledger_and_keep_out_of_each_others_rows(shop: Shop)
     shop.load()
     assert [row["source"] for row in shop.quarantine()] == ["others"]
     assert len(shop.ledger()) == 1
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
 
 
 def test_a_long_load_commits_slices_of_whole_hours(
@@ -187,7 +187,7 @@ def test_a_long_load_commits_slices_of_whole_hours(
         shop.landing,
         shop.lake,
         PersonalDataPolicy(),
-        shop.wanted(),
+        shop.plan(),
         told.append,
     )
     assert len(report.receipts) == len(told) == 4
@@ -201,7 +201,7 @@ def test_a_file_that_changed_since_the_listing_stops_the_load_before_its_commit(
     shop: Shop,
 ) -> None:
     shop.land(shop.name(0), play("a"))
-    todo = shop.wanted()
+    todo = shop.plan()
     shop.land(shop.name(0), play("b"))
     with pytest.raises(TransientFailure, match="changed while it was read"):
         load(shop.source, shop.landing, shop.lake, PersonalDataPolicy(), todo)

@@ -125,7 +125,7 @@ def test_a_ledger_without_a_column_for_them_gets_one(shop: Shop) -> None:
     rows = pa.Table.from_pylist([row], schema=older.ledger.schema)
     hour = row["upload_hour"]
     replace_window(shop.lake, older.ledger, rows, [Window(hour, hour + timedelta(hours=1))])
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
     shop.put(shop.name(1), gzip.compress(play("b")) + b"text")
     shop.load()
     counted = {name: row["trailing_bytes"] for name, row in shop.ledger().items()}

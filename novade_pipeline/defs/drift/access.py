@@ -49,7 +49,9 @@ def _asked(drift: DriftSettings, scope: str, ask: "Callable[[Client], str]") -> 
     from novade_pipeline.api.retry import Retry
     from novade_pipeline.defs.drift.load import api_of
 
-    hasty = replace(api_of(drift), timeout=SECONDS, retry=Retry(attempts=2, longest_asked=1.0))
+    hasty = replace(
+        api_of(drift), timeout=SECONDS, retry=Retry(attempts=2, longest_retry_after=1.0)
+    )
     with Client(hasty) as client:
         try:
             return ask(client)

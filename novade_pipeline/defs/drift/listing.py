@@ -18,7 +18,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from novade_pipeline.api.client import Client
-from novade_pipeline.api.items import Bad, as_json, bad, row_of
+from novade_pipeline.api.items import BadItem, bad_item, item_json, row_of
 from novade_pipeline.api.paging import Cursor, FirstOf, NextLink, Page, pages
 from novade_pipeline.defs.drift.tables import Id, Moment, milliseconds
 
@@ -64,7 +64,7 @@ class Listing:
 
     changed: pa.Table
     unclear: frozenset[int]
-    bad: tuple[Bad, ...]
+    bad: tuple[BadItem, ...]
     front: int | None
     is_whole: bool
     is_settled: bool
@@ -76,7 +76,7 @@ class Listing:
 class _Reading:
     batches: list[pa.RecordBatch] = field(default_factory=list)
     unclear: set[int] = field(default_factory=set)
-    bad: dict[bytes, Bad] = field(default_factory=dict)
+    bad: dict[bytes, BadItem] = field(default_factory=dict)
     front: int | None = None
     is_whole: bool = True
     items: int = 0
@@ -104,7 +104,7 @@ def listing(
         TransientFailure: it cannot be read now.
     """
     known = _SCHEMA.empty_table()
-    bad_ones: dict[bytes, Bad] = {}
+    bad_ones: dict[bytes, BadItem] = {}
     unclear: set[int] = set()
     first = reading = _Reading()
     for reads in range(1, most_reads + 1):
@@ -169,9 +169,9 @@ def _items(reading: _Reading, page: Page) -> Iterator[dict[str, int]]:
             reading.unclear.add(_Named.model_validate(item).id)
         except ValidationError:
             # Named by its content: its position is another one at each read.
-            raw = as_json(item)
+            raw = item_json(item)
             place = f"{PLACE}#{hashlib.sha256(raw).hexdigest()[:16]}"
-            reading.bad[raw] = bad(item, place, page.number + 1, position, row)
+            reading.bad[raw] = bad_item(item, place, page.number + 1, position, row)
 
 
 def _newest(listed: pa.Table) -> pa.Table:

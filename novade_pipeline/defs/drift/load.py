@@ -19,7 +19,7 @@ import pyarrow as pa
 from novade_pipeline.api.auth import Bearer
 from novade_pipeline.api.client import Client
 from novade_pipeline.api.contract import Api
-from novade_pipeline.api.items import as_json
+from novade_pipeline.api.items import item_json
 from novade_pipeline.api.request_budget import Budget
 from novade_pipeline.defs.drift import reader
 from novade_pipeline.defs.drift.listing import Listing, joined, listing
@@ -294,4 +294,4 @@ def load_users(client: Client, writer: Writer) -> None:
 
 def _account_name(item: Any) -> object:
     name = item.get("accountId") if isinstance(item, dict) else None
-    return name if isinstance(name, str) else as_json(item)
+    return name if isinstance(name, str) else item_json(item)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from novade_pipeline.api.client import Client
 from novade_pipeline.api.contract import Answer, Refused
-from novade_pipeline.api.items import Bad, bad
+from novade_pipeline.api.items import BadItem, bad_item
 from novade_pipeline.api.paging import Cursor, NextLink, pages
 from novade_pipeline.defs.drift.service_rows import drift_row
 from novade_pipeline.defs.drift.tables import ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES, USERS
@@ -45,7 +45,7 @@ class Item:
     told: Any = field(repr=False)
     place: str
     row: dict[str, Any] | None = field(default=None, repr=False)
-    bad: Bad | None = None
+    bad: BadItem | None = None
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Told:
         return [item.row for item in self.items if item.row is not None]
 
     @property
-    def bad(self) -> list[Bad]:
+    def bad(self) -> list[BadItem]:
         """Those that are none."""
         return [item.bad for item in self.items if item.bad is not None]
 
@@ -68,7 +68,7 @@ class Told:
         """Sort an item in; `at` is its page and its position on it, from 1."""
         row = drift_row(table, told, now)
         if isinstance(row, str):
-            self.items.append(Item(told, place, bad=bad(told, place, *at, row)))
+            self.items.append(Item(told, place, bad=bad_item(told, place, *at, row)))
         else:
             self.items.append(Item(told, place, row))
 

@@ -39,7 +39,7 @@ def _name(told: Any) -> Any:
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Id = Annotated[Int64, BeforeValidator(_number)]
-Json = Annotated[str, JsonText(), AfterValidator(items.writable)]
+Json = Annotated[str, JsonText(), AfterValidator(items.whole_text)]
 PersonalText = Annotated[Text | None, Personal()]
 EmailAddress = Annotated[Text | None, Personal(), Identity("email")]
 CONTACT_ID = Identity("drift_contact_id")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from novade_pipeline.api.items import Bad
+from novade_pipeline.api.items import BadItem
 from novade_pipeline.api.quarantine import replace_rejected
 from novade_pipeline.defs.drift.reader import Told
 from novade_pipeline.defs.drift.tables import QUARANTINE
@@ -110,7 +110,7 @@ class Writer:
         tally.quarantined += len(told.bad)
         self.merge(table, protected.drop_columns([PLACE]), keys=keys, transactions=transactions)
 
-    def reject(self, table: Table, bad: Sequence[Bad], places: Collection[str]) -> None:
+    def reject(self, table: Table, bad: Sequence[BadItem], places: Collection[str]) -> None:
         """Put what is no row into the quarantine, in the place of what stood there for these."""
         source = table.path[-1]
         receipt = replace_rejected(

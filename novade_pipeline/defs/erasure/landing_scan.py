@@ -39,13 +39,13 @@ def traces_in_landing(
         found: takes what is found.
     """
     for page in _pages(landing, source, found):
-        files = source.placed(landed_files(page.entries, source.hour_of), rules)
+        files = source.select(landed_files(page.entries, source.hour_of), rules)
         for file in files:
             if file.hour is None:
                 found.unread[file.file] = f"its name or its hour has no place among {source.naming}"
-        placed = [file for file in files if file.hour is not None]
-        for at in range(0, len(placed), _FILES_AT_ONCE):
-            _read(landing, source, placed[at : at + _FILES_AT_ONCE], erased, found)
+        assign_hours = [file for file in files if file.hour is not None]
+        for at in range(0, len(assign_hours), _FILES_AT_ONCE):
+            _read(landing, source, assign_hours[at : at + _FILES_AT_ONCE], erased, found)
 
 
 def _pages(landing: Store, source: Source, found: LandedTraces) -> Iterator[Page]:

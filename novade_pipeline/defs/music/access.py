@@ -23,7 +23,9 @@ def probes(settings: Settings) -> Iterator[Probe]:
         from novade_pipeline.api.retry import Retry
         from novade_pipeline.defs.music.load import api_of
 
-        hasty = replace(api_of(music), timeout=SECONDS, retry=Retry(attempts=2, longest_asked=1.0))
+        hasty = replace(
+            api_of(music), timeout=SECONDS, retry=Retry(attempts=2, longest_retry_after=1.0)
+        )
         with Client(hasty) as client:
             name = READ[0].path[-1]
             client.json(client.get(name, {"page": 1, "size": 1}))

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from novade_pipeline.api import items
-from novade_pipeline.api.items import Bad, Int64
+from novade_pipeline.api.items import BadItem, Int64
 from novade_pipeline.defs.music.tables import LISTEN_HISTORY, Moment
 from novade_pipeline.lake.table import Table
 
@@ -33,9 +33,9 @@ def row_of(table: Table, item: Any, now: datetime) -> dict[str, Any] | str:
     return items.row_of(table.row, item, {"is_deleted": False, "read_at": now, "history_id": ""})
 
 
-def bad(table: Table, item: Any, page: int, position: int, reason: str) -> Bad:
+def bad(table: Table, item: Any, page: int, position: int, reason: str) -> BadItem:
     """An item for the quarantine."""
-    return items.bad(item, table.path[-1], page, position, reason, _key_of_bad(table, item))
+    return items.bad_item(item, table.path[-1], page, position, reason, _key_of_bad(table, item))
 
 
 class RowKeys:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from novade_pipeline.api.client import Client
-from novade_pipeline.api.items import Bad
+from novade_pipeline.api.items import BadItem
 from novade_pipeline.api.paging import Page, PageNumber, pages
 from novade_pipeline.defs.music.service_rows import RowKeys, bad, row_of
 from novade_pipeline.errors import TransientFailure
@@ -32,7 +32,7 @@ class Sweep:
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
     keys: set[Any] = field(default_factory=set)
-    bad: list[Bad] = field(default_factory=list)
+    bad: list[BadItem] = field(default_factory=list)
     items: int = 0
     repeated: int = 0
     pages: int = 0

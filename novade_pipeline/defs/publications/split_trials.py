@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from novade_pipeline.defs.publications.folding import fold
 from novade_pipeline.defs.publications.repairs import JOINED_HALVES
-from novade_pipeline.landing.record_rows import Entry
+from novade_pipeline.landing.record_rows import LocatedRow
 from novade_pipeline.landing.tables import MENDED
 
 # Halves stand close to each other; in a file where every record lacks something, the oldest go.
@@ -18,9 +18,9 @@ class SplitTrialJoiner:
     """Joins the halves of one file."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[object, ...], Entry] = {}
+        self._waiting: dict[tuple[object, ...], LocatedRow] = {}
 
-    def take(self, entry: Entry) -> tuple[list[Entry], int]:
+    def add(self, entry: LocatedRow) -> tuple[list[LocatedRow], int]:
         """(publications that are whole, or waited too long; how many earlier ones it completed)."""
         row = entry.row
         if (row["id"] is None) == (row["journal"] is None):
@@ -39,7 +39,7 @@ class SplitTrialJoiner:
             pushed.append(self._waiting.pop(next(iter(self._waiting))))
         return pushed, 0
 
-    def rest(self) -> list[Entry]:
+    def flush(self) -> list[LocatedRow]:
         """The halves that found no other."""
         rest, self._waiting = list(self._waiting.values()), {}
         return rest

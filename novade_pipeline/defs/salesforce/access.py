@@ -33,7 +33,7 @@ def probes(settings: Settings) -> Iterator[Probe]:
             raise PermanentFailure(salesforce.missing)
         # Who asks for what is missing does not want to wait, nor to be told of the floor alone.
         hasty = salesforce.model_copy(update={"timeout_seconds": SECONDS, "api_floor": 0})
-        retry = Retry(attempts=2, longest_asked=1.0)
+        retry = Retry(attempts=2, longest_retry_after=1.0)
         return Organisation(hasty, SalesforceSession(hasty, retry))
 
     def log_in() -> str:

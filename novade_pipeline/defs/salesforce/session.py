@@ -18,7 +18,13 @@ from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from typing_extensions import override
 
-from novade_pipeline.api.retry import PASSING_STATUSES, Passing, Retry, Wait, asked_wait
+from novade_pipeline.api.retry import (
+    RETRYABLE_STATUSES,
+    Retry,
+    RetryableError,
+    RetryWait,
+    retry_after_seconds,
+)
 from novade_pipeline.defs.salesforce.log_in import (
     TOKEN_PATH,
     Token,
@@ -36,7 +42,7 @@ _USAGE = re.compile(r"(?<!-)\bapi-usage=(\d+)/(\d+)")
 # A row or a query plan is busy, whatever the status says.
 PASSING_CODES = frozenset({"UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT", "SERVER_UNAVAILABLE"})
 _DATA = frozenset({"application/json", "text/csv"})
-BUSY_STATUSES = PASSING_STATUSES | {406, 420}
+BUSY_STATUSES = RETRYABLE_STATUSES | {406, 420}
 
 
 class Refused(PermanentFailure):
@@ -126,15 +132,15 @@ class SalesforceSession(requests.Session):
     def _until_answered(self, method: str, url: str, ask: Callable[[], Answered]) -> Answered:
         tries = Retrying(
             stop=stop_after_attempt(self._retry.attempts),
-            wait=Wait(self._retry),
-            retry=retry_if_exception_type(Passing),
+            wait=RetryWait(self._retry),
+            retry=retry_if_exception_type(RetryableError),
             sleep=self._sleep,
             before_sleep=self._count_retry,
             reraise=True,
         )
         try:
             return tries(ask)
-        except Passing as failure:
+        except RetryableError as failure:
             raise TransientFailure(
                 f"Salesforce: {_where(method, url)} failed {self._retry.attempts} times, at last: "
                 f"{failure}; look at NOVADE_SALESFORCE_URL."
@@ -171,14 +177,14 @@ class SalesforceSession(requests.Session):
         try:
             answer = super().request(method, url, **options)
         except requests.Timeout:
-            raise Passing(f"no answer within {self._settings.timeout_seconds:g} s") from None
+            raise RetryableError(f"no answer within {self._settings.timeout_seconds:g} s") from None
         except requests.exceptions.SSLError:
             raise PermanentFailure(
                 f"Salesforce: expected a certificate that is valid at {self._settings.url}, found "
                 "one that is not; look at NOVADE_SALESFORCE_URL."
             ) from None
         except requests.RequestException as error:
-            raise Passing(f"it cannot be reached ({type(error).__name__})") from None
+            raise RetryableError(f"it cannot be reached ({type(error).__name__})") from None
         if used := _USAGE.search(answer.headers.get("Sforce-Limit-Info", "")):
             self._total = int(used[2])
             self._left = self._total - int(used[1])
@@ -199,13 +205,13 @@ class SalesforceSession(requests.Session):
             )
             return self._closed_by
         if status >= 500 or status in BUSY_STATUSES or code in PASSING_CODES:
-            asked = asked_wait(answer.headers)
-            if asked is not None and asked > self._retry.longest_asked:
+            asked = retry_after_seconds(answer.headers)
+            if asked is not None and asked > self._retry.longest_retry_after:
                 return TransientFailure(
                     f"Salesforce: {where} answered {told}, to be asked again in {asked:,.0f} s; "
-                    f"more than the {self._retry.longest_asked:g} s that we wait."
+                    f"more than the {self._retry.longest_retry_after:g} s that we wait."
                 )
-            return Passing(f"it answered {told}", asked)
+            return RetryableError(f"it answered {told}", asked)
         if code == "INVALID_QUERY_LOCATOR":
             return TransientFailure(f"Salesforce: {where} answered {told}; it is read again.")
         return Refused(f"Salesforce: {where} answered {told}.", code, status)
@@ -246,8 +252,8 @@ class SalesforceSession(requests.Session):
             },
         )
         if answer.status_code >= 500 or answer.status_code in BUSY_STATUSES:
-            raise Passing(
-                f"the log-in was answered {answer.status_code}", asked_wait(answer.headers)
+            raise RetryableError(
+                f"the log-in was answered {answer.status_code}", retry_after_seconds(answer.headers)
             )
         told = _json(answer)
         if answer.status_code >= 300 and isinstance(told, dict) and "error" in told:
