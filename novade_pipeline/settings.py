@@ -41,7 +41,7 @@ class DomainSettings(BaseSettings):
 Domain = TypeVar("Domain", bound=DomainSettings)
 
 
-def address(url: str, secret: str) -> str:
+def checked_url(url: str, secret: str) -> str:
     """The address of an API, checked.
 
     Args:

@@ -19,13 +19,13 @@ from novade_pipeline.graph.job_runs import (
     JOB,
     LOADED,
     PROCESS_TAG,
-    WANTED_TAG,
+    WORK_TAG,
     process_tag,
     range_tags,
     runs_in_progress,
-    wanted_key,
+    work_key,
 )
-from novade_pipeline.graph.landing_assets import LandingConfig, find_all_wanted
+from novade_pipeline.graph.landing_assets import LandingConfig, find_all_pending
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import LoadPlan
@@ -86,7 +86,7 @@ def check_places(settings: Settings) -> None:
         ) from None
 
 
-def refuse_beside_runs(instance: dg.DagsterInstance) -> None:
+def require_no_run_in_progress(instance: dg.DagsterInstance) -> None:
     """Look whether a run is at work on the lake.
 
     Raises:
@@ -127,11 +127,11 @@ def run_graph(
     keys = _selected(definitions, select)
     config = _with_hours(config or LandingConfig(), window)
     with dagster_instance(settings) as instance:
-        refuse_beside_runs(instance)
+        require_no_run_in_progress(instance)
         wanted: dict[str, LoadPlan] = {}
         days: list[date] = []
         for sources in landing_sources():
-            todo = find_all_wanted(settings, sources, config, window)
+            todo = find_all_pending(settings, sources, config, window)
             wanted |= todo
             days += [day for one in todo.values() for day in one.days]
         if window is not None and not days:
@@ -144,7 +144,7 @@ def run_graph(
                 asset_selection=keys,
                 tags={
                     PROCESS_TAG: process_tag(),
-                    WANTED_TAG: wanted_key(wanted),
+                    WORK_TAG: work_key(wanted),
                     **range_tags(days),
                 },
                 run_config=_run_config(definitions, keys, config, full_refresh),

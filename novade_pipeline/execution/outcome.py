@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import dagster as dg
 
-from novade_pipeline.graph.job_runs import why_failed
+from novade_pipeline.graph.job_runs import failure_reason
 
 POLL_SECONDS = 0.2
 # Dagster says so of each check of a source that is not read; the run's notes say why it is not.
@@ -124,7 +124,7 @@ def outcome_of(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
             else:
                 outcome.failed.append(check.check_name)
         elif kind == dg.DagsterEventType.STEP_FAILURE:
-            failures.append(f"{event.step_key}: {why_failed(event.step_failure_data)}")
+            failures.append(f"{event.step_key}: {failure_reason(event.step_failure_data)}")
     for name, outcome in assets.items():
         outcome.seconds = seconds.get(name, 0.0)
     failed = any(outcome.failed for outcome in assets.values())

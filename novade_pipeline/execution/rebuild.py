@@ -12,7 +12,7 @@ from novade_pipeline.graph.job_runs import LOADED
 from novade_pipeline.settings import Settings
 
 
-def derive(settings: Settings, *, rebuild_marts: bool = False) -> Sequence[str]:
+def rebuild_derived(settings: Settings, *, rebuild_marts: bool = False) -> Sequence[str]:
     """Make again what is derived, where its sources changed.
 
     Args:

@@ -22,14 +22,14 @@ class LocalRunner:
 
     def rebuild(self, settings: Settings, *, all_marts: bool) -> Sequence[str]:
         """Make derived tables again, where their sources changed."""
-        from novade_pipeline.execution.rebuild import derive
+        from novade_pipeline.execution.rebuild import rebuild_derived
 
-        return derive(settings, rebuild_marts=all_marts)
+        return rebuild_derived(settings, rebuild_marts=all_marts)
 
-    def refuse_beside_runs(self, settings: Settings) -> None:
+    def require_no_run_in_progress(self, settings: Settings) -> None:
         """Raise a UserError where a run is in progress on the same lake."""
         from novade_pipeline.execution.home import dagster_instance
-        from novade_pipeline.execution.local_run import refuse_beside_runs
+        from novade_pipeline.execution.local_run import require_no_run_in_progress
 
         with dagster_instance(settings) as instance:
-            refuse_beside_runs(instance)
+            require_no_run_in_progress(instance)

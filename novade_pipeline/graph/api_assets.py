@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.graph.job_runs import is_after_a_landing, is_asked_for
+from novade_pipeline.graph.job_runs import is_selected_explicitly, is_started_by_sensor
 from novade_pipeline.graph.table_assets import QUARANTINE_CHECK, key_of, table_metadata
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
@@ -13,7 +13,7 @@ from novade_pipeline.storage.store import Store
 NEWEST_CHECK = "rows_read_are_the_newest"
 PASSED_OVER = "rows_passed_over"
 
-Told = tuple[Table, dict[str, Any]]
+TableMetadata = tuple[Table, dict[str, Any]]
 """A table and the metadata of its materialization; with a `note` where it was passed over."""
 
 
@@ -22,7 +22,7 @@ def on_schedule(cron: str, missing: str | None) -> dg.AutomationCondition[Any] |
     return None if missing else dg.AutomationCondition.on_cron(cron)
 
 
-def why_passed_over(context: dg.AssetExecutionContext, api: str, missing: str | None) -> str | None:
+def reason_to_skip(context: dg.AssetExecutionContext, api: str, missing: str | None) -> str | None:
     """Why this run does not read an API; None where it does.
 
     Args:
@@ -34,15 +34,15 @@ def why_passed_over(context: dg.AssetExecutionContext, api: str, missing: str | 
         dg.Failure: somebody named its assets, and it is not configured.
     """
     if missing is not None:
-        if is_asked_for(context):
+        if is_selected_explicitly(context):
             raise dg.Failure(missing, allow_retries=False)
         return missing
-    if is_after_a_landing(context):
+    if is_started_by_sensor(context):
         return f"{api} is read on its schedule, not after each landing."
     return None
 
 
-def passed_over(lake: Store, tables: Iterable[Table], why: str) -> Iterator[Told]:
+def skipped_tables(lake: Store, tables: Iterable[Table], why: str) -> Iterator[TableMetadata]:
     """What is told of tables that are not read now."""
     return ((table, table_metadata(lake, table) | {"note": why}) for table in tables)
 

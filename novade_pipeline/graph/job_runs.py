@@ -19,7 +19,7 @@ from novade_pipeline.landing.ledger import LoadPlan
 JOB = "load_everything"
 LOADED = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
 """What the job loads: all but what watches over it."""
-WANTED_TAG = "novade/wanted"
+WORK_TAG = "novade/wanted"
 PROCESS_TAG = "novade/process"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 BACKFILL_TAG = "dagster/backfill"
@@ -36,7 +36,7 @@ IN_PROGRESS = (
 SILENCE = timedelta(hours=1)
 
 
-def wanted_key(wanted: Mapping[str, LoadPlan]) -> str:
+def work_key(wanted: Mapping[str, LoadPlan]) -> str:
     """Names exactly these versions of these files: the same work, the same key."""
     told = hashlib.sha256()
     for source, todo in sorted(wanted.items()):
@@ -85,14 +85,14 @@ def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
     done = dg.RunsFilter(job_name=JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
     since = [record.create_timestamp for record in instance.get_run_records(done, limit=1)]
     failed = dg.RunsFilter(
-        tags={WANTED_TAG: key},
+        tags={WORK_TAG: key},
         statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
         created_after=since[0] if since else None,
     )
     return instance.get_runs_count(failed)
 
 
-def why_failed(failure: Any) -> str:
+def failure_reason(failure: Any) -> str:
     """The failure of a step or a run in one line: what the error that began it says of itself.
 
     Args:
@@ -112,7 +112,7 @@ def why_failed(failure: Any) -> str:
     return told.removeprefix(ours)
 
 
-def is_asked_for(context: dg.AssetExecutionContext) -> bool:
+def is_selected_explicitly(context: dg.AssetExecutionContext) -> bool:
     """The run is for assets that somebody named, not for all that there are, nor a backfill.
 
     What is not configured fails a run that asks for it, and is passed over in a run of everything.
@@ -120,7 +120,7 @@ def is_asked_for(context: dg.AssetExecutionContext) -> bool:
     return bool(context.run.asset_selection) and BACKFILL_TAG not in context.run.tags
 
 
-def is_after_a_landing(context: dg.AssetExecutionContext) -> bool:
+def is_started_by_sensor(context: dg.AssetExecutionContext) -> bool:
     """A sensor began this run of everything, since something landed.
 
     What has a schedule of its own is passed over: nobody reads a whole API for each landed file.

@@ -22,12 +22,12 @@ from novade_pipeline.graph.landing_checks import (
     source_checks,
 )
 from novade_pipeline.graph.table_assets import (
+    dagster_failures,
     key_of,
-    picture_before,
+    previous_picture,
     quarantine_checks,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.read import count_by, read
 from novade_pipeline.lake.table import Table
@@ -82,7 +82,7 @@ def rules_of(settings: Settings, source: Source, config: LandingConfig | None = 
     )
 
 
-def find_all_wanted(
+def find_all_pending(
     settings: Settings,
     sources: Sequence[Source],
     config: LandingConfig | None = None,
@@ -147,12 +147,12 @@ def landing_assets(
         selected = context.selected_asset_keys
         checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         changed = False
-        with told_to_dagster():
+        with dagster_failures():
             require(*landing_probes(landing), *lake_probes(lake))
         for source in sources:
             if key_of(source.table) not in selected:
                 continue
-            with told_to_dagster():
+            with dagster_failures():
                 todo = find_pending(
                     source,
                     landing,
@@ -218,7 +218,7 @@ def _source_metadata(
     metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
     # Every partition of a run keeps its metadata: a picture for each day of years is too much.
     if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
-        drawn = picture_before(context, key_of(source.table), "rows_by_hour", metadata)
+        drawn = previous_picture(context, key_of(source.table), "rows_by_hour", metadata)
         metadata["rows_by_hour"] = dg.MetadataValue.md(drawn or _rows_by_hour(lake, source))
     return metadata
 

@@ -11,9 +11,9 @@ import dagster as dg
 from pydantic import TypeAdapter
 
 from novade_pipeline.graph.domains import modules
-from novade_pipeline.graph.job_runs import JOB, runs_in_progress, wanted_key
+from novade_pipeline.graph.job_runs import JOB, runs_in_progress, work_key
 from novade_pipeline.graph.landing_assets import rules_of
-from novade_pipeline.graph.landing_sensor import gave_up, request, versions
+from novade_pipeline.graph.landing_sensor import failed_loads_check, request, versions
 from novade_pipeline.landing.blob_events import Notice, NoticeQueue
 from novade_pipeline.landing.discovery import days_window, stems_of
 from novade_pipeline.landing.poll import Poll
@@ -124,7 +124,7 @@ def _received(
         tried = notice.attempts - 1
         queue.poison(notice, f"{tried} runs for {notice.file} have failed; the newest tells why")
         events += [
-            gave_up(source, tried)
+            failed_loads_check(source, tried)
             for domain in looks
             for source in domains[domain]
             if _is_of(source, str(notice.file))
@@ -138,7 +138,7 @@ def _received(
     }
     attempts = max(notice.attempts for notice in ours) - 1
     ledgers = versions(settings.lake, (source for name in looks for source in domains[name]))
-    asking = request(looks, wanted_key(wanted), attempts, ledgers)
+    asking = request(looks, work_key(wanted), attempts, ledgers)
     asked = Asked(str(asking.run_key), tuple(replace(notice, text="") for notice in ours))
     return dg.SensorResult(
         run_requests=[asking], asset_events=events, cursor=_ASKED.dump_json(asked).decode()

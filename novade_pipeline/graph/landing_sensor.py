@@ -12,11 +12,11 @@ import dagster as dg
 
 from novade_pipeline.graph.job_runs import (
     JOB,
-    WANTED_TAG,
+    WORK_TAG,
     failed_attempts,
     range_tags,
     runs_in_progress,
-    wanted_key,
+    work_key,
 )
 from novade_pipeline.graph.landing_assets import landing_step, rules_of
 from novade_pipeline.graph.landing_checks import LOADS_CHECK
@@ -49,9 +49,9 @@ def landing_sensor(
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if alive := runs_in_progress(context.instance):
             return dg.SkipReason(f"Run {alive[0].run_id} is at work.")
-        looks = look_at_all(settings, sources, context.cursor)
+        looks = poll_all(settings, sources, context.cursor)
         context.update_cursor(remember(looks))
-        key = wanted_key({name: found.plan for name, found in looks.items()})
+        key = work_key({name: found.plan for name, found in looks.items()})
         if all(found.plan.is_empty for found in looks.values()):
             if not _last_failed(context.instance):
                 return dg.SkipReason(_all_is_held(settings, looks))
@@ -64,7 +64,7 @@ def landing_sensor(
                     f"{attempts} runs for the same files have failed; the newest run tells why. "
                     "Mend it, then run `novade run`."
                 ),
-                asset_events=[gave_up(sources[0], attempts)],
+                asset_events=[failed_loads_check(sources[0], attempts)],
             )
         ledgers = versions(settings.lake, sources)
         return dg.SensorResult(run_requests=[request({domain: looks}, key, attempts, ledgers)])
@@ -72,9 +72,7 @@ def landing_sensor(
     return watch
 
 
-def look_at_all(
-    settings: Settings, sources: Sequence[Source], cursor: str | None
-) -> dict[str, Poll]:
+def poll_all(settings: Settings, sources: Sequence[Source], cursor: str | None) -> dict[str, Poll]:
     """Source name -> what a look found, after those that the cursor remembers."""
     cursors = parse_cursors(cursor)
     period = timedelta(hours=settings.landing_sweep_hours)
@@ -127,7 +125,7 @@ def request(
     return dg.RunRequest(
         run_key=f"{key}-{attempts + 1}-{ledgers}",
         run_config={"ops": ops},
-        tags={WANTED_TAG: key, **range_tags({day for f in every for day in f.plan.days})},
+        tags={WORK_TAG: key, **range_tags({day for f in every for day in f.plan.days})},
     )
 
 
@@ -156,11 +154,11 @@ def _key_after_failure(instance: dg.DagsterInstance) -> str:
     """The same for every attempt to finish what one failed run left."""
     last = _last(instance)
     assert last is not None, "asked for only after a failed run"
-    known = last.tags.get(WANTED_TAG, "")
+    known = last.tags.get(WORK_TAG, "")
     return known if known.startswith("after-") else f"after-{last.run_id}"
 
 
-def gave_up(source: Source, attempts: int) -> dg.AssetCheckEvaluation:
+def failed_loads_check(source: Source, attempts: int) -> dg.AssetCheckEvaluation:
     """The check that tells that a source's files could not be loaded."""
     return dg.AssetCheckEvaluation(
         asset_key=key_of(source.ledger),

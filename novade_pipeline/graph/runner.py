@@ -46,7 +46,7 @@ class Runner(Protocol):
             Sentences, one a step or asset that failed.
         """
 
-    def refuse_beside_runs(self, settings: Settings) -> None:
+    def require_no_run_in_progress(self, settings: Settings) -> None:
         """Raise a UserError where a run is in progress on the same lake."""
 
 

@@ -188,7 +188,7 @@ def preview(lake: Store, table: Table) -> str:
     return markdown_table(columns, [[row[name] for name in columns] for row in rows])
 
 
-def picture_before(
+def previous_picture(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
     name: str,
@@ -228,7 +228,7 @@ def follows_its_sources() -> dg.AutomationCondition[Any]:
 
 
 @contextmanager
-def told_to_dagster() -> Iterator[None]:
+def dagster_failures() -> Iterator[None]:
     """Our failures in Dagster's words: what passes is tried again, what a user can mend is not."""
     try:
         yield

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from novade_pipeline.graph.charts import stacked_bars
-from novade_pipeline.graph.table_assets import picture_before
+from novade_pipeline.graph.table_assets import previous_picture
 
 HOURS = [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(48)]
 FIRST, SECOND = (0x4F, 0x43, 0xDD), (0xF2, 0x9E, 0x4C)
@@ -74,7 +74,7 @@ def test_a_picture_of_the_same_state_is_that_of_the_run_before() -> None:
     def drawn(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         version, unchanged = context.run.tags["version"], "unchanged" in context.run.tags
         told = {"unchanged": unchanged, "table_version": version}
-        before = picture_before(context, context.asset_key, "picture", told)
+        before = previous_picture(context, context.asset_key, "picture", told)
         found.append(before)
         new = dg.MetadataValue.md(before or f"drawn at {version}")
         return dg.MaterializeResult(metadata={"picture": new, **told})
@@ -98,7 +98,7 @@ def test_a_run_that_told_no_picture_has_none_to_show_again() -> None:
     @dg.asset
     def drawn(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         told = {"unchanged": True, "table_version": 1}
-        found.append(picture_before(context, context.asset_key, "picture", told))
+        found.append(previous_picture(context, context.asset_key, "picture", told))
         return dg.MaterializeResult(metadata=told)
 
     with dg.DagsterInstance.ephemeral() as instance:

@@ -13,7 +13,7 @@ import pytest
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import FILES
 from novade_pipeline.defs.tracking_plan.assets import PLAN_CHECK, RULES_CHECK
-from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, WANTED_TAG, process_tag
+from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, WORK_TAG, process_tag
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
@@ -256,7 +256,7 @@ def test_what_a_crash_cut_off_after_the_load_is_asked_for(world: World) -> None:
     assert not world.run(request, marts=True).success
     Path(world.settings.warehouse_path).rmdir()
     (again,) = world.tick().run_requests
-    assert again.tags[WANTED_TAG].startswith("after-")
+    assert again.tags[WORK_TAG].startswith("after-")
     assert world.run(again).success
     assert not world.tick().run_requests
 

@@ -23,27 +23,27 @@ from novade_pipeline.defs.drift.tables import (
 )
 from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.api_assets import (
-    Told,
+    TableMetadata,
     check_newest,
     check_quarantine,
     materialized,
     newest_check,
     on_schedule,
-    passed_over,
+    reason_to_skip,
+    skipped_tables,
     warning,
-    why_passed_over,
 )
-from novade_pipeline.graph.job_runs import is_asked_for
+from novade_pipeline.graph.job_runs import is_selected_explicitly
 from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
+    dagster_failures,
     key_of,
     quarantine_checks,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
@@ -115,15 +115,15 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Read what is selected, and write what changed."""
         selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
-        with told_to_dagster():
+        with dagster_failures():
             since = frozen_since(lake)
         is_frozen = since is not None and not (config.unfreeze or drift.unfreeze)
         if since is not None and is_frozen:
-            if is_asked_for(context):
+            if is_selected_explicitly(context):
                 raise dg.Failure(frozen(since), allow_retries=False)
-            told = passed_over(lake, selected, frozen(since))
-        elif why := why_passed_over(context, "The Drift API", missing):
-            told = passed_over(lake, selected, why)
+            told = skipped_tables(lake, selected, frozen(since))
+        elif why := reason_to_skip(context, "The Drift API", missing):
+            told = skipped_tables(lake, selected, why)
         else:
             told = _read(context, settings, lake, selected)
         for table, metadata in told:
@@ -135,7 +135,7 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
 
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: Sequence[Table]
-) -> Iterator[Told]:
+) -> Iterator[TableMetadata]:
     """Read the service; the metadata of each table."""
     # httpx takes a quarter of a second to import, which every step's process would pay.
     from novade_pipeline.api.client import Client
@@ -144,12 +144,12 @@ def _read(
 
     drift = settings.of(DriftSettings)
     writer = Writer(lake, settings.personal_data_policy, datetime.now(UTC))
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
     with Client(api_of(drift)) as client:
         if of_chats := [table for table in CHATS if table in tables]:
             before = client.receipt
-            with told_to_dagster():
+            with dagster_failures():
                 loaded = load_chats(client, writer, drift, context.log.info)
             at = loaded.watermark
             told = asdict(client.receipt - before) | {
@@ -164,13 +164,13 @@ def _read(
                 yield table, _metadata(lake, table, writer) | told
         if ACCOUNTS in tables:
             before = client.receipt
-            with told_to_dagster():
+            with dagster_failures():
                 reads = load_accounts(client, writer, drift)
             requests = asdict(client.receipt - before)
             yield ACCOUNTS, _metadata(lake, ACCOUNTS, writer) | requests | {"list_reads": reads}
         if USERS in tables:
             before = client.receipt
-            with told_to_dagster():
+            with dagster_failures():
                 load_users(client, writer)
             yield USERS, _metadata(lake, USERS, writer) | asdict(client.receipt - before)
     if QUARANTINE in tables:
@@ -254,10 +254,10 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: DriftConfig, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Make the copy where it alone is asked for; look at the one that is there else."""
-        with told_to_dagster():
+        with dagster_failures():
             there = manifest(lake)
         is_alone = context.run.asset_selection == {FINAL_EXPORT}
-        if not (is_alone and is_asked_for(context)):
+        if not (is_alone and is_selected_explicitly(context)):
             told = {} if there is None else _copy_metadata(lake, there)
             told |= {"unchanged": True, "passed_over": ONLY_ALONE}
             yield dg.MaterializeResult(asset_key=FINAL_EXPORT, metadata=told)
@@ -283,7 +283,7 @@ def _exported(
     from novade_pipeline.defs.drift.load import api_of
 
     drift, policy = settings.of(DriftSettings), settings.personal_data_policy
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
         with Client(api_of(drift)) as client:
             told = final_export(client, lake, policy, drift, context.log.info).manifest

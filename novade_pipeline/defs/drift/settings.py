@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from novade_pipeline.settings import DomainSettings, address
+from novade_pipeline.settings import DomainSettings, checked_url
 
 
 class DriftSettings(DomainSettings):
@@ -47,7 +47,7 @@ class DriftSettings(DomainSettings):
     @field_validator("api_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        return address(url, "NOVADE_DRIFT_TOKEN")
+        return checked_url(url, "NOVADE_DRIFT_TOKEN")
 
     @property
     def is_set(self) -> bool:

@@ -63,7 +63,7 @@ def erasure_scope(settings: "Settings", runner: "Runner") -> "ErasureScope":
         tables=tables(),
         marts=mart_tables(settings.warehouse_path),
         sources=[(s, rules_of(settings, s)) for group in landing_sources() for s in group],
-        refuse_beside_runs=lambda: runner.refuse_beside_runs(settings),
+        require_no_run_in_progress=lambda: runner.require_no_run_in_progress(settings),
         rebuild=lambda all_marts: runner.rebuild(settings, all_marts=all_marts),
         copies=[module.forget_in_copies for module in modules("copies")],
     )

@@ -46,7 +46,7 @@ class ErasureScope:
         tables: every declared table, by its name.
         marts: the marts as they are published.
         sources: of each domain that loads files, its sources with what makes a file have a place.
-        refuse_beside_runs: raises where a run is at work.
+        require_no_run_in_progress: raises where a run is at work.
         derive: makes what is derived again where its sources changed, or all marts anew; tells
             what failed.
         copies: take erased persons out of what domains keep beside their tables; each gives the
@@ -56,7 +56,7 @@ class ErasureScope:
     tables: Mapping[str, Table]
     marts: Sequence[Table]
     sources: Sequence[tuple[Source, Any]]
-    refuse_beside_runs: Callable[[], None]
+    require_no_run_in_progress: Callable[[], None]
     rebuild: Callable[[bool], Sequence[str]]
     copies: Sequence[Callable[[Store, Erased], Sequence[str]]] = ()
 
@@ -107,7 +107,7 @@ def erase(
         TransientFailure: the storage failed, or another writer was faster: erase again.
     """
     lake, policy = settings.lake, settings.personal_data_policy
-    scope.refuse_beside_runs()
+    scope.require_no_run_in_progress()
     book = TombstoneBook(lake, policy.key)
     log("The person's names are followed through the lake.")
     people = people_of(lake, scope.tables.values())
@@ -150,7 +150,7 @@ def _erase(
     book.add(names, datetime.now(UTC))
     begun = storage_clock(lake, TOMBSTONES)
     # A run that began before the tombstones stood may be loading the person again.
-    scope.refuse_beside_runs()
+    scope.require_no_run_in_progress()
     log("Rows are taken away.")
     found = _traces(lake, scope.tables, book.current())
     marts = {mart.name: traces_in(lake, mart, book.current()) for mart in scope.marts}

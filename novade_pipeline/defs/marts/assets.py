@@ -17,7 +17,11 @@ from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
 from novade_pipeline.defs.marts.settings import MartsSettings
 from novade_pipeline.graph.access import lake_probes, require
-from novade_pipeline.graph.table_assets import follows_its_sources, picture_before, told_to_dagster
+from novade_pipeline.graph.table_assets import (
+    dagster_failures,
+    follows_its_sources,
+    previous_picture,
+)
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -113,7 +117,7 @@ def _step(
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        with told_to_dagster():
+        with dagster_failures():
             require(*lake_probes(lake))
         done = refresh(
             project,
@@ -128,7 +132,7 @@ def _step(
                 "reporting_time_zone": settings.reporting_time_zone or "",
             },
             on_progress=context.log.info,
-            picture_of=lambda name, generation: picture_before(
+            picture_of=lambda name, generation: previous_picture(
                 context,
                 dg.AssetKey([GROUP, name]),
                 "picture",

@@ -11,25 +11,25 @@ from novade_pipeline.defs.music.tables import QUARANTINE, READ
 from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.api_assets import (
     PASSED_OVER,
-    Told,
+    TableMetadata,
     check_newest,
     check_quarantine,
     materialized,
     newest_check,
     on_schedule,
-    passed_over,
+    reason_to_skip,
+    skipped_tables,
     warning,
-    why_passed_over,
 )
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
+    dagster_failures,
     key_of,
     quarantine_checks,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.read import newest
@@ -66,8 +66,10 @@ def definitions(settings: Settings) -> dg.Definitions:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Read what is selected, and write what changed."""
         selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
-        why = why_passed_over(context, "The music API", missing)
-        told = passed_over(lake, selected, why) if why else _read(context, settings, lake, selected)
+        why = reason_to_skip(context, "The music API", missing)
+        told = (
+            skipped_tables(lake, selected, why) if why else _read(context, settings, lake, selected)
+        )
         for table, metadata in told:
             yield materialized(
                 context, table, metadata, _check_results(settings, lake, table, metadata)
@@ -78,7 +80,7 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: list[Table]
-) -> Iterator[Told]:
+) -> Iterator[TableMetadata]:
     """Read the service table by table; the metadata of each."""
     # httpx takes a quarter of a second to import, which every step's process would pay.
     from novade_pipeline.api.client import Client
@@ -86,7 +88,7 @@ def _read(
 
     music, policy = settings.of(MusicSettings), settings.personal_data_policy
     quarantined: list[WriteReceipt] = []
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
     with Client(api_of(music)) as client:
         for table in tables:
@@ -94,7 +96,7 @@ def _read(
             if table is QUARANTINE:
                 yield table, table_metadata(lake, table, quarantined)
                 continue
-            with told_to_dagster():
+            with dagster_failures():
                 done = load(client, lake, table, policy, music, context.log.info)
             quarantined += [done.quarantine] if done.quarantine is not None else []
             yield table, _metadata(lake, table, done) | asdict(client.receipt - before)

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from novade_pipeline.settings import DomainSettings, address
+from novade_pipeline.settings import DomainSettings, checked_url
 
 
 class MusicSettings(DomainSettings):
@@ -37,7 +37,7 @@ class MusicSettings(DomainSettings):
     @field_validator("api_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        return address(url, "NOVADE_MUSIC_API_TOKEN") if url else None
+        return checked_url(url, "NOVADE_MUSIC_API_TOKEN") if url else None
 
 
 SETTINGS = MusicSettings

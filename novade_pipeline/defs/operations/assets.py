@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.graph.access import Finding, Probe, all_probes, tried
+from novade_pipeline.graph.access import Probe, ProbeResult, all_probes, try_all
 from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.settings import Settings
 
@@ -67,13 +67,13 @@ def access_asset(probes: Sequence[Probe]) -> dg.AssetsDefinition:
                 probe.name,
                 asset=ACCESS,
                 blocking=True,
-                description=f"{probe.system}: {probe.right}. {probe.needed}",
+                description=f"{probe.system}: {probe.right}. {probe.purpose}",
             )
             for probe in probes
         ],
     )
     def access() -> Iterator[dg.MaterializeResult[Any]]:
-        findings = tried(probes)
+        findings = try_all(probes)
         yield dg.MaterializeResult(
             asset_key=ACCESS,
             metadata=_metadata(findings),
@@ -83,8 +83,8 @@ def access_asset(probes: Sequence[Probe]) -> dg.AssetsDefinition:
     return access
 
 
-def _metadata(findings: Sequence[Finding]) -> dict[str, Any]:
-    rows = [(f.probe.system, f.probe.right, f.probe.needed, f.told) for f in findings]
+def _metadata(findings: Sequence[ProbeResult]) -> dict[str, Any]:
+    rows = [(f.probe.system, f.probe.right, f.probe.purpose, f.message) for f in findings]
     return {
         "rights": len(findings),
         "missing": sum(not finding.passed for finding in findings),
@@ -92,12 +92,12 @@ def _metadata(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding) -> dg.AssetCheckResult:
+def _result(finding: ProbeResult) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=finding.passed,
         check_name=finding.probe.name,
         asset_key=ACCESS,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=finding.told,
-        metadata={"passes_by_itself": finding.may_pass} if not finding.passed else {},
+        description=finding.message,
+        metadata={"passes_by_itself": finding.is_transient} if not finding.passed else {},
     )

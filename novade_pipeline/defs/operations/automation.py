@@ -13,7 +13,7 @@ from novade_pipeline.graph.domains import modules
 from novade_pipeline.graph.job_runs import JOB, LOADED
 from novade_pipeline.graph.landing_assets import upload_days
 from novade_pipeline.graph.landing_queue import queue_sensors
-from novade_pipeline.graph.table_assets import key_of, told_to_dagster
+from novade_pipeline.graph.table_assets import dagster_failures, key_of
 from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
@@ -84,7 +84,7 @@ def _upkeep(
                 )
         if failures:
             lasting = any(isinstance(failure, UserError) for failure in failures)
-            with told_to_dagster():
+            with dagster_failures():
                 raise (UserError if lasting else TransientFailure)("; ".join(map(str, failures)))
 
     @dg.job(name=name, description=told)

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from novade_pipeline.graph.access import Finding, all_probes, tried
+from novade_pipeline.graph.access import ProbeResult, all_probes, try_all
 from novade_pipeline.settings import load_settings
 
 console = Console()
@@ -18,15 +18,15 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor() -> None:
     """Try what the graph needs of each system, and say what is missing; no data is changed."""
-    findings = tried(all_probes(load_settings()))
+    findings = try_all(all_probes(load_settings()))
     table = Table(box=None, pad_edge=False)
     for heading in ("System", "Right", "", "What was found"):
         table.add_column(heading, overflow="fold")
     before = None
     for finding in findings:
         mark = _mark(finding)
-        told = "The same." if finding.told == before else escape(finding.told)
-        before = finding.told
+        told = "The same." if finding.message == before else escape(finding.message)
+        before = finding.message
         table.add_row(finding.probe.system, finding.probe.right, mark, told)
     console.print(table)
     missing = sum(not finding.passed for finding in findings)
@@ -36,7 +36,7 @@ def doctor() -> None:
     console.print("All that the graph needs is there.")
 
 
-def _mark(finding: Finding) -> str:
+def _mark(finding: ProbeResult) -> str:
     if finding.passed:
         return "[green]ok[/green]"
-    return "[yellow]no answer[/yellow]" if finding.may_pass else "[red]missing[/red]"
+    return "[yellow]no answer[/yellow]" if finding.is_transient else "[red]missing[/red]"

@@ -8,7 +8,7 @@ import dagster as dg
 
 from novade_pipeline.defs.operations import alerts
 from novade_pipeline.defs.operations.alerts import Memory, Problem, RunChange
-from novade_pipeline.graph.job_runs import why_failed
+from novade_pipeline.graph.job_runs import failure_reason
 
 # At the very first look, runs that ended within this time count.
 FIRST_LOOK = timedelta(days=1)
@@ -105,14 +105,14 @@ def _failure(
     stopped: int,
     why: str | None = None,
 ) -> Problem:
-    sentence = alerts.shortened(why or why_failed(failure))
+    sentence = alerts.shortened(why or failure_reason(failure))
     error = getattr(failure, "error", None)
     kind = "" if error is None else str(error.cls_name)
     if stopped:
         made = "1 asset was" if stopped == 1 else f"{stopped} assets were"
         sentence = f"{sentence.rstrip('.')}. {made} not made."
     return Problem(
-        cause=f"run: {subject}: {alerts.fingerprint(kind, why or why_failed(failure))}",
+        cause=f"run: {subject}: {alerts.fingerprint(kind, why or failure_reason(failure))}",
         subject=subject,
         kind="run",
         severity="error",

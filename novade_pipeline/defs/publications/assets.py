@@ -36,11 +36,11 @@ from novade_pipeline.graph.landing_assets import landing_assets
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_specs,
+    dagster_failures,
     follows_its_sources,
     key_of,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt, current_version, replace
 from novade_pipeline.lake.documents import write_document
@@ -86,7 +86,7 @@ def _derived(
     def derived(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        with told_to_dagster():
+        with dagster_failures():
             require(*lake_probes(lake))
             receipts = made(lake, context.log.info)
         yield dg.MaterializeResult(
@@ -124,7 +124,7 @@ def _drug_graph(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[
     A JSON document; its JSON Schema ships with the package, and the same graph as a picture for
     the browser lies beside it.
     """
-    with told_to_dagster():
+    with dagster_failures():
         drugs = [(names.drug, names.atccode) for names in known_drugs(lake)]
         graph = drug_graph(drugs, read(lake, DRUG_MENTIONS).to_pylist())
         write_document(lake, graph_page(graph).encode(), *PICTURE)
@@ -166,7 +166,7 @@ def _answers(table: Table, rows_of: Callable[[Graph], list[dict[str, Any]]]) -> 
     )
     def answers(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
         receipts = []
-        with told_to_dagster():
+        with dagster_failures():
             rows = pa.Table.from_pylist(rows_of(stored_graph(lake)), schema=table.schema)
             order = [(name, "ascending") for name in table.key]
             there = read(lake, table).sort_by(order)

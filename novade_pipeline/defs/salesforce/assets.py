@@ -10,24 +10,24 @@ from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL, QUARANTINE
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.api_assets import (
-    Told,
+    TableMetadata,
     check_quarantine,
     materialized,
     on_schedule,
-    passed_over,
+    reason_to_skip,
+    skipped_tables,
     warning,
-    why_passed_over,
 )
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
     column_schema,
+    dagster_failures,
     key_of,
     quarantine_checks,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.read import newest
@@ -68,8 +68,10 @@ def definitions(settings: Settings) -> dg.Definitions:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Read what is selected, and write what changed."""
         selected = [t for t in TABLES if key_of(t) in context.selected_asset_keys]
-        why = why_passed_over(context, "Salesforce", salesforce.missing)
-        told = passed_over(lake, selected, why) if why else _read(context, settings, lake, selected)
+        why = reason_to_skip(context, "Salesforce", salesforce.missing)
+        told = (
+            skipped_tables(lake, selected, why) if why else _read(context, settings, lake, selected)
+        )
         for table, metadata in told:
             yield materialized(
                 context, table, metadata, _check_results(settings, lake, table, metadata)
@@ -80,7 +82,7 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: list[Table]
-) -> Iterator[Told]:
+) -> Iterator[TableMetadata]:
     """Read object by object, the metadata of each; what one lacks keeps no other from being read.
 
     Raises:
@@ -94,10 +96,10 @@ def _read(
     salesforce = settings.of(SalesforceSettings)
     names = {table.name: name for name, table in OBJECTS.items()}
     left_out = [table for table in tables if names.get(table.name) in salesforce.left_out]
-    yield from passed_over(lake, left_out, LEFT_OUT)
+    yield from skipped_tables(lake, left_out, LEFT_OUT)
     quarantined: list[WriteReceipt] = []
     failures: list[Exception] = []
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
     with Organisation(salesforce) as org:
         for table in (table for table in tables if table not in left_out):
@@ -115,7 +117,7 @@ def _read(
                 )
             except NoObject as failure:
                 if names[table.name] in OPTIONAL:
-                    yield from passed_over(lake, [table], NOT_THERE)
+                    yield from skipped_tables(lake, [table], NOT_THERE)
                     continue
                 context.log.warning(f"{table.name}: {failure}")
                 failures.append(failure)
@@ -126,7 +128,7 @@ def _read(
                 continue
             quarantined += done.quarantine
             yield table, _metadata(lake, table, done, before, org.session.usage)
-    with told_to_dagster():
+    with dagster_failures():
         _raise_all(failures)
 
 

@@ -21,12 +21,12 @@ from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
+    dagster_failures,
     follows_its_sources,
     key_of,
-    picture_before,
+    previous_picture,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt, replace
 from novade_pipeline.lake.read import newest
@@ -68,7 +68,7 @@ def plan(
     receipts: list[WriteReceipt] = []
     faults: list[str] = []
     why_not = ""
-    with told_to_dagster():
+    with dagster_failures():
         require(*landing_probes(landing), *lake_probes(lake))
         try:
             newest = newest_plan(landing)
@@ -136,7 +136,7 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Judge the events that changed, or all where the plan did."""
-        with told_to_dagster():
+        with dagster_failures():
             require(*lake_probes(lake))
             receipts = judge_changes(lake, context.log.info)
             counted = count_changes(lake)
@@ -144,7 +144,7 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
         metadata = table_metadata(lake, EVENT_VERDICTS, receipts)
         if counts:
             key = key_of(EVENT_VERDICTS)
-            drawn = picture_before(context, key, "verdicts_by_type", metadata)
+            drawn = previous_picture(context, key, "verdicts_by_type", metadata)
             metadata["verdicts_by_type"] = dg.MetadataValue.md(drawn or _by_type(counts))
         total = sum(sum(of.values()) for of in counts.values())
         allowed = {

@@ -164,7 +164,7 @@ def test_novade_erase_takes_a_person_out_of_tables_and_copies(
         tables={table.name: table for table in TABLES} | {TOMBSTONES.name: TOMBSTONES},
         marts=(),
         sources=(),
-        refuse_beside_runs=lambda: None,
+        require_no_run_in_progress=lambda: None,
         rebuild=lambda all_marts: (),
         copies=erasure_scope(settings, LocalRunner()).copies,
     )

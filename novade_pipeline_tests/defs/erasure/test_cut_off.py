@@ -32,7 +32,7 @@ GRAPH = ErasureScope(
     tables={table.name: table for table in TABLES},
     marts=(),
     sources=(),
-    refuse_beside_runs=lambda: None,
+    require_no_run_in_progress=lambda: None,
     rebuild=lambda all_marts: [],
 )
 
