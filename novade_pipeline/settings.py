@@ -222,11 +222,11 @@ class Settings(BaseSettings):
     @cached_property
     def personal_data_policy(self) -> PersonalDataPolicy:
         """What `privacy.policy` needs to obey the setting."""
-        from novade_pipeline.lake.tombstones import TombstoneBook
+        from novade_pipeline.lake.tombstones import TombstoneRegistry
 
         told = self.personal_data_key
         key = told.get_secret_value().encode() if told is not None else b""
-        return PersonalDataPolicy(self.personal_data, key, TombstoneBook(self.lake, key))
+        return PersonalDataPolicy(self.personal_data, key, TombstoneRegistry(self.lake, key))
 
     def of(self, kind: type[Domain]) -> Domain:
         """A domain's own settings."""

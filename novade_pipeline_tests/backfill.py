@@ -40,7 +40,7 @@ PLAYS = Table(
     name="shop/plays",
     row=Play,
     key=("hour", "number"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("day",),
     window="hour",
 )

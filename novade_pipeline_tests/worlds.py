@@ -14,7 +14,7 @@ from novade_pipeline.defs.amplitude.tables import (
     REPEATS,
 )
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN, VERDICT_COUNTS
-from novade_pipeline.lake.query import literal
+from novade_pipeline.lake.query import sql_literal
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline.storage.locations import store
@@ -77,7 +77,7 @@ def published_of(settings: Settings) -> dict[str, list[Any]]:
     with reading(settings.lake) as connection:
         return {
             mart: sorted(
-                map(repr, connection.execute(f"FROM delta_scan({literal(place)})").fetchall())
+                map(repr, connection.execute(f"FROM delta_scan({sql_literal(place)})").fetchall())
             )
             for mart in MARTS
             for place in [settings.lake.duckdb_path("marts", mart)]

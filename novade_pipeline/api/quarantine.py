@@ -12,7 +12,7 @@ from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Where, Window
-from novade_pipeline.privacy.marks import MayHold
+from novade_pipeline.privacy.marks import MayContain
 from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy, protect
 from novade_pipeline.storage.store import Store
 
@@ -28,7 +28,7 @@ class Rejected(BaseModel):
     page: int = Field(description="The page that it was on, from 1.")
     position: int = Field(description="Its place on that page, from 1.")
     reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal(), MayHold()] = Field(
+    raw: Annotated[bytes | None, Personal(), MayContain()] = Field(
         None, description="The item as JSON, 64 KiB at most; null unless personal data is kept."
     )
     raw_bytes: int = Field(description="How many bytes the item has as JSON.")
@@ -45,7 +45,7 @@ def quarantine(domain: str, *lines_of: Table) -> Table:
         name=f"{domain}/quarantine",
         row=Rejected,
         key=("source", "place", "page", "position"),
-        written="replace_window",
+        write_mode="replace_window",
         partition_by=("source",),
         window="read_at",
         lines_of=lines_of,

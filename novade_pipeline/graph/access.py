@@ -126,7 +126,7 @@ def landing_probes(landing: Store) -> list[Probe]:
     """The rights that loading needs in the landing zone, into which it never writes."""
 
     def listing() -> str:
-        if not landing.is_there():
+        if not landing.exists():
             raise UserError(
                 f"Landing zone: expected a folder at {landing.path()}, found none; set "
                 "NOVADE_LANDING_URL, or write a sample with `novade sandbox land`."

@@ -20,7 +20,7 @@ from novade_pipeline.graph.table_assets import (
     check_specs,
     key_of,
 )
-from novade_pipeline.lake.query import identifier, workspace
+from novade_pipeline.lake.query import sql_identifier, workspace
 from novade_pipeline.lake.read import count_by, read, stream
 from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
@@ -123,7 +123,7 @@ def _newest(lake: Store, source: Source) -> datetime | None:
 
 def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetCheckResult:
     """Day by day, as a table is cut by days and a key lies within one."""
-    names = ", ".join(identifier(name) for name in table.key)
+    names = ", ".join(sql_identifier(name) for name in table.key)
     repeated = rows = 0
     with workspace() as connection:
         for days in _days(lake, table, within):

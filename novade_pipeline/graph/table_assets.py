@@ -43,7 +43,7 @@ def table_spec(
         kinds={"deltalake", *kinds},
         owners=[table.owner],
         tags={
-            "written": table.written,
+            "written": table.write_mode,
             **dict.fromkeys(table.tags, ""),
             **({"personal_data": ""} if table.personal else {}),
         },

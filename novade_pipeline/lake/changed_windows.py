@@ -108,7 +108,9 @@ def _ends_at(store: Store, table: Table, version: int) -> dict[str, Ends | None]
         for file in (files_of(table, before) if before is not None else ())
     }
     return {
-        path: (values.low, values.high) if values and values.has_ends and not values.nulls else None
+        path: (values.low, values.high)
+        if values and values.is_bounded and not values.nulls
+        else None
         for path, values in ranges.items()
     }
 

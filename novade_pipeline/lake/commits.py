@@ -110,7 +110,7 @@ def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
         error: from delta-rs, from the disk, or what the store has made of its own.
     """
     is_told = isinstance(error, TransientFailure | UserError)
-    if (failure := error if is_told else store.explained(error, "write")) is not None:
+    if (failure := error if is_told else store.translate_error(error, "write")) is not None:
         return type(failure)(f"{table.name}: {failure}")
     # A folder that cannot be made is reported as a table that is not there.
     if isinstance(error, PermissionError | TableNotFoundError) or any(

@@ -51,7 +51,7 @@ class Range:
     nulls: int | None
 
     @property
-    def has_ends(self) -> bool:
+    def is_bounded(self) -> bool:
         """Whether they are known, and there are any."""
         return self.low is not None and self.high is not None
 

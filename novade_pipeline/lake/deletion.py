@@ -103,7 +103,7 @@ def amend(store: Store, table: Table, rows: pa.Table) -> WriteReceipt | None:
     if open_table(store, table) is None:
         return None
     create_with_columns(store, table)
-    names = named_by(table)
+    names = row_key(table)
     keys = rows.select(names).append_column(_AMENDED, pa.array(range(len(rows)), pa.int64()))
 
     def amended(file: DataFile, at: int, stored: pa.Table) -> pa.Table:
@@ -131,12 +131,12 @@ def with_values(rows: pa.Table, name: str, mask: pa.Array, values: pa.Array) -> 
     return rows.set_column(at, rows.schema.field(at), column)
 
 
-def named_by(table: Table) -> list[str]:
+def row_key(table: Table) -> list[str]:
     """The columns that find a row: its key, and the partition that it is in."""
     return list(dict.fromkeys((*table.key, *table.partition_by)))
 
 
-def forget_the_past(store: Store, table: Table, before: datetime) -> "Forgotten | None":
+def purge_history(store: Store, table: Table, before: datetime) -> "PurgeReceipt | None":
     """Leave of a table its newest version alone: no older version, and no part of the log before.
 
     The newest version is summed up in a checkpoint; data files that are not of it go, those of
@@ -162,11 +162,11 @@ def forget_the_past(store: Store, table: Table, before: datetime) -> "Forgotten 
     for entry, parts in list(_past(store, table, found, before)):
         store.delete(*table.path, *parts)
         files, size = files + 1, size + entry.size
-    return Forgotten(files, size, found.version())
+    return PurgeReceipt(files, size, found.version())
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class PurgeReceipt:
     """What there was of older versions: files of data and of the log.
 
     Attributes:

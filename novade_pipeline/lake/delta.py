@@ -86,7 +86,7 @@ def open_table(store: Store, table: Table, version: int | None = None) -> DeltaT
                 "versions stay readable for NOVADE_TIME_TRAVEL_DAYS."
             ) from None
         except (OSError, DeltaError) as error:
-            failure = store.explained(error, "read") or error
+            failure = store.translate_error(error, "read") or error
             if not left or not isinstance(failure, TransientFailure):
                 raise failure from None
     raise AssertionError("the last try returns or raises")

@@ -17,7 +17,9 @@ UNFINISHED = -1
 _ID = "@"
 
 
-def taken_in(store: Store, table: Table, sources: Mapping[str, int]) -> dict[str, int | None]:
+def recorded_versions(
+    store: Store, table: Table, sources: Mapping[str, int]
+) -> dict[str, int | None]:
     """Source -> the version of it that the table has taken in; None where it never has."""
     found = open_table(store, table)
     return {
@@ -37,7 +39,7 @@ def is_current(
         tables: those of the sources that are tables of the lake, which upkeep gives new versions;
             they are named as by `source_of`.
     """
-    known = taken_in(store, table, sources)
+    known = recorded_versions(store, table, sources)
     upkept = {source.name: source for source in tables}
     for name, version in sources.items():
         taken = known[name]
@@ -59,7 +61,7 @@ def source_of(store: Store, table: Table) -> tuple[str, int]:
     return f"{table.name}{_ID}{found.metadata().id}", found.version()
 
 
-def recorded_with(
+def transactions_of_commit(
     number: int, count: int, sources: Mapping[str, int], anew_by: str | None
 ) -> Mapping[str, int] | None:
     """What is recorded with one commit of several: the sources with the last.

@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from novade_pipeline.lake.merge import CLOCKS_DIFFER
-from novade_pipeline.lake.query import identifier, scratch
+from novade_pipeline.lake.query import scratch, sql_identifier
 from novade_pipeline.lake.table import Table
 
 _OURS = ("read_at",)
 
 
 @dataclass(frozen=True)
-class Changes:
+class Comparison:
     """The rows to merge, and why each is among them.
 
     Attributes:
@@ -37,9 +37,9 @@ class Changes:
     unchanged: int
 
 
-def changes(
+def compare(
     table: Table, there: pa.Table, found: pa.Table, keys: Iterable[Any] | None, now: datetime
-) -> Changes:
+) -> Comparison:
     """Compare what the lake holds with what the source told.
 
     Args:
@@ -52,15 +52,15 @@ def changes(
         now: when rows that vanished are said to have been read so.
     """
     assert table.version is not None, f"{table.name} has no version column"
-    (key,), version = map(identifier, table.key), identifier(table.version)
+    (key,), version = map(sql_identifier, table.key), sql_identifier(table.version)
     can_be_gone = "is_deleted" in table.schema.names
     is_live = "not t.is_deleted" if can_be_gone else "true"
     names = [column.name for column in table.columns]
-    told = [identifier(name) for name in names if name not in (*table.key, *_OURS)]
+    told = [sql_identifier(name) for name in names if name not in (*table.key, *_OURS)]
     differs = f"({_struct('f', told)}) is distinct from ({_struct('t', told)})"
     kind = table.schema.field(table.key[0]).type
     if not len(found) and keys is None:
-        return Changes(table.schema.empty_table(), 0, 0, 0, 0, 0)
+        return Comparison(table.schema.empty_table(), 0, 0, 0, 0, 0)
     with closing(scratch()) as connection:
         numbered = found.append_column("_nth", pa.array(range(len(found)), pa.int64()))
         connection.register("there", there)
@@ -103,11 +103,11 @@ def changes(
         counts = dict(
             connection.execute("select _what, count(*) from compared group by 1").fetchall()
         )
-        columns = ", ".join(map(identifier, names))
+        columns = ", ".join(map(sql_identifier, names))
         rows = connection.execute(
             f"select {columns} from compared where _what not in ('unchanged', 'passed_over')"
         ).to_arrow_table()
-    return Changes(
+    return Comparison(
         rows=rows.cast(table.schema),
         **{name: counts.get(name, 0) for name in ("new", "changed", "vanished", "passed_over")},
         unchanged=counts.get("unchanged", 0),

@@ -64,7 +64,7 @@ class DeltaIOManager(dg.IOManager):
         return rows
 
     def _write(self, context: dg.OutputContext, table: Table, rows: Rows) -> WriteReceipt:
-        if table.written == "replace_window":
+        if table.write_mode == "replace_window":
             windows = _windows(context, table)
             if windows is None:
                 raise PermanentFailure(
@@ -72,9 +72,9 @@ class DeltaIOManager(dg.IOManager):
                     "for none."
                 )
             return delta.replace_window(self._lake, table, rows, windows)
-        if table.written == "merge":
+        if table.write_mode == "merge":
             return merge(self._lake, table, rows)
-        if table.written == "append_once":
+        if table.write_mode == "append_once":
             raise PermanentFailure(
                 f"{table.name} is appended to under a transaction: call lake.delta.append_once."
             )

@@ -53,7 +53,7 @@ def due(table: Table, files: Sequence[DataFile], each: int) -> list[list[DataFil
         each: how many rows a file should have; half of them are enough.
     """
     keys = {file.path: keys_in(table, file) for file in files}
-    if not all(of_file.has_ends for of_file in keys.values()):
+    if not all(of_file.is_bounded for of_file in keys.values()):
         return [list(files)]
     groups: list[list[DataFile]] = []
     rows, high = 0, None
@@ -104,7 +104,7 @@ def _sorted(draft: Draft, files: Sequence[DataFile], low: Any, high: Any) -> pa.
     wanted = []
     for file in files:
         keys = keys_in(draft.table, file)
-        if not keys.has_ends or (
+        if not keys.is_bounded or (
             (low is None or keys.high >= low) and (high is None or keys.low < high)
         ):
             wanted.append(file)

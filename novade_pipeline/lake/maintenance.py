@@ -42,7 +42,7 @@ Filters: TypeAlias = list[tuple[str, str, Any]]
 
 
 @dataclass(frozen=True)
-class Upkeep:
+class MaintenanceReceipt:
     """What one piece of upkeep found and left.
 
     Attributes:
@@ -65,7 +65,7 @@ class Upkeep:
     gave_way: int = 0
 
 
-def compact(store: Store, table: Table) -> Upkeep | None:
+def compact(store: Store, table: Table) -> MaintenanceReceipt | None:
     """Join the small files of each partition that has several; None where there is no table.
 
     Files of a table that is written by `merge` stay small, and are put in the order of their keys.
@@ -83,13 +83,13 @@ def compact(store: Store, table: Table) -> Upkeep | None:
     if found is None:
         return None
     before = _sizes(found)
-    if table.written == "merge":
+    if table.write_mode == "merge":
         gave_way = int(not put_in_order(store, table, found))
     else:
         gave_way = _join(store, table, found, _due(before))
     found.update_incremental()
     after = _sizes(found)
-    return Upkeep(
+    return MaintenanceReceipt(
         *_counts(before, after),
         table_version=found.version(),
         seconds=time.monotonic() - started,
@@ -99,7 +99,7 @@ def compact(store: Store, table: Table) -> Upkeep | None:
 
 def vacuum(
     store: Store, table: Table, keep_days: int, now: Callable[[], datetime] | None = None
-) -> Upkeep | None:
+) -> MaintenanceReceipt | None:
     """Delete data files that no version of the last `keep_days` days needs.
 
     Files that a version needs are those that it has, whenever they were written, so a file may go
@@ -138,7 +138,7 @@ def vacuum(
     for file in doomed:
         store.delete(*table.path, *file.split("/"))
     size = sum(entry.size for entry in before.values())
-    return Upkeep(
+    return MaintenanceReceipt(
         files_before=len(before),
         files_after=len(before) - len(doomed),
         bytes_before=size,
@@ -148,7 +148,7 @@ def vacuum(
     )
 
 
-def checkpoint(store: Store, table: Table, keep_days: int) -> Upkeep | None:
+def checkpoint(store: Store, table: Table, keep_days: int) -> MaintenanceReceipt | None:
     """Sum the log up at its newest version, and drop what no version within the retention needs.
 
     The version that was the newest `keep_days` ago is needed, however old it is, and so is the last
@@ -181,7 +181,7 @@ def checkpoint(store: Store, table: Table, keep_days: int) -> Upkeep | None:
         store.delete(*table.path, "_delta_log", name)
         del after[name]
     sizes = [[entry.size for entry in log.values()] for log in (before, after)]
-    return Upkeep(
+    return MaintenanceReceipt(
         *_counts({(): sizes[0]}, {(): sizes[1]}),
         table_version=found.version(),
         seconds=time.monotonic() - started,

@@ -46,8 +46,8 @@ def merge(
     table: Table,
     rows: Rows,
     *,
-    ties: bool = False,
-    overrule: bool = False,
+    replace_equal: bool = False,
+    replace_newer: bool = False,
     transactions: Mapping[str, int] | None = None,
 ) -> WriteReceipt:
     """Upsert by key: of several rows of a key the one with the greatest version column wins.
@@ -75,7 +75,7 @@ def merge(
     """
     assert table.version is not None, f"{table.name} has no version column"
     started = time.monotonic()
-    if ties and isinstance(rows, pa.RecordBatchReader):
+    if replace_equal and isinstance(rows, pa.RecordBatchReader):
         rows = rows.read_all()
     lost: LostRace | None = None
     known: dict[str, int | None] = {}
@@ -87,8 +87,10 @@ def merge(
         known = found
         draft = Draft(store, table, target)
         changed, passed_over, newest = 0, 0, None
-        for part in _slices(table, rows, whole=ties):
-            written, older = _put(draft, _newest_of_each(table, part, ties), ties, overrule)
+        for part in _slices(table, rows, whole=replace_equal):
+            written, older = _put(
+                draft, _newest_of_each(table, part, replace_equal), replace_equal, replace_newer
+            )
             changed, passed_over = changed + written, passed_over + older
             newest = _later(newest, part, table)
         newer = {a: v for a, v in (transactions or {}).items() if _is_newer(v, known[a])}
@@ -226,7 +228,9 @@ def _candidates(draft: Draft, keys: pa.Table) -> list[DataFile]:
     found = []
     for file in draft.files.values():
         there = keys_in(draft.table, file)
-        if not there.has_ends or bisect_left(values, there.low) < bisect_right(values, there.high):
+        if not there.is_bounded or bisect_left(values, there.low) < bisect_right(
+            values, there.high
+        ):
             found.append(file)
     return found
 

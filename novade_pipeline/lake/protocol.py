@@ -32,7 +32,7 @@ def refuse_unfit(table: Table, target: DeltaTable) -> None:
             f"{', '.join(features)}; nothing is written. Drop them there (ALTER TABLE … DROP "
             "FEATURE, or UNSET TBLPROPERTIES), or make the table anew."
         )
-    if table.written == "merge" and (columns := target.metadata().partition_columns):
+    if table.write_mode == "merge" and (columns := target.metadata().partition_columns):
         raise PermanentFailure(
             f"{table.name}: expected no partitions, since its files are cut by key, found "
             f"{', '.join(columns)}; nothing is written. Make the table anew."

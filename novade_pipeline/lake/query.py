@@ -68,7 +68,7 @@ def connect(
     if threads is not None:
         connection.execute(f"SET threads = {int(threads)}")
     if memory_limit is not None:
-        connection.execute(f"SET memory_limit = {literal(memory_limit)}")
+        connection.execute(f"SET memory_limit = {sql_literal(memory_limit)}")
     prepare(connection, lake)
     return connection
 
@@ -111,7 +111,7 @@ def workspace(
     """
     with (
         tempfile.TemporaryDirectory(prefix="novade-workspace-") as folder,
-        full_disk_told(folder),
+        reports_full_disk(folder),
         closing(open_database(Path(folder, "workspace.duckdb"))) as connection,
     ):
         limit(connection, share)
@@ -120,7 +120,7 @@ def workspace(
 
 
 @contextmanager
-def full_disk_told(place: str | Path) -> Iterator[None]:
+def reports_full_disk(place: str | Path) -> Iterator[None]:
     """Tell in one sentence where DuckDB, or dbt that runs it, fails for want of space.
 
     Args:
@@ -132,12 +132,12 @@ def full_disk_told(place: str | Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, PermanentFailure) as error:
-        if message := full_disk(place, str(error)):
+        if message := full_disk_message(place, str(error)):
             raise UserError(message) from None
         raise
 
 
-def full_disk(place: str | Path, failure: str) -> str | None:
+def full_disk_message(place: str | Path, failure: str) -> str | None:
     """The sentence for a failure that a full disk has caused; None for any other failure."""
     if not _FULL_DISK.search(failure):
         return None
@@ -151,7 +151,7 @@ def full_disk(place: str | Path, failure: str) -> str | None:
 def limit(connection: duckdb.DuckDBPyConnection, share: float = 1.0) -> None:
     """Let a database use no more than its share of the process's memory; it spills to disk."""
     connection.execute(
-        f"SET GLOBAL memory_limit = {literal(duckdb_limit(share))};"
+        f"SET GLOBAL memory_limit = {sql_literal(duckdb_limit(share))};"
         f" SET GLOBAL threads = {duckdb_threads(share)};"
         " SET GLOBAL preserve_insertion_order = false"
     )
@@ -161,7 +161,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, lake: Store | None = None) ->
     """Make a connection that somebody else opened read the lake; None: on the local disk."""
     extensions, statements = (("delta",), ()) if lake is None else lake.duckdb_setup()
     for name in extensions:
-        connection.execute(f"LOAD {literal(str(extension_path(name)))}")
+        connection.execute(f"LOAD {sql_literal(str(extension_path(name)))}")
     for statement in statements:
         connection.execute(statement)
 
@@ -187,15 +187,15 @@ def extension_path(name: str) -> Path:
 def scan(store: Store, table: Table, version: int | None = None) -> str:
     """SQL that reads a table of the lake, at a version or as it is now."""
     pinned = "" if version is None else f", version := {int(version)}"
-    return f"delta_scan({literal(store.duckdb_path(*table.path))}{pinned})"
+    return f"delta_scan({sql_literal(store.duckdb_path(*table.path))}{pinned})"
 
 
-def identifier(name: str) -> str:
+def sql_identifier(name: str) -> str:
     """A name as SQL writes it: `"event type"`."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
+def sql_literal(text: str) -> str:
     """A text as SQL writes it: `'it''s'`."""
     return "'" + text.replace("'", "''") + "'"
 
@@ -210,7 +210,9 @@ def sql_type(type_: pa.DataType) -> str:
         return f"{sql_type(type_.value_type)}[]"
     if pa.types.is_struct(type_):
         fields = (type_.field(i) for i in range(type_.num_fields))
-        return f"STRUCT({', '.join(f'{identifier(f.name)} {sql_type(f.type)}' for f in fields)})"
+        return (
+            f"STRUCT({', '.join(f'{sql_identifier(f.name)} {sql_type(f.type)}' for f in fields)})"
+        )
     if pa.types.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
     if type_ not in _TYPES:

@@ -12,7 +12,7 @@ from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import files_of
 from novade_pipeline.lake.decimals import as_held
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.query import identifier, literal
+from novade_pipeline.lake.query import sql_identifier, sql_literal
 from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Where, Window, at_least, predicate
@@ -54,8 +54,8 @@ def stream(
     query = f"SELECT {names} FROM t"
     query += f" WHERE {predicate(table, None if windows is None else sorted(windows), where or {})}"
     for name, (after, up_to) in (between or {}).items():
-        column = identifier(name)
-        query += f" AND {column} > {literal(after)} AND {column} <= {literal(up_to)}"
+        column = sql_identifier(name)
+        query += f" AND {column} > {sql_literal(after)} AND {column} <= {sql_literal(up_to)}"
     if limit is not None:
         query += f" LIMIT {int(limit)}"
 
@@ -124,8 +124,8 @@ def newest(store: Store, table: Table) -> Moment | None:
     if found is None:
         return None
     ranges = [file.ranges.get(table.data_time) for file in files_of(table, found)]
-    lows = [values.low for values in ranges if values is not None and values.has_ends]
-    query = f"SELECT {identifier(table.data_time)} FROM t"
+    lows = [values.low for values in ranges if values is not None and values.is_bounded]
+    query = f"SELECT {sql_identifier(table.data_time)} FROM t"
     if lows and len(lows) == len(ranges):
         query += f" WHERE {at_least(table.data_time, max(lows))}"
     column = (pa.record_batch(batch).column(0) for batch in _asked(store, found, query))
@@ -137,4 +137,4 @@ def _asked(store: Store, found: DeltaTable, query: str) -> Iterator[Any]:
     try:
         yield from QueryBuilder().register("t", found).execute(query)
     except Exception as error:  # delta-rs has no class of its own for it
-        raise store.explained(error, "read") or error from None
+        raise store.translate_error(error, "read") or error from None

@@ -155,7 +155,7 @@ class Windows:
         starts, ends = self._bounds
         if not starts or every_row:
             return False
-        if not there.has_ends:
+        if not there.is_bounded:
             return None
         last = bisect_right(starts, there.high) - 1
         if last < 0 or ends[last] <= there.low:

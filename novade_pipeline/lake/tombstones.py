@@ -22,7 +22,7 @@ from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.identifiers import Identifier
 from novade_pipeline.storage.store import Store
 
 _DIGITS = 40
@@ -42,13 +42,13 @@ TOMBSTONES = Table(
     name="operations/tombstones",
     row=Tombstone,
     key=("kind", "digest"),
-    written="merge",
+    write_mode="merge",
     version="erased_at",
 )
 
 
 @dataclass(frozen=True)
-class Hashed:
+class HashedIdentifiers:
     """The tombstones of the lake, as `persons.forget` asks them."""
 
     by_key: Mapping[bytes, frozenset[tuple[str, str]]] = field(default_factory=dict, repr=False)
@@ -58,7 +58,7 @@ class Hashed:
         """The kinds that there are names of."""
         return frozenset(kind for known in self.by_key.values() for kind, _ in known)
 
-    def holds(self, name: Name) -> bool:
+    def holds(self, name: Identifier) -> bool:
         """Whether a name is an erased person's."""
         return any(
             (name.kind, digest(key, name.value)) in known for key, known in self.by_key.items()
@@ -74,16 +74,16 @@ class Hashed:
         return False
 
 
-class TombstoneBook:
+class TombstoneRegistry:
     """The tombstones of a lake as they are now; read again when there are new ones."""
 
     def __init__(self, lake: Store, key: bytes) -> None:
         self._lake = lake
         self._key = key
         self._version: int | None = None
-        self._found = Hashed()
+        self._found = HashedIdentifiers()
 
-    def current(self) -> Hashed:
+    def current(self) -> HashedIdentifiers:
         """Who is erased now.
 
         Raises:
@@ -95,7 +95,7 @@ class TombstoneBook:
             self._version = version
         return self._found
 
-    def add(self, names: Iterable[Name], now: datetime) -> None:
+    def add(self, names: Iterable[Identifier], now: datetime) -> None:
         """Write the tombstones of a person; those that are there already stay as they are."""
         key, salt = self._key, None if self._key else self._salt()
         if salt is not None:
@@ -129,7 +129,7 @@ def _key_id(key: bytes) -> str:
     return digest(key, "novade")[:8]
 
 
-def _hashed(rows: pa.Table, key: bytes) -> Hashed:
+def _hashed(rows: pa.Table, key: bytes) -> HashedIdentifiers:
     by_key: dict[bytes, set[tuple[str, str]]] = {}
     for row in rows.to_pylist():
         if row["salt"] is None and (not key or row["key_id"] != _key_id(key)):
@@ -140,4 +140,4 @@ def _hashed(rows: pa.Table, key: bytes) -> Hashed:
             )
         used = key if row["salt"] is None else bytes.fromhex(row["salt"])
         by_key.setdefault(used, set()).add((row["kind"], row["digest"]))
-    return Hashed({used: frozenset(known) for used, known in by_key.items()})
+    return HashedIdentifiers({used: frozenset(known) for used, known in by_key.items()})

@@ -38,7 +38,7 @@ class Watermark:
     value: int | None = None
     is_whole: bool = False
 
-    def anew(self) -> "Watermark":
+    def restarted(self) -> "Watermark":
         """A generation that begins from nothing."""
         return replace(self, generation=self.generation + 1, value=None, is_whole=False)
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from novade_pipeline.storage.azure import AzureStore, queue_client
-from novade_pipeline.storage.azure_errors import explained
+from novade_pipeline.storage.azure_errors import translate_error
 
 MOST_NOTICES = 320
 """How many notices one look receives."""
@@ -113,7 +113,9 @@ class NoticeQueue:
         try:
             yield
         except AzureError as error:
-            raise explained(error, self.url, doing, self._landing.access.sas) or error from None
+            raise (
+                translate_error(error, self.url, doing, self._landing.access.sas) or error
+            ) from None
 
 
 def read_notice(text: str, landing: AzureStore) -> tuple[str | None, str | None]:

@@ -7,15 +7,15 @@ persons: links come as a stream, and what leads to too many names is followed no
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.identifiers import Identifier
 
-MOST_NAMES = 100_000
+MAX_IDENTIFIERS = 100_000
 """A name that leads to more names than this is no person's: a placeholder, a server, a kiosk."""
 
-Link = frozenset[Name]
+Link = frozenset[Identifier]
 """Names that one row, or many like it, says are of one person."""
 
-LinksOf = Callable[[Collection[Name]], Iterable[Link]]
+LinksOf = Callable[[Collection[Identifier]], Iterable[Link]]
 """The links that hold at least one of some names; each call reads them all, so calls are few."""
 
 
@@ -31,11 +31,11 @@ class Kinds:
     shared: frozenset[str] = frozenset()
     anonymous: frozenset[str] = frozenset()
 
-    def own(self, names: Iterable[Name]) -> set[Name]:
+    def own(self, names: Iterable[Identifier]) -> set[Identifier]:
         """Those that only one person can have."""
         return {name for name in names if name.kind not in self.shared}
 
-    def has_known(self, names: Iterable[Name]) -> bool:
+    def has_known(self, names: Iterable[Identifier]) -> bool:
         """Whether any of these makes somebody known."""
         return any(name.kind not in self.shared | self.anonymous for name in names)
 
@@ -44,13 +44,13 @@ class SeveralPersons(Exception):
     """The name to begin with is shared by several known persons."""
 
 
-class TooManyNames(Exception):
+class TooManyIdentifiers(Exception):
     """A name leads to more names than one person can have."""
 
 
-def names_of_person(
-    start: Collection[Name], links_of: LinksOf, kinds: Kinds, most: int = MOST_NAMES
-) -> set[Name]:
+def identifiers_of_person(
+    start: Collection[Identifier], links_of: LinksOf, kinds: Kinds, most: int = MAX_IDENTIFIERS
+) -> set[Identifier]:
     """The names that are of the same person as those to begin with.
 
     A shared name joins where everybody known who has it is this person; with it join the anonymous
@@ -66,8 +66,8 @@ def names_of_person(
     for name in start:
         if name.kind in kinds.shared:
             _refuse_several(name, links_of, kinds, most)
-    person: set[Name] = set()
-    shared: set[Name] = set()
+    person: set[Identifier] = set()
+    shared: set[Identifier] = set()
     pending = set(start)
     while pending:
         person |= pending
@@ -79,22 +79,24 @@ def names_of_person(
     return person
 
 
-def _walk(begin: Collection[Name], links_of: LinksOf, kinds: Kinds, most: int) -> Iterator[Link]:
+def _walk(
+    begin: Collection[Identifier], links_of: LinksOf, kinds: Kinds, most: int
+) -> Iterator[Link]:
     """The links of names, and those of the names of one person alone that they lead to."""
     reached = set(begin)
     level = set(begin)
     while level:
-        following: set[Name] = set()
+        following: set[Identifier] = set()
         for link in links_of(level):
             following |= kinds.own(link) - reached
             if len(reached) + len(following) > most:
-                raise TooManyNames
+                raise TooManyIdentifiers
             yield link
         reached |= following
         level = following
 
 
-def _refuse_several(name: Name, links_of: LinksOf, kinds: Kinds, most: int) -> None:
+def _refuse_several(name: Identifier, links_of: LinksOf, kinds: Kinds, most: int) -> None:
     """Raise where more than one known person has a shared name, or too many names stand with it."""
     others = _seen_with([name], links_of, kinds, most).get(name)
     try:
@@ -102,25 +104,29 @@ def _refuse_several(name: Name, links_of: LinksOf, kinds: Kinds, most: int) -> N
             groups = _groups(others, links_of, kinds, most)
             if sum(kinds.has_known(group) for group in groups) <= 1:
                 return
-    except TooManyNames:
+    except TooManyIdentifiers:
         pass
     raise SeveralPersons(name.value)
 
 
 def _joining(
-    shared: Collection[Name], person: set[Name], links_of: LinksOf, kinds: Kinds, most: int
-) -> set[Name]:
+    shared: Collection[Identifier],
+    person: set[Identifier],
+    links_of: LinksOf,
+    kinds: Kinds,
+    most: int,
+) -> set[Identifier]:
     """The shared names that nobody known has but the person, with all that was seen with them."""
     if not shared:
         return set()
     seen_with = _seen_with(shared, links_of, kinds, most, person)
     try:
         groups = _groups(set().union(*seen_with.values()) - person, links_of, kinds, most)
-    except TooManyNames:
+    except TooManyIdentifiers:
         if len(seen_with) == 1:
             return set()
         return set().union(*(_joining([name], person, links_of, kinds, most) for name in seen_with))
-    joining: set[Name] = set()
+    joining: set[Identifier] = set()
     for name, others in seen_with.items():
         reached = set().union(*(group for group in groups if not group.isdisjoint(others)))
         if not kinds.has_known(reached):
@@ -129,18 +135,18 @@ def _joining(
 
 
 def _seen_with(
-    shared: Collection[Name],
+    shared: Collection[Identifier],
     links_of: LinksOf,
     kinds: Kinds,
     most: int,
-    person: Collection[Name] | None = None,
-) -> dict[Name, set[Name]]:
+    person: Collection[Identifier] | None = None,
+) -> dict[Identifier, set[Identifier]]:
     """Shared names, each with the names of one person alone that rows have beside it.
 
     Those with more than `most` are left out, and where a person is given, those with a name that
     makes somebody else known: most that many people have are left out early.
     """
-    seen_with: dict[Name, set[Name]] = {name: set() for name in shared}
+    seen_with: dict[Identifier, set[Identifier]] = {name: set() for name in shared}
     for link in links_of(shared):
         own = kinds.own(link)
         is_foreign = person is not None and kinds.has_known(own.difference(person))
@@ -153,7 +159,9 @@ def _seen_with(
     return seen_with
 
 
-def _groups(names: Collection[Name], links_of: LinksOf, kinds: Kinds, most: int) -> list[set[Name]]:
+def _groups(
+    names: Collection[Identifier], links_of: LinksOf, kinds: Kinds, most: int
+) -> list[set[Identifier]]:
     """The persons, known or not, whom names are of, each with all names of one person alone."""
     group_of = {name: {name} for name in names}
     for link in _walk(names, links_of, kinds, most):

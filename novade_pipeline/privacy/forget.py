@@ -16,8 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.privacy.identifiers import EMAIL, Name, Paths, addresses_in, name_of, values_at
-from novade_pipeline.privacy.marks import BelongsTo, Identity, MayHold, Owner
+from novade_pipeline.privacy.identifiers import (
+    EMAIL,
+    Identifier,
+    Paths,
+    addresses_in,
+    identifier_of,
+    values_at,
+)
+from novade_pipeline.privacy.marks import BelongsTo, Identity, MayContain, Owner
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 ERASED = "erased"
@@ -27,14 +34,14 @@ _WORD = re.compile(r"[\w-]{6,}")
 _MOST_BYTES = 2**20
 
 
-class Erased(Protocol):
+class ErasedIdentifiers(Protocol):
     """The names of erased persons, or of those who are to be."""
 
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds that there are names of; nobody is erased where there are none."""
 
-    def holds(self, name: Name) -> bool:
+    def holds(self, name: Identifier) -> bool:
         """Whether a name is one of these."""
 
     def words(self, words: Iterable[str]) -> bool:
@@ -42,17 +49,17 @@ class Erased(Protocol):
 
 
 @dataclass(frozen=True)
-class Told:
+class GivenIdentifiers:
     """Names that somebody told, of persons who are to be erased."""
 
-    names: frozenset[Name]
+    names: frozenset[Identifier]
 
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds that there are names of."""
         return frozenset(name.kind for name in self.names)
 
-    def holds(self, name: Name) -> bool:
+    def holds(self, name: Identifier) -> bool:
         """Whether a name is one of these."""
         return name in self.names
 
@@ -62,18 +69,18 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Either:
+class EitherErased:
     """The names of both."""
 
-    one: Erased
-    other: Erased
+    one: ErasedIdentifiers
+    other: ErasedIdentifiers
 
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds that there are names of."""
         return self.one.kinds | self.other.kinds
 
-    def holds(self, name: Name) -> bool:
+    def holds(self, name: Identifier) -> bool:
         """Whether a name is one of these."""
         return self.one.holds(name) or self.other.holds(name)
 
@@ -94,25 +101,25 @@ class Owners:
     """
 
     columns: Mapping[str, Sequence[Owner]] = field(default_factory=dict)
-    may_hold: Mapping[str, MayHold] = field(default_factory=dict)
+    may_contain: Mapping[str, MayContain] = field(default_factory=dict)
     lines: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.columns or self.may_hold)
+        return bool(self.columns or self.may_contain)
 
 
-def without(rows: pa.Table, owners: Owners, erased: Erased) -> pa.Table:
+def without_erased(rows: pa.Table, owners: Owners, erased: ErasedIdentifiers) -> pa.Table:
     """`rows` without the erased persons' rows, and without their addresses in those of others."""
     if not erased.kinds or not rows.num_rows:
         return rows
-    gone = owned(rows, owners, erased)
+    gone = erased_rows(rows, owners, erased)
     kept = rows if gone is None else rows.filter(pa.array(~gone))
-    for name, column in redacted(kept, owners, erased).items():
+    for name, column in redacted_columns(kept, owners, erased).items():
         kept = kept.set_column(kept.schema.get_field_index(name), kept.schema.field(name), [column])
     return kept
 
 
-def owned(rows: pa.Table, owners: Owners, erased: Erased) -> Mask | None:
+def erased_rows(rows: pa.Table, owners: Owners, erased: ErasedIdentifiers) -> Mask | None:
     """True for each row of an erased person; None where there is no such row."""
     gone = np.zeros(rows.num_rows, bool)
     for name, marks in owners.columns.items():
@@ -121,14 +128,16 @@ def owned(rows: pa.Table, owners: Owners, erased: Erased) -> Mask | None:
         for mark in marks:
             if mark.kind in erased.kinds or EMAIL in erased.kinds:
                 gone |= _owned_by(rows, name, mark, erased)
-    for name, held in owners.may_hold.items():
+    for name, held in owners.may_contain.items():
         if rows.schema.get_field_index(name) >= 0:
             found = _holding(rows, name, owners, erased)
             gone |= found & ~_is_whole(rows, held)
     return gone if gone.any() else None
 
 
-def redacted(rows: pa.Table, owners: Owners, erased: Erased) -> dict[str, pa.Array]:
+def redacted_columns(
+    rows: pa.Table, owners: Owners, erased: ErasedIdentifiers
+) -> dict[str, pa.Array]:
     """The columns in which an erased person's address stands, or a whole file that holds names."""
     changed: dict[str, pa.Array] = {}
     if EMAIL in erased.kinds:
@@ -137,7 +146,7 @@ def redacted(rows: pa.Table, owners: Owners, erased: Erased) -> dict[str, pa.Arr
                 column = _replaced(rows[field_.name], lambda text: _redact(text, erased))
                 if column is not None:
                     changed[field_.name] = column
-    for name, held in owners.may_hold.items():
+    for name, held in owners.may_contain.items():
         if rows.schema.get_field_index(name) >= 0:
             found = _holding(rows, name, owners, erased) & _is_whole(rows, held)
             if found.any():
@@ -148,20 +157,22 @@ def redacted(rows: pa.Table, owners: Owners, erased: Erased) -> dict[str, pa.Arr
     return changed
 
 
-def line_holds(raw: bytes, source: str, owners: Owners, erased: Erased) -> bool:
+def line_identifies_erased(
+    raw: bytes, source: str, owners: Owners, erased: ErasedIdentifiers
+) -> bool:
     """Whether bytes that could not be read as a row hold an erased person's name."""
     for text in _texts(raw):
-        if any(erased.holds(Name(EMAIL, address)) for _, _, address in addresses_in(text)):
+        if any(erased.holds(Identifier(EMAIL, address)) for _, _, address in addresses_in(text)):
             return True
         if erased.words(set(_WORD.findall(text))):
             return True
     return any(map(erased.holds, _names_of_line(raw, source, owners)))
 
 
-def links_in(rows: pa.Table, owners: Owners) -> set[frozenset[Name]]:
+def links_in(rows: pa.Table, owners: Owners) -> set[frozenset[Identifier]]:
     """What rows say of who is who: sets of names of one person; those of an owner stand alone."""
-    links: set[frozenset[Name]] = set()
-    told: list[list[tuple[Name, ...]]] = []
+    links: set[frozenset[Identifier]] = set()
+    told: list[list[tuple[Identifier, ...]]] = []
     positions = []
     for column, marks in owners.columns.items():
         for mark in marks:
@@ -180,7 +191,7 @@ def links_in(rows: pa.Table, owners: Owners) -> set[frozenset[Name]]:
     return links - {frozenset()}
 
 
-def _owned_by(rows: pa.Table, name: str, mark: Owner, erased: Erased) -> Mask:
+def _owned_by(rows: pa.Table, name: str, mark: Owner, erased: ErasedIdentifiers) -> Mask:
     values, position = _distinct(rows[name])
     hits = np.array([any(map(erased.holds, _names(v, mark))) for v in values] + [False])
     gone: Mask = hits[position]
@@ -190,13 +201,13 @@ def _owned_by(rows: pa.Table, name: str, mark: Owner, erased: Erased) -> Mask:
     return gone
 
 
-def _names(value: Any, mark: Owner) -> Iterator[Name]:
+def _names(value: Any, mark: Owner) -> Iterator[Identifier]:
     """The names in one value of a column."""
     found: Iterable[Any] = value if isinstance(value, list) else (value,)
     if isinstance(mark, Identity) and mark.paths:
         found = _at_paths(value, mark)
     for one in found:
-        if (name := name_of(mark.kind, one)) is not None:
+        if (name := identifier_of(mark.kind, one)) is not None:
             yield name
 
 
@@ -239,16 +250,16 @@ def _replaced(column: pa.ChunkedArray, change: Callable[[str], str]) -> pa.Array
     )
 
 
-def _redact(text: str, erased: Erased) -> str:
+def _redact(text: str, erased: ErasedIdentifiers) -> str:
     parts, at = [], 0
     for start, end, address in addresses_in(text):
-        if erased.holds(Name(EMAIL, address)):
+        if erased.holds(Identifier(EMAIL, address)):
             parts += [text[at:start], ERASED]
             at = end
     return "".join([*parts, text[at:]]) if parts else text
 
 
-def _is_whole(rows: pa.Table, mark: MayHold) -> Mask:
+def _is_whole(rows: pa.Table, mark: MayContain) -> Mask:
     if mark.whole is None:
         return np.zeros(rows.num_rows, bool)
     column, value = mark.whole
@@ -256,19 +267,19 @@ def _is_whole(rows: pa.Table, mark: MayHold) -> Mask:
     return found
 
 
-def _holding(rows: pa.Table, name: str, owners: Owners, erased: Erased) -> Mask:
-    sources: list[str] = rows[owners.may_hold[name].source].to_pylist()
+def _holding(rows: pa.Table, name: str, owners: Owners, erased: ErasedIdentifiers) -> Mask:
+    sources: list[str] = rows[owners.may_contain[name].source].to_pylist()
     raws: list[bytes | None] = rows[name].to_pylist()
     return np.array(
         [
-            raw is not None and line_holds(raw, source, owners, erased)
+            raw is not None and line_identifies_erased(raw, source, owners, erased)
             for raw, source in zip(raws, sources, strict=True)
         ],
         bool,
     )
 
 
-def _names_of_line(raw: bytes, source: str, owners: Owners) -> Iterator[Name]:
+def _names_of_line(raw: bytes, source: str, owners: Owners) -> Iterator[Identifier]:
     """The names that a refused line has in the fields that would have been columns."""
     try:
         # A number in a field for texts is a text of its digits.
@@ -277,7 +288,7 @@ def _names_of_line(raw: bytes, source: str, owners: Owners) -> Iterator[Name]:
         return
     for (of_source, key), kind in owners.lines.items():
         if of_source == source.lower() and isinstance(value, dict):
-            name = name_of(kind, value.get(key))
+            name = identifier_of(kind, value.get(key))
             if name is not None:
                 yield name
 

@@ -11,14 +11,14 @@ _IN_TEXT = re.compile(r"""[^\s@"<>(),;:\\\[\]{}=&?|/#]+@[\w-]+(?:\.[\w-]+)+""")
 _ESCAPED = {"n": 1, "r": 1, "t": 1, "b": 1, "f": 1, "u": 5}
 
 
-class Name(NamedTuple):
+class Identifier(NamedTuple):
     """What a person is called somewhere."""
 
     kind: str
     value: str
 
 
-def name_of(kind: str, value: Any) -> Name | None:
+def identifier_of(kind: str, value: Any) -> Identifier | None:
     """A value as a name; None where it is none. An e-mail address is one of any kind."""
     if value is None or isinstance(value, bool | float | dict | list):
         return None
@@ -26,7 +26,7 @@ def name_of(kind: str, value: Any) -> Name | None:
     bare = text.strip()
     if not bare:
         return None
-    return Name(EMAIL, bare.lower()) if is_address(bare) else Name(kind, text)
+    return Identifier(EMAIL, bare.lower()) if is_address(bare) else Identifier(kind, text)
 
 
 def is_address(text: str) -> bool:

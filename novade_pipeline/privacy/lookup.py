@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 
 from novade_pipeline.privacy.closure import Link
 from novade_pipeline.privacy.forget import Mask, Owners, links_in
-from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.privacy.marks import Identity, Owner
 
 _MOST_PATTERNS = 500
 """With more values than these a document is read whole instead."""
 
 
-def links_with(rows: pa.Table, owners: Owners, names: Collection[Name]) -> Iterable[Link]:
+def links_with(rows: pa.Table, owners: Owners, names: Collection[Identifier]) -> Iterable[Link]:
     """What rows say of who is who, as far as one of some names is among it."""
     candidates = rows.filter(pa.array(_candidates(rows, owners, names)))
     if not candidates.num_rows:
@@ -28,7 +28,7 @@ def links_with(rows: pa.Table, owners: Owners, names: Collection[Name]) -> Itera
     return [link for link in links_in(candidates, owners) if not link.isdisjoint(wanted)]
 
 
-def _candidates(rows: pa.Table, owners: Owners, names: Collection[Name]) -> Mask:
+def _candidates(rows: pa.Table, owners: Owners, names: Collection[Identifier]) -> Mask:
     """True for each row that has one of the names, and perhaps for others."""
     by_kind: dict[str, list[str]] = {}
     for name in names:

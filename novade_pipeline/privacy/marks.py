@@ -41,7 +41,7 @@ class BelongsTo:
 
 
 @dataclass(frozen=True)
-class MayHold:
+class MayContain:
     """Marks bytes that could not be read as rows and so may hold anybody's names.
 
     Attributes:

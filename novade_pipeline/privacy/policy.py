@@ -17,8 +17,8 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.privacy.forget import Erased, Owners, without
-from novade_pipeline.privacy.identifiers import Name, Paths, name_of
+from novade_pipeline.privacy.forget import ErasedIdentifiers, Owners, without_erased
+from novade_pipeline.privacy.identifiers import Identifier, Paths, identifier_of
 from novade_pipeline.privacy.json_text import ODD_NUMBER, edit_json
 
 HASH_DIGITS = 32
@@ -50,7 +50,7 @@ class Marks(dict[str, Personal]):
 class Tombstones(Protocol):
     """Where it stands who was erased; looked at again whenever it is asked."""
 
-    def current(self) -> Erased:
+    def current(self) -> ErasedIdentifiers:
         """The names of those who are erased now."""
 
 
@@ -77,13 +77,13 @@ class PersonalDataPolicy:
         return f"{self.mode}{_FORM}{key}"
 
     @property
-    def erased(self) -> Erased | None:
+    def erased(self) -> ErasedIdentifiers | None:
         """Who is erased now, by the names that the outside world has for them."""
         if self.tombstones is None:
             return None
         return self.as_landed(self.tombstones.current())
 
-    def as_landed(self, erased: Erased) -> Erased:
+    def as_landed(self, erased: ErasedIdentifiers) -> ErasedIdentifiers:
         """Names as the lake has them, found in what comes from outside.
 
         Of what was erased from a lake of hashes, only hashes are known.
@@ -117,7 +117,7 @@ def protect(rows: pa.Table, marks: Mapping[str, Personal], policy: PersonalDataP
     """
     if (erased := policy.erased) is not None:
         owners = marks.owners if isinstance(marks, Marks) else Owners()
-        rows = without(rows, owners, erased)
+        rows = without_erased(rows, owners, erased)
     if policy.mode == "keep":
         return rows
     for name, mark in marks.items():
@@ -138,15 +138,15 @@ def masked(rows: pa.Table, marks: Mapping[str, Personal]) -> pa.Table:
 class _Hashed:
     """Knows a name by its hash as well."""
 
-    names: Erased
+    names: ErasedIdentifiers
     policy: PersonalDataPolicy
 
     @property
     def kinds(self) -> frozenset[str]:
         return self.names.kinds
 
-    def holds(self, name: Name) -> bool:
-        hashed = name_of(name.kind, self.policy.hash(name.value))
+    def holds(self, name: Identifier) -> bool:
+        hashed = identifier_of(name.kind, self.policy.hash(name.value))
         return self.names.holds(name) or (hashed is not None and self.names.holds(hashed))
 
     def words(self, words: Iterable[str]) -> bool:
@@ -156,9 +156,9 @@ class _Hashed:
 
 @dataclass(frozen=True)
 class _Pinned:
-    found: Erased
+    found: ErasedIdentifiers
 
-    def current(self) -> Erased:
+    def current(self) -> ErasedIdentifiers:
         return self.found
 
 

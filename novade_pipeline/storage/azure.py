@@ -18,12 +18,19 @@ from typing_extensions import override
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.storage import store as storage
-from novade_pipeline.storage.azure_access import Access, access_to
+from novade_pipeline.storage.azure_access import Access, access_from_settings
 from novade_pipeline.storage.azure_credentials import credential, token
-from novade_pipeline.storage.azure_errors import explained
-from novade_pipeline.storage.azure_objects import Ranges, Upload
-from novade_pipeline.storage.iterable_stream import Pieces
-from novade_pipeline.storage.store import AZURE_SCHEME, Entry, NewObject, Page, Store, changed
+from novade_pipeline.storage.azure_errors import translate_error
+from novade_pipeline.storage.azure_objects import BlobReader, BlobWriter
+from novade_pipeline.storage.iterable_stream import IterableStream
+from novade_pipeline.storage.store import (
+    AZURE_SCHEME,
+    Entry,
+    NewObject,
+    Page,
+    Store,
+    changed_during_read,
+)
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
@@ -65,7 +72,7 @@ class AzureStore(Store):
     container: str = ""
     root: str = ""
     access: Access = field(default=Access("", ""), repr=False)
-    is_hasty: bool = False
+    fails_fast: bool = False
 
     @override
     def path(self, *parts: str) -> str:
@@ -133,11 +140,11 @@ class AzureStore(Store):
         from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
         how: dict[str, Any] = {
-            "retry_policy": ExponentialRetry(**(_HASTE if self.is_hasty else _RETRIES)),
-            "max_single_get_size": 1 if self.is_hasty else READ_BYTES,
+            "retry_policy": ExponentialRetry(**(_HASTE if self.fails_fast else _RETRIES)),
+            "max_single_get_size": 1 if self.fails_fast else READ_BYTES,
             "max_chunk_get_size": READ_BYTES,
             "raw_response_hook": _told_busy,
-            **(_HASTY_TIMEOUTS if self.is_hasty else _TIMEOUTS),
+            **(_HASTY_TIMEOUTS if self.fails_fast else _TIMEOUTS),
         }
         if self.access.is_default:
             return BlobServiceClient(self.access.endpoint, credential=credential(), **how)
@@ -186,12 +193,12 @@ class AzureStore(Store):
             download = self.client.download_blob(
                 self.blob(file), etag=etag, match_condition=MatchConditions.IfNotModified
             )
-            with io.BufferedReader(Pieces(download.chunks()), READ_BYTES) as stream:
+            with io.BufferedReader(IterableStream(download.chunks()), READ_BYTES) as stream:
                 yield stream
         except (ResourceModifiedError, ResourceNotFoundError):
-            raise changed(file) from None
+            raise changed_during_read(file) from None
         except AzureError as error:
-            raise self.explained(error, "read") or error from None
+            raise self.translate_error(error, "read") or error from None
 
     @override
     def read(self, *parts: str) -> bytes:
@@ -200,7 +207,7 @@ class AzureStore(Store):
 
     @override
     def open(self, *parts: str) -> IO[bytes]:
-        found = Ranges(self.client.get_blob_client(self.blob(*parts)), self._done)
+        found = BlobReader(self.client.get_blob_client(self.blob(*parts)), self._done)
         return io.BufferedReader(found, READ_BYTES)
 
     @override
@@ -210,7 +217,7 @@ class AzureStore(Store):
 
     @override
     def create(self, *parts: str) -> NewObject:
-        return Upload(self.client.get_blob_client(self.blob(*parts)), self._done)
+        return BlobWriter(self.client.get_blob_client(self.blob(*parts)), self._done)
 
     @override
     def delete(self, *parts: str) -> None:
@@ -221,17 +228,17 @@ class AzureStore(Store):
             return
 
     @override
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         next(self.pages(most=FEW_ENTRIES), None)
         return True
 
     @override
-    def explained(self, error: Exception, doing: str) -> Exception | None:
-        return explained(error, self.url, doing, self.access.sas)
+    def translate_error(self, error: Exception, doing: str) -> Exception | None:
+        return translate_error(error, self.url, doing, self.access.sas)
 
     @override
-    def hasty(self) -> "AzureStore":
-        return replace(self, is_hasty=True)
+    def failing_fast(self) -> "AzureStore":
+        return replace(self, fails_fast=True)
 
     def _done(self, doing: str, act: Callable[[], _Result]) -> _Result:
         from azure.core.exceptions import AzureError
@@ -241,10 +248,10 @@ class AzureStore(Store):
         except AzureError as error:
             if getattr(error, "error_code", None) == "BlobNotFound":
                 raise FileNotFoundError(self.url) from None
-            raise self.explained(error, doing) or error from None
+            raise self.translate_error(error, doing) or error from None
 
 
-def queue_client(access: Access, url: str, *, is_hasty: bool = False) -> "QueueClient":
+def queue_client(access: Access, url: str, *, fails_fast: bool = False) -> "QueueClient":
     """The Azure SDK's client of a storage queue of the same account.
 
     Args:
@@ -258,8 +265,8 @@ def queue_client(access: Access, url: str, *, is_hasty: bool = False) -> "QueueC
     return QueueClient.from_queue_url(
         url,
         credential=told,
-        retry_policy=ExponentialRetry(**(_HASTE if is_hasty else _RETRIES)),
-        **(_HASTY_TIMEOUTS if is_hasty else _TIMEOUTS),
+        retry_policy=ExponentialRetry(**(_HASTE if fails_fast else _RETRIES)),
+        **(_HASTY_TIMEOUTS if fails_fast else _TIMEOUTS),
     )
 
 
@@ -298,7 +305,7 @@ def azure_store(url: str, told: Mapping[str, str | None]) -> AzureStore:
                 f"{segment!r}"
             )
     canonical = f"{AZURE_SCHEME}://{container}@{host}" + (f"/{root}" if root else "")
-    return AzureStore(canonical, container, root, access_to(account, suffix, told))
+    return AzureStore(canonical, container, root, access_from_settings(account, suffix, told))
 
 
 def _point_to_emulator(access: Access) -> None:

@@ -49,7 +49,7 @@ class Access:
         return urlsplit(self.endpoint).path.strip("/") == self.account
 
 
-def access_to(account: str, suffix: str, told: Mapping[str, str | None]) -> Access:
+def access_from_settings(account: str, suffix: str, told: Mapping[str, str | None]) -> Access:
     """The access that the settings name.
 
     Args:

@@ -5,7 +5,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from novade_pipeline.storage.azure_errors import explained
+from novade_pipeline.storage.azure_errors import translate_error
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -39,5 +39,5 @@ def token() -> str:
         try:
             held = _held[SCOPE] = credential().get_token(SCOPE)
         except ClientAuthenticationError as error:
-            raise explained(error, "", "log in") or error from None
+            raise translate_error(error, "", "log in") or error from None
     return held.token

@@ -41,7 +41,7 @@ _CUT = ("request or response body error", "reading a body", "IncompleteRead", "C
 _NO_HOST = ("resolve", "Name or service not known", "failed to lookup address")
 
 
-def explained(
+def translate_error(
     error: Exception, url: str, doing: str, sas: str | None = None
 ) -> UserError | TransientFailure | None:
     """A failure of ours for one of Azure's; None where it is none of Azure's.

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 8 * 2**20
 
-Done: TypeAlias = Callable[[str, Callable[[], Any]], Any]
+AzureCall: TypeAlias = Callable[[str, Callable[[], Any]], Any]
 """Calls Azure, and explains what goes wrong; told first what is done."""
 
 
-class Ranges(io.RawIOBase):
+class BlobReader(io.RawIOBase):
     """Reads a blob as it was when it was opened: another one in its place is an error."""
 
-    def __init__(self, blob: "BlobClient", done: Done) -> None:
+    def __init__(self, blob: "BlobClient", done: AzureCall) -> None:
         super().__init__()
         self._blob = blob
         self._done = done
@@ -60,13 +60,13 @@ class Ranges(io.RawIOBase):
         return size
 
 
-class Upload(io.RawIOBase):
+class BlobWriter(io.RawIOBase):
     """Sends a block when there is enough for one; readers see the blob when it is finished.
 
     Blocks of one that never is are not to be seen, and Azure drops them after a week.
     """
 
-    def __init__(self, blob: "BlobClient", done: Done) -> None:
+    def __init__(self, blob: "BlobClient", done: AzureCall) -> None:
         super().__init__()
         self._blob = blob
         self._done = done

@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import override
 
 
-class Pieces(io.RawIOBase):
+class IterableStream(io.RawIOBase):
     """An iterator of bytes as a file."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.storage import store as storage
-from novade_pipeline.storage.store import Entry, NewObject, Page, Store, changed
+from novade_pipeline.storage.store import Entry, NewObject, Page, Store, changed_during_read
 
 WRITE_BYTES = 2**20
 UNREADABLE = "-unreadable"
@@ -90,7 +90,7 @@ class LocalStore(Store):
         except FileNotFoundError:
             now = "gone"
         if now != etag:
-            raise changed(file)
+            raise changed_during_read(file)
 
     @override
     def read(self, *parts: str) -> bytes:
@@ -127,11 +127,11 @@ class LocalStore(Store):
         Path(self.path(*parts)).unlink(missing_ok=True)
 
     @override
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return Path(self.path()).is_dir()
 
     @override
-    def explained(self, error: Exception, doing: str) -> Exception | None:
+    def translate_error(self, error: Exception, doing: str) -> Exception | None:
         return None
 
 

@@ -162,7 +162,7 @@ class Store(ABC):
         """Take an object away; nothing happens where there is none."""
 
     @abstractmethod
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """The root exists and may be listed.
 
         Raises:
@@ -170,7 +170,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def explained(self, error: Exception, doing: str) -> Exception | None:
+    def translate_error(self, error: Exception, doing: str) -> Exception | None:
         """What an error of a library means for people; None where it says nothing of storage.
 
         Args:
@@ -187,11 +187,11 @@ class Store(ABC):
         """Some object below the root, found without listing all; None where there is none."""
         return next(self.entries(), None)
 
-    def hasty(self) -> "Store":
+    def failing_fast(self) -> "Store":
         """The same place for a look: where nobody answers, it gives up within seconds."""
         return self
 
 
-def changed(file: str) -> TransientFailure:
+def changed_during_read(file: str) -> TransientFailure:
     """The failure of a read whose file is another one by now."""
     return TransientFailure(f"{file} changed while it was read; it is read again.")

@@ -44,7 +44,7 @@ PLAYS = Table(
     name="shop/plays",
     row=Play,
     key=("song",),
-    written="merge",
+    write_mode="merge",
     window="hour",
     version="count",
 )

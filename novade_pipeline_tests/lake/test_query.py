@@ -17,11 +17,11 @@ from novade_pipeline.lake.delta import append_once
 from novade_pipeline.lake.query import (
     connect,
     extension_path,
-    identifier,
-    literal,
     open_database,
     scan,
     scratch,
+    sql_identifier,
+    sql_literal,
     sql_type,
 )
 from novade_pipeline.lake.table import Table
@@ -36,7 +36,7 @@ class Row(BaseModel):
     moment: datetime = Field(description="A moment.")
 
 
-TABLE = Table(name="some/rows", row=Row, key=("day",), written="replace")
+TABLE = Table(name="some/rows", row=Row, key=("day",), write_mode="replace")
 
 
 def _rows(*hours: int) -> pa.Table:
@@ -154,7 +154,7 @@ def test_limits_are_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["plain", 'a "quoted" one', "select", "it's"])
 def test_any_name_and_any_text_can_be_written_in_sql(name: str) -> None:
     with connect() as connection:
-        found = connection.execute(f"select {literal(name)} as {identifier(name)}")
+        found = connection.execute(f"select {sql_literal(name)} as {sql_identifier(name)}")
         assert [column[0] for column in found.description] == [name]
         assert found.fetchone() == (name,)
 

@@ -63,7 +63,7 @@ PLAYS = Source(
         name="shop/plays",
         row=Play,
         key=("upload_hour", "uuid"),
-        written="replace_window",
+        write_mode="replace_window",
         partition_by=("upload_date",),
         window="upload_hour",
     ),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.lake.tombstones import TombstoneBook
+from novade_pipeline.lake.tombstones import TombstoneRegistry
 from novade_pipeline.landing.line_counts import Lines
 from novade_pipeline.landing.reconciliation import differences
-from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline_tests.byte_search import files_with
 from novade_pipeline_tests.landing.plays import play
@@ -21,8 +21,8 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _policy(shop: Shop, mode: Any = "keep", key: bytes = b"") -> PersonalDataPolicy:
-    book = TombstoneBook(shop.lake, key)
-    book.add([Name(EMAIL, ADA), Name("user_id", "U-1")], NOW)
+    book = TombstoneRegistry(shop.lake, key)
+    book.add([Identifier(EMAIL, ADA), Identifier("user_id", "U-1")], NOW)
     return PersonalDataPolicy(mode, key, book)
 
 

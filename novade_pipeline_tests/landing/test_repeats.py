@@ -116,7 +116,7 @@ def test_a_table_that_is_keyed_by_place_has_no_repeats(source: Source, hour: Hou
         name="shop/rows",
         row=Row,
         key=("upload_hour", "file", "line"),
-        written="replace_window",
+        write_mode="replace_window",
         window="upload_hour",
     )
     rows: Any = pa.table({"upload_hour": [hour(0)] * 2, "file": ["a"] * 2, "line": [1, 1]})

@@ -200,6 +200,6 @@ def test_a_long_listing_has_pages_that_may_be_gone_on_with(
 def test_a_container_that_is_not_there_is_told(azurite: Azurite) -> None:
     url = "abfss://nowhere@devstoreaccount1.dfs.core.windows.net/x"
     root = store(url, {"account_key": azurite.key, "endpoint": azurite.blob_url})
-    for act in (root.is_there, lambda: root.write(b"", "a"), lambda: root.read("a")):
+    for act in (root.exists, lambda: root.write(b"", "a"), lambda: root.read("a")):
         with pytest.raises(UserError, match=f"{url}: expected a container, found none"):
             act()

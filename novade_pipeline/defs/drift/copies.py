@@ -29,14 +29,14 @@ from novade_pipeline.defs.drift.manifest import (
 from novade_pipeline.defs.drift.spool import as_document, file_of, upload
 from novade_pipeline.defs.drift.tables import READ
 from novade_pipeline.lake.table import Table
-from novade_pipeline.privacy.forget import Erased, Owners, without
+from novade_pipeline.privacy.forget import ErasedIdentifiers, Owners, without_erased
 from novade_pipeline.storage.store import Store
 
 _ROWS = 50_000
 _LINES = 10_000
 
 
-def forget_in_copies(lake: Store, erased: Erased) -> list[str]:
+def forget_in_copies(lake: Store, erased: ErasedIdentifiers) -> list[str]:
     """Take erased persons out of every copy; the folders of the copies that had some.
 
     Args:
@@ -65,7 +65,7 @@ def _beside(folder: str) -> str:
     return f"{folder}e"
 
 
-def _without(lake: Store, told: Manifest, erased: Erased) -> Manifest | None:
+def _without(lake: Store, told: Manifest, erased: ErasedIdentifiers) -> Manifest | None:
     """Write a copy anew, all but its manifest, which is returned; None where no one is in it."""
     with tempfile.TemporaryDirectory(prefix="drift-forget-") as place:
         tables = {
@@ -94,7 +94,12 @@ def _copies(lake: Store) -> dict[str, Manifest]:
 
 
 def _forgotten(
-    lake: Store, folder: str, table: Table, told: dict[str, Any], erased: Erased, place: Path
+    lake: Store,
+    folder: str,
+    table: Table,
+    told: dict[str, Any],
+    erased: ErasedIdentifiers,
+    place: Path,
 ) -> dict[str, Any]:
     """Write both files of a table without erased persons; what the manifest says of them then."""
     rows_name, lines_name = told["as_rows"]["name"], told["as_told"]["name"]
@@ -106,7 +111,7 @@ def _forgotten(
     ):
         for batch in pq.ParquetFile(source).iter_batches(_ROWS):
             before = pa.Table.from_batches([batch]).cast(table.schema)
-            kept = without(before, table.owners, erased)
+            kept = without_erased(before, table.owners, erased)
             keys = [set(map(str, one[table.key[0]].to_pylist())) for one in (before, kept)]
             gone |= keys[0] - keys[1]
             rows += len(kept)
@@ -132,12 +137,12 @@ def _forgotten(
 
 
 def _lines(
-    lake: Store, folder: str, name: str, table: Table, gone: set[str], erased: Erased
+    lake: Store, folder: str, name: str, table: Table, gone: set[str], erased: ErasedIdentifiers
 ) -> Iterator[tuple[list[str], list[str]]]:
     """Some lines at a time, as they are and as they may stay."""
     (key,) = (column.source for column in table.columns if column.name == table.key[0])
     with lake.open(folder, name) as source, gzip.open(source, "rt") as unzipped:
         while before := [line.rstrip("\n") for line in islice(unzipped, _LINES)]:
             stay = [line for line in before if str(json.loads(line).get(key)) not in gone]
-            kept = without(pa.table({"line": pa.array(stay, pa.string())}), Owners(), erased)
+            kept = without_erased(pa.table({"line": pa.array(stay, pa.string())}), Owners(), erased)
             yield before, kept["line"].to_pylist()

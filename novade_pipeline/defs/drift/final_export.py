@@ -104,7 +104,7 @@ def _read_chats(client: Client, writer: Writer, settings: DriftSettings, tell: T
         if before is not None and not len(todo) and found.is_settled:
             return found
         mark = watermark(writer.lake, CONVERSATIONS, WATERMARK, writer.policy)
-        load = ChatLoad(client, writer, mark.anew() if before is None else mark, tell)
+        load = ChatLoad(client, writer, mark.restarted() if before is None else mark, tell)
         load.take_in(found, todo, is_sweep=True)
         before = found
     raise TransientFailure(

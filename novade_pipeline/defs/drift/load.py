@@ -104,7 +104,7 @@ def load_chats(
         TransientFailure: it cannot be read now; what is committed stands.
     """
     mark = watermark(writer.lake, CONVERSATIONS, WATERMARK, writer.policy)
-    mark = mark.anew() if whole else mark
+    mark = mark.restarted() if whole else mark
     overlap, now = int(settings.overlap_minutes * 60_000), milliseconds(writer.now)
     down_to = None if mark.value is None else mark.value - overlap
     most_reads = settings.api_most_reads

@@ -19,7 +19,7 @@ import pyarrow as pa
 from novade_pipeline.defs.drift.reader import Item, Told
 from novade_pipeline.defs.drift.tables import READ
 from novade_pipeline.defs.drift.writer import PLACE
-from novade_pipeline.lake.query import identifier, literal, prepare, scan
+from novade_pipeline.lake.query import prepare, scan, sql_identifier, sql_literal
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.json_text import write_json
 from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy, protect
@@ -92,7 +92,7 @@ class Spool:
         self._reads_lake = False
         self._database = duckdb.connect(str(folder / "spool.duckdb"))
         self._database.execute("SET TimeZone = 'UTC'")
-        self._database.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
+        self._database.execute(f"SET temp_directory = {sql_literal(str(folder / 'spill'))}")
         for table in READ:
             empty = table.schema.empty_table().append_column(PLACE, pa.array([], pa.string()))
             self._database.register("empty", self._numbered(empty))
@@ -131,7 +131,7 @@ class Spool:
         row = self._one(
             "select "
             + ", ".join(
-                f"count(distinct name) filter (kind = {literal(kind)})"
+                f"count(distinct name) filter (kind = {sql_literal(kind)})"
                 for kind in ("row", "bad", "erased")
             )
             + f" from {_lines(table)}"
@@ -143,14 +143,14 @@ class Spool:
         if not self._reads_lake:
             prepare(self._database, lake)
             self._reads_lake = True
-        (key,) = map(identifier, table.key)
-        told = [identifier(name) for name in table.schema.names if name != "read_at"]
+        (key,) = map(sql_identifier, table.key)
+        told = [sql_identifier(name) for name in table.schema.names if name != "read_at"]
         mine = ", ".join(f"f.{name}" for name in told)
         theirs = ", ".join(f"t.{name}" for name in told)
         unlike, both = self._one(
             f"select count(*) filter (row({mine}) is distinct from row({theirs})),"
             f" count(t.{key})"
-            f" from read_parquet({literal(str(self.path(file)))}) as f"
+            f" from read_parquet({sql_literal(str(self.path(file)))}) as f"
             f" left join {scan(lake, table)} as t"
             f" on f.{key} = t.{key}"
         )
@@ -160,11 +160,11 @@ class Spool:
     def write_rows(self, table: Table) -> File:
         """The table's Parquet file, ordered by key."""
         name = f"{table.path[-1]}.parquet"
-        names = ", ".join(map(identifier, table.schema.names))
+        names = ", ".join(map(sql_identifier, table.schema.names))
         self._database.execute(
             f"copy (select {names} from ({self._each_once(table)})"
-            f" order by {identifier(table.key[0])})"
-            f" to {literal(str(self._folder / name))}"
+            f" order by {sql_identifier(table.key[0])})"
+            f" to {sql_literal(str(self._folder / name))}"
             f" (format parquet, compression zstd, row_group_size {_ROW_GROUP})"
         )
         (count,) = self._one(f"select count(*) from ({self._each_once(table)})")
@@ -232,7 +232,7 @@ class Spool:
         return write_json(kept)
 
     def _each_once(self, table: Table) -> str:
-        key = identifier(table.key[0])
+        key = sql_identifier(table.key[0])
         return (
             f"select * from {_rows(table)}"
             f" qualify 1 = row_number() over (partition by {key} order by _nth desc)"
@@ -277,11 +277,11 @@ def as_document(file: File) -> dict[str, Any]:
 
 
 def _rows(table: Table) -> str:
-    return identifier(f"{table.path[-1]}_rows")
+    return sql_identifier(f"{table.path[-1]}_rows")
 
 
 def _lines(table: Table) -> str:
-    return identifier(f"{table.path[-1]}_told")
+    return sql_identifier(f"{table.path[-1]}_told")
 
 
 def _name(table: Table, item: Item) -> str:

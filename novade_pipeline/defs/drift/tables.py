@@ -166,7 +166,7 @@ CONVERSATIONS = Table(
     name="drift/conversations",
     row=Conversation,
     key=("id",),
-    written="merge",
+    write_mode="merge",
     version="read_at",
     data_time="updated_at",
 )
@@ -174,17 +174,17 @@ MESSAGES = Table(
     name="drift/messages",
     row=Message,
     key=("id",),
-    written="merge",
+    write_mode="merge",
     version="read_at",
     data_time="created_at",
 )
 CONTACTS = Table(
-    name="drift/contacts", row=Contact, key=("id",), written="merge", version="read_at"
+    name="drift/contacts", row=Contact, key=("id",), write_mode="merge", version="read_at"
 )
 ACCOUNTS = Table(
-    name="drift/accounts", row=Account, key=("account_id",), written="merge", version="read_at"
+    name="drift/accounts", row=Account, key=("account_id",), write_mode="merge", version="read_at"
 )
-USERS = Table(name="drift/users", row=User, key=("id",), written="merge", version="read_at")
+USERS = Table(name="drift/users", row=User, key=("id",), write_mode="merge", version="read_at")
 MART_SOURCES = (CONVERSATIONS, MESSAGES, CONTACTS, ACCOUNTS, USERS)
 QUARANTINE = quarantine("drift", *MART_SOURCES)
 READ = MART_SOURCES

@@ -12,7 +12,7 @@ from novade_pipeline.api.quarantine import replace_rejected
 from novade_pipeline.defs.drift.reader import Told
 from novade_pipeline.defs.drift.tables import QUARANTINE
 from novade_pipeline.lake.delta import WriteReceipt
-from novade_pipeline.lake.differences import changes
+from novade_pipeline.lake.differences import compare
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
@@ -129,7 +129,7 @@ class Writer:
         """Merge those rows that differ from the lake's."""
         (key,) = table.key
         where = None if keys is not None else {key: set(rows[key].to_pylist())}
-        what = changes(table, read(self.lake, table, where=where), rows, keys, self.now)
+        what = compare(table, read(self.lake, table, where=where), rows, keys, self.now)
         tally = self.tally(table)
         tally.new += what.new
         tally.changed += what.changed
@@ -137,6 +137,8 @@ class Writer:
         tally.unchanged += what.unchanged
         tally.passed_over += what.passed_over
         if len(what.rows) or transactions:
-            receipt = merge(self.lake, table, what.rows, ties=True, transactions=transactions)
+            receipt = merge(
+                self.lake, table, what.rows, replace_equal=True, transactions=transactions
+            )
             tally.passed_over += receipt.passed_over
             tally.receipts.append(receipt)

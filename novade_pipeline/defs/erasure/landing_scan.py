@@ -11,7 +11,12 @@ from novade_pipeline.landing.json_lines import Parsed
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.readers import NdjsonReader, damaged_files
 from novade_pipeline.landing.source import Source
-from novade_pipeline.privacy.forget import Erased, line_holds, owned, redacted
+from novade_pipeline.privacy.forget import (
+    ErasedIdentifiers,
+    erased_rows,
+    line_identifies_erased,
+    redacted_columns,
+)
 from novade_pipeline.storage.store import Page, Store
 
 _FILES_AT_ONCE = 200
@@ -31,7 +36,7 @@ class LandedTraces:
 
 
 def traces_in_landing(
-    landing: Store, source: Source, rules: Rules, erased: Erased, found: LandedTraces
+    landing: Store, source: Source, rules: Rules, erased: ErasedIdentifiers, found: LandedTraces
 ) -> None:
     """Read every file of a source as a load would, page by page of the listing.
 
@@ -59,7 +64,7 @@ def _read(
     landing: Store,
     source: Source,
     files: Sequence[LandedFile],
-    erased: Erased,
+    erased: ErasedIdentifiers,
     found: LandedTraces,
 ) -> None:
     try:
@@ -72,7 +77,7 @@ def _read(
 
 
 def _counted(
-    landing: Store, source: Source, files: Sequence[LandedFile], erased: Erased
+    landing: Store, source: Source, files: Sequence[LandedFile], erased: ErasedIdentifiers
 ) -> Counter[str]:
     lines: Counter[str] = Counter()
     reader = source.reader or NdjsonReader(source.table)
@@ -82,17 +87,17 @@ def _counted(
     return lines
 
 
-def _holding(parsed: Parsed, source: Source, erased: Erased) -> Iterator[str]:
+def _holding(parsed: Parsed, source: Source, erased: ErasedIdentifiers) -> Iterator[str]:
     """The file of each line that holds something."""
     owners = source.table.owners
-    mask = owned(parsed.rows, owners, erased)
+    mask = erased_rows(parsed.rows, owners, erased)
     files = parsed.rows["file"].to_pylist()
     told = set() if mask is None else set(mask.nonzero()[0].tolist())
-    for name, column in redacted(parsed.rows, owners, erased).items():
+    for name, column in redacted_columns(parsed.rows, owners, erased).items():
         before = parsed.rows[name].to_pylist()
         after = column.to_pylist()
         told |= {n for n, (b, a) in enumerate(zip(before, after, strict=True)) if b != a}
     yield from (files[row] for row in told)
     for bad in parsed.bad:
-        if line_holds(bad.raw, source.name, source.quarantine.owners, erased):
+        if line_identifies_erased(bad.raw, source.name, source.quarantine.owners, erased):
             yield bad.piece.file.file

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.defs.erasure.traces import LANDED_IN, LINE, Traces, counted
-from novade_pipeline.lake.deletion import amend, named_by
+from novade_pipeline.lake.deletion import amend, row_key
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.source import Source
@@ -33,13 +33,13 @@ def account(lake: Store, source: Source, found: Mapping[str, Traces]) -> None:
     left.subtract(rows.lost)
     quarantined = rows_in(lake, source.quarantine, files)
     quarantined.subtract(refused.lost)
-    columns = [*named_by(source.ledger), "rows", "quarantined", "erased"]
+    columns = [*row_key(source.ledger), "rows", "quarantined", "erased"]
     schema = pa.schema([source.ledger.schema.field(name) for name in columns])
     changed = [schema.empty_table()]
     stored = stream(
         lake,
         source.ledger,
-        columns=[*named_by(source.ledger), "lines", "repeated", "blank"],
+        columns=[*row_key(source.ledger), "lines", "repeated", "blank"],
         where={"source": source.name},
     )
     names = pa.array(files, pa.string())

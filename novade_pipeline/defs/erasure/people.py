@@ -14,14 +14,14 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.closure import (
-    MOST_NAMES,
+    MAX_IDENTIFIERS,
     Kinds,
     Link,
     SeveralPersons,
-    TooManyNames,
-    names_of_person,
+    TooManyIdentifiers,
+    identifiers_of_person,
 )
-from novade_pipeline.privacy.identifiers import EMAIL, Name, is_address
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier, is_address
 from novade_pipeline.privacy.lookup import links_with
 from novade_pipeline.privacy.marks import Identity
 from novade_pipeline.privacy.policy import PersonalDataPolicy
@@ -41,19 +41,19 @@ class People:
     tables: Sequence[Table]
     kinds: Kinds
 
-    def links_of(self, names: Collection[Name]) -> Generator[Link]:
+    def links_of(self, names: Collection[Identifier]) -> Generator[Link]:
         """The links that hold at least one of some names, some more than once; reads the tables."""
         for table in self.tables:
             with closing(stream(self.lake, table, columns=list(table.owners.columns))) as batches:
                 for batch in batches:
                     yield from links_with(pa.Table.from_batches([batch]), table.owners, names)
 
-    def knows(self, names: Collection[Name]) -> bool:
+    def knows(self, names: Collection[Identifier]) -> bool:
         """Whether a row has any of some names."""
         with closing(self.links_of(names)) as links:
             return next(links, None) is not None
 
-    def kinds_of(self, values: Collection[str]) -> list[Name]:
+    def kinds_of(self, values: Collection[str]) -> list[Identifier]:
         """The names that have one of these values, of whatever kind."""
         marks = (
             mark
@@ -61,7 +61,9 @@ class People:
             for marks in table.owners.columns.values()
             for mark in marks
         )
-        names = {Name(kind, value) for kind in {mark.kind for mark in marks} for value in values}
+        names = {
+            Identifier(kind, value) for kind in {mark.kind for mark in marks} for value in values
+        }
         return sorted({name for link in self.links_of(names) for name in link & names})
 
 
@@ -81,7 +83,7 @@ def people_of(lake: Store, tables: Collection[Table]) -> People:
     return People(lake, [table for table in tables if table.owners.columns], kinds)
 
 
-def find_person(people: People, identifier: str, policy: PersonalDataPolicy) -> set[Name]:
+def find_person(people: People, identifier: str, policy: PersonalDataPolicy) -> set[Identifier]:
     """All names of the person that is called so, as the lake and as the world writes them.
 
     Args:
@@ -92,7 +94,7 @@ def find_person(people: People, identifier: str, policy: PersonalDataPolicy) -> 
     """
     kind, _, value = identifier.partition(":")
     if is_address(identifier):
-        begin = {Name(EMAIL, form.strip().lower()) for form in _forms(identifier, policy)}
+        begin = {Identifier(EMAIL, form.strip().lower()) for form in _forms(identifier, policy)}
     else:
         forms = {*_forms(identifier, policy), *_forms(value, policy)}
         begin = {
@@ -101,16 +103,19 @@ def find_person(people: People, identifier: str, policy: PersonalDataPolicy) -> 
             if name.value in _forms(identifier, policy) or name.kind == kind
         }
     try:
-        persons = [names_of_person({name}, people.links_of, people.kinds) for name in sorted(begin)]
+        persons = [
+            identifiers_of_person({name}, people.links_of, people.kinds) for name in sorted(begin)
+        ]
     except SeveralPersons:
         raise UserError(
             "--user: expected a name of one person, found that several known persons share it; "
             "say an e-mail address or an account's id."
         ) from None
-    except TooManyNames:
+    except TooManyIdentifiers:
         raise UserError(
-            f"--user: expected a name of one person, found that it leads to more than "
-            f"{MOST_NAMES:,} others, as a placeholder does; nothing is written. Say another name."
+            "--user: expected a name of one person, found that it leads to more than "
+            f"{MAX_IDENTIFIERS:,} others, as a placeholder does; nothing is written. Say another "
+            "name."
         ) from None
     others = sorted(name for name in begin if name.kind != EMAIL)
     if len(others) > 1 and not set(others) <= persons[0]:

@@ -81,7 +81,7 @@ def _keys_of(lake: Store, table: Table, followed: Traces | None) -> KeysFor:
 def _is_outside(table: Table, file: DataFile, low: object, high: object) -> bool:
     """Whether a file has no key between two ends; where one is not known it may have some."""
     ends = keys_in(table, file)
-    if not ends.has_ends or low is None or high is None:
+    if not ends.is_bounded or low is None or high is None:
         return False
     return bool(ends.high < low or ends.low > high)
 

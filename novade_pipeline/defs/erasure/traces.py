@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.lake.data_files import DataFile
-from novade_pipeline.lake.deletion import named_by
+from novade_pipeline.lake.deletion import row_key
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.table import Table
-from novade_pipeline.privacy.forget import Erased, Mask, owned, redacted
+from novade_pipeline.privacy.forget import ErasedIdentifiers, Mask, erased_rows, redacted_columns
 from novade_pipeline.privacy.marks import BelongsTo
 from novade_pipeline.storage.store import Store
 
@@ -79,7 +79,7 @@ class Traces:
     """
 
     table: Table
-    erased: Erased
+    erased: ErasedIdentifiers
     rows: int = 0
     amended: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
@@ -100,11 +100,11 @@ class Traces:
 
     def changed(self, rows: pa.Table) -> Mapping[str, pa.Array]:
         """The columns of rows of others in which an erased person's address stands, without it."""
-        columns = redacted(rows, self.table.owners, self.erased)
-        return {name: columns[name] for name in columns.keys() - set(named_by(self.table))}
+        columns = redacted_columns(rows, self.table.owners, self.erased)
+        return {name: columns[name] for name in columns.keys() - set(row_key(self.table))}
 
     def _look_at(self, rows: pa.Table) -> tuple[Mask, Mask]:
-        mask = owned(rows, self.table.owners, self.erased)
+        mask = erased_rows(rows, self.table.owners, self.erased)
         gone = np.zeros(len(rows), bool) if mask is None else mask
         lost, kept = rows.filter(pa.array(gone)), rows.filter(pa.array(~gone))
         self.rows += len(lost)
@@ -121,7 +121,7 @@ class Traces:
         return gone, amended
 
 
-def traces_in(lake: Store, table: Table, erased: Erased) -> Traces:
+def traces_in(lake: Store, table: Table, erased: ErasedIdentifiers) -> Traces:
     """Read the table once, some row groups at a time."""
     found = Traces(table, erased)
     target = open_table(lake, table)
@@ -137,8 +137,8 @@ def _columns(table: Table, stored: pa.Schema) -> list[str]:
 
     The lake may have more columns than the model declares.
     """
-    wanted = {*named_by(table), *table.owners.columns, *table.owners.may_hold, LANDED_IN, LINE}
-    wanted |= {mark.source for mark in table.owners.may_hold.values()}
+    wanted = {*row_key(table), *table.owners.columns, *table.owners.may_contain, LANDED_IN, LINE}
+    wanted |= {mark.source for mark in table.owners.may_contain.values()}
     wanted |= {
         mark.when[0]
         for marks in table.owners.columns.values()

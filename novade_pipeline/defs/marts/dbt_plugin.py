@@ -11,7 +11,7 @@ from typing import Any
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
-from novade_pipeline.lake.query import limit, literal, prepare
+from novade_pipeline.lake.query import limit, prepare, sql_literal
 from novade_pipeline.settings import load_settings
 from novade_pipeline.storage.store import Store
 
@@ -40,6 +40,6 @@ class Plugin(BasePlugin):
         prepare(conn, _lakes[-1] if _lakes else load_settings().lake)
         limit(conn)
         for name, value in self._settings.items():
-            conn.execute(f"SET GLOBAL {name} = {literal(str(value))}")
+            conn.execute(f"SET GLOBAL {name} = {sql_literal(str(value))}")
         # It would be drawn over what the run tells. There is no global setting; cursors take it on.
         conn.execute("SET enable_progress_bar = false")

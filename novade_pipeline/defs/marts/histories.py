@@ -19,7 +19,7 @@ from novade_pipeline.defs.marts.publish import warehouse_state
 from novade_pipeline.lake import query
 from novade_pipeline.lake.changes import has_changed
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.query import identifier, sql_type
+from novade_pipeline.lake.query import sql_identifier, sql_type
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
 
@@ -59,8 +59,8 @@ def _make_exact(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     for column in table.columns:
         if pa.types.is_decimal(column.type) and held.get(column.name) == "DOUBLE":
             connection.execute(
-                f"alter table marts.{identifier(table.path[-1])}"
-                f" alter column {identifier(column.name)} set data type {sql_type(column.type)}"
+                f"alter table marts.{sql_identifier(table.path[-1])}"
+                f" alter column {sql_identifier(column.name)} set data type {sql_type(column.type)}"
             )
 
 
@@ -83,14 +83,14 @@ def _take_in(
     found: DeltaTable,
 ) -> int:
     """The rows of both; of two states of a version of a record, the one that has ended."""
-    name, mart = table.path[-1], f"marts.{identifier(table.path[-1])}"
-    record = identifier(node["config"]["unique_key"])
+    name, mart = table.path[-1], f"marts.{sql_identifier(table.path[-1])}"
+    record = sql_identifier(node["config"]["unique_key"])
     published = as_declared(connection, store, table, found.version())
     app_id = warehouse_state(connection, name)[2]
     connection.execute("begin")
     connection.execute("create schema if not exists marts")
     connection.execute(f"create table if not exists {mart} as {published} limit 0")
-    columns = ", ".join(map(identifier, _columns(connection, table)))
+    columns = ", ".join(map(sql_identifier, _columns(connection, table)))
     ended = connection.execute(
         f"update {mart} as here set valid_to = there.valid_to from ({published}) as there"
         " where here.version_id = there.version_id"

@@ -48,7 +48,7 @@ def mart_table(node: Mapping[str, Any]) -> Table:
         name=f"marts/{node['name']}",
         row=row,
         key=tuple(meta["key"]),
-        written="replace_window" if day else "replace",
+        write_mode="replace_window" if day else "replace",
         partition_by=(day,) if day else (),
         window=window,
         data_time=meta.get("newest"),

@@ -8,7 +8,7 @@ from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.warehouse import Books, Model, Version
 from novade_pipeline.lake.changed_windows import changed_windows, joined
 from novade_pipeline.lake.changes import EVERYTHING, Everything
-from novade_pipeline.lake.query import identifier, scan, sql_type
+from novade_pipeline.lake.query import scan, sql_identifier, sql_type
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.store import Store
@@ -24,12 +24,12 @@ def pin(
     connection.execute("begin")
     for table in tables:
         name = source_name(table)
-        schema = identifier(table.path[0])
+        schema = sql_identifier(table.path[0])
         view = as_declared(connection, store, table, versions[name].number)
         connection.execute(f"create schema if not exists {schema}")
         # Quoted: salesforce.order is a word of SQL's.
         connection.execute(
-            f"create or replace view {schema}.{identifier(table.path[-1])} as {view}"
+            f"create or replace view {schema}.{sql_identifier(table.path[-1])} as {view}"
         )
     connection.execute("delete from novade.pinned")
     if versions:
@@ -53,8 +53,8 @@ def as_declared(
         source = f"from {scan(store, table, version)}"
         there = {row[0] for row in connection.execute(f"describe select * {source}").fetchall()}
     columns = (
-        f"{identifier(c.name) if c.name in there else 'null'}::{sql_type(c.type)}"
-        f" as {identifier(c.name)}"
+        f"{sql_identifier(c.name) if c.name in there else 'null'}::{sql_type(c.type)}"
+        f" as {sql_identifier(c.name)}"
         for c in table.columns
     )
     return f"select {', '.join(columns)} {source or 'where false'}"

@@ -8,7 +8,7 @@ import duckdb
 
 from novade_pipeline.graph.charts import picture, stacked_bars
 from novade_pipeline.graph.markdown import markdown_table
-from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.query import sql_identifier
 from novade_pipeline.lake.table import Table
 
 PREVIEW_ROWS = 5
@@ -21,11 +21,11 @@ def preview(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     """The newest rows as a Markdown table; personal columns are left out."""
     shown = [column.name for column in table.columns if column.personal is None]
     order = ", ".join(
-        [f"{identifier(table.data_time)} desc"] if table.data_time else []
-    ) or ", ".join(identifier(name) for name in table.key)
+        [f"{sql_identifier(table.data_time)} desc"] if table.data_time else []
+    ) or ", ".join(sql_identifier(name) for name in table.key)
     rows = connection.execute(
-        f"select {', '.join(identifier(name) for name in shown)}"
-        f" from marts.{identifier(table.path[-1])} order by {order} limit {PREVIEW_ROWS}"
+        f"select {', '.join(sql_identifier(name) for name in shown)}"
+        f" from marts.{sql_identifier(table.path[-1])} order by {order} limit {PREVIEW_ROWS}"
     ).fetchall()
     return markdown_table(shown, rows)
 

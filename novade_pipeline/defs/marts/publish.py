@@ -23,7 +23,7 @@ from novade_pipeline.lake.delta import (
     replace,
     replace_window,
 )
-from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.query import sql_identifier
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, predicate
 from novade_pipeline.storage.store import Store
@@ -131,8 +131,8 @@ def _batches(
     connection: duckdb.DuckDBPyConnection, table: Table, windows: list[Window] | None
 ) -> Iterator[pa.RecordBatch]:
     """The mart's rows within the windows, or all of them, in the order of their days."""
-    columns = ", ".join(identifier(column.name) for column in table.columns)
-    mart = f"marts.{identifier(table.path[-1])}"
+    columns = ", ".join(sql_identifier(column.name) for column in table.columns)
+    mart = f"marts.{sql_identifier(table.path[-1])}"
     for condition, order in _parts(connection, table, mart, predicate(table, windows, {})):
         found = connection.execute(f"select {columns} from {mart} where {condition} {order}")
         for batch in found.to_arrow_reader(ROW_GROUP_ROWS):
@@ -149,7 +149,7 @@ def _parts(
     if not table.partition_by:
         yield condition, ""
         return
-    (day,) = map(identifier, table.partition_by)
+    (day,) = map(sql_identifier, table.partition_by)
     counts = connection.execute(
         f"select {day}, count(*) from {mart} where {condition} group by 1 order by 1"
     ).fetchall()

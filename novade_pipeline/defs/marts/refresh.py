@@ -18,7 +18,7 @@ from novade_pipeline.defs.marts.publish import Published, publish
 from novade_pipeline.defs.marts.warehouse import Books
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake import query
-from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.query import sql_identifier
 from novade_pipeline.storage.store import Store
 
 PictureOf = Callable[[str, int], str | None]
@@ -122,7 +122,7 @@ def refresh(
     sources = [table for table in SOURCES if source_name(table) in read]
     versions = warehouse.source_versions(store, sources)
     with (
-        query.full_disk_told(warehouse_path),
+        query.reports_full_disk(warehouse_path),
         closing(query.open_database(warehouse_path)) as connection,
     ):
         query.limit(connection)
@@ -151,7 +151,7 @@ def refresh(
             built = project.build(warehouse_path, store, names, on_progress, variables)
             outcomes = {outcome.name: outcome for outcome in built}
             messages = " ".join(outcome.message or "" for outcome in built)
-            if why := query.full_disk(warehouse_path, messages):
+            if why := query.full_disk_message(warehouse_path, messages):
                 raise UserError(why)
         done = _Done(reasons, {check.name for check in due}, outcomes)
         return _report(connection, project, store, models, checks, done, variables, picture_of)
@@ -209,7 +209,7 @@ def _mart(
     picture_of: PictureOf,
 ) -> Mart:
     table = project.tables[name]
-    counted = connection.execute(f"select count(*) from marts.{identifier(name)}").fetchone()
+    counted = connection.execute(f"select count(*) from marts.{sql_identifier(name)}").fetchone()
     assert counted is not None
     draw, generation = previews.PICTURES.get(name), books.generations[name]
     # A warehouse that was made anew counts its generations from 1 again.

@@ -104,7 +104,7 @@ TRACKS = Table(
     name="music/tracks",
     row=Track,
     key=("id",),
-    written="merge",
+    write_mode="merge",
     version="read_at",
     time_travel_days=FOR_EVER_DAYS,
 )
@@ -112,7 +112,7 @@ USERS = Table(
     name="music/users",
     row=User,
     key=("id",),
-    written="merge",
+    write_mode="merge",
     version="read_at",
     time_travel_days=FOR_EVER_DAYS,
 )
@@ -120,7 +120,7 @@ LISTEN_HISTORY = Table(
     name="music/listen_history",
     row=ListenHistory,
     key=("history_id",),
-    written="merge",
+    write_mode="merge",
     version="read_at",
     data_time="updated_at",
     time_travel_days=FOR_EVER_DAYS,

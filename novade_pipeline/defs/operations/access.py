@@ -8,8 +8,8 @@ from novade_pipeline.settings import Settings
 
 def probes(settings: Settings) -> Iterator[Probe]:
     """The probes of the places that every domain uses."""
-    yield from lake_probes(settings.lake.hasty())
-    yield from landing_probes(settings.landing.hasty())
+    yield from lake_probes(settings.lake.failing_fast())
+    yield from landing_probes(settings.landing.failing_fast())
     if settings.landing_discovery == "queue" and settings.landing_queue_url is not None:
         yield _queue_probe(settings, settings.landing_queue_url)
 
@@ -19,14 +19,14 @@ def _queue_probe(settings: Settings, url: str) -> Probe:
         from azure.core.exceptions import AzureError
 
         from novade_pipeline.storage.azure import AzureStore, queue_client
-        from novade_pipeline.storage.azure_errors import explained
+        from novade_pipeline.storage.azure_errors import translate_error
 
         landing = settings.landing
         assert isinstance(landing, AzureStore), "the settings are checked at the start"
         try:
-            found = queue_client(landing.access, url, is_hasty=True).peek_messages()
+            found = queue_client(landing.access, url, fails_fast=True).peek_messages()
         except AzureError as error:
-            raise explained(error, url, "peek", landing.access.sas) or error from None
+            raise translate_error(error, url, "peek", landing.access.sas) or error from None
         return "A notice waits." if found else "No notice waits."
 
     told = "New files are told of."

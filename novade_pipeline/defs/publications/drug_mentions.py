@@ -5,7 +5,7 @@ import tempfile
 from novade_pipeline.defs.publications.tables import DRUG_MENTIONS, TITLE_MENTIONS
 from novade_pipeline.lake.delta import WriteReceipt, replace
 from novade_pipeline.lake.derived import is_current, source_of
-from novade_pipeline.lake.query import literal, open_database
+from novade_pipeline.lake.query import open_database, sql_literal
 from novade_pipeline.lake.read import stream
 from novade_pipeline.storage.store import Store
 
@@ -53,7 +53,7 @@ def deduplicate(lake: Store) -> list[WriteReceipt]:
         open_database(":memory:") as connection,
     ):
         connection.execute(
-            f"SET memory_limit = {literal(MEMORY)}; SET temp_directory = {literal(spool)}"
+            f"SET memory_limit = {sql_literal(MEMORY)}; SET temp_directory = {sql_literal(spool)}"
         )
         mentions = stream(lake, TITLE_MENTIONS, version=None if version < 0 else version)
         # A stream can be read only once, and the query reads its source twice.

@@ -113,7 +113,7 @@ DRUGS = Table(
     name="publications/drugs",
     row=Drug,
     key=("file", "record"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("upload_date",),
     window="upload_hour",
 )
@@ -121,7 +121,7 @@ PUBMED_ARTICLES = Table(
     name="publications/pubmed_articles",
     row=PubmedArticle,
     key=("file", "record"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("upload_date",),
     window="upload_hour",
 )
@@ -129,7 +129,7 @@ CLINICAL_TRIALS = Table(
     name="publications/clinical_trials",
     row=ClinicalTrial,
     key=("file", "record"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("upload_date",),
     window="upload_hour",
 )
@@ -137,7 +137,7 @@ TITLE_MENTIONS = Table(
     name="publications/title_mentions",
     row=TitleMention,
     key=("file", "record", "drug"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("kind", "upload_date"),
     window="upload_hour",
 )
@@ -145,19 +145,19 @@ DRUG_MENTIONS = Table(
     name="publications/drug_mentions",
     row=DrugMention,
     key=("drug", "kind", "publication"),
-    written="replace",
+    write_mode="replace",
 )
 JOURNALS_BY_DRUG_COUNT = Table(
     name="publications/journals_by_drug_count",
     row=JournalDrugs,
     key=("journal",),
-    written="replace",
+    write_mode="replace",
 )
 RELATED_DRUGS = Table(
     name="publications/related_drugs",
     row=RelatedDrug,
     key=("drug", "related_drug"),
-    written="replace",
+    write_mode="replace",
 )
 FILES = ledger_table("publications")
 QUARANTINE = quarantine_table("publications")

@@ -16,7 +16,12 @@ from novade_pipeline.defs.publications.matcher import DrugMatcher, DrugNames
 from novade_pipeline.defs.publications.tables import DRUGS, PUBLICATIONS, TITLE_MENTIONS
 from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
-from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
+from novade_pipeline.lake.derived import (
+    is_current,
+    recorded_versions,
+    source_of,
+    transactions_of_commit,
+)
 from novade_pipeline.lake.read import distinct, read, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.store import Store
@@ -61,7 +66,7 @@ def find_changed_mentions(
         sources = {titles: version, names: _as_number(drugs)}
         if version < 0 or is_current(lake, TITLE_MENTIONS, sources, [table]):
             continue
-        known = taken_in(lake, TITLE_MENTIONS, sources)
+        known = recorded_versions(lake, TITLE_MENTIONS, sources)
         anew_by = names if known[names] != sources[names] else None
         changed = changed_partitions(lake, table, known[titles], version)
         days = _days_to_look_through(lake, kind, EVERYTHING if anew_by else changed)
@@ -75,7 +80,7 @@ def find_changed_mentions(
                     found,
                     _as_windows(some),
                     where={"kind": kind},
-                    transactions=recorded_with(number, len(slices), sources, anew_by),
+                    transactions=transactions_of_commit(number, len(slices), sources, anew_by),
                 )
             )
             progress(f"{TITLE_MENTIONS.name}: {kind}, {number} of {len(slices)} commits")

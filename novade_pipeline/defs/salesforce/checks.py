@@ -11,7 +11,7 @@ from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY, ORGANIZ
 from novade_pipeline.graph.api_assets import warning
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.query import connect, identifier, scan
+from novade_pipeline.lake.query import connect, scan, sql_identifier
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
@@ -47,7 +47,7 @@ class Rule:
 
 def _too_long(table: Table) -> str:
     columns = [column.name for column in table.columns if column.name in PICKLISTS]
-    return " or ".join(f"length({identifier(c)}) > {LONGEST_PICKLIST_VALUE}" for c in columns)
+    return " or ".join(f"length({sql_identifier(c)}) > {LONGEST_PICKLIST_VALUE}" for c in columns)
 
 
 RULES = (

@@ -120,7 +120,7 @@ def load(
                 fields.with_digits(more_digits).table,
                 spool.reader(),
                 # What a second load reads may differ although it was changed in the same second.
-                ties=found is not None,
+                replace_equal=found is not None,
                 transactions={app: done, **first},
             )
             receipts.append(told)

@@ -28,7 +28,7 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.conform import conform, conform_columns
 from novade_pipeline.lake.delta import WriteReceipt, transaction_version
 from novade_pipeline.lake.merge import merge
-from novade_pipeline.lake.query import identifier, scratch
+from novade_pipeline.lake.query import scratch, sql_identifier
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
@@ -159,7 +159,7 @@ def _listed(
 
 def _recalculate(lake: Store, fields: Fields, told: Spool, slice_rows: int) -> list[WriteReceipt]:
     """Let rows tell what their formula fields tell now, where that differs."""
-    formulas = [identifier(one) for one in fields.calculated]
+    formulas = [sql_identifier(one) for one in fields.calculated]
     if not formulas:
         return []
     more_digits = {name for batch in told.reader() for name in exceeding(fields, batch)}
@@ -173,7 +173,7 @@ def _recalculate(lake: Store, fields: Fields, told: Spool, slice_rows: int) -> l
             f"select ours.* replace ({now}) from ours join told using (id) where {differs}"
         ).to_arrow_reader(slice_rows)
         return [
-            merge(lake, table, pa.Table.from_batches([conform(table, batch)]), ties=True)
+            merge(lake, table, pa.Table.from_batches([conform(table, batch)]), replace_equal=True)
             for batch in found
             if batch.num_rows
         ]
@@ -254,11 +254,13 @@ def _merged(
     for batch in rows.reader():
         if held and sum(map(len, held)) + len(batch) > slice_rows:
             part = pa.Table.from_batches(held)
-            receipts.append(merge(lake, table, part, ties=True, overrule=True))
+            receipts.append(merge(lake, table, part, replace_equal=True, replace_newer=True))
             held = []
         held.append(batch)
     part = pa.Table.from_batches(held, rows.schema)
-    last = merge(lake, table, part, ties=True, overrule=True, transactions=transactions)
+    last = merge(
+        lake, table, part, replace_equal=True, replace_newer=True, transactions=transactions
+    )
     return [*receipts, last]
 
 

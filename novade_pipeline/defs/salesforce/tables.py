@@ -28,7 +28,7 @@ def _table(name: str, row: type[Record], *, changes_daily: bool = False) -> Tabl
         name=f"salesforce/{name}",
         row=row,
         key=("id",),
-        written="merge",
+        write_mode="merge",
         version="system_modstamp",
         data_time="system_modstamp" if changes_daily else None,
     )
@@ -74,7 +74,7 @@ QUARANTINE = Table(
     name="salesforce/quarantine",
     row=Rejected,
     key=("source", "record"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("source",),
     window="read_at",
     lines_of=READ,

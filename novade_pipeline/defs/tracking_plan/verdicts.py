@@ -19,7 +19,12 @@ from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, VERDICT_CO
 from novade_pipeline.lake.changed_windows import DAY, changed_windows, days_of, joined
 from novade_pipeline.lake.changes import EVERYTHING, Everything
 from novade_pipeline.lake.delta import WriteReceipt, replace, replace_window
-from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
+from novade_pipeline.lake.derived import (
+    is_current,
+    recorded_versions,
+    source_of,
+    transactions_of_commit,
+)
 from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.read import distinct, stream
 from novade_pipeline.lake.windows import Window
@@ -48,7 +53,7 @@ def judge_changes(
     sources = {events: version, _PLAN: _as_number(plan.version)}
     if version < 0 or is_current(lake, EVENT_VERDICTS, sources, [EVENTS]):
         return []
-    known = taken_in(lake, EVENT_VERDICTS, sources)
+    known = recorded_versions(lake, EVENT_VERDICTS, sources)
     anew_by = _PLAN if known[_PLAN] != sources[_PLAN] else None
     windows = EVERYTHING if anew_by else changed_windows(lake, EVENTS, known[events], version)
     judge = Judge(plan)
@@ -61,7 +66,7 @@ def judge_changes(
                 EVENT_VERDICTS,
                 _judged(lake, judge, plan.version, part, version),
                 part,
-                transactions=recorded_with(number, len(slices), sources, anew_by),
+                transactions=transactions_of_commit(number, len(slices), sources, anew_by),
             )
         )
         progress(f"{EVENT_VERDICTS.name}: {number} of {len(slices)} commits")
@@ -78,7 +83,7 @@ def count_changes(lake: Store) -> list[WriteReceipt]:
     sources = {verdicts: version}
     if version < 0 or is_current(lake, VERDICT_COUNTS, sources, [EVENT_VERDICTS]):
         return []
-    since = taken_in(lake, VERDICT_COUNTS, sources)[verdicts]
+    since = recorded_versions(lake, VERDICT_COUNTS, sources)[verdicts]
     windows = changed_windows(lake, EVENT_VERDICTS, since, version)
     if isinstance(windows, Everything):
         rows = _counted(lake, None, version)

@@ -23,8 +23,8 @@ from novade_pipeline.defs.erasure.commands import erasure_scope
 from novade_pipeline.defs.erasure.erase import ErasureScope, erase
 from novade_pipeline.execution.runner import LocalRunner
 from novade_pipeline.lake.tombstones import TOMBSTONES
-from novade_pipeline.privacy.forget import Erased, Told
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.forget import ErasedIdentifiers, GivenIdentifiers
+from novade_pipeline.privacy.identifiers import Identifier
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.drift_api import DriftApi
 from novade_pipeline.settings import load_settings
@@ -37,22 +37,22 @@ World = Any
 class Book:
     """Whoever is erased."""
 
-    erased: Erased
+    erased: ErasedIdentifiers
 
-    def current(self) -> Erased:
+    def current(self) -> ErasedIdentifiers:
         """The names."""
         return self.erased
 
 
-def _erased(service: DriftApi, contact: int) -> Told:
+def _erased(service: DriftApi, contact: int) -> GivenIdentifiers:
     """All names of somebody who chats."""
     chats = [n for n, row in service.has.conversations.items() if row["contactId"] == contact]
-    return Told(
+    return GivenIdentifiers(
         frozenset(
             {
-                Name("email", service.has.people[contact].email.lower()),
-                Name(CONTACT_ID.kind, str(contact)),
-                *(Name(CONVERSATION_ID, str(number)) for number in chats),
+                Identifier("email", service.has.people[contact].email.lower()),
+                Identifier(CONTACT_ID.kind, str(contact)),
+                *(Identifier(CONVERSATION_ID, str(number)) for number in chats),
             }
         )
     )

@@ -13,13 +13,13 @@ from novade_pipeline.defs.erasure.traces import RowBits, traces_in
 from novade_pipeline.lake.delta import append_once
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
-from novade_pipeline.privacy.forget import Told
-from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.forget import GivenIdentifiers
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.defs.erasure.big_tables import ADA, EVENTS, VERDICTS, batches, fill
 from novade_pipeline_tests.places import NewStore
 
-ERASED = Told(frozenset({Name(EMAIL, ADA)}))
+ERASED = GivenIdentifiers(frozenset({Identifier(EMAIL, ADA)}))
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=40), max_size=5), st.data())

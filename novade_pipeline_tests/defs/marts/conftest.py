@@ -22,7 +22,7 @@ from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.delta import replace, replace_window
-from novade_pipeline.lake.query import literal, open_database
+from novade_pipeline.lake.query import open_database, sql_literal
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.locations import store
@@ -106,7 +106,7 @@ class World:
 
     def published(self) -> Rows:
         """The same from the lake."""
-        places = {name: literal(self.lake.duckdb_path("marts", name)) for name in MARTS}
+        places = {name: sql_literal(self.lake.duckdb_path("marts", name)) for name in MARTS}
         with reading(self.lake) as connection:
             return {
                 name: connection.execute(

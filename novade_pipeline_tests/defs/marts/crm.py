@@ -14,7 +14,7 @@ from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.marts.refresh import Refreshed, refresh
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.merge import merge
-from novade_pipeline.lake.query import literal, open_database
+from novade_pipeline.lake.query import open_database, sql_literal
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline.storage.locations import store
@@ -69,7 +69,7 @@ class Crm:
         told = [{name: _exact(value) for name, value in {**usual, **row}.items()} for row in rows]
         full = pa.Table.from_pylist(told, schema=table.schema)
         rows = protect(full, table.personal, self.policy)
-        merge(self.lake, table, rows, ties=swept, overrule=swept)
+        merge(self.lake, table, rows, replace_equal=swept, replace_newer=swept)
 
     def use(self, *events: Mapping[str, Any]) -> None:
         """Let the product have these events, and no others; each says who, and when."""
@@ -130,7 +130,7 @@ class Crm:
     def published(self, mart: str) -> list[Row]:
         """The same from the lake."""
         with reading(self.lake) as connection:
-            place = literal(self.lake.duckdb_path("marts", mart))
+            place = sql_literal(self.lake.duckdb_path("marts", mart))
             found = connection.execute(f"select * from delta_scan({place}) order by all")
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -19,7 +19,7 @@ from novade_pipeline.defs.marts.warehouse import (
     read_books,
 )
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.query import connect, identifier, prepare
+from novade_pipeline.lake.query import connect, prepare, sql_identifier
 from novade_pipeline.storage.locations import store
 
 MODELS = (
@@ -111,7 +111,7 @@ def test_a_source_that_is_not_there_yet_is_empty_with_its_columns(
     versions = {".".join(table.path): Version(-1) for table in SOURCES}
     pin(connection, store(str(tmp_path)), SOURCES, versions)
     for table in SOURCES:
-        name = ".".join(map(identifier, table.path))
+        name = ".".join(map(sql_identifier, table.path))
         found = connection.execute(f"select * from {name}").fetch_arrow_table()
         assert found.num_rows == 0
         assert found.schema.names == table.schema.names

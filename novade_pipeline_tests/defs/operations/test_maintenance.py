@@ -69,7 +69,7 @@ def _some(kind: pa.DataType) -> Any:
 
 
 def _mart(settings: Settings) -> Table:
-    return next(t for t in mart_tables(settings.warehouse_path) if t.written == "replace")
+    return next(t for t in mart_tables(settings.warehouse_path) if t.write_mode == "replace")
 
 
 def _run(
