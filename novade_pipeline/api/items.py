@@ -83,7 +83,7 @@ def why_not_json(item: Any) -> str | None:
             pending += [(f"{place}.{name}", below) for name, below in value.items()]
         elif isinstance(value, list):
             pending += [(f"{place}.{number}", below) for number, below in enumerate(value)]
-        # A number too large for a float is a `WrittenNumber`, and JSON.
+        # A number too large for a float is a `VerbatimNumber`, and JSON.
         elif type(value) is float and not math.isfinite(value):
             return f"{place[1:]}: expected a JSON value, found {json.dumps(value)}"
     return None

@@ -25,7 +25,7 @@ _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
 
-class LostRace(TransientFailure):
+class CommitConflict(TransientFailure):
     """Another writer was faster, and nothing is written."""
 
 
@@ -57,12 +57,12 @@ def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int)
                 return version
 
 
-def recorded(transactions: Mapping[str, int] | None) -> list[Transaction] | None:
+def app_transactions(transactions: Mapping[str, int] | None) -> list[Transaction] | None:
     """App id -> version, as delta-rs records them with a commit."""
     return [Transaction(app, version) for app, version in (transactions or {}).items()] or None
 
 
-def own_commit(
+def recover_commit(
     store: Store, table: Table, mark: Mapping[str, str], before: int, error: Exception
 ) -> int:
     """The version of our commit, where delta-rs says that it failed but the log has it.
@@ -72,14 +72,14 @@ def own_commit(
         error: what delta-rs says.
 
     Raises:
-        LostRace: another writer was faster.
+        CommitConflict: another writer was faster.
         TransientFailure: the log cannot be read now.
         UserError: the lake cannot be written.
     """
     failure = (
-        lost_race(table)
+        commit_conflict(table)
         if isinstance(error, CommitFailedError)
-        else cannot_write(store, table, error)
+        else write_failure(store, table, error)
     )
     try:
         found = find_commit(store, table, mark, before)
@@ -95,15 +95,15 @@ def own_commit(
     return found
 
 
-def lost_race(table: Table) -> LostRace:
+def commit_conflict(table: Table) -> CommitConflict:
     """What a writer is told that was too slow."""
-    return LostRace(
+    return CommitConflict(
         f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
         "the step runs again from its source."
     )
 
 
-def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
+def write_failure(store: Store, table: Table, error: Exception) -> Exception:
     """What a failed write is told as; delta-rs's words may print rows, and only its kind is told.
 
     Args:

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.decimals import holds_numbers_of, widened
+from novade_pipeline.lake.decimals import stores_numbers_of, widened
 from novade_pipeline.lake.table import Table
 
 
@@ -73,7 +73,7 @@ def refuse_changed_types(table: Table, there: pa.Schema) -> None:
 
 def is_of_type(held: pa.DataType, declared: pa.DataType) -> bool:
     """Whether a column of the lake has its declared type, or one that a write makes of it."""
-    return _normal(held) == _normal(declared) or holds_numbers_of(held, declared)
+    return _normal(held) == _normal(declared) or stores_numbers_of(held, declared)
 
 
 def _retype(table: Table, column: pa.Array, field: pa.Field) -> pa.Array:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from deltalake import ColumnProperties, DeltaTable, WriterProperties
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
-from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.commits import write_failure
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
 
@@ -224,7 +224,7 @@ class FileWriter:
         try:
             yield
         except (OSError, TransientFailure, UserError) as error:
-            raise cannot_write(self._store, self._table, error) from None
+            raise write_failure(self._store, self._table, error) from None
 
 
 def _unlike(table: Table) -> set[str]:

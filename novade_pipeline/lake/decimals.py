@@ -15,7 +15,7 @@ MOST_DIGITS = 38
 _EXACT = Context(prec=2 * MOST_DIGITS, rounding=ROUND_HALF_UP)
 
 
-def holds_numbers_of(held: pa.DataType, declared: pa.DataType) -> bool:
+def stores_numbers_of(held: pa.DataType, declared: pa.DataType) -> bool:
     """Whether a column of the lake holds the numbers of one that is declared as decimals."""
     numbers = pa.types.is_decimal(held) or pa.types.is_floating(held)
     return bool(numbers and pa.types.is_decimal(declared))
@@ -38,19 +38,19 @@ def widened(held: pa.DataType, declared: pa.DataType) -> pa.DataType | None:
     return pa.decimal128(whole + scale, scale) if whole + scale <= MOST_DIGITS else None
 
 
-def as_held(schema: pa.Schema, there: pa.Schema) -> pa.Schema:
+def with_stored_decimals(schema: pa.Schema, there: pa.Schema) -> pa.Schema:
     """The declared columns, those of decimals in the types that the lake has."""
     for place, field in enumerate(schema):
         index = there.get_field_index(field.name)
-        if index >= 0 and holds_numbers_of(there.field(index).type, field.type):
+        if index >= 0 and stores_numbers_of(there.field(index).type, field.type):
             schema = schema.set(place, field.with_type(there.field(index).type))
     return schema
 
 
-def to_widen(schema: pa.Schema, there: pa.Schema) -> dict[str, pa.DataType]:
+def widened_types(schema: pa.Schema, there: pa.Schema) -> dict[str, pa.DataType]:
     """Columns of the lake that do not hold all that the declared decimals can: their new types."""
     types = {}
-    for field in as_held(schema, there):
+    for field in with_stored_decimals(schema, there):
         declared = schema.field(field.name).type
         new = widened(field.type, declared) if field.type != declared else None
         if new is not None and new != field.type:
@@ -58,7 +58,7 @@ def to_widen(schema: pa.Schema, there: pa.Schema) -> dict[str, pa.DataType]:
     return types
 
 
-def exactly(column: pa.Array, kind: pa.DataType) -> pa.Array:
+def to_decimals(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """Numbers as decimals; a double is the shortest number that it stands for, rounded half up.
 
     Raises:

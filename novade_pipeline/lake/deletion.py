@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.commits import write_failure
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.delta import WriteReceipt, create, create_with_columns, open_table
 from novade_pipeline.lake.draft import Draft
@@ -75,10 +75,10 @@ def rewrite(
             )
             draft.replace([file], write(draft, batches))
     version = draft.version
-    if draft.dropped:
+    if draft.removed:
         version = draft.commit(metadata={ERASURE: "true"})
     before, after = (
-        sum(file.rows for file in files.values()) for files in (draft.dropped, draft.added)
+        sum(file.rows for file in files.values()) for files in (draft.removed, draft.added)
     )
     return WriteReceipt(
         rows=before - after,
@@ -157,7 +157,7 @@ def purge_history(store: Store, table: Table, before: datetime) -> "PurgeReceipt
     try:
         found.create_checkpoint()
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
     files, size = 0, 0
     for entry, parts in list(_past(store, table, found, before)):
         store.delete(*table.path, *parts)
@@ -217,7 +217,7 @@ def _add_empty_entry(store: Store, table: Table, found: DeltaTable) -> None:
     except CommitFailedError:
         raise TransientFailure(f"{table.name}: another writer was faster.") from None
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
 
 
 def _past(

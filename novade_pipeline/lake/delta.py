@@ -19,16 +19,16 @@ from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
-from novade_pipeline.lake.commits import cannot_write, lost_race
+from novade_pipeline.lake.commits import commit_conflict, write_failure
 from novade_pipeline.lake.conform import refuse_changed_types
 from novade_pipeline.lake.data_files import DataFile, statistics
-from novade_pipeline.lake.decimals import to_widen
+from novade_pipeline.lake.decimals import widened_types
 from novade_pipeline.lake.draft import Draft, known_transactions
 from novade_pipeline.lake.prefetch import in_threads, prefetch
 from novade_pipeline.lake.protocol import refuse_unfit
-from novade_pipeline.lake.region import Region, Throughout, Windows
+from novade_pipeline.lake.region import ConstantRegion, Region, WindowRegion
 from novade_pipeline.lake.retention import TIME_TRAVEL_DAYS, retention
-from novade_pipeline.lake.stream import Checked, Rows, write
+from novade_pipeline.lake.stream import CheckedRows, Rows, write
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Where, Window
 from novade_pipeline.storage.store import Store
@@ -127,7 +127,7 @@ def create(store: Store, table: Table) -> DeltaTable:
             storage_options=store.options(),
         )
     except (OSError, DeltaError) as error:
-        failure = cannot_write(store, table, error)
+        failure = write_failure(store, table, error)
         # Another writer was faster, or it was us and the answer is lost.
         may_be_there = isinstance(failure, TransientFailure | PermanentFailure)
         if may_be_there and (found := open_table(store, table)):
@@ -147,7 +147,7 @@ def create_with_columns(store: Store, table: Table) -> DeltaTable:
         UserError: the lake cannot be written.
     """
     target = _create_with_names(store, table)
-    if types := to_widen(table.schema, pa.schema(target.schema().to_arrow())):
+    if types := widened_types(table.schema, pa.schema(target.schema().to_arrow())):
         draft = Draft(store, table, target, types)
         for file in list(draft.files.values()):
             rows = (batch for part in draft.read(file) for batch in part.to_batches())
@@ -169,9 +169,9 @@ def _create_with_names(store: Store, table: Table) -> DeltaTable:
         try:
             target.alter.add_columns(list(Schema.from_arrow(pa.schema(new)).fields))
         except CommitFailedError:
-            raise lost_race(table) from None
+            raise commit_conflict(table) from None
         except (OSError, DeltaError) as error:
-            raise cannot_write(store, table, error) from None
+            raise write_failure(store, table, error) from None
         target.update_incremental()
     return target
 
@@ -200,7 +200,7 @@ def replace_window(
         TransientFailure: another writer was faster.
     """
     draft = _draft(store, table)
-    return _write(draft, rows, Windows(table, windows, where or {}), transactions)
+    return _write(draft, rows, WindowRegion(table, windows, where or {}), transactions)
 
 
 def replace(
@@ -208,8 +208,8 @@ def replace(
 ) -> WriteReceipt:
     """Put `rows` in the place of all rows, as a new version; older versions stay readable."""
     target = _create_with_names(store, table)
-    types = to_widen(table.schema, pa.schema(target.schema().to_arrow()))
-    return _write(Draft(store, table, target, types), rows, Throughout(True), transactions)
+    types = widened_types(table.schema, pa.schema(target.schema().to_arrow()))
+    return _write(Draft(store, table, target, types), rows, ConstantRegion(True), transactions)
 
 
 def append_once(
@@ -224,7 +224,7 @@ def append_once(
     done = draft.target.transaction_version(app_id)
     if done is not None and done >= version:
         return None
-    return _write(draft, rows, Throughout(False), {app_id: version})
+    return _write(draft, rows, ConstantRegion(False), {app_id: version})
 
 
 def _draft(store: Store, table: Table) -> Draft:
@@ -237,8 +237,8 @@ def _write(
     """Write rows in the place of those of a region."""
     started = time.monotonic()
     known = known_transactions(draft.target, transactions)
-    before = [file for file in draft.files.values() if replaced.whole(file) is not False]
-    checked = Checked(draft.table, rows, replaced.refuse_outside)
+    before = [file for file in draft.files.values() if replaced.contains(file) is not False]
+    checked = CheckedRows(draft.table, rows, replaced.refuse_outside)
     # Making rows and writing them run side by side; row groups, which take long, hold nobody up.
     with closing(prefetch(checked, _BATCHES_AHEAD)) as batches:
         draft.replace([], write(draft, batches))
@@ -248,7 +248,7 @@ def _write(
             draft.replace([file], [] if told else write(draft, _outside(draft, replaced, file)))
     version = draft.version
     if draft.is_changed or known != dict(transactions or {}):
-        version = draft.commit(transactions, concerns=lambda file: holds(file) is not False)
+        version = draft.commit(transactions, conflicts=lambda file: holds(file) is not False)
     return WriteReceipt(
         rows=checked.rows,
         bytes=sum(file.size for file in draft.added.values()),
@@ -261,10 +261,10 @@ def _write(
 
 def _holds(draft: Draft, region: Region, file: DataFile) -> bool | None:
     """Whether all rows of a file are inside the region, or none; None where some are."""
-    told = region.whole(file)
+    told = region.contains(file)
     if told is not None:
         return told
-    inside = [region.inside(rows) for rows in draft.read(file, region.columns)]
+    inside = [region.mask(rows) for rows in draft.read(file, region.columns)]
     if all(part.all() for part in inside):
         return True
     return None if any(part.any() for part in inside) else False
@@ -273,4 +273,4 @@ def _holds(draft: Draft, region: Region, file: DataFile) -> bool | None:
 def _outside(draft: Draft, region: Region, file: DataFile) -> Iterator[pa.RecordBatch]:
     """The rows of a file that stay."""
     for rows in draft.read(file):
-        yield from rows.filter(pa.array(~region.inside(rows))).to_batches()
+        yield from rows.filter(pa.array(~region.mask(rows))).to_batches()

@@ -16,10 +16,16 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.changes import has_changed
-from novade_pipeline.lake.commits import LostRace, cannot_write, new_mark, own_commit, recorded
+from novade_pipeline.lake.commits import (
+    CommitConflict,
+    app_transactions,
+    new_mark,
+    recover_commit,
+    write_failure,
+)
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import DataFile, FileWriter, files_of
-from novade_pipeline.lake.decimals import as_held, exactly
+from novade_pipeline.lake.decimals import to_decimals, with_stored_decimals
 from novade_pipeline.lake.protocol import refuse_unfit
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
@@ -69,7 +75,7 @@ class Draft:
         self._types = types
         self.partition_by = tuple(target.metadata().partition_columns)
         self.files = {file.path: file for file in files_of(table, target)}
-        self.dropped: dict[str, DataFile] = {}
+        self.removed: dict[str, DataFile] = {}
         self.added: dict[str, DataFile] = {}
         self._begun_with = frozenset(self.files)
 
@@ -81,7 +87,7 @@ class Draft:
     @property
     def is_changed(self) -> bool:
         """Whether it differs from the version that it began with."""
-        return bool(self.added or self.dropped or self._types)
+        return bool(self.added or self.removed or self._types)
 
     def read(self, file: DataFile, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """A file's rows, row group by row group; all columns of the lake where None.
@@ -111,7 +117,7 @@ class Draft:
         for file in old:
             del self.files[file.path]
             if self.added.pop(file.path, None) is None:
-                self.dropped[file.path] = file
+                self.removed[file.path] = file
         for file in new:
             self.files[file.path] = self.added[file.path] = file
 
@@ -120,8 +126,8 @@ class Draft:
         transactions: Mapping[str, int] | None = None,
         *,
         metadata: Mapping[str, str] | None = None,
-        changes: bool = True,
-        concerns: Callable[[DataFile], bool] | None = None,
+        data_change: bool = True,
+        conflicts: Callable[[DataFile], bool] | None = None,
     ) -> int:
         """Make it the table's next version; its number is returned.
 
@@ -138,7 +144,7 @@ class Draft:
                 replaced or heeded; None where any row that changed does.
 
         Raises:
-            LostRace: another writer was faster; nothing is committed.
+            CommitConflict: another writer was faster; nothing is committed.
             TransientFailure: the storage failed.
             UserError: the lake cannot be written.
         """
@@ -146,13 +152,13 @@ class Draft:
         known = known_transactions(self.target, transactions)
         for left in reversed(range(COMMIT_TRIES)):
             try:
-                self._commit(mark, transactions, changes)
+                self._commit(mark, transactions, data_change)
                 return self.version + 1
             except (OSError, DeltaError) as error:
                 try:
-                    return own_commit(self.store, self.table, mark, self.version, error)
-                except LostRace:
-                    may_follow = self._catch_up(concerns) and not self._types
+                    return recover_commit(self.store, self.table, mark, self.version, error)
+                except CommitConflict:
+                    may_follow = self._catch_up(conflicts) and not self._types
                     if known_transactions(self.target, transactions) != known:
                         may_follow = False
                     if not left or not may_follow:
@@ -177,7 +183,7 @@ class Draft:
                     yield _in_utc(rows.combine_chunks(), columns)
         except (pa.ArrowInvalid, OSError, TransientFailure, UserError) as error:
             if not _is_damage(error):
-                raise cannot_write(self.store, self.table, error) from None
+                raise write_failure(self.store, self.table, error) from None
             raise PermanentFailure(
                 f"{self.table.name}: expected Parquet in {self.store.child(*place)}, found a "
                 f"damaged file ({type(error).__name__}); nothing is written; put the file back "
@@ -189,7 +195,7 @@ class Draft:
         for name in self._types.keys() & set(rows.schema.names):
             place, kind = rows.schema.get_field_index(name), self._types[name]
             try:
-                chunks = [exactly(chunk, kind) for chunk in rows[name].chunks]
+                chunks = [to_decimals(chunk, kind) for chunk in rows[name].chunks]
             except (ValueError, pa.ArrowInvalid) as error:
                 raise PermanentFailure(
                     f"{self.table.name}: column {name} is to hold {kind}: {error}, found another; "
@@ -198,36 +204,36 @@ class Draft:
             rows = rows.set_column(place, name, pa.chunked_array(chunks, kind))
         return rows
 
-    def _catch_up(self, concerns: Callable[[DataFile], bool] | None) -> bool:
+    def _catch_up(self, conflicts: Callable[[DataFile], bool] | None) -> bool:
         """Look at the newest version; whether this one may follow it as well."""
         before = self.version
         try:
             self.target.update_incremental()
         except (OSError, DeltaError) as error:
-            raise cannot_write(self.store, self.table, error) from None
+            raise write_failure(self.store, self.table, error) from None
         self.version = self.target.version()
         there = {file.path: file for file in files_of(self.table, self.target)}
         new = [file for path, file in there.items() if path not in self._begun_with]
-        if not self.dropped.keys() <= there.keys():
+        if not self.removed.keys() <= there.keys():
             return False
-        if concerns is None:
+        if conflicts is None:
             return not has_changed(self.store, self.table, before, self.version)
-        return not any(map(concerns, new))
+        return not any(map(conflicts, new))
 
     def _commit(
-        self, mark: dict[str, str], transactions: Mapping[str, int] | None, changes: bool
+        self, mark: dict[str, str], transactions: Mapping[str, int] | None, data_change: bool
     ) -> None:
         now = int(datetime.now(UTC).timestamp() * 1000)
         removed = [
-            RemoveAction(f.path, changes, now, f.size, dict(f.partition))
-            for f in self.dropped.values()
+            RemoveAction(f.path, data_change, now, f.size, dict(f.partition))
+            for f in self.removed.values()
         ]
         added = [
-            AddAction(f.path, f.size, f.partition, now, changes, f.stats)
+            AddAction(f.path, f.size, f.partition, now, data_change, f.stats)
             for f in self.added.values()
         ]
         # To overwrite drops all files, and says the new types.
-        assert not self._types or self.dropped.keys() == self._begun_with
+        assert not self._types or self.removed.keys() == self._begun_with
         self.target.create_write_transaction(
             [*added] if self._types else [*removed, *added],
             "overwrite" if self._types else "append",
@@ -235,7 +241,7 @@ class Draft:
             partition_by=list(self.partition_by),
             commit_properties=CommitProperties(
                 custom_metadata=mark,
-                app_transactions=recorded(transactions),
+                app_transactions=app_transactions(transactions),
                 max_commit_retries=0,
             ),
         )
@@ -271,7 +277,7 @@ def _columns(table: Table, there: pa.Schema, types: Mapping[str, pa.DataType]) -
     """
     declared = [
         field.with_nullable(field.name not in there.names or there.field(field.name).nullable)
-        for field in as_held(table.schema, there)
+        for field in with_stored_decimals(table.schema, there)
     ]
     columns = [*declared, *(f for f in there if f.name not in table.schema.names)]
     return pa.schema([f.with_type(types.get(f.name, f.type)) for f in columns])

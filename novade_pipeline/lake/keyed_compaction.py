@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from novade_pipeline.lake.commits import LostRace
+from novade_pipeline.lake.commits import CommitConflict
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.draft import Draft
-from novade_pipeline.lake.keyed_files import keys_in, rows_a_file, write
+from novade_pipeline.lake.keyed_files import key_range, rows_per_file, write_sorted
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
@@ -23,7 +23,7 @@ from novade_pipeline.storage.store import Store
 SLICE_ROWS = 200_000
 
 
-def put_in_order(store: Store, table: Table, target: DeltaTable) -> bool:
+def compact_by_key(store: Store, table: Table, target: DeltaTable) -> bool:
     """Write anew what is too small or overlaps; False where a load was faster.
 
     Raises:
@@ -31,28 +31,28 @@ def put_in_order(store: Store, table: Table, target: DeltaTable) -> bool:
         UserError: the lake cannot be written.
     """
     draft = Draft(store, table, target)
-    each = rows_a_file(draft.rows)
-    for files in due(table, list(draft.files.values()), each):
+    each = rows_per_file(draft.rows)
+    for files in files_to_rewrite(table, list(draft.files.values()), each):
         written: list[DataFile] = []
         for low, high in _slices(draft, files):
-            written += write(draft, _sorted(draft, files, low, high), each)
+            written += write_sorted(draft, _sorted(draft, files, low, high), each)
         draft.replace(files, written)
     if not draft.added:
         return True
     try:
-        draft.commit(changes=False, concerns=lambda _: False)
-    except LostRace:
+        draft.commit(data_change=False, conflicts=lambda _: False)
+    except CommitConflict:
         return False
     return True
 
 
-def due(table: Table, files: Sequence[DataFile], each: int) -> list[list[DataFile]]:
+def files_to_rewrite(table: Table, files: Sequence[DataFile], each: int) -> list[list[DataFile]]:
     """The files that are to be written anew, in groups that do not overlap.
 
     Args:
         each: how many rows a file should have; half of them are enough.
     """
-    keys = {file.path: keys_in(table, file) for file in files}
+    keys = {file.path: key_range(table, file) for file in files}
     if not all(of_file.is_bounded for of_file in keys.values()):
         return [list(files)]
     groups: list[list[DataFile]] = []
@@ -103,7 +103,7 @@ def _sorted(draft: Draft, files: Sequence[DataFile], low: Any, high: Any) -> pa.
 
     wanted = []
     for file in files:
-        keys = keys_in(draft.table, file)
+        keys = key_range(draft.table, file)
         if not keys.is_bounded or (
             (low is None or keys.high >= low) and (high is None or keys.low < high)
         ):

@@ -21,17 +21,17 @@ LEAST_ROWS = 400
 _UNKNOWN = Range(None, None, None)
 
 
-def rows_a_file(rows: int) -> int:
+def rows_per_file(rows: int) -> int:
     """How many rows a file should have, in a table of so many."""
     return max(LEAST_ROWS, ceil(rows / FILES))
 
 
-def keys_in(table: Table, file: DataFile) -> Range:
+def key_range(table: Table, file: DataFile) -> Range:
     """The range of the first key column; without ends where that is not known."""
     return file.ranges.get(table.key[0], _UNKNOWN)
 
 
-def write(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:
+def write_sorted(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:
     """Write rows, which are in the order of the key, to new files of about so many each."""
     if not len(rows):
         return []

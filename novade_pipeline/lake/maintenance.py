@@ -18,7 +18,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.commits import write_failure
 from novade_pipeline.lake.data_files import (
     FILE_BYTES,
     partition_value,
@@ -26,7 +26,7 @@ from novade_pipeline.lake.data_files import (
     writer_properties,
 )
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.keyed_compaction import put_in_order
+from novade_pipeline.lake.keyed_compaction import compact_by_key
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Entry, Store
@@ -84,7 +84,7 @@ def compact(store: Store, table: Table) -> MaintenanceReceipt | None:
         return None
     before = _sizes(found)
     if table.write_mode == "merge":
-        gave_way = int(not put_in_order(store, table, found))
+        gave_way = int(not compact_by_key(store, table, found))
     else:
         gave_way = _join(store, table, found, _due(before))
     found.update_incremental()
@@ -131,7 +131,7 @@ def vacuum(
     try:
         expendable = set(found.vacuum(retention_hours=24 * keep_days, dry_run=True, full=True))
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
     partition_by = found.metadata().partition_columns
     before = {file: entry for file, entry in _files(store, table) if _is_data(file, partition_by)}
     doomed = [file for file in before if file in expendable and before[file].modified < oldest]
@@ -175,7 +175,7 @@ def checkpoint(store: Store, table: Table, keep_days: int) -> MaintenanceReceipt
         if _last_checkpoint(store, table) != found.version():
             found.create_checkpoint()
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
     after = _log(store, table)
     for name in expired(after, datetime.now(UTC) - timedelta(days=keep_days + LOG_DAYS_MORE)):
         store.delete(*table.path, "_delta_log", name)
@@ -205,7 +205,7 @@ def _join(store: Store, table: Table, found: DeltaTable, due: Sequence[Partition
             gave_way += 1
             found.update_incremental()
         except (OSError, DeltaError) as error:
-            raise cannot_write(store, table, error) from None
+            raise write_failure(store, table, error) from None
     return gave_way
 
 
@@ -269,7 +269,7 @@ def _keep(store: Store, table: Table, found: DeltaTable, days: int) -> None:
             f"{table.name}: another writer was faster; its properties are set by the next upkeep."
         ) from None
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
 
 
 def _files(store: Store, table: Table) -> Iterator[tuple[str, Entry]]:

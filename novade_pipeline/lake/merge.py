@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.commits import LostRace
+from novade_pipeline.lake.commits import CommitConflict
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.delta import WriteReceipt, create_with_columns
 from novade_pipeline.lake.draft import Draft, known_transactions
-from novade_pipeline.lake.keyed_files import keys_in, rows_a_file, write
+from novade_pipeline.lake.keyed_files import key_range, rows_per_file, write_sorted
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.stream import Rows, greatest
 from novade_pipeline.lake.table import Table
@@ -77,7 +77,7 @@ def merge(
     started = time.monotonic()
     if replace_equal and isinstance(rows, pa.RecordBatchReader):
         rows = rows.read_all()
-    lost: LostRace | None = None
+    lost: CommitConflict | None = None
     known: dict[str, int | None] = {}
     for left in reversed(range(TRIES if isinstance(rows, pa.Table) else 1)):
         target = create_with_columns(store, table)
@@ -98,7 +98,7 @@ def merge(
             version = draft.version
             if changed or newer:
                 version = draft.commit(transactions if changed else newer)
-        except LostRace as race:
+        except CommitConflict as race:
             if not left:
                 raise
             lost = race
@@ -169,7 +169,7 @@ def _put(draft: Draft, rows: pa.Table, ties: bool, overrule: bool) -> tuple[int,
     is_newer = pc.or_(is_newer.fill_null(False), overrule)
     older = pc.and_not(pc.less(version, places[table.version]), is_newer)
     newer = places.filter(is_newer).sort_by(_OURS)
-    each = rows_a_file(draft.rows + len(rows) - len(places))
+    each = rows_per_file(draft.rows + len(rows) - len(places))
 
     by_file: dict[str, list[tuple[int, int]]] = {}
     for path, theirs, ours in zip(
@@ -185,7 +185,7 @@ def _put(draft: Draft, rows: pa.Table, ties: bool, overrule: bool) -> tuple[int,
 
     is_there = pc.is_in(_numbers(len(rows)), value_set=places[_OURS].combine_chunks())
     fresh = rows.filter(pc.invert(is_there))
-    draft.replace([], write(draft, _widened(draft, fresh, None), each))
+    draft.replace([], write_sorted(draft, _widened(draft, fresh, None), each))
     return len(newer) + len(fresh), pc.sum(older).as_py() or 0
 
 
@@ -227,7 +227,7 @@ def _candidates(draft: Draft, keys: pa.Table) -> list[DataFile]:
     values = keys[draft.table.key[0]].to_pylist()
     found = []
     for file in draft.files.values():
-        there = keys_in(draft.table, file)
+        there = key_range(draft.table, file)
         if not there.is_bounded or bisect_left(values, there.low) < bisect_right(
             values, there.high
         ):
@@ -258,7 +258,7 @@ def _rewrite(
         replaced = _widened(draft, rows.take(new), there.take(old))
         result = pa.concat_tables([there.filter(stays), replaced]).combine_chunks()
         order = [(name, "ascending") for name in draft.table.key]
-        written += write(draft, result.sort_by(order), each)
+        written += write_sorted(draft, result.sort_by(order), each)
     return written
 
 

@@ -10,7 +10,7 @@ from deltalake import DeltaTable, QueryBuilder
 
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import files_of
-from novade_pipeline.lake.decimals import as_held
+from novade_pipeline.lake.decimals import with_stored_decimals
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import sql_identifier, sql_literal
 from novade_pipeline.lake.stream import greatest
@@ -49,7 +49,7 @@ def stream(
     if found is None:
         return pa.RecordBatchReader.from_batches(schema, [])
     there = pa.schema(found.schema().to_arrow())
-    schema = as_held(schema, there)
+    schema = with_stored_decimals(schema, there)
     names = ", ".join(f'"{name}"' for name in schema.names if name in there.names)
     query = f"SELECT {names} FROM t"
     query += f" WHERE {predicate(table, None if windows is None else sorted(windows), where or {})}"

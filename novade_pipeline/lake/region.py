@@ -25,14 +25,14 @@ class Region(Protocol):
     def columns(self) -> list[str]:
         """The columns that tell whether a row is inside."""
 
-    def inside(self, rows: pa.Table) -> Mask:
+    def mask(self, rows: pa.Table) -> Mask:
         """For each row whether it is inside.
 
         Args:
             rows: with the region's columns.
         """
 
-    def whole(self, file: DataFile) -> bool | None:
+    def contains(self, file: DataFile) -> bool | None:
         """Whether all rows of a file are inside, or none; None where the log does not tell."""
 
     def refuse_outside(self, batch: pa.RecordBatch) -> None:
@@ -44,17 +44,17 @@ class Region(Protocol):
 
 
 @dataclass(frozen=True)
-class Throughout:
+class ConstantRegion:
     """Every row of a table, or no row; new ones may be any."""
 
     is_inside: bool
     columns: list[str] = field(default_factory=list)
 
-    def inside(self, rows: pa.Table) -> Mask:
+    def mask(self, rows: pa.Table) -> Mask:
         """As `Region` says."""
         return np.full(len(rows), self.is_inside)
 
-    def whole(self, file: DataFile) -> bool | None:
+    def contains(self, file: DataFile) -> bool | None:
         """As `Region` says."""
         return self.is_inside
 
@@ -63,7 +63,7 @@ class Throughout:
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowRegion:
     """The rows that lie within windows and have given values.
 
     Attributes:
@@ -82,7 +82,7 @@ class Windows:
         assert self.table.window is not None, f"{self.table.name} has no window column"
         return list(dict.fromkeys((self.table.window, *self.where)))
 
-    def inside(self, rows: pa.Table) -> Mask:
+    def mask(self, rows: pa.Table) -> Mask:
         """As `Region` says."""
         window, *_ = self.columns
         inside = self._in_windows(rows[window])
@@ -90,7 +90,7 @@ class Windows:
             inside &= self._has_value(rows[name], name)
         return inside
 
-    def whole(self, file: DataFile) -> bool | None:
+    def contains(self, file: DataFile) -> bool | None:
         """As `Region` says."""
         told = [self._whole_in_windows(file)]
         for name in self.where:

@@ -34,7 +34,7 @@ FEW_ROWS = 4096
 Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 
 
-class Checked:
+class CheckedRows:
     """Rows in a table's declared columns, checked and counted as they are read.
 
     Attributes:

@@ -58,13 +58,13 @@ class HashedIdentifiers:
         """The kinds that there are names of."""
         return frozenset(kind for known in self.by_key.values() for kind, _ in known)
 
-    def holds(self, name: Identifier) -> bool:
+    def contains(self, name: Identifier) -> bool:
         """Whether a name is an erased person's."""
         return any(
             (name.kind, digest(key, name.value)) in known for key, known in self.by_key.items()
         )
 
-    def words(self, words: Iterable[str]) -> bool:
+    def contains_any_word(self, words: Iterable[str]) -> bool:
         """Whether any of these words is an erased person's name, of whatever kind."""
         told = set(words)
         for key, known in self.by_key.items():
@@ -101,7 +101,7 @@ class TombstoneRegistry:
         if salt is not None:
             key = bytes.fromhex(salt)
         known = self.current()
-        new = [name for name in sorted(set(names)) if not known.holds(name)]
+        new = [name for name in sorted(set(names)) if not known.contains(name)]
         if new:
             rows = [
                 {

@@ -49,7 +49,7 @@ class TooManyIdentifiers(Exception):
 
 
 def identifiers_of_person(
-    start: Collection[Identifier], links_of: LinksOf, kinds: Kinds, most: int = MAX_IDENTIFIERS
+    start: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int = MAX_IDENTIFIERS
 ) -> set[Identifier]:
     """The names that are of the same person as those to begin with.
 
@@ -57,30 +57,30 @@ def identifiers_of_person(
     names that were seen with it. Circles end, since each name is followed once.
 
     Args:
-        most: names that a person can have.
+        limit: how many identifiers a person can have.
 
     Raises:
         SeveralPersons: one to begin with is shared, and more than one known person has it.
-        TooManyNames: they lead to more names than `most`.
+        TooManyNames: they lead to more names than `limit`.
     """
     for name in start:
         if name.kind in kinds.shared:
-            _refuse_several(name, links_of, kinds, most)
+            _refuse_several(name, links_of, kinds, limit)
     person: set[Identifier] = set()
     shared: set[Identifier] = set()
     pending = set(start)
     while pending:
         person |= pending
-        for link in _walk(pending, links_of, kinds, most):
+        for link in _walk(pending, links_of, kinds, limit):
             own = kinds.own(link)
             person |= own
             shared |= link - own
-        pending = _joining(shared - person, person, links_of, kinds, most)
+        pending = _joining(shared - person, person, links_of, kinds, limit)
     return person
 
 
 def _walk(
-    begin: Collection[Identifier], links_of: LinksOf, kinds: Kinds, most: int
+    begin: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int
 ) -> Iterator[Link]:
     """The links of names, and those of the names of one person alone that they lead to."""
     reached = set(begin)
@@ -89,19 +89,19 @@ def _walk(
         following: set[Identifier] = set()
         for link in links_of(level):
             following |= kinds.own(link) - reached
-            if len(reached) + len(following) > most:
+            if len(reached) + len(following) > limit:
                 raise TooManyIdentifiers
             yield link
         reached |= following
         level = following
 
 
-def _refuse_several(name: Identifier, links_of: LinksOf, kinds: Kinds, most: int) -> None:
+def _refuse_several(name: Identifier, links_of: LinksOf, kinds: Kinds, limit: int) -> None:
     """Raise where more than one known person has a shared name, or too many names stand with it."""
-    others = _seen_with([name], links_of, kinds, most).get(name)
+    others = _seen_with([name], links_of, kinds, limit).get(name)
     try:
         if others is not None:
-            groups = _groups(others, links_of, kinds, most)
+            groups = _groups(others, links_of, kinds, limit)
             if sum(kinds.has_known(group) for group in groups) <= 1:
                 return
     except TooManyIdentifiers:
@@ -114,18 +114,19 @@ def _joining(
     person: set[Identifier],
     links_of: LinksOf,
     kinds: Kinds,
-    most: int,
+    limit: int,
 ) -> set[Identifier]:
     """The shared names that nobody known has but the person, with all that was seen with them."""
     if not shared:
         return set()
-    seen_with = _seen_with(shared, links_of, kinds, most, person)
+    seen_with = _seen_with(shared, links_of, kinds, limit, person)
     try:
-        groups = _groups(set().union(*seen_with.values()) - person, links_of, kinds, most)
+        groups = _groups(set().union(*seen_with.values()) - person, links_of, kinds, limit)
     except TooManyIdentifiers:
         if len(seen_with) == 1:
             return set()
-        return set().union(*(_joining([name], person, links_of, kinds, most) for name in seen_with))
+        alone = (_joining([name], person, links_of, kinds, limit) for name in seen_with)
+        return set().union(*alone)
     joining: set[Identifier] = set()
     for name, others in seen_with.items():
         reached = set().union(*(group for group in groups if not group.isdisjoint(others)))
@@ -138,12 +139,12 @@ def _seen_with(
     shared: Collection[Identifier],
     links_of: LinksOf,
     kinds: Kinds,
-    most: int,
+    limit: int,
     person: Collection[Identifier] | None = None,
 ) -> dict[Identifier, set[Identifier]]:
     """Shared names, each with the names of one person alone that rows have beside it.
 
-    Those with more than `most` are left out, and where a person is given, those with a name that
+    Those with more than `limit` are left out, and where a person is given, those with a name that
     makes somebody else known: most that many people have are left out early.
     """
     seen_with: dict[Identifier, set[Identifier]] = {name: set() for name in shared}
@@ -152,7 +153,7 @@ def _seen_with(
         is_foreign = person is not None and kinds.has_known(own.difference(person))
         for name in link & seen_with.keys():
             seen_with[name] |= own
-            if is_foreign or len(seen_with[name]) > most:
+            if is_foreign or len(seen_with[name]) > limit:
                 del seen_with[name]
         if not seen_with:
             break
@@ -160,11 +161,11 @@ def _seen_with(
 
 
 def _groups(
-    names: Collection[Identifier], links_of: LinksOf, kinds: Kinds, most: int
+    names: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int
 ) -> list[set[Identifier]]:
     """The persons, known or not, whom names are of, each with all names of one person alone."""
     group_of = {name: {name} for name in names}
-    for link in _walk(names, links_of, kinds, most):
+    for link in _walk(names, links_of, kinds, limit):
         own = kinds.own(link)
         parts = {id(part): part for name in own if (part := group_of.get(name)) is not None}
         joined = max(parts.values(), key=len, default=set())

@@ -41,10 +41,10 @@ class ErasedIdentifiers(Protocol):
     def kinds(self) -> frozenset[str]:
         """The kinds that there are names of; nobody is erased where there are none."""
 
-    def holds(self, name: Identifier) -> bool:
+    def contains(self, name: Identifier) -> bool:
         """Whether a name is one of these."""
 
-    def words(self, words: Iterable[str]) -> bool:
+    def contains_any_word(self, words: Iterable[str]) -> bool:
         """Whether any of these words is a name of any kind."""
 
 
@@ -59,11 +59,11 @@ class GivenIdentifiers:
         """The kinds that there are names of."""
         return frozenset(name.kind for name in self.names)
 
-    def holds(self, name: Identifier) -> bool:
+    def contains(self, name: Identifier) -> bool:
         """Whether a name is one of these."""
         return name in self.names
 
-    def words(self, words: Iterable[str]) -> bool:
+    def contains_any_word(self, words: Iterable[str]) -> bool:
         """Whether any of these words is a name of any kind."""
         return not {name.value for name in self.names}.isdisjoint(words)
 
@@ -80,14 +80,14 @@ class EitherErased:
         """The kinds that there are names of."""
         return self.one.kinds | self.other.kinds
 
-    def holds(self, name: Identifier) -> bool:
+    def contains(self, name: Identifier) -> bool:
         """Whether a name is one of these."""
-        return self.one.holds(name) or self.other.holds(name)
+        return self.one.contains(name) or self.other.contains(name)
 
-    def words(self, words: Iterable[str]) -> bool:
+    def contains_any_word(self, words: Iterable[str]) -> bool:
         """Whether any of these words is a name of any kind."""
         told = set(words)
-        return self.one.words(told) or self.other.words(told)
+        return self.one.contains_any_word(told) or self.other.contains_any_word(told)
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,11 @@ def line_identifies_erased(
 ) -> bool:
     """Whether bytes that could not be read as a row hold an erased person's name."""
     for text in _texts(raw):
-        if any(erased.holds(Identifier(EMAIL, address)) for _, _, address in addresses_in(text)):
+        if any(erased.contains(Identifier(EMAIL, address)) for _, _, address in addresses_in(text)):
             return True
-        if erased.words(set(_WORD.findall(text))):
+        if erased.contains_any_word(set(_WORD.findall(text))):
             return True
-    return any(map(erased.holds, _names_of_line(raw, source, owners)))
+    return any(map(erased.contains, _names_of_line(raw, source, owners)))
 
 
 def links_in(rows: pa.Table, owners: Owners) -> set[frozenset[Identifier]]:
@@ -193,7 +193,7 @@ def links_in(rows: pa.Table, owners: Owners) -> set[frozenset[Identifier]]:
 
 def _owned_by(rows: pa.Table, name: str, mark: Owner, erased: ErasedIdentifiers) -> Mask:
     values, position = _distinct(rows[name])
-    hits = np.array([any(map(erased.holds, _names(v, mark))) for v in values] + [False])
+    hits = np.array([any(map(erased.contains, _names(v, mark))) for v in values] + [False])
     gone: Mask = hits[position]
     if isinstance(mark, BelongsTo) and mark.when is not None:
         other, wanted = mark.when
@@ -253,7 +253,7 @@ def _replaced(column: pa.ChunkedArray, change: Callable[[str], str]) -> pa.Array
 def _redact(text: str, erased: ErasedIdentifiers) -> str:
     parts, at = [], 0
     for start, end, address in addresses_in(text):
-        if erased.holds(Identifier(EMAIL, address)):
+        if erased.contains(Identifier(EMAIL, address)):
             parts += [text[at:start], ERASED]
             at = end
     return "".join([*parts, text[at:]]) if parts else text

@@ -75,9 +75,9 @@ class Paths:
         self._tails = frozenset(tails)
         self._keys = {tail[0] for tail in tails if tail}
         self._below: dict[str | None, Paths] = {}
-        self.is_here = () in tails
-        self.is_value = (ANY_DEPTH,) in tails
-        self.is_nowhere = not tails
+        self.is_match = () in tails
+        self.matches_scalar = (ANY_DEPTH,) in tails
+        self.is_dead_end = not tails
 
     def below(self, key: str) -> "Paths":
         """The same, from the value of a key on."""
@@ -98,12 +98,12 @@ def values_at(document: Any, paths: Paths) -> Iterator[Any]:
     todo = [(document, paths)]
     while todo:
         value, at = todo.pop()
-        if at.is_nowhere:
+        if at.is_dead_end:
             continue
         if isinstance(value, list):
             todo += [(item, at) for item in reversed(value)]
             continue
-        if at.is_here or (at.is_value and not isinstance(value, dict)):
+        if at.is_match or (at.matches_scalar and not isinstance(value, dict)):
             yield value
         if isinstance(value, dict):
             todo += [(item, at.below(key)) for key, item in reversed(value.items())]

@@ -36,7 +36,7 @@ class Personal:
 
     def __init__(self, *paths: str) -> None:
         self.paths = paths
-        self.places = Paths(paths)
+        self.parsed_paths = Paths(paths)
 
 
 class Marks(dict[str, Personal]):
@@ -145,13 +145,13 @@ class _Hashed:
     def kinds(self) -> frozenset[str]:
         return self.names.kinds
 
-    def holds(self, name: Identifier) -> bool:
+    def contains(self, name: Identifier) -> bool:
         hashed = identifier_of(name.kind, self.policy.hash(name.value))
-        return self.names.holds(name) or (hashed is not None and self.names.holds(hashed))
+        return self.names.contains(name) or (hashed is not None and self.names.contains(hashed))
 
-    def words(self, words: Iterable[str]) -> bool:
+    def contains_any_word(self, words: Iterable[str]) -> bool:
         told = set(words)
-        return self.names.words(told | {self.policy.hash(word) for word in told})
+        return self.names.contains_any_word(told | {self.policy.hash(word) for word in told})
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _json(text: str, mark: Personal, policy: PersonalDataPolicy, exact: bool) ->
     if text in ("{}", "null"):
         return text
     try:
-        return edit_json(text, lambda it: _protected(it, mark.places, policy), exact=exact)
+        return edit_json(text, lambda it: _protected(it, mark.parsed_paths, policy), exact=exact)
     except (ValueError, RecursionError):
         # What cannot be read cannot be searched for personal data either.
         return None
@@ -191,7 +191,7 @@ def _json(text: str, mark: Personal, policy: PersonalDataPolicy, exact: bool) ->
 def _protected(document: Any, paths: Paths, policy: PersonalDataPolicy) -> Any:
     """A document, changed in place, from the outside in: what is hashed is not looked into."""
     if not isinstance(document, dict | list):
-        return _leaf(document, policy) if paths.is_value else document
+        return _leaf(document, policy) if paths.matches_scalar else document
     todo = [(document, paths)]
     while todo:
         value, at = todo.pop()
@@ -199,18 +199,18 @@ def _protected(document: Any, paths: Paths, policy: PersonalDataPolicy) -> Any:
             for place, item in enumerate(value):
                 if isinstance(item, dict | list):
                     todo.append((item, at))
-                elif at.is_value:
+                elif at.matches_scalar:
                     value[place] = _leaf(item, policy)
             continue
         for key in list(value):
             item, there = value[key], at.below(key)
             is_leaf = not isinstance(item, dict | list)
-            if there.is_here or (there.is_value and is_leaf):
+            if there.is_match or (there.matches_scalar and is_leaf):
                 if policy.mode == "drop":
                     del value[key]
                 else:
                     value[key] = _leaf(item, policy)
-            elif not is_leaf and not there.is_nowhere:
+            elif not is_leaf and not there.is_dead_end:
                 todo.append((item, there))
     return document
 

@@ -25,7 +25,7 @@ from novade_pipeline.lake.delta import (
 )
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.read import read
-from novade_pipeline.lake.region import Windows
+from novade_pipeline.lake.region import WindowRegion
 from novade_pipeline.storage import azure_objects
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
@@ -105,7 +105,7 @@ def test_ranges_are_known_of_a_column_wherever_it_stands(lake: Store) -> None:
     assert target is not None
     (file,) = files_of(wide, target)
     assert file.ranges["hour"].low == START
-    assert Windows(wide, [window_of(20, 21)], {}).whole(file) is False
+    assert WindowRegion(wide, [window_of(20, 21)], {}).contains(file) is False
 
 
 def test_a_write_that_changes_nothing_makes_no_version(lake: Store) -> None:

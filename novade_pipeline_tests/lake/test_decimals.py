@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.graph.table_assets import check_columns
-from novade_pipeline.lake.decimals import exactly, rounded, widened
+from novade_pipeline.lake.decimals import rounded, to_decimals, widened
 from novade_pipeline.lake.delta import (
     append_once,
     create,
@@ -20,7 +20,7 @@ from novade_pipeline.lake.delta import (
     transaction_version,
 )
 from novade_pipeline.lake.draft import Draft
-from novade_pipeline.lake.keyed_compaction import put_in_order
+from novade_pipeline.lake.keyed_compaction import compact_by_key
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import connect, scan, sql_type
 from novade_pipeline.lake.read import read
@@ -33,7 +33,7 @@ D = Decimal
 LONG = D("1234567890123456.78")
 
 
-def _sales(amount: Any, *, written: WriteMode = "merge", **more: Any) -> Table:
+def _sales(amount: Any, *, write_mode: WriteMode = "merge", **more: Any) -> Table:
     """A table of sales whose amounts are of a type."""
     row: type[BaseModel] = create_model(
         "Sale",
@@ -43,8 +43,8 @@ def _sales(amount: Any, *, written: WriteMode = "merge", **more: Any) -> Table:
         amount=(amount | None, Field(None, description="How much.")),
         **more,
     )
-    version = "changed" if written == "merge" else None
-    return Table(name="shop/sales", row=row, key=("id",), write_mode=written, version=version)
+    version = "changed" if write_mode == "merge" else None
+    return Table(name="shop/sales", row=row, key=("id",), write_mode=write_mode, version=version)
 
 
 def _decimal(precision: int, scale: int) -> Any:
@@ -218,7 +218,7 @@ def test_upkeep_and_reads_take_the_digits_that_the_lake_has(lake: Store, held: T
         merge(lake, held, _rows(held, *[amount] * changed, changed=changed))
     found = open_table(lake, held)
     assert found is not None
-    assert put_in_order(lake, PLAIN, found)
+    assert compact_by_key(lake, PLAIN, found)
     assert _amounts(lake, PLAIN) == [amount, amount]
     assert check_columns(lake, PLAIN).passed
 
@@ -266,7 +266,7 @@ def test_a_draft_of_new_types_drops_every_file(lake: Store) -> None:
 def test_a_double_is_the_shortest_number_that_it_stands_for(
     numbers: Iterable[float | None], kind: tuple[int, int], told: list[str | None]
 ) -> None:
-    found = exactly(pa.array(numbers, pa.float64()), pa.decimal128(*kind)).to_pylist()
+    found = to_decimals(pa.array(numbers, pa.float64()), pa.decimal128(*kind)).to_pylist()
     assert found == [None if one is None else D(one) for one in told]
 
 

@@ -118,8 +118,8 @@ def test_a_name_that_leads_to_more_than_a_person_has_is_refused(start: str) -> N
     placeholder = [names(f"user:undefined amplitude:{n}") for n in range(100)]
     links = Counted([names("email:ada amplitude:7"), *placeholder])
     with pytest.raises(TooManyIdentifiers):
-        identifiers_of_person(names(start), links, KINDS, most=99)
-    assert len(identifiers_of_person(names(start), links, KINDS, most=200)) == 102
+        identifiers_of_person(names(start), links, KINDS, limit=99)
+    assert len(identifiers_of_person(names(start), links, KINDS, limit=200)) == 102
 
 
 def test_a_server_with_more_anonymous_names_than_a_person_has_is_nobodys() -> None:
@@ -127,10 +127,10 @@ def test_a_server_with_more_anonymous_names_than_a_person_has_is_nobodys() -> No
     links = Counted(
         [names("email:ada device:server device:d"), *server, names("amplitude:a device:d")]
     )
-    found = identifiers_of_person(names("email:ada"), links, KINDS, most=50)
+    found = identifiers_of_person(names("email:ada"), links, KINDS, limit=50)
     assert found == names("email:ada device:d amplitude:a")
     with pytest.raises(SeveralPersons):
-        identifiers_of_person(names("device:server"), links, KINDS, most=50)
+        identifiers_of_person(names("device:server"), links, KINDS, limit=50)
 
 
 def test_many_anonymous_names_behind_one_device_do_not_cost_the_other_its_own() -> None:
@@ -143,5 +143,5 @@ def test_many_anonymous_names_behind_one_device_do_not_cost_the_other_its_own() 
             *chain,
         ]
     )
-    found = identifiers_of_person(names("email:ada"), links, KINDS, most=50)
+    found = identifiers_of_person(names("email:ada"), links, KINDS, limit=50)
     assert found == names("email:ada device:short amplitude:a")

@@ -11,7 +11,7 @@ from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.deletion import rewrite, with_values
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.draft import Draft
-from novade_pipeline.lake.keyed_files import keys_in
+from novade_pipeline.lake.keyed_files import key_range
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.forget import Mask
 from novade_pipeline.storage.store import Store
@@ -72,7 +72,7 @@ def _keys_of(lake: Store, table: Table, followed: Traces | None) -> KeysFor:
         return pa.concat_tables(parts)
 
     def keys_for(file: DataFile) -> pa.Table:
-        ends = keys_in(table, file)
+        ends = key_range(table, file)
         return within(ends.low, ends.high)
 
     return keys_for
@@ -80,7 +80,7 @@ def _keys_of(lake: Store, table: Table, followed: Traces | None) -> KeysFor:
 
 def _is_outside(table: Table, file: DataFile, low: object, high: object) -> bool:
     """Whether a file has no key between two ends; where one is not known it may have some."""
-    ends = keys_in(table, file)
+    ends = key_range(table, file)
     if not ends.is_bounded or low is None or high is None:
         return False
     return bool(ends.high < low or ends.low > high)

@@ -14,7 +14,7 @@ from novade_pipeline.defs.music.stable_read import StableRead, read_until_stable
 from novade_pipeline.defs.music.tables import QUARANTINE
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt
-from novade_pipeline.lake.differences import Changes, changes
+from novade_pipeline.lake.differences import Comparison, compare
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
@@ -27,7 +27,7 @@ class LoadResult:
     """What a load read and wrote; no receipt where that was nothing."""
 
     read: StableRead
-    changes: Changes
+    changes: Comparison
     receipt: WriteReceipt | None
     quarantine: WriteReceipt | None
 
@@ -74,7 +74,7 @@ def load(
             f"{table.name}: expected rows, since the lake has {live:,}, found that the service has "
             "none; nothing is written. Where that is right, set NOVADE_MUSIC_API_ACCEPT_EMPTY=true."
         )
-    what = changes(table, there, protect(found.rows, table.personal, policy), found.keys, now)
+    what = compare(table, there, protect(found.rows, table.personal, policy), found.keys, now)
     quarantine = replace_rejected(lake, QUARANTINE, table.path[-1], found.last.bad, policy, now)
-    receipt = merge(lake, table, what.rows, ties=True) if len(what.rows) else None
+    receipt = merge(lake, table, what.rows, replace_equal=True) if len(what.rows) else None
     return LoadResult(found, what, receipt, quarantine)

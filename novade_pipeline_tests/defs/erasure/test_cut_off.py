@@ -27,7 +27,7 @@ from novade_pipeline_tests.byte_search import files_with
 ADA = "ada@example.com"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TABLES = (CONTACT, LEAD, TASK, CONTACTS, CONVERSATIONS, MESSAGES)
-STEPS = ("storage_clock", "remove", "forget_the_past", "rewrite_database")
+STEPS = ("storage_clock", "remove", "purge_history", "rewrite_database")
 GRAPH = ErasureScope(
     tables={table.name: table for table in TABLES},
     marts=(),
@@ -167,8 +167,8 @@ def test_a_name_that_leads_to_more_than_a_person_has_is_refused_before_anything_
     settings = settings_in(tmp_path)
     fill(settings)
     write(settings, LEAD, *({"id": f"00Q{n}", "converted_contact_id": "003A"} for n in range(9)))
-    limited = partial(people.names_of_person, most=8)
-    monkeypatch.setattr(people, "names_of_person", limited)
+    limited = partial(people.identifiers_of_person, limit=8)
+    monkeypatch.setattr(people, "identifiers_of_person", limited)
     with pytest.raises(UserError, match="leads to more than 100,000 others, as a placeholder"):
         erase(settings, GRAPH, ADA)
     assert current_version(settings.lake, TOMBSTONES) is None
