@@ -20,17 +20,17 @@ from novade_pipeline.defs.erasure.removal import remove
 from novade_pipeline.defs.erasure.traces import Traces, traces_in
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.deletion import (
-    Forgotten,
-    forget_the_past,
+    PurgeReceipt,
     has_erasures,
+    purge_history,
     storage_clock,
 )
 from novade_pipeline.lake.duckdb_file import rewrite_database
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneBook
+from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneRegistry
 from novade_pipeline.landing.source import Source
-from novade_pipeline.privacy.forget import Either, Erased, Told
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.forget import EitherErased, ErasedIdentifiers, GivenIdentifiers
+from novade_pipeline.privacy.identifiers import Identifier
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
@@ -58,7 +58,7 @@ class ErasureScope:
     sources: Sequence[tuple[Source, Any]]
     require_no_run_in_progress: Callable[[], None]
     rebuild: Callable[[bool], Sequence[str]]
-    copies: Sequence[Callable[[Store, Erased], Sequence[str]]] = ()
+    copies: Sequence[Callable[[Store, ErasedIdentifiers], Sequence[str]]] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class TableErasure:
     table: str
     rows: int
     amended: int
-    past: Forgotten | None = None
+    past: PurgeReceipt | None = None
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,11 @@ def erase(
     """
     lake, policy = settings.lake, settings.personal_data_policy
     scope.require_no_run_in_progress()
-    book = TombstoneBook(lake, policy.key)
+    book = TombstoneRegistry(lake, policy.key)
     log("The person's names are followed through the lake.")
     people = people_of(lake, scope.tables.values())
     names = find_person(people, identifier, policy)
-    if not people.knows(names) and not any(map(book.current().holds, names)):
+    if not people.knows(names) and not any(map(book.current().contains, names)):
         raise UserError(
             f"novade erase: expected a person that the lake knows, found nobody called so"
             f"{_why_nobody(policy)}; nothing is written."
@@ -125,12 +125,12 @@ def erase(
 def _dry(
     settings: Settings,
     scope: ErasureScope,
-    names: set[Name],
-    book: TombstoneBook,
+    names: set[Identifier],
+    book: TombstoneRegistry,
     log: Log,
 ) -> Erasure:
     # Those of before too: what a killed erasure left would go with this one.
-    erased = Either(Told(frozenset(names)), book.current())
+    erased = EitherErased(GivenIdentifiers(frozenset(names)), book.current())
     found = _traces(settings.lake, scope.tables, erased)
     found |= {mart.name: traces_in(settings.lake, mart, erased) for mart in scope.marts}
     counted = [_counted(traces) for traces in found.values()]
@@ -141,8 +141,8 @@ def _dry(
 def _erase(
     settings: Settings,
     scope: ErasureScope,
-    names: set[Name],
-    book: TombstoneBook,
+    names: set[Identifier],
+    book: TombstoneRegistry,
     log: Log,
 ) -> Erasure:
     lake = settings.lake
@@ -170,7 +170,7 @@ def _erase(
     past = {}
     for table in (*scope.tables.values(), *scope.marts):
         if table in scope.marts or _is_about_persons(table) or has_erasures(lake, table):
-            past[table.name] = forget_the_past(lake, table, begun)
+            past[table.name] = purge_history(lake, table, begun)
     rewrite_database(settings.warehouse_path, lake)
     counted = [_counted(traces, past.get(name)) for name, traces in found.items()]
     counted += [_counted(traces, past[name]) for name, traces in marts.items()]
@@ -178,7 +178,9 @@ def _erase(
     return Erasure(_kinds(names), counted, _landed(settings, scope, erased, log), failures)
 
 
-def _traces(lake: Store, tables: Mapping[str, Table], erased: Erased) -> dict[str, Traces]:
+def _traces(
+    lake: Store, tables: Mapping[str, Table], erased: ErasedIdentifiers
+) -> dict[str, Traces]:
     """What each table holds; what follows another has what that has."""
     found = {name: traces_in(lake, table, erased) for name, table in tables.items()}
     for name, table in tables.items():
@@ -196,7 +198,9 @@ def _is_about_persons(table: Table) -> bool:
     return bool(table.personal or table.owners or table.follows)
 
 
-def _landed(settings: Settings, scope: ErasureScope, erased: Erased, log: Log) -> LandedTraces:
+def _landed(
+    settings: Settings, scope: ErasureScope, erased: ErasedIdentifiers, log: Log
+) -> LandedTraces:
     log("Landing is looked at.")
     found = LandedTraces()
     for source, rules in scope.sources:
@@ -204,12 +208,12 @@ def _landed(settings: Settings, scope: ErasureScope, erased: Erased, log: Log) -
     return found
 
 
-def _counted(traces: Traces, past: Forgotten | None = None) -> TableErasure:
+def _counted(traces: Traces, past: PurgeReceipt | None = None) -> TableErasure:
     amended = max(traces.amended.values(), default=0)
     return TableErasure(traces.table.name, traces.rows, amended, past)
 
 
-def _kinds(names: Iterable[Name]) -> dict[str, int]:
+def _kinds(names: Iterable[Identifier]) -> dict[str, int]:
     counted: dict[str, int] = {}
     for name in sorted(names):
         counted[name.kind] = counted.get(name.kind, 0) + 1

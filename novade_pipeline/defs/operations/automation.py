@@ -14,7 +14,7 @@ from novade_pipeline.graph.job_runs import JOB, LOADED
 from novade_pipeline.graph.landing_assets import upload_days
 from novade_pipeline.graph.landing_queue import queue_sensors
 from novade_pipeline.graph.table_assets import dagster_failures, key_of
-from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
+from novade_pipeline.lake.maintenance import MaintenanceReceipt, checkpoint, compact, vacuum
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
@@ -60,7 +60,10 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 
 def _upkeep(
-    settings: Settings, name: str, work: Callable[[Store, Table], Upkeep | None], told: str
+    settings: Settings,
+    name: str,
+    work: Callable[[Store, Table], MaintenanceReceipt | None],
+    told: str,
 ) -> dg.JobDefinition:
     """A job of one piece of upkeep, table by table; what it did is observed of each asset.
 

@@ -56,7 +56,7 @@ def test_one_file_that_may_not_be_read_says_nothing_of_the_others(new_store: New
 def test_with_all_rights_every_probe_passes_and_nothing_stays(new_store: NewStore) -> None:
     lake, landing = new_store("lake"), new_store("landing")
     landing.write(b"here", "amplitude", "a")
-    findings = try_all([*lake_probes(lake.hasty()), *landing_probes(landing.hasty())])
+    findings = try_all([*lake_probes(lake.failing_fast()), *landing_probes(landing.failing_fast())])
     assert _told(findings) == {}
     assert len(findings) == 6
     assert list(lake.entries()) == []
