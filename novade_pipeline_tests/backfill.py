@@ -72,7 +72,7 @@ class Backfill:
         )
 
 
-def at_once(lake: Store, backfills: Sequence[Backfill]) -> list[int]:
+def run_concurrently(lake: Store, backfills: Sequence[Backfill]) -> list[int]:
     """Run backfills side by side; all have the table open before the first of them commits.
 
     Returns:

@@ -15,12 +15,12 @@ from pathlib import Path
 from novade_pipeline_tests.forks import FORKS
 
 # The command with its imports, for what a fork cannot show.
-TYPED = (sys.executable, "-c", "from novade_pipeline.cli import main; main()")
+NOVADE = (sys.executable, "-c", "from novade_pipeline.cli import main; main()")
 _SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Ended:
+class CompletedCommand:
     """What a command left: its exit code (-9 if it was killed), and what it said."""
 
     returncode: int
@@ -28,12 +28,12 @@ class Ended:
     stderr: str
 
 
-def novade(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
+def novade(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> CompletedCommand:
     """A command to its end."""
     with _started(folder, arguments, env or {}) as (process, told):
         process.join(_SECONDS)
         assert process.exitcode is not None, f"novade {arguments}: no end after {_SECONDS} s"
-        return Ended(process.exitcode, *(path.read_text() for path in told))
+        return CompletedCommand(process.exitcode, *(path.read_text() for path in told))
 
 
 def novade_killed(folder: Path, *arguments: str, after: float) -> int | None:

@@ -45,7 +45,7 @@ class HastyStore(AzureStore):
             return made
 
 
-def through(proxy: FaultyProxy, place: Store, lake_tries: int | None = None) -> Store:
+def through_proxy(proxy: FaultyProxy, place: Store, lake_tries: int | None = None) -> Store:
     """The same place, through the proxy."""
     assert isinstance(place, AzureStore)
     access = replace(place.access, endpoint=proxy.url)

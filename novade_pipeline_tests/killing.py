@@ -7,7 +7,7 @@ from pathlib import Path
 from novade_pipeline_tests.commands import novade
 
 
-def run(folder: Path, *options: str) -> None:
+def complete_run(folder: Path, *options: str) -> None:
     """`novade run` to its end.
 
     Raises:
@@ -17,15 +17,15 @@ def run(folder: Path, *options: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def undisturbed(folder: Path, *options: str) -> float:
+def seconds_of_run(folder: Path, *options: str) -> float:
     """`novade run` to its end; seconds that it took, without what all processes import once."""
     novade(folder, "settings")
     started = time.monotonic()
-    run(folder, *options)
+    complete_run(folder, *options)
     return time.monotonic() - started
 
 
-def moments(number: int, seconds: float, seed: int = 1) -> list[float]:
+def kill_times(number: int, seconds: float, seed: int = 1) -> list[float]:
     """Moments spread over a run, one drawn from each of `number` equal parts."""
     chance = random.Random(seed)
     return [(part + chance.random()) * seconds / number for part in range(number)]

@@ -52,7 +52,7 @@ def clear(root: Store, *folder: str) -> None:
 
 
 @contextmanager
-def reading(lake: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+def lake_connection(lake: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that reads the lake."""
     with connect(lake=lake) as connection:
         yield connection

@@ -20,7 +20,7 @@ from novade_pipeline import cli
 from novade_pipeline.lake.query import connect
 from novade_pipeline.storage import azure as azure_storage
 from novade_pipeline.storage.locations import store
-from novade_pipeline_tests.commands import Ended, novade
+from novade_pipeline_tests.commands import CompletedCommand, novade
 
 SECRET = "correct-horse-battery"
 
@@ -108,7 +108,7 @@ def _held_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(folder / "data" / "warehouse.duckdb"))
 
 
-def _is_refused(done: Ended, told: str) -> None:
+def _is_refused(done: CompletedCommand, told: str) -> None:
     assert done.returncode == 2, done.stdout + done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stdout + done.stderr

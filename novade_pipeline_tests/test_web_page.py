@@ -20,7 +20,7 @@ import duckdb
 import pytest
 
 from novade_pipeline.settings import Settings
-from novade_pipeline_tests.waiting import page_answers, until
+from novade_pipeline_tests.waiting import page_answers, wait_until
 from novade_pipeline_tests.worlds import environment_of, marts_of, settings_in, tables_of
 
 BACKFILL = """
@@ -90,9 +90,9 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        until("the page answers", lambda: page_answers(url))
+        wait_until("the page answers", lambda: page_answers(url))
         opened = Page(url, settings)
-        until("the sensors have looked once", lambda: _has_ticked(opened))
+        wait_until("the sensors have looked once", lambda: _has_ticked(opened))
         for name in ("amplitude", "tracking_plan"):
             shutil.copytree(shared / "landing" / name, Path(settings.landing.path(), name))
         yield opened
@@ -134,7 +134,7 @@ def backfilled(page: Page) -> Page:
         told = page.ask(STATUS, id=launched["launchPartitionBackfill"]["backfillId"])
         return bool(told["partitionBackfillOrError"]["status"] == "COMPLETED_SUCCESS")
 
-    until("the backfill is done", is_done)
+    wait_until("the backfill is done", is_done)
     return page
 
 
@@ -164,7 +164,7 @@ def test_the_backfill_gives_what_novade_run_gives(backfilled: Page, real_data: S
             return False
         return found == (tables, marts)
 
-    until("the same tables and marts", is_the_same)
+    wait_until("the same tables and marts", is_the_same)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def _text(browser: Any, url: str, awaited: str) -> str:
         seen[0] = browser.find_element(By.TAG_NAME, "body").text
         return awaited in seen[0]
 
-    until(f"{url} shows {awaited!r}", is_there)
+    wait_until(f"{url} shows {awaited!r}", is_there)
     assert "GraphQL error" not in seen[0]
     return seen[0]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 PATIENCE = 600.0
 
 
-def until(told: str, is_so: Callable[[], bool]) -> None:
+def wait_until(told: str, is_so: Callable[[], bool]) -> None:
     """Look each second until it is so: the page has no other way to tell, and to ask it costs."""
     end = time.monotonic() + PATIENCE
     while not is_so():

@@ -19,7 +19,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
-from novade_pipeline_tests.places import credentials, reading
+from novade_pipeline_tests.places import credentials, lake_connection
 
 MARTS = (
     *("event_enhanced", "sessions", "user_days", "user_enhanced"),
@@ -74,7 +74,7 @@ def marts_of(settings: Settings) -> dict[str, list[Any]]:
 
 def published_of(settings: Settings) -> dict[str, list[Any]]:
     """Every mart's rows as the lake has them, in one order."""
-    with reading(settings.lake) as connection:
+    with lake_connection(settings.lake) as connection:
         return {
             mart: sorted(
                 map(repr, connection.execute(f"FROM delta_scan({sql_literal(place)})").fetchall())

@@ -1,4 +1,4 @@
-"""The API of a made-up Drift workspace, served for real, with as much trouble as is asked for.
+"""The API of a made-up Drift workspace, served for real, with faults on request.
 
 | path                           | pages                                                        |
 |--------------------------------|--------------------------------------------------------------|
@@ -41,7 +41,7 @@ _STRANGER = 1_000_000
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Faults:
     """What goes wrong; nothing where nothing is said.
 
     Attributes:
@@ -70,12 +70,12 @@ class Trouble:
 
 
 class DriftApi:
-    """The service: its workspace, as it is now, and how often it was asked.
+    """The service: its workspace and the number of requests.
 
     Attributes:
-        has: the workspace; methods change it as people do.
-        asked: path -> requests that were answered, of any status.
-        after: called after each answer with the path; for tests that change something just then.
+        state: the workspace; the methods change it as people do.
+        request_counts: path -> number of answered requests, of any status.
+        on_response: called with the path after each response, for tests that change data then.
     """
 
     def __init__(
@@ -88,24 +88,24 @@ class DriftApi:
         paging: Literal["links", "pagination"] = "links",
         links_to: str = "",
         token: str = TOKEN,
-        trouble: Trouble | None = None,
+        faults: Faults | None = None,
     ) -> None:
-        self.has = rows.workspace(seed, as_of, conversations, events_per_hour)
+        self.state = rows.workspace(seed, as_of, conversations, events_per_hour)
         self.paging = paging
         self.links_to = links_to
         self.token = token
-        self.trouble = trouble or Trouble()
-        self.asked: dict[str, int] = {}
-        self.after: Callable[[str], None] = lambda path: None
+        self.faults = faults or Faults()
+        self.request_counts: dict[str, int] = {}
+        self.on_response: Callable[[str], None] = lambda path: None
         self._seed, self._companies = seed, companies_for(events_per_hour)
         self._rng = Random(f"{seed}:drift-changes")
         self._requests = 0
         self._strangers = 0
-        self._changes_left = self.trouble.changes
+        self._changes_left = self.faults.changes
         self._changed = 0
         self._listed_as: dict[int, int] = {}
-        if self.trouble.broken_every:
-            _break(self.has, self.trouble.broken_every)
+        if self.faults.broken_every:
+            _break(self.state, self.faults.broken_every)
 
     def app(self) -> Starlette:
         """The service as an ASGI app."""
@@ -127,44 +127,44 @@ class DriftApi:
 
     def tick(self, seconds: float = 1.0) -> int:
         """Let time pass; the service's clock, epoch milliseconds."""
-        self.has.now += int(seconds * rows.SECOND)
-        return self.has.now
+        self.state.now += int(seconds * rows.SECOND)
+        return self.state.now
 
     def chat(self, contact_id: int | None = None) -> int:
         """Somebody begins a chat, or somebody new; its id."""
         if contact_id is None:
             self._strangers += 1
             who = person(self._seed, self._companies, -_STRANGER - self._strangers)
-            contact_id = rows.add_contact(self.has, who, self.tick(), self._rng)
+            contact_id = rows.add_contact(self.state, who, self.tick(), self._rng)
         began = self.tick()
-        number = rows.add_conversation(self.has, contact_id, began, self._rng)
-        self.has.now = max(began, self.has.conversations[number]["updatedAt"])
+        number = rows.add_conversation(self.state, contact_id, began, self._rng)
+        self.state.now = max(began, self.state.conversations[number]["updatedAt"])
         return number
 
     def write(self, conversation_id: int, text: str = "<p>Are you still there?</p>") -> Row:
         """The contact writes in a chat, which makes it the newest."""
-        author = self.has.conversations[conversation_id]["contactId"]
+        author = self.state.conversations[conversation_id]["contactId"]
         self._move(conversation_id)
         at = self.tick()
-        return rows.add_message(self.has, conversation_id, author, text, at, self._rng)
+        return rows.add_message(self.state, conversation_id, author, text, at, self._rng)
 
     def close(self, conversation_id: int) -> None:
         """A chat ends."""
         self._move(conversation_id)
-        rows.close(self.has, conversation_id, self.tick())
+        rows.close(self.state, conversation_id, self.tick())
 
     def restore(self, conversation: Row) -> None:
         """A chat is again as it was when this copy of it was made, `updatedAt` among it."""
         self._listed_as.pop(conversation["id"], None)
-        self.has.conversations[conversation["id"]] = dict(conversation)
+        self.state.conversations[conversation["id"]] = dict(conversation)
 
     def delete_contact(self, contact_id: int) -> None:
         """A contact is answered by 404 from now on; the chats stay."""
-        del self.has.contacts[contact_id]
+        del self.state.contacts[contact_id]
 
     def delete_conversation(self, conversation_id: int) -> None:
         """A chat is in no list any more."""
-        del self.has.conversations[conversation_id]
+        del self.state.conversations[conversation_id]
         self._listed_as.pop(conversation_id, None)
 
     def newest_first(self) -> list[Row]:
@@ -175,36 +175,36 @@ class DriftApi:
             updated_at: int = row["updatedAt"]
             return -self._listed_as.get(number, updated_at), -number
 
-        return sorted(self.has.conversations.values(), key=listed_as)
+        return sorted(self.state.conversations.values(), key=listed_as)
 
     def _move(self, conversation_id: int) -> None:
         """Let a chat that changes move to the front of the list, or stay where it is."""
         self._changed += 1
-        every = self.trouble.misplaced_every
+        every = self.faults.misplaced_every
         place = self._listed_as.pop(
-            conversation_id, self.has.conversations[conversation_id]["updatedAt"]
+            conversation_id, self.state.conversations[conversation_id]["updatedAt"]
         )
         if every and self._changed % every == 0:
             self._listed_as[conversation_id] = place
 
     def _guarded(self, scope: str, answer: Callable[[Request], Response]) -> Any:
         async def guarded(request: Request) -> Response:
-            path, trouble = request.url.path, self.trouble
+            path, faults = request.url.path, self.faults
             self._requests += 1
             asked = self._requests
-            self.asked[path] = self.asked.get(path, 0) + 1
-            if trouble.slow_every and asked % trouble.slow_every == 0:
-                await asyncio.sleep(trouble.slow_seconds)
+            self.request_counts[path] = self.request_counts.get(path, 0) + 1
+            if faults.slow_every and asked % faults.slow_every == 0:
+                await asyncio.sleep(faults.slow_seconds)
             if request.headers.get("Authorization") != f"Bearer {self.token}":
                 return _error(401, "authentication_error", "Bad or expired token.")
-            if scope in trouble.missing_scopes:
+            if scope in faults.missing_scopes:
                 return _error(403, "permission_error", f"Missing scope {scope}.")
-            if trouble.limited_every and asked % trouble.limited_every == 0:
-                return self._too_many(asked // trouble.limited_every)
-            if trouble.failing_every and asked % trouble.failing_every == 0:
+            if faults.limited_every and asked % faults.limited_every == 0:
+                return self._too_many(asked // faults.limited_every)
+            if faults.failing_every and asked % faults.failing_every == 0:
                 return _error(500, "internal_error", "Something went wrong.")
             told = answer(request)
-            self.after(path)
+            self.on_response(path)
             return told
 
         return guarded
@@ -240,22 +240,22 @@ class DriftApi:
         return JSONResponse(body)
 
     def _conversation(self, request: Request) -> Response:
-        found = self.has.conversations.get(request.path_params["id"])
+        found = self.state.conversations.get(request.path_params["id"])
         return _not_found("conversation") if found is None else JSONResponse({"data": found})
 
     def _messages(self, request: Request) -> Response:
         number = request.path_params["id"]
-        if number not in self.has.conversations:
+        if number not in self.state.conversations:
             return _not_found("conversation")
         begin = _whole(request.query_params.get("next", 0)) or 0
-        found, size = self.has.messages[number], 10
+        found, size = self.state.messages[number], 10
         body: Row = {"data": {"messages": found[begin : begin + size]}}
         if begin + size < len(found):
             body["pagination"] = {"more": True, "next": begin + size}
         return JSONResponse(body)
 
     def _contact(self, request: Request) -> Response:
-        found = self.has.contacts.get(request.path_params["id"])
+        found = self.state.contacts.get(request.path_params["id"])
         return _not_found("contact") if found is None else JSONResponse({"data": found})
 
     def _accounts(self, request: Request) -> Response:
@@ -263,21 +263,21 @@ class DriftApi:
         size = _whole(request.query_params.get("size", 10))
         if begin is None or begin < 0 or size is None or not 1 <= size <= 100:
             return _error(400, "validation_error", "index: from 0, size: 1 to 100.", "size")
-        data: Row = {"accounts": self.has.accounts[begin : begin + size]}
-        if begin + size < len(self.has.accounts):
+        data: Row = {"accounts": self.state.accounts[begin : begin + size]}
+        if begin + size < len(self.state.accounts):
             data["next"] = f"{self._base(request)}/accounts/?index={begin + size}&size={size}"
         return JSONResponse({"data": data})
 
     def _users(self, request: Request) -> Response:
-        return JSONResponse({"data": self.has.users})
+        return JSONResponse({"data": self.state.users})
 
     def _base(self, request: Request) -> str:
         return self.links_to or str(request.base_url).rstrip("/")
 
     def _too_many(self, nth: int) -> Response:
-        until = datetime.now(UTC) + timedelta(seconds=self.trouble.retry_after)
+        until = datetime.now(UTC) + timedelta(seconds=self.faults.retry_after)
         headers: list[dict[str, str]] = [
-            {"Retry-After": str(self.trouble.retry_after)},
+            {"Retry-After": str(self.faults.retry_after)},
             {"Retry-After": format_datetime(until, usegmt=True)},
             {},
         ]

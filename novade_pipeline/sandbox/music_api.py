@@ -1,4 +1,4 @@
-"""The API of a made-up music service, served for real, with as much trouble as is asked for.
+"""The API of a made-up music service, served for real, with faults on request.
 
 `GET /tracks`, `/users` and `/listen_history`, with `page` from 1 and `size` from 1 to 100, and the
 envelope `{items, total, page, size, pages}`; a page past the end has no items; bad parameters are
@@ -29,7 +29,7 @@ ENDPOINTS = ("tracks", "users", "listen_history")
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Faults:
     """What goes wrong; nothing where nothing is said.
 
     Attributes:
@@ -57,12 +57,12 @@ class Trouble:
 
 
 class MusicApi:
-    """The service: its tables, as they are now, and how often it was asked.
+    """The service: its tables and the number of requests.
 
     Attributes:
         tables: endpoint -> its rows, in the order of its pages.
-        asked: requests that were answered, of any status.
-        page_seconds: how long each page takes.
+        request_count: number of answered requests, of any status.
+        page_seconds: duration of each request.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class MusicApi:
         users: int = 60,
         histories: int = 400,
         seed: int = 1,
-        trouble: Trouble | None = None,
+        faults: Faults | None = None,
         page_seconds: float = 0.0,
     ) -> None:
         self.tables: dict[str, list[Row]] = {
@@ -80,18 +80,18 @@ class MusicApi:
             "users": rows.users(users, seed),
             "listen_history": rows.histories(histories, users, tracks, seed),
         }
-        self.trouble = trouble or Trouble()
+        self.faults = faults or Faults()
         self.page_seconds = page_seconds
-        self.asked = 0
+        self.request_count = 0
         self._rng = random.Random(f"{seed}-changes")
-        self._changes_left = dict.fromkeys(ENDPOINTS, self.trouble.changes)
-        self._restores_left = dict.fromkeys(ENDPOINTS, self.trouble.restores)
+        self._changes_left = dict.fromkeys(ENDPOINTS, self.faults.changes)
+        self._restores_left = dict.fromkeys(ENDPOINTS, self.faults.restores)
         self._next_id = {"tracks": tracks + 1, "users": users + 1}
         self._now = rows.BEGIN + timedelta(days=400)
-        if self.trouble.broken_every:
+        if self.faults.broken_every:
             for table in self.tables.values():
                 for number in range(
-                    self.trouble.broken_every - 1, len(table), self.trouble.broken_every
+                    self.faults.broken_every - 1, len(table), self.faults.broken_every
                 ):
                     _break(table[number], number)
 
@@ -120,17 +120,17 @@ class MusicApi:
             row["updated_at"] = rows.told_time(self._now)
 
     async def _answer(self, request: Request) -> Response:
-        self.asked += 1
-        asked, trouble = self.asked, self.trouble
+        self.request_count += 1
+        asked, faults = self.request_count, self.faults
         if self.page_seconds:
             await asyncio.sleep(self.page_seconds)
-        if trouble.slow_every and asked % trouble.slow_every == 0:
-            await asyncio.sleep(trouble.slow_seconds)
-        if trouble.token and request.headers.get("Authorization") != f"Bearer {trouble.token}":
+        if faults.slow_every and asked % faults.slow_every == 0:
+            await asyncio.sleep(faults.slow_seconds)
+        if faults.token and request.headers.get("Authorization") != f"Bearer {faults.token}":
             return JSONResponse({"detail": "Not authenticated"}, 401)
-        if trouble.limited_every and asked % trouble.limited_every == 0:
-            return self._too_many(asked // trouble.limited_every)
-        if trouble.failing_every and asked % trouble.failing_every == 0:
+        if faults.limited_every and asked % faults.limited_every == 0:
+            return self._too_many(asked // faults.limited_every)
+        if faults.failing_every and asked % faults.failing_every == 0:
             return Response("Internal Server Error", 500)
         page, size = (
             _whole(request.query_params.get(n, d)) for n, d in (("page", "1"), ("size", "50"))
@@ -163,7 +163,7 @@ class MusicApi:
         return json.dumps(envelope, ensure_ascii=False).encode()
 
     def _too_many(self, nth: int) -> Response:
-        wait = self.trouble.retry_after
+        wait = self.faults.retry_after
         now = datetime.now(UTC)
         until = (
             str(wait) if nth % 2 else format_datetime(now + timedelta(seconds=wait), usegmt=True)

@@ -36,9 +36,9 @@ def music(
     restores: Annotated[int, typer.Option(min=0, help="Rows go back to an older state.")] = 0,
 ) -> None:
     """Serve the API of a made-up music service, until it is interrupted."""
-    from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+    from novade_pipeline.sandbox.music_api import Faults, MusicApi
 
-    trouble = Trouble(
+    faults = Faults(
         limited_every=limited_every,
         failing_every=failing_every,
         slow_every=slow_every,
@@ -46,7 +46,7 @@ def music(
         changes=changes,
         restores=restores,
     )
-    api = MusicApi(tracks=tracks, users=users, histories=histories, seed=seed, trouble=trouble)
+    api = MusicApi(tracks=tracks, users=users, histories=histories, seed=seed, faults=faults)
     _serve("music", port, api.app(), {"NOVADE_MUSIC_API_URL": ""})
 
 
@@ -76,9 +76,9 @@ def salesforce(
     daily_limit: Annotated[int, typer.Option(min=1, help="So many requests a day.")] = 100_000,
 ) -> None:
     """Serve a made-up Salesforce organisation, until it is interrupted."""
-    from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+    from novade_pipeline.sandbox.salesforce.api import Faults, SalesforceApi
 
-    trouble = Trouble(
+    faults = Faults(
         session_requests=session_requests,
         failing_jobs=failing_jobs,
         slow_polls=slow_polls,
@@ -95,7 +95,7 @@ def salesforce(
         people=people,
         events_per_hour=events_per_hour,
         as_of=today.date(),
-        trouble=trouble,
+        faults=faults,
         live=as_of is None,
     )
     told = {
@@ -130,9 +130,9 @@ def drift(
     ] = 0,
 ) -> None:
     """Serve the API of a made-up Drift workspace, until it is interrupted."""
-    from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+    from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 
-    trouble = Trouble(
+    faults = Faults(
         limited_every=limited_every,
         failing_every=failing_every,
         slow_every=slow_every,
@@ -146,7 +146,7 @@ def drift(
         events_per_hour=events_per_hour,
         as_of=(as_of or datetime.now(UTC)).date(),
         paging="pagination" if old_paging else "links",
-        trouble=trouble,
+        faults=faults,
     )
     told = {"NOVADE_DRIFT_API_URL": "", "NOVADE_DRIFT_TOKEN": api.token}
     _serve("drift", port, api.app(), told)

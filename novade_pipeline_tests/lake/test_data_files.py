@@ -30,7 +30,7 @@ from novade_pipeline.storage import azure_objects
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import Faults, FaultyProxy
-from novade_pipeline_tests.faulty_store import through
+from novade_pipeline_tests.faulty_store import through_proxy
 from novade_pipeline_tests.lake.delta_tables import (
     HOUR,
     PLAYS,
@@ -299,7 +299,7 @@ def test_a_block_that_azure_does_not_take_is_told_with_the_tables_name(
         proxy.failing(Faults(("internal_error",), aim="comp=block")),
         pytest.raises(TransientFailure, match=r"^shop/plays: "),
     ):
-        replace_window(through(proxy, place), PLAYS, plays((0, "a")), [window_of(0, 1)])
+        replace_window(through_proxy(proxy, place), PLAYS, plays((0, "a")), [window_of(0, 1)])
     assert proxy.done
     assert songs_in(place) == []
 

@@ -22,7 +22,7 @@ from novade_pipeline_tests.faulty_proxy import (
     Faults,
     FaultyProxy,
 )
-from novade_pipeline_tests.faulty_store import through
+from novade_pipeline_tests.faulty_store import through_proxy
 
 HOURS = range(4)
 ROWS = 300
@@ -48,7 +48,7 @@ class Exported:
         shop.load(lake=store(str(disk)))
         self.expected = shop.state(store(str(disk)))
         self.direct = shop.landing
-        shop.landing = through(proxy, self.direct)
+        shop.landing = through_proxy(proxy, self.direct)
 
     def new_lake(self) -> Store:
         """An empty lake, without the proxy."""
@@ -56,7 +56,7 @@ class Exported:
 
     def load(self, lake: Store, lake_tries: int | None = None) -> LoadReport:
         """Load into a lake through the proxy."""
-        report: LoadReport = self.shop.load(lake=through(self.proxy, lake, lake_tries))
+        report: LoadReport = self.shop.load(lake=through_proxy(self.proxy, lake, lake_tries))
         return report
 
     def loaded(self, lake: Store) -> tuple[LoadReport | None, list[str]]:

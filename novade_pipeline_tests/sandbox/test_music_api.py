@@ -7,7 +7,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from novade_pipeline.sandbox.music_api import ENDPOINTS, MusicApi, Trouble
+from novade_pipeline.sandbox.music_api import ENDPOINTS, Faults, MusicApi
 from novade_pipeline.sandbox.serving import serving
 
 
@@ -50,7 +50,7 @@ def test_the_same_seed_is_the_same_world() -> None:
 
 
 def test_trouble_comes_as_often_as_it_is_asked_for() -> None:
-    service = MusicApi(trouble=Trouble(limited_every=3, failing_every=4))
+    service = MusicApi(faults=Faults(limited_every=3, failing_every=4))
     with TestClient(service.app()) as client:
         answers = [client.get("/tracks") for _ in range(12)]
     told = [answer.status_code for answer in answers]
@@ -60,7 +60,7 @@ def test_trouble_comes_as_often_as_it_is_asked_for() -> None:
 
 
 def test_data_changes_so_many_times_while_it_is_read() -> None:
-    service = MusicApi(trouble=Trouble(changes=2))
+    service = MusicApi(faults=Faults(changes=2))
     before = [list(map(dict, service.tables["tracks"]))]
     with TestClient(service.app()) as client:
         for _ in range(4):
@@ -71,7 +71,7 @@ def test_data_changes_so_many_times_while_it_is_read() -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_rows_go_back_to_an_older_state_as_often_as_is_asked_for(endpoint: str) -> None:
-    service = MusicApi(trouble=Trouble(restores=2))
+    service = MusicApi(faults=Faults(restores=2))
     before = list(map(dict, service.tables[endpoint]))
     with TestClient(service.app()) as client:
         for _ in range(4):

@@ -7,13 +7,13 @@ from pathlib import Path
 import httpx
 
 from novade_pipeline.sandbox.serving import listen
-from novade_pipeline_tests.commands import TYPED
+from novade_pipeline_tests.commands import NOVADE
 
 
 def test_it_says_which_settings_to_use_and_serves(tmp_path: Path) -> None:
     asked = ("sandbox", "salesforce", "--port", "0", "--people", "20", "--daily-limit", "7")
     with subprocess.Popen(
-        (*TYPED, *asked), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        (*NOVADE, *asked), cwd=tmp_path, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -38,7 +38,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence(tmp_path: Path) -> None:
     with closing(listen(0)) as taken:
         port = str(taken.getsockname()[1])
         done = subprocess.run(
-            (*TYPED, "sandbox", "salesforce", "--port", port),
+            (*NOVADE, "sandbox", "salesforce", "--port", port),
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from novade_pipeline.sandbox.salesforce.api import Access, SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Access, Faults, SalesforceApi
 from novade_pipeline_tests.sandbox.salesforce_client import Client, client_of, error_of
 
 
 @contextmanager
 def troubled(**what: Any) -> Iterator[Client]:
-    with client_of(SalesforceApi(people=60, batch_size=20, trouble=Trouble(**what))) as client:
+    with client_of(SalesforceApi(people=60, batch_size=20, faults=Faults(**what))) as client:
         yield client
 
 
@@ -22,7 +22,7 @@ def statuses(client: Client, requests: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "status", "code"),
+    ("faults", "status", "code"),
     [
         ("limited_every", 429, "TOO_MANY_REQUESTS"),
         ("failing_every", 500, "UNKNOWN_EXCEPTION"),
@@ -30,8 +30,8 @@ def statuses(client: Client, requests: int) -> list[int]:
         ("locked_every", 400, "UNABLE_TO_LOCK_ROW"),
     ],
 )
-def test_every_nth_answer_fails(trouble: str, status: int, code: str) -> None:
-    with troubled(**{trouble: 3}) as client:
+def test_every_nth_answer_fails(faults: str, status: int, code: str) -> None:
+    with troubled(**{faults: 3}) as client:
         answers = [client.get("/limits") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200, 200, status, 200, 200, status]
     assert error_of(answers[2]) == (status, code)
@@ -181,7 +181,7 @@ def test_client_credentials_go_to_the_organisations_own_domain() -> None:
     with troubled(another_domain=True) as client:
         refused = client.log_in()
         assert refused.json()["error_description"] == "request not supported on this domain"
-        client.api.trouble = Trouble()
+        client.api.faults = Faults()
         assert client.log_in().status_code == 200
         client.http.headers["Host"] = "login.salesforce.com"
         assert client.log_in().status_code == 400
@@ -190,9 +190,9 @@ def test_client_credentials_go_to_the_organisations_own_domain() -> None:
 def test_trouble_can_be_exchanged_while_it_is_served() -> None:
     with troubled(failing_every=1) as client:
         assert statuses(client, 2) == [500, 500]
-        client.api.trouble = Trouble()
+        client.api.faults = Faults()
         assert statuses(client, 2) == [200, 200]
-        assert client.api.asked == client.api.asked_for["limits"] == 4
+        assert client.api.request_count == client.api.request_counts["limits"] == 4
 
 
 def test_access_is_as_it_is_told() -> None:

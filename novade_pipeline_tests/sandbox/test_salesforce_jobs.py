@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults, SalesforceApi
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.sandbox.salesforce_client import (
     DATA,
@@ -140,7 +140,7 @@ def test_jobs_refuse_what_csv_cannot_tell(soql: str, says: str, client: Client) 
 
 
 def test_a_job_is_aborted_and_deleted(own: Client) -> None:
-    own.api.trouble = Trouble(slow_polls=1)
+    own.api.faults = Faults(slow_polls=1)
     job = own.new_job("SELECT Id FROM Contact").json()["id"]
     place = f"{DATA}/jobs/query/{job}"
     assert error_of(own.http.delete(place)) == (400, "INVALIDJOBSTATE")
@@ -188,9 +188,9 @@ def _parallel_pages(client: Client, job: str) -> tuple[list[int], list[str]]:
     ("rows", "sizes"),
     [(0, [1]), (9, [1]), (10, [1]), (11, [2]), (50, [5]), (51, [5, 1]), (123, [5, 5, 3])],
 )
-@pytest.mark.parametrize("trouble", [Trouble(), Trouble(uneven_pages=True)], ids=["", "uneven"])
-def test_results_are_read_side_by_side(rows: int, sizes: list[int], trouble: Trouble) -> None:
-    with client_of(SalesforceApi(people=20, results_rows=10, trouble=trouble)) as client:
+@pytest.mark.parametrize("faults", [Faults(), Faults(uneven_pages=True)], ids=["", "uneven"])
+def test_results_are_read_side_by_side(rows: int, sizes: list[int], faults: Faults) -> None:
+    with client_of(SalesforceApi(people=20, results_rows=10, faults=faults)) as client:
         client.api.org.fill("Task", 200)
         ids = sorted(row["Id"] for row in client.api.org.records("Task"))
         job = client.job(f"SELECT Id FROM Task WHERE Id < '{ids[rows]}'")
@@ -211,7 +211,7 @@ def test_results_are_not_read_side_by_side_before_version_58(client: Client) -> 
 
 
 def test_a_page_of_results_may_hold_fewer_records_than_it_is_asked_for(own: Client) -> None:
-    own.api.trouble = Trouble(uneven_pages=True)
+    own.api.faults = Faults(uneven_pages=True)
     job = own.job("SELECT Id FROM Contact")
     counts = {own.results(job, rows=15).headers["Sforce-NumberOfRecords"] for _ in range(30)}
     assert len(counts) > 5

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults, SalesforceApi
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.sandbox.salesforce_client import (
     DATA,
@@ -97,7 +97,7 @@ def test_two_long_texts_of_the_organisations_own_make_pages_small(
 
 
 def test_pages_can_be_smaller_than_asked_for_and_all_records_are_in_them(own: Client) -> None:
-    own.api.trouble = Trouble(uneven_pages=True)
+    own.api.faults = Faults(uneven_pages=True)
     first = own.get("/query", q=EVERY).json()
     sizes = {len(own.get("/query", q=EVERY).json()["records"]) for _ in range(20)}
     assert first["totalSize"] == len(living(own, "Contact"))

@@ -26,8 +26,8 @@ from simple_salesforce.exceptions import (
     SalesforceResourceNotFound,
 )
 
-from novade_pipeline.sandbox.salesforce.api import Access, SalesforceApi, Trouble
-from novade_pipeline.sandbox.salesforce.session import sandbox_session
+from novade_pipeline.sandbox.salesforce.api import Access, Faults, SalesforceApi
+from novade_pipeline.sandbox.salesforce.client_session import sandbox_session
 from novade_pipeline.sandbox.serving import serving
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -58,11 +58,11 @@ def url(url_and_api: tuple[str, SalesforceApi]) -> str:
 
 @pytest.fixture
 def api(url_and_api: tuple[str, SalesforceApi]) -> Iterator[SalesforceApi]:
-    """The sandbox, without the trouble of the test before."""
+    """The sandbox, without the faults of the test before."""
     api = url_and_api[1]
-    api.trouble = Trouble()
+    api.faults = Faults()
     yield api
-    api.trouble = Trouble()
+    api.faults = Faults()
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_a_sandbox_organisation_takes_assertions_for_test_alone() -> None:
 def test_it_describes(salesforce: Salesforce, api: SalesforceApi) -> None:
     told = salesforce.describe()
     assert told is not None
-    assert {one["name"] for one in told["sobjects"]} == {o.name for o in api.org.seen_objects()}
+    assert {one["name"] for one in told["sobjects"]} == {o.name for o in api.org.visible_objects()}
     fields = {field["name"]: field["type"] for field in salesforce.Contact.describe()["fields"]}
     assert fields["MailingAddress"] == "address"
     assert fields["Engagement__c"] == "double"
@@ -251,10 +251,10 @@ def test_its_errors_are_those_of_the_real_one(salesforce: Salesforce, api: Sales
     api.expire_sessions()
     with pytest.raises(SalesforceExpiredSession, match="INVALID_SESSION_ID"):
         next(bulk.query("SELECT Id FROM Contact", wait=0.001))
-    api.trouble = Trouble(failing_jobs=10**9)
+    api.faults = Faults(failing_jobs=10**9)
     salesforce.query("SELECT COUNT() FROM Contact")
     with pytest.raises(SalesforceOperationError, match="InternalServerError"):
         next(salesforce.bulk2.Contact.query("SELECT Id FROM Contact", wait=0.001))
-    api.trouble = Trouble(daily_limit=1)
+    api.faults = Faults(daily_limit=1)
     with pytest.raises(SalesforceRefusedRequest, match="REQUEST_LIMIT_EXCEEDED"):
         salesforce.query("SELECT COUNT() FROM Contact")

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from novade_pipeline.sandbox.salesforce.api import SalesforceApi
-from novade_pipeline.sandbox.salesforce.session import sandbox_session
+from novade_pipeline.sandbox.salesforce.client_session import sandbox_session
 from novade_pipeline.sandbox.serving import serving
 
 HOST = "https://novade.my.salesforce.com"
@@ -111,7 +111,7 @@ def test_discovery_finds_each_object_with_its_key_and_a_time_to_go_on_from(
     tap: requests.Session, api: SalesforceApi
 ) -> None:
     describes = one_by_one(tap)
-    assert {one["name"] for one in describes} == {one.name for one in api.org.seen_objects()}
+    assert {one["name"] for one in describes} == {one.name for one in api.org.visible_objects()}
     for described in describes:
         assert {"Id", "SystemModstamp"} <= set(schema_of(described))
         assert described["customSetting"] is False

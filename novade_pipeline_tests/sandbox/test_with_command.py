@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from novade_pipeline_tests.commands import TYPED
+from novade_pipeline_tests.commands import NOVADE
 
 # Starts what follows as a shell does in the foreground, also where the tests run in the background.
 IN_FRONT = (
@@ -38,7 +38,7 @@ def test_the_command_ends_when_it_is_told_to_end(
     listens_to: str, told: signal.Signals, to_all: bool, code: int, tmp_path: Path
 ) -> None:
     waits = WAITS.format(listens_to=listens_to)
-    asked = (*IN_FRONT, *TYPED, "sandbox", "with", sys.executable, "-c", waits)
+    asked = (*IN_FRONT, *NOVADE, "sandbox", "with", sys.executable, "-c", waits)
     with subprocess.Popen(
         asked, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -53,7 +53,7 @@ def test_the_command_ends_when_it_is_told_to_end(
 
 def test_what_is_ignored_is_ignored_by_the_command_as_well(tmp_path: Path) -> None:
     says = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
-    asked = (*TYPED, "sandbox", "with", sys.executable, "-c", says)
+    asked = (*NOVADE, "sandbox", "with", sys.executable, "-c", says)
     in_background = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
     for shell, ignored in ((in_background, "True\n"), (IN_FRONT, "False\n")):
         told = subprocess.run(

@@ -16,7 +16,7 @@ from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import Fault, Faults, FaultyProxy
-from novade_pipeline_tests.faulty_store import through
+from novade_pipeline_tests.faulty_store import through_proxy
 
 NewStore = Callable[[str], Store]
 
@@ -147,7 +147,7 @@ def test_blocks_whose_answers_are_lost_are_sent_again_and_stand_once(
     monkeypatch.setattr(azure_objects, "BLOCK_BYTES", 10)
     place = azurite.new_store("root")
     with proxy.failing(Faults((kind,), 0.4, seed=3, aim="^PUT ")):
-        begun = through(proxy, place).create("a")
+        begun = through_proxy(proxy, place).create("a")
         for _ in range(10):
             begun.write(bytes(range(10)))
         begun.write(b"end")

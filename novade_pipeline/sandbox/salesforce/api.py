@@ -1,4 +1,4 @@
-"""The HTTP interface of the made-up Salesforce organisation, with as much trouble as is asked for.
+"""The HTTP interface of the made-up Salesforce organisation, with faults on request.
 
 Log-in, describe, `query`, `queryAll`, query jobs of the Bulk API 2.0, `deleted` and `updated`,
 `composite/batch` and limits, answered as the real one does; errors are its JSON arrays of
@@ -24,7 +24,7 @@ from novade_pipeline.sandbox.music_users import World
 from novade_pipeline.sandbox.salesforce import log_in
 from novade_pipeline.sandbox.salesforce.bulk import JobError
 from novade_pipeline.sandbox.salesforce.composite import Answer, CompositeAnswers
-from novade_pipeline.sandbox.salesforce.faults import Mischief, Trouble
+from novade_pipeline.sandbox.salesforce.faults import FaultInjector, Faults
 from novade_pipeline.sandbox.salesforce.jobs import JobAnswers
 from novade_pipeline.sandbox.salesforce.limits import limits
 from novade_pipeline.sandbox.salesforce.log_in import Access, LogInRefused
@@ -44,7 +44,7 @@ from novade_pipeline.sandbox.salesforce.versions import (
     version_list,
 )
 
-__all__ = ["Access", "SalesforceApi", "Trouble"]
+__all__ = ["Access", "Faults", "SalesforceApi"]
 
 AS_OF = date(2026, 3, 2)
 _MY_DOMAIN = "novade.my.salesforce.com"
@@ -58,9 +58,9 @@ class SalesforceApi:
 
     Attributes:
         org: the state; it may be changed at any time.
-        access: who may log in.
-        asked: requests that were answered, of any status, log-ins left out.
-        asked_for: the same by what they were for, such as `job_results`; and `log_in`.
+        access: the valid credentials.
+        request_count: number of answered requests, of any status, without log-ins.
+        request_counts: the same by kind, such as `job_results`, with `log_in`.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SalesforceApi:
         people: int = 120,
         events_per_hour: int | None = None,
         as_of: date = AS_OF,
-        trouble: Trouble | None = None,
+        faults: Faults | None = None,
         access: Access | None = None,
         batch_size: int = 2_000,
         results_rows: int = 50_000,
@@ -86,8 +86,8 @@ class SalesforceApi:
             events_per_hour: those of the product's exports that tell of the same people, instead
                 of `companies`; nothing: twice the companies.
             as_of: all of it happened before this day, and its clock begins here.
-            trouble: what goes wrong.
-            access: who may log in.
+            faults: what goes wrong.
+            access: the valid credentials.
             batch_size: records in an answer to a query, at most, whatever is asked for.
             results_rows: records in a page of a job's results, at most.
             live: its clock is never behind this machine's.
@@ -103,25 +103,25 @@ class SalesforceApi:
             Setting(seed, companies, _people(world, companies, people, as_of), as_of), live=live
         )
         self.access = access or Access()
-        self.asked = 0
-        self.asked_for: Counter[str] = Counter()
+        self.request_count = 0
+        self.request_counts: Counter[str] = Counter()
         self._counted = 0
         self._sessions: dict[str, int] = {}
-        self._mischief = Mischief(trouble or Trouble(), self.org, seed)
-        self._rest = RestAnswers(self.org, self._mischief, batch_size)
-        self._jobs = JobAnswers(self.org, self._mischief, results_rows)
+        self._injector = FaultInjector(faults or Faults(), self.org, seed)
+        self._rest = RestAnswers(self.org, self._injector, batch_size)
+        self._jobs = JobAnswers(self.org, self._injector, results_rows)
         self._replication = ReplicationAnswers(self.org)
         self._in_batches: list[tuple[Route, Answer]] = []
         self._composite = CompositeAnswers(self._in_batches, self._count)
 
     @property
-    def trouble(self) -> Trouble:
+    def faults(self) -> Faults:
         """What goes wrong; it may be exchanged at any time."""
-        return self._mischief.trouble
+        return self._injector.faults
 
-    @trouble.setter
-    def trouble(self, trouble: Trouble) -> None:
-        self._mischief.trouble = trouble
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._injector.faults = faults
 
     def app(self) -> Starlette:
         """The server as an ASGI app."""
@@ -177,7 +177,7 @@ class SalesforceApi:
         self._sessions.clear()
 
     async def _token(self, request: Request) -> Response:
-        self.asked_for["log_in"] += 1
+        self.request_counts["log_in"] += 1
         form = dict(parse_qsl((await request.body()).decode()))
         host = request.headers.get("Host", "")
         instance = _instance(host)
@@ -188,7 +188,7 @@ class SalesforceApi:
                 request.headers.get("Authorization", ""),
                 host,
                 instance,
-                another_domain=self.trouble.another_domain,
+                another_domain=self.faults.another_domain,
                 revoked=self._is_revoked(),
             )
         except LogInRefused as refused:
@@ -206,7 +206,7 @@ class SalesforceApi:
         return self._dated(JSONResponse(told))
 
     async def _soap(self, request: Request) -> Response:
-        self.asked_for["log_in"] += 1
+        self.request_counts["log_in"] += 1
         body = (await request.body()).decode()
         if self._is_revoked() or not log_in.is_right_password(self.access, body):
             return self._dated(Response(log_in.soap_refusal(), 500, media_type="text/xml"))
@@ -226,7 +226,7 @@ class SalesforceApi:
         return self._dated(method_not_allowed(request))
 
     def _limits(self, request: Request, body: bytes) -> Response:
-        return JSONResponse(limits(self.trouble.daily_limit, self._used(), self._jobs.made))
+        return JSONResponse(limits(self.faults.daily_limit, self._used(), self._jobs.made))
 
     def _routes(self, path: str, answer: Answer, method: str = "GET") -> list[Route]:
         """A path with and without a slash at its end, as Salesforce takes both."""
@@ -234,20 +234,20 @@ class SalesforceApi:
 
         async def endpoint(request: Request) -> Response:
             body = await request.body()
-            self.asked += 1
-            self.asked_for[what] += 1
+            self.request_count += 1
+            self.request_counts[what] += 1
             response = (
                 refused_length(request)
                 or self._refusal(request)
                 or refused_version(request)
-                or self._mischief.instead_of(self.asked)
+                or self._injector.instead_of(self.request_count)
             )
             if response is None:
                 try:
                     response = await run_in_threadpool(answer, request, body)
                 except JobError as refused:
                     response = error(refused.status, refused.code, str(refused))
-            usage = f"api-usage={self._used()}/{self.trouble.daily_limit}"
+            usage = f"api-usage={self._used()}/{self.faults.daily_limit}"
             response.headers["Sforce-Limit-Info"] = usage
             return self._dated(await run_in_threadpool(compressed, request, response))
 
@@ -258,7 +258,7 @@ class SalesforceApi:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind not in ("Bearer", "OAuth") or self._has_ended(token):
             return error(401, "INVALID_SESSION_ID", "Session expired or invalid")
-        if self._used() >= self.trouble.daily_limit:
+        if self._used() >= self.faults.daily_limit:
             return error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         self._count()
         return None
@@ -267,16 +267,16 @@ class SalesforceApi:
         self._counted += 1
 
     def _used(self) -> int:
-        return self.trouble.used + self._counted
+        return self.faults.used + self._counted
 
     def _is_revoked(self) -> bool:
-        return 0 < self.trouble.revoked_after <= self._counted
+        return 0 < self.faults.revoked_after <= self._counted
 
     def _has_ended(self, token: str) -> bool:
         if self._is_revoked() or token not in self._sessions:
             return True
         self._sessions[token] += 1
-        return 0 < self.trouble.session_requests < self._sessions[token]
+        return 0 < self.faults.session_requests < self._sessions[token]
 
     def _new_session(self) -> str:
         token = f"{log_in.ORGANISATION[:15]}!{token_urlsafe(48)}"

@@ -13,7 +13,7 @@ from novade_pipeline.sandbox.salesforce.responses import error, unavailable
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Faults:
     """What goes wrong; nothing where nothing is said. Log-ins are no requests here.
 
     Attributes:
@@ -56,15 +56,15 @@ class Trouble:
     another_domain: bool = False
 
 
-class Mischief:
-    """Makes the trouble that is asked for.
+class FaultInjector:
+    """Injects faults.
 
     Attributes:
-        trouble: what that is; it may be exchanged at any time.
+        faults: the configuration; it may be replaced at any time.
     """
 
-    def __init__(self, trouble: Trouble, org: Organisation, seed: int) -> None:
-        self.trouble = trouble
+    def __init__(self, faults: Faults, org: Organisation, seed: int) -> None:
+        self.faults = faults
         self._org = org
         self._rng = Random(f"{seed}:salesforce:mischief")
         self._page_rng = Random(f"{seed}:salesforce:pages")
@@ -72,40 +72,40 @@ class Mischief:
 
     def instead_of(self, request: int) -> Response | None:
         """What answers a request instead of its answer, by its number; mostly nothing."""
-        trouble = self.trouble
-        if _is_turn(request, trouble.limited_every):
-            wait = {"Retry-After": str(trouble.retry_after)}
+        faults = self.faults
+        if _is_turn(request, faults.limited_every):
+            wait = {"Retry-After": str(faults.retry_after)}
             return error(429, "TOO_MANY_REQUESTS", "Too many requests", wait)
-        if _is_turn(request, trouble.failing_every):
+        if _is_turn(request, faults.failing_every):
             return error(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred.")
-        if _is_turn(request, trouble.unavailable_every):
+        if _is_turn(request, faults.unavailable_every):
             return unavailable()
-        if _is_turn(request, trouble.locked_every):
+        if _is_turn(request, faults.locked_every):
             says = "unable to obtain exclusive access to this record or 1 records"
             return error(400, "UNABLE_TO_LOCK_ROW", says)
         return None
 
     def with_job(self, job: Job) -> None:
         """What becomes of a new job."""
-        job.polls_left = self.trouble.slow_polls
-        job.fails = self._less_than("failing_jobs", self.trouble.failing_jobs)
+        job.polls_left = self.faults.slow_polls
+        job.fails = self._less_than("failing_jobs", self.faults.failing_jobs)
 
     def fault_of_results(self, job: Job, locator: str) -> Literal["unavailable", "cut", ""]:
         """How a page of results fails, each time that it is asked for."""
         place = f"{job.id} {locator}"
-        if self._less_than(f"unavailable {place}", self.trouble.results_unavailable):
+        if self._less_than(f"unavailable {place}", self.faults.results_unavailable):
             return "unavailable"
-        return "cut" if self._less_than(f"cut {place}", self.trouble.results_cut) else ""
+        return "cut" if self._less_than(f"cut {place}", self.faults.results_cut) else ""
 
     def rows_of_page(self, most: int) -> int:
         """How many records a page holds that may hold so many."""
-        return self._page_rng.randint(1, most) if self.trouble.uneven_pages else most
+        return self._page_rng.randint(1, most) if self.faults.uneven_pages else most
 
     def after_a_page_of(self, of: str) -> None:
         """What others do to an object while it is read."""
-        if self._less_than("changes", self.trouble.changes):
+        if self._less_than("changes", self.faults.changes):
             self._org.touch(of, self._rng)
-        if self._less_than("deletions", self.trouble.deletions):
+        if self._less_than("deletions", self.faults.deletions):
             self._org.touch(of, self._rng, "delete")
 
     def _less_than(self, what: str, times: int) -> bool:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from novade_pipeline.sandbox.salesforce.bulk import PARALLEL_SINCE, Job, JobError, new_job
-from novade_pipeline.sandbox.salesforce.faults import Mischief
+from novade_pipeline.sandbox.salesforce.faults import FaultInjector
 from novade_pipeline.sandbox.salesforce.org import Organisation
 from novade_pipeline.sandbox.salesforce.responses import CutShort, error, unavailable
 
@@ -21,10 +21,10 @@ class JobAnswers:
         made: how many jobs were made.
     """
 
-    def __init__(self, org: Organisation, mischief: Mischief, results_rows: int) -> None:
+    def __init__(self, org: Organisation, injector: FaultInjector, results_rows: int) -> None:
         self.made = 0
         self._org = org
-        self._mischief = mischief
+        self._injector = injector
         self._results_rows = results_rows
         self._jobs: dict[str, Job] = {}
         self._numbers = count(1)
@@ -46,7 +46,7 @@ class JobAnswers:
             request.path_params["version"],
             asked if isinstance(asked, dict) else {},
         )
-        self._mischief.with_job(job)
+        self._injector.with_job(job)
         self.made += 1
         self._jobs[job.id] = job
         return JSONResponse(job.told())
@@ -73,14 +73,14 @@ class JobAnswers:
         job = self._with_results(request)
         most = self._rows_of_page(request.query_params.get("maxRecords"))
         locator = request.query_params.get("locator", "")
-        fault = self._mischief.fault_of_results(job, locator)
+        fault = self._injector.fault_of_results(job, locator)
         if fault == "unavailable":
             return unavailable()
         text, rows, following = job.page(locator, most)
         headers = {"Sforce-NumberOfRecords": str(rows), "Sforce-Locator": following}
         if fault == "cut":
             return CutShort(text, headers=headers, media_type=_CSV)
-        self._mischief.after_a_page_of(job.query.of.name)
+        self._injector.after_a_page_of(job.query.of.name)
         return Response(text, headers=headers, media_type=_CSV)
 
     def job_result_pages(self, request: Request, body: bytes) -> Response:
@@ -100,7 +100,7 @@ class JobAnswers:
             return self._results_rows
         if not requested.isdecimal() or int(requested) < 1:
             raise JobError("INVALIDJOB", f"maxRecords is no positive number: {requested}")
-        return self._mischief.rows_of_page(min(int(requested), self._results_rows))
+        return self._injector.rows_of_page(min(int(requested), self._results_rows))
 
     def _with_results(self, request: Request) -> Job:
         """A job that is asked in the version of the API that it was made in."""

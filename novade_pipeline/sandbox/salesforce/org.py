@@ -245,7 +245,7 @@ class Organisation(Schema):
             ValueError: the field is unknown, or the system's own.
         """
         with self.lock:
-            known, described = self.own_field(of, name), self.object(of)
+            known, described = self.changeable_field(of, name), self.object(of)
             left = tuple(f for f in described.fields if f is not known)
             self.set_fields(of, left)
             self.table(of).rewrite(
@@ -261,7 +261,7 @@ class Organisation(Schema):
             ValueError: the field is unknown, or the system's own, or there is no such type.
         """
         with self.lock:
-            known, described = self.own_field(of, name), self.object(of)
+            known, described = self.changeable_field(of, name), self.object(of)
             changed = replace(known, type=to, length=255 if to == "string" else 0)
             fields = tuple(changed if f is known else f for f in described.fields)
             self.set_fields(of, fields)

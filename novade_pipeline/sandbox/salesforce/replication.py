@@ -50,7 +50,7 @@ class ReplicationAnswers:
     def _answer(
         self, request: Request, found: Callable[[str, _Timespan], dict[str, object]]
     ) -> Response:
-        of = self._org.seen_object(request.path_params["name"])
+        of = self._org.visible_object(request.path_params["name"])
         if of is None:
             return not_found()
         timespan = self._timespan(request)

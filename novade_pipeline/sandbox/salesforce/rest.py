@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from novade_pipeline.sandbox.salesforce.describe import described, summary
-from novade_pipeline.sandbox.salesforce.faults import Mischief
+from novade_pipeline.sandbox.salesforce.faults import FaultInjector
 from novade_pipeline.sandbox.salesforce.ids import record_id
 from novade_pipeline.sandbox.salesforce.org import Organisation
 from novade_pipeline.sandbox.salesforce.responses import Json, error, not_found
@@ -56,9 +56,9 @@ class _Cursor:
 class RestAnswers:
     """The answers, one method for each kind of request."""
 
-    def __init__(self, org: Organisation, mischief: Mischief, batch_size: int) -> None:
+    def __init__(self, org: Organisation, injector: FaultInjector, batch_size: int) -> None:
         self._org = org
-        self._mischief = mischief
+        self._injector = injector
         self._batch_size = batch_size
         self._cursors: dict[str, _Cursor] = {}
         self._numbers = count(1)
@@ -66,21 +66,21 @@ class RestAnswers:
     def sobjects(self, request: Request, body: bytes) -> Response:
         """All objects that the user may see."""
         version = request.path_params["version"]
-        seen = [summary(one, version) for one in self._org.seen_objects()]
+        seen = [summary(one, version) for one in self._org.visible_objects()]
         return Json({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": seen})
 
     def describe(self, request: Request, body: bytes) -> Response:
         """The fields of an object that the user may see."""
-        found = self._org.seen_object(request.path_params["name"])
+        found = self._org.visible_object(request.path_params["name"])
         if found is None:
             return not_found()
         version, hidden = request.path_params["version"], self._org.hidden_fields(found.name)
-        return Json(described(found, version, hidden, self._org.seen_objects()))
+        return Json(described(found, version, hidden, self._org.visible_objects()))
 
     def blob(self, request: Request, body: bytes) -> Response:
         """The bytes of a base64 field, of which a query tells the place only."""
-        of = self._org.seen_object(request.path_params["name"])
-        field = self._org.seen_field(of.name, request.path_params["field"]) if of else None
+        of = self._org.visible_object(request.path_params["name"])
+        field = self._org.visible_field(of.name, request.path_params["field"]) if of else None
         if of is None or field is None or field.type != "base64":
             return not_found()
         try:
@@ -136,11 +136,11 @@ class RestAnswers:
     def _page(self, request: Request, cursor: _Cursor, begin: int) -> Response:
         """Records as they are now; those that are gone by now are left out."""
         version = request.path_params["version"]
-        end, of = begin + self._mischief.rows_of_page(cursor.rows), cursor.query.of
+        end, of = begin + self._injector.rows_of_page(cursor.rows), cursor.query.of
         told = []
         with self._org.lock:
             for field in cursor.query.fields:
-                if self._org.seen_field(of.name, field.name) is None:
+                if self._org.visible_field(of.name, field.name) is None:
                     return error(400, "INVALID_FIELD", f"No such column '{field.name}'")
             table = self._org.table(of.name)
             for row in cursor.found.rows(begin, end):
@@ -152,7 +152,7 @@ class RestAnswers:
         if not done:
             self._cursors[cursor.locator] = cursor
             answer["nextRecordsUrl"] = f"/services/data/v{version}/query/{cursor.locator}-{end}"
-        self._mischief.after_a_page_of(of.name)
+        self._injector.after_a_page_of(of.name)
         return Json({**answer, "records": told})
 
 

@@ -24,18 +24,18 @@ class Schema:
         """
         return self._objects[name]
 
-    def seen_object(self, name: str) -> SObject | None:
+    def visible_object(self, name: str) -> SObject | None:
         """An object that the user may see, by its name in any case."""
         for one in self._objects.values():
             if one.name.lower() == name.lower() and one.name not in self._hidden_objects:
                 return one
         return None
 
-    def seen_objects(self) -> list[SObject]:
+    def visible_objects(self) -> list[SObject]:
         """All objects that the user may see."""
         return [one for one in self._objects.values() if one.name not in self._hidden_objects]
 
-    def seen_field(self, of: str, name: str) -> Field | None:
+    def visible_field(self, of: str, name: str) -> Field | None:
         """A field that the user may see, by its name in any case."""
         found = self.object(of).field(name)
         return None if found is None or found.name in self.hidden_fields(of) else found
@@ -55,7 +55,7 @@ class Schema:
         Raises:
             ValueError: the field is unknown, or nobody can hide it.
         """
-        known = self.own_field(of, name)
+        known = self.changeable_field(of, name)
         one = frozenset({known.name})
         before = self.hidden_fields(of)
         self._hidden_fields[of] = before | one if hidden else before - one
@@ -76,7 +76,7 @@ class Schema:
         """Give an object other fields."""
         self._objects[of] = replace(self.object(of), fields=fields)
 
-    def own_field(self, of: str, name: str) -> Field:
+    def changeable_field(self, of: str, name: str) -> Field:
         """A field that people, and not the system, have made or may change.
 
         Raises:

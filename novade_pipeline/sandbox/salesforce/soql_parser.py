@@ -129,7 +129,7 @@ class _Parser:
 
     def _object(self) -> SObject:
         at, name = self._at(), self._take("name")
-        found = self._schema.seen_object(name)
+        found = self._schema.visible_object(name)
         if found is None:
             raise SoqlError(
                 "INVALID_TYPE",
@@ -140,7 +140,7 @@ class _Parser:
         return found
 
     def _field(self, of: SObject, name: str, at: int) -> Field:
-        found = self._schema.seen_field(of.name, name)
+        found = self._schema.visible_field(of.name, name)
         if found is None:
             raise SoqlError(
                 "INVALID_FIELD",

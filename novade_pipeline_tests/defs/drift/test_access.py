@@ -7,7 +7,7 @@ import pytest
 
 from novade_pipeline.defs.drift.access import probes
 from novade_pipeline.graph.access import ProbeResult, try_all
-from novade_pipeline.sandbox.drift_api import SCOPES, TOKEN, DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import SCOPES, TOKEN, DriftApi, Faults
 from novade_pipeline.settings import load_settings
 
 World = Any
@@ -38,7 +38,7 @@ def test_each_right_is_tried(world: World) -> None:
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_scope_that_is_missing_is_told_by_its_name_and_alone(world: World, scope: str) -> None:
-    world.serve(DriftApi(conversations=3, trouble=Trouble(missing_scopes=(scope,))))
+    world.serve(DriftApi(conversations=3, faults=Faults(missing_scopes=(scope,))))
     failed = {right: f.message for right, f in _findings(world).items() if not f.passed}
     asked = f"give the app the scope {scope} in Drift, and install it again."
     right = f"{scope.removesuffix('_read')}s"

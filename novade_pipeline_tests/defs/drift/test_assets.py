@@ -12,7 +12,7 @@ from novade_pipeline.defs.drift.manifest import frozen_since, manifest
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, READ, TABLES
 from novade_pipeline.graph.job_runs import BACKFILL_TAG, SENSOR_TAG
 from novade_pipeline.lake.delta import current_version
-from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Faults
 from novade_pipeline.settings import Settings, load_settings
 
 World = Any
@@ -93,19 +93,19 @@ def test_a_landing_does_not_make_it_read(world: World) -> None:
     assert {metadata["note"] for metadata in told.values()} == {
         "The Drift API is read on its schedule, not after each landing."
     }
-    assert service.asked == {}
+    assert service.request_counts == {}
 
 
 def test_a_materialization_tells_requests_and_what_became_of_each_item(world: World) -> None:
     long_ago = date(2026, 11, 1)
-    service = DriftApi(conversations=20, as_of=long_ago, trouble=Trouble(broken_every=11))
+    service = DriftApi(conversations=20, as_of=long_ago, faults=Faults(broken_every=11))
     world.serve(service)
     result = _run(world)
     assert result.success
     told = _metadata(result)
     of_chats = told["conversations"]
     assert of_chats["requests"] == sum(
-        number for path, number in service.asked.items() if path[:5] in ("/conv", "/cont")
+        number for path, number in service.request_counts.items() if path[:5] in ("/conv", "/cont")
     )
     assert (of_chats["items_told"], of_chats["rows_new"], of_chats["rows_quarantined"]) == (
         *(20, 19),
@@ -120,7 +120,7 @@ def test_a_materialization_tells_requests_and_what_became_of_each_item(world: Wo
         *("conversations_and_contacts_are_known", "data_is_fresh", "data_is_fresh"),
         "nothing_in_quarantine",
     ]
-    for person in service.has.people.values():
+    for person in service.state.people.values():
         assert person.last_name not in str(told)
         assert person.email not in str(told)
     again = _metadata(_run(world))

@@ -13,7 +13,7 @@ from novade_pipeline.api.contract import Refused
 from novade_pipeline.defs.drift.load import HINT
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 
 World = Any
 
@@ -72,7 +72,7 @@ def test_a_wrong_token_is_told_and_not_shown(world: World) -> None:
 
 
 def test_a_scope_that_is_missing_is_told_by_its_name(world: World) -> None:
-    world.serve(DriftApi(conversations=3, trouble=Trouble(missing_scopes=("contact_read",))))
+    world.serve(DriftApi(conversations=3, faults=Faults(missing_scopes=("contact_read",))))
     with pytest.raises(
         Refused, match=r"contacts/\d+ answered 403 Forbidden: Missing scope contact"
     ):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from novade_pipeline.cli import app
 from novade_pipeline.defs.drift.tables import MESSAGES
 from novade_pipeline.errors import UserError
-from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Faults
 
 World = Any
 RUNNER = CliRunner()
@@ -48,7 +48,7 @@ def test_an_export_is_made_once_and_again_only_when_told_so(at_home: World) -> N
 def test_a_run_finds_what_the_list_has_at_a_wrong_place_on_page_2_and_further_back_by_a_sweep(
     at_home: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = DriftApi(conversations=160, trouble=Trouble(misplaced_every=1))
+    service = DriftApi(conversations=160, faults=Faults(misplaced_every=1))
     at_home.serve(service)
     monkeypatch.setenv("NOVADE_DRIFT_API_URL", at_home.url)
     run = ["run", "--select", "drift/messages"]

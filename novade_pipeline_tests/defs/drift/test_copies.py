@@ -46,11 +46,11 @@ class Book:
 
 def _erased(service: DriftApi, contact: int) -> GivenIdentifiers:
     """All names of somebody who chats."""
-    chats = [n for n, row in service.has.conversations.items() if row["contactId"] == contact]
+    chats = [n for n, row in service.state.conversations.items() if row["contactId"] == contact]
     return GivenIdentifiers(
         frozenset(
             {
-                Identifier("email", service.has.people[contact].email.lower()),
+                Identifier("email", service.state.people[contact].email.lower()),
                 Identifier(CONTACT_ID.kind, str(contact)),
                 *(Identifier(CONVERSATION_ID, str(number)) for number in chats),
             }
@@ -61,7 +61,7 @@ def _erased(service: DriftApi, contact: int) -> GivenIdentifiers:
 def test_a_copy_loses_whoever_is_erased_and_is_whole_again(world: World) -> None:
     service = DriftApi(conversations=12)
     contact = service.newest_first()[0]["contactId"]
-    email = service.has.people[contact].email.lower()
+    email = service.state.people[contact].email.lower()
     # Somebody else says the address.
     other = next(r["id"] for r in service.newest_first() if r["contactId"] != contact)
     service.write(other, f"<p>Ask {email}.</p>")
@@ -111,7 +111,7 @@ def test_what_is_cut_off_anywhere_comes_to_the_same_end(
 ) -> None:
     service = DriftApi(conversations=4)
     contact = service.newest_first()[0]["contactId"]
-    email = service.has.people[contact].email.lower().encode()
+    email = service.state.people[contact].email.lower().encode()
     world.serve(service)
     world.export()
     erased = _erased(service, contact)
@@ -140,7 +140,7 @@ def test_whoever_is_erased_is_not_in_a_later_copy(world: World) -> None:
     world.policy = PersonalDataPolicy(tombstones=Book(_erased(service, contact)))
     world.serve(service)
     told = world.export()
-    assert world.files_with(service.has.people[contact].email.lower().encode()) == []
+    assert world.files_with(service.state.people[contact].email.lower().encode()) == []
     found = told["tables"][CONTACTS.name]
     assert (found["erased"], found["told"]) == (1, found["rows"] + 1)
     assert told["tables"][CONVERSATIONS.name]["erased"] >= 1
@@ -151,7 +151,7 @@ def test_novade_erase_takes_a_person_out_of_tables_and_copies(
 ) -> None:
     service = DriftApi(conversations=6)
     contact = service.newest_first()[0]["contactId"]
-    email = service.has.people[contact].email.lower()
+    email = service.state.people[contact].email.lower()
     world.serve(service)
     world.export()
     settings = load_settings(

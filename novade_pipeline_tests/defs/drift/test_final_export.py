@@ -22,7 +22,7 @@ from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES,
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake.read import read
 from novade_pipeline.privacy.policy import PersonalDataPolicy
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 from novade_pipeline_tests.places import NewStore
 
 World = Any
@@ -54,7 +54,7 @@ def test_all_that_the_workspace_has_is_copied_twice_and_the_tables_are_frozen(
     assert frozen_since(world.lake) is None
     told = world.export()
     assert _lines(world, told, CONVERSATIONS) == [
-        service.has.conversations[number] for number in sorted(service.has.conversations)
+        service.state.conversations[number] for number in sorted(service.state.conversations)
     ]
     assert {line["id"] for line in _lines(world, told, CONTACTS)} == set(world.rows(CONTACTS))
     for table in READ:
@@ -75,7 +75,7 @@ def test_everything_is_read_anew(world: World) -> None:
     world.load()
     # Changed without a new time: no load finds it.
     number = service.newest_first()[9]["id"]
-    service.has.messages[number][0]["body"] = "<p>Edited</p>"
+    service.state.messages[number][0]["body"] = "<p>Edited</p>"
     world.load()
     assert "<p>Edited</p>" not in {row["body"] for row in world.rows(MESSAGES).values()}
     told = world.export()
@@ -92,11 +92,13 @@ def test_what_changes_while_it_is_made_is_in_it(world: World) -> None:
         lambda: service.close(numbers[55]),
         service.chat,
     ]
-    service.after = lambda path: changes.pop()() if changes and path.endswith("/messages") else None
+    service.on_response = lambda path: (
+        changes.pop()() if changes and path.endswith("/messages") else None
+    )
     told = world.export()
     assert changes == []
     assert _lines(world, told, CONVERSATIONS) == [
-        service.has.conversations[number] for number in sorted(service.has.conversations)
+        service.state.conversations[number] for number in sorted(service.state.conversations)
     ]
     texts = [message["body"] for message in _lines(world, told, MESSAGES)]
     assert texts.count("<p>One more thing</p>") == 1
@@ -106,7 +108,9 @@ def test_what_changes_while_it_is_made_is_in_it(world: World) -> None:
 def test_a_workspace_that_never_holds_still_is_not_frozen(world: World) -> None:
     service = DriftApi(conversations=12)
     world.serve(service)
-    service.after = lambda path: service.chat() and None if path.endswith("/messages") else None
+    service.on_response = lambda path: (
+        service.chat() and None if path.endswith("/messages") else None
+    )
     with pytest.raises(TransientFailure, match=r"expected the workspace to hold still, found"):
         world.export(api_most_reads=2)
     assert frozen_since(world.lake) is None
@@ -114,7 +118,7 @@ def test_a_workspace_that_never_holds_still_is_not_frozen(world: World) -> None:
 
 
 def test_what_is_no_row_is_copied_as_it_was_told(world: World) -> None:
-    service = DriftApi(conversations=30, trouble=Trouble(broken_every=7))
+    service = DriftApi(conversations=30, faults=Faults(broken_every=7))
     world.serve(service)
     told = world.export()
     for table in READ:
@@ -136,13 +140,13 @@ def test_what_only_the_tables_still_have_is_counted(world: World) -> None:
 
 @pytest.mark.parametrize("mode", ["hash", "drop"])
 def test_the_copy_holds_no_address_unless_personal_data_is_kept(world: World, mode: Any) -> None:
-    service = DriftApi(conversations=12, trouble=Trouble(broken_every=5))
-    for row in service.has.contacts.values():
-        row["secretNewField"] = service.has.people[row["id"]].email
+    service = DriftApi(conversations=12, faults=Faults(broken_every=5))
+    for row in service.state.contacts.values():
+        row["secretNewField"] = service.state.people[row["id"]].email
     world.policy = PersonalDataPolicy(mode, b"key")
     world.serve(service)
     told = world.export()
-    for person in service.has.people.values():
+    for person in service.state.people.values():
         assert world.files_with(person.email.lower().encode()) == []
     assert told["personal_data"] == {"mode": mode, "fingerprint": world.policy.fingerprint}
     for table in READ:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from novade_pipeline.defs.drift.listing import Listing, listing
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 
 World = Any
 LIST = "/conversations/list"
@@ -38,7 +38,7 @@ def test_either_way_of_paging_tells_each_conversation_once(
     assert _as_found(found) == _as_told(service)
     assert found.front == service.newest_first()[0]["updatedAt"]
     assert (found.is_whole, found.is_settled, found.reads) == (True, True, 2)
-    assert service.asked[LIST] == 2 * 3
+    assert service.request_counts[LIST] == 2 * 3
 
 
 @pytest.mark.parametrize(("known", "pages"), [(60, 3), (49, 2), (50, 3), (3, 2), (219, 5)])
@@ -51,7 +51,7 @@ def test_it_is_read_to_the_end_of_the_first_page_on_which_all_is_known(
     found = _listing(world, down_to=oldest)
     assert _as_found(found) == [one for one in _as_told(service) if one[0] >= oldest]
     assert found.is_whole == (pages == 5)
-    assert service.asked[LIST] == 2 * pages
+    assert service.request_counts[LIST] == 2 * pages
 
 
 @pytest.mark.parametrize("at", [50, 74, 99])
@@ -59,7 +59,7 @@ def test_a_change_behind_older_conversations_is_found_where_its_page_has_a_newer
     world: World, at: int
 ) -> None:
     """49 changed in the last hour, the 50th ten days ago, one on page 2 a minute ago."""
-    service = DriftApi(conversations=220, trouble=Trouble(misplaced_every=1))
+    service = DriftApi(conversations=220, faults=Faults(misplaced_every=1))
     world.serve(service)
     before = service.newest_first()[48]["updatedAt"]
     changed = service.newest_first()[at]["id"]
@@ -101,10 +101,10 @@ def _once(service: DriftApi, page: int, change: Callable[[], None]) -> None:
     """Make something happen right after so manieth page of the list was told."""
 
     def after(path: str) -> None:
-        if path == LIST and service.asked[LIST] == page:
+        if path == LIST and service.request_counts[LIST] == page:
             change()
 
-    service.after = after
+    service.on_response = after
 
 
 @pytest.mark.parametrize("most_reads", [1, 5])
@@ -134,7 +134,9 @@ def test_what_may_have_been_missed_is_newer_than_the_front(world: World) -> None
     service = DriftApi(conversations=120)
     world.serve(service)
     order = [row["id"] for row in reversed(service.newest_first())]
-    service.after = lambda path: service.write(order.pop(0)) and None if path == LIST else None
+    service.on_response = lambda path: (
+        service.write(order.pop(0)) and None if path == LIST else None
+    )
     front = service.newest_first()[0]["updatedAt"]
     found = _listing(world, most_reads=2)
     assert not found.is_settled

@@ -6,7 +6,7 @@ import pytest
 
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, USERS
 from novade_pipeline.privacy.policy import PersonalDataPolicy
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 
 World = Any
 KEEP, DROP = PersonalDataPolicy(), PersonalDataPolicy("drop")
@@ -14,7 +14,7 @@ HASH = PersonalDataPolicy("hash", b"key")
 
 
 def _addresses(service: DriftApi) -> list[bytes]:
-    people = [person.email for person in service.has.people.values()]
+    people = [person.email for person in service.state.people.values()]
     return [email.lower().encode() for email in people]
 
 
@@ -26,7 +26,7 @@ def _found(world: World, service: DriftApi) -> list[bytes]:
 
 @pytest.mark.parametrize("policy", [HASH, DROP], ids=lambda policy: policy.mode)
 def test_no_address_reaches_the_lake(world: World, policy: PersonalDataPolicy) -> None:
-    service = DriftApi(conversations=12, trouble=Trouble(broken_every=5))
+    service = DriftApi(conversations=12, faults=Faults(broken_every=5))
     world.policy = policy
     world.serve(service)
     world.load()
@@ -51,7 +51,7 @@ def test_a_hashed_address_is_that_of_the_address_in_lower_case(world: World) -> 
     world.serve(service)
     world.policy = HASH
     world.load()
-    for number, person in service.has.people.items():
+    for number, person in service.state.people.items():
         assert world.rows(CONTACTS)[number]["email"] == HASH.hash(person.email.lower())
 
 

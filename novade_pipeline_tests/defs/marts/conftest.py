@@ -27,7 +27,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
-from novade_pipeline_tests.places import NewStore, copy, reading
+from novade_pipeline_tests.places import NewStore, copy, lake_connection
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 Row = dict[str, Any]
@@ -107,7 +107,7 @@ class World:
     def published(self) -> Rows:
         """The same from the lake."""
         places = {name: sql_literal(self.lake.duckdb_path("marts", name)) for name in MARTS}
-        with reading(self.lake) as connection:
+        with lake_connection(self.lake) as connection:
             return {
                 name: connection.execute(
                     f"select * from delta_scan({place}) order by all"
@@ -119,7 +119,7 @@ class World:
         """What the marts are when they are made from nothing, by the very SQL of a whole build."""
         read = {source for m in project.models if m.name in MARTS for source in m.sources}
         sources = [table for table in SOURCES if source_name(table) in read]
-        with reading(self.lake) as connection:
+        with lake_connection(self.lake) as connection:
             connection.execute("attach ':memory:' as warehouse; use warehouse")
             warehouse.read_books(connection, project.models)
             versions = warehouse.source_versions(self.lake, sources)

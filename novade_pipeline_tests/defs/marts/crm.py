@@ -19,7 +19,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
-from novade_pipeline_tests.places import reading
+from novade_pipeline_tests.places import lake_connection
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 KEEP = PersonalDataPolicy("keep")
@@ -129,7 +129,7 @@ class Crm:
 
     def published(self, mart: str) -> list[Row]:
         """The same from the lake."""
-        with reading(self.lake) as connection:
+        with lake_connection(self.lake) as connection:
             place = sql_literal(self.lake.duckdb_path("marts", mart))
             found = connection.execute(f"select * from delta_scan({place}) order by all")
             names = [column[0] for column in found.description or ()]

@@ -17,7 +17,7 @@ from novade_pipeline.sandbox.salesforce.api import SalesforceApi
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline.sandbox.serving import serving
 from novade_pipeline.storage.locations import store
-from novade_pipeline_tests.commands import Ended, novade
+from novade_pipeline_tests.commands import CompletedCommand, novade
 
 D = Decimal
 LONG = D("123456789012345678")
@@ -35,10 +35,10 @@ class Office:
 
     def __init__(self, folder: Path, api: SalesforceApi, url: str) -> None:
         self.folder, self.api, self.org, self.url = folder, api, api.org, url
-        self.runs: list[Ended] = []
+        self.runs: list[CompletedCommand] = []
         self.of: dict[str, str] = {}
 
-    def run(self, **env: str) -> Ended:
+    def run(self, **env: str) -> CompletedCommand:
         """Run what reads the organisation, and all marts; each run sweeps."""
         access = self.api.access
         done = novade(

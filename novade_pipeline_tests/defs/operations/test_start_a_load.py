@@ -20,7 +20,7 @@ from novade_pipeline.execution.home import prepare_home
 from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
-from novade_pipeline_tests.waiting import page_answers, until
+from novade_pipeline_tests.waiting import page_answers, wait_until
 from novade_pipeline_tests.worlds import settings_in
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "start_a_load.md"
@@ -82,7 +82,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Settin
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        until("the page answers", lambda: page_answers(url))
+        wait_until("the page answers", lambda: page_answers(url))
         yield url, settings
     finally:
         process.terminate()
@@ -105,7 +105,7 @@ def test_the_documented_call_loads_the_days_that_it_names(page: tuple[str, Setti
         status = _ask(url, question)["runOrError"]["status"]
         return status in ("SUCCESS", "FAILURE", "CANCELED")
 
-    until("the run has ended", has_ended)
+    wait_until("the run has ended", has_ended)
     assert status == "SUCCESS"
     loaded = {str(hour.date()) for hour in read(settings.lake, EVENTS)["upload_hour"].to_pylist()}
     # The seventh has landed too, and was not asked for.

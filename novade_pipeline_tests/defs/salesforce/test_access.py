@@ -4,7 +4,7 @@ from typing import Any
 
 from novade_pipeline.defs.salesforce.access import probes
 from novade_pipeline.graph.access import ProbeResult, try_all
-from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults
 from novade_pipeline.settings import load_settings
 
 World = Any
@@ -31,7 +31,7 @@ def test_an_organisation_that_lets_us_read_everything_passes(world: World) -> No
     assert failed == {}
     assert found["log_in"].message.startswith("Logged in")
     assert "of 100,000 API calls of the day are left" in found["quota"].message
-    assert world.api.asked_for["log_in"] == 1
+    assert world.api.request_counts["log_in"] == 1
 
 
 def test_what_the_user_may_not_see_is_named(world: World) -> None:
@@ -63,7 +63,7 @@ def test_a_wrong_secret_and_a_missing_one_are_told(world: World) -> None:
 
 
 def test_a_quota_at_its_floor_is_told(world: World) -> None:
-    world.api.trouble = Trouble(used=4_500, daily_limit=5_000)
+    world.api.faults = Faults(used=4_500, daily_limit=5_000)
     found = _findings(world)
     assert found["read_account"].passed
     assert not found["quota"].passed

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults
 from novade_pipeline_tests.defs.salesforce.conftest import new_world
 from novade_pipeline_tests.defs.salesforce.same_state import differences
 
@@ -19,8 +19,8 @@ World = Any
 def test_pages_of_any_size_are_read_to_their_end(
     tmp_path: Path, name: str, bulk_from_rows: int
 ) -> None:
-    trouble = Trouble(uneven_pages=True)
-    with new_world(tmp_path, batch_size=20, results_rows=20, trouble=trouble) as world:
+    faults = Faults(uneven_pages=True)
+    with new_world(tmp_path, batch_size=20, results_rows=20, faults=faults) as world:
         loaded = world.load(name, bulk_from_rows=bulk_from_rows)
         assert loaded.rows == len(world.theirs(name))
         assert differences(world, name) == []

@@ -13,7 +13,7 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.graph.job_runs import SENSOR_TAG
 from novade_pipeline.graph.table_assets import QUARANTINE_CHECK
 from novade_pipeline.sandbox.salesforce import currencies
-from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults
 from novade_pipeline.settings import Settings, load_settings
 
 World = Any
@@ -81,7 +81,7 @@ def test_where_it_is_not_configured_a_run_of_everything_passes_it_over(world: Wo
     assert {metadata["note"] for metadata in told.values()} == {NOT_SET}
     assert all(check.passed for check in result.get_asset_check_evaluations())
     assert not Path(world.lake.path()).exists()
-    assert world.api.asked == 0
+    assert world.api.request_count == 0
 
 
 def test_where_it_is_not_configured_a_run_that_asks_for_it_says_what_is_missing(
@@ -97,11 +97,11 @@ def test_where_it_is_not_configured_a_run_that_asks_for_it_says_what_is_missing(
 def test_a_landing_does_not_make_it_read(world: World) -> None:
     result = _run(world, tags={SENSOR_TAG: "amplitude_landing"})
     assert result.success
-    assert world.api.asked == 0
+    assert world.api.request_count == 0
 
 
 def test_a_materialization_tells_what_was_read_how_and_what_is_left(world: World) -> None:
-    world.api.trouble = Trouble(failing_every=9, used=10, daily_limit=5_000)
+    world.api.faults = Faults(failing_every=9, used=10, daily_limit=5_000)
     result = _run(world)
     assert result.success, _why(result)
     told = _metadata(result)
@@ -118,7 +118,7 @@ def test_a_materialization_tells_what_was_read_how_and_what_is_left(world: World
     assert account["fields_skipped"]["BillingAddress"] == "compound, its parts are read"
     assert account["watermark"].startswith("2026-03-0")
     assert account["requests"] >= 2
-    assert told["user_role"]["api_calls_left"] == 5_000 - 10 - world.api.asked
+    assert told["user_role"]["api_calls_left"] == 5_000 - 10 - world.api.request_count
     assert sum(metadata.get("retries", 0) for metadata in told.values()) > 0
     columns = {column.name: column for column in account["dagster/column_schema"].columns}
     assert "personal" in columns["billing_email__c"].tags

@@ -10,7 +10,7 @@ from novade_pipeline.defs.salesforce.tables import OBJECTS, QUARANTINE
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.salesforce import currencies
-from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.defs.salesforce.same_state import differences, exact
 
@@ -79,10 +79,10 @@ def test_a_record_that_is_deleted_and_comes_back_is_marked_and_unmarked(world: W
 def test_records_that_change_while_they_are_read_stand_once_in_their_newest_state(
     world: World,
 ) -> None:
-    world.api.trouble = Trouble(changes=20, deletions=3)
+    world.api.faults = Faults(changes=20, deletions=3)
     world.load("Contact", bulk_from_rows=0, slice_rows=10)
     world.load("Contact", bulk_from_rows=0, slice_rows=10)
-    world.api.trouble = Trouble()
+    world.api.faults = Faults()
     world.load("Contact")
     assert differences(world, "Contact") == []
 

@@ -13,7 +13,7 @@ from novade_pipeline.defs.salesforce.log_in import audience, token_of
 from novade_pipeline.defs.salesforce.organisation import Organisation
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.sandbox.salesforce.api import Access, SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Access, Faults, SalesforceApi
 from novade_pipeline_tests.defs.salesforce.refusals import World, asked_by, refusal
 
 SECRET = SalesforceApi().access.client_secret
@@ -84,15 +84,15 @@ REFUSALS = {
 
 @pytest.mark.parametrize("why", REFUSALS)
 def test_who_is_not_let_in_is_told_why_in_one_sentence(world: World, why: str) -> None:
-    settings, trouble, told = REFUSALS[why]
-    world.api.trouble = Trouble(**trouble)
+    settings, faults, told = REFUSALS[why]
+    world.api.faults = Faults(**faults)
     with asked_by(world, **settings) as org, pytest.raises(PermanentFailure) as failure:
         org.describe("Account")
     assert told in str(failure.value)
     assert "\n" not in str(failure.value)
     assert SECRET not in str(failure.value)
     assert "wr0ng" not in str(failure.value)
-    assert world.api.asked_for["log_in"] == 1
+    assert world.api.request_counts["log_in"] == 1
 
 
 def test_a_key_of_another_app_is_told(world: World, key: tuple[str, str]) -> None:

@@ -20,7 +20,7 @@ from novade_pipeline.defs.salesforce.organisation import Organisation
 from novade_pipeline.defs.salesforce.session import SalesforceSession
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults, SalesforceApi
 from novade_pipeline.sandbox.serving import serving
 from novade_pipeline_tests.defs.salesforce.refusals import World, asked_by, refusal
 
@@ -35,7 +35,7 @@ SECRET = SalesforceApi().access.client_secret
 
 def test_a_session_that_expires_is_renewed_across_a_long_bulk_result(world: World) -> None:
     world.org.fill("Task", 9_000)
-    world.api.trouble = Trouble(session_requests=3)
+    world.api.faults = Faults(session_requests=3)
     loaded = world.load("Task", bulk_from_rows=0)
     assert (loaded.rows, loaded.how) == (9_000, ("bulk",))
     assert world.session.usage.log_ins > 2
@@ -43,7 +43,7 @@ def test_a_session_that_expires_is_renewed_across_a_long_bulk_result(world: Worl
 
 
 def test_a_token_that_is_revoked_is_told(world: World) -> None:
-    world.api.trouble = Trouble(revoked_after=2)
+    world.api.faults = Faults(revoked_after=2)
     with asked_by(world) as org:
         org.describe("Account")
         org.describe("Account")
@@ -120,39 +120,37 @@ def _faked(token: Any, answer: Any, **more: Any) -> Iterator[Organisation]:
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "faults",
     [
-        Trouble(limited_every=2, retry_after=7),
-        Trouble(failing_every=2),
-        Trouble(unavailable_every=2),
-        Trouble(locked_every=2),
-        Trouble(results_unavailable=3),
-        Trouble(results_cut=3),
-        Trouble(failing_jobs=2),
-        Trouble(slow_polls=5),
+        Faults(limited_every=2, retry_after=7),
+        Faults(failing_every=2),
+        Faults(unavailable_every=2),
+        Faults(locked_every=2),
+        Faults(results_unavailable=3),
+        Faults(results_cut=3),
+        Faults(failing_jobs=2),
+        Faults(slow_polls=5),
     ],
-    ids=lambda trouble: str(
-        sorted(set(vars(trouble).items()) - set(vars(Trouble()).items()))[0][0]
-    ),
+    ids=lambda faults: str(sorted(set(vars(faults).items()) - set(vars(Faults()).items()))[0][0]),
 )
-def test_what_passes_is_asked_for_again_and_nothing_is_lost(world: World, trouble: Trouble) -> None:
-    world.api.trouble = trouble
+def test_what_passes_is_asked_for_again_and_nothing_is_lost(world: World, faults: Faults) -> None:
+    world.api.faults = faults
     loaded = world.load("Contact", bulk_from_rows=0)
     assert loaded.rows == len(world.org.records("Contact"))
     assert set(world.rows("Contact")) == set(world.theirs("Contact"))
-    if trouble.limited_every:
+    if faults.limited_every:
         assert all(seconds >= 7 for seconds in world.waited)
 
 
 def test_jobs_that_fail_one_after_the_other_are_given_up(world: World) -> None:
-    world.api.trouble = Trouble(failing_jobs=99)
+    world.api.faults = Faults(failing_jobs=99)
     with pytest.raises(TransientFailure, match="3 bulk jobs failed one after the other"):
         world.load("Contact", bulk_from_rows=0)
     assert world.rows("Contact") == {}
 
 
 def test_a_service_that_wants_a_long_wait_is_left_alone(world: World) -> None:
-    world.api.trouble = Trouble(limited_every=1, retry_after=3_600)
+    world.api.faults = Faults(limited_every=1, retry_after=3_600)
     with pytest.raises(TransientFailure, match="asked again in 3,600 s"):
         world.load("Contact")
 
@@ -161,7 +159,7 @@ def test_a_service_that_wants_a_long_wait_is_left_alone(world: World) -> None:
 
 
 def test_a_backfill_stops_at_the_floor_and_goes_on_another_day(world: World) -> None:
-    world.api.trouble = Trouble(used=0, daily_limit=130)
+    world.api.faults = Faults(used=0, daily_limit=130)
     told = {"api_floor": 100, "slice_rows": 10}
     with pytest.raises(PermanentFailure, match="expected more than 100 API calls") as failure:
         world.load("Task", **told)
@@ -169,8 +167,8 @@ def test_a_backfill_stops_at_the_floor_and_goes_on_another_day(world: World) -> 
     some = len(world.rows("Task"))
     assert 0 < some < len(world.org.records("Task"))
     assert world.session.usage.left == 100
-    assert world.api.asked == 30
-    world.api.trouble = Trouble(daily_limit=10_000)
+    assert world.api.request_count == 30
+    world.api.faults = Faults(daily_limit=10_000)
     loaded = world.load("Task", **told)
     assert not loaded.whole
     assert loaded.rows < len(world.org.records("Task"))
@@ -178,14 +176,14 @@ def test_a_backfill_stops_at_the_floor_and_goes_on_another_day(world: World) -> 
 
 
 def test_a_limit_that_is_used_up_is_permanent_and_says_when_it_ends(world: World) -> None:
-    world.api.trouble = Trouble(used=50, daily_limit=50)
+    world.api.faults = Faults(used=50, daily_limit=50)
     with asked_by(world, api_floor=0) as org:
         for _ in range(2):
             with pytest.raises(PermanentFailure, match="REQUEST_LIMIT_EXCEEDED") as failure:
                 org.describe("Account")
         until = org.now + timedelta(hours=24)
     assert f"all by {until:%Y-%m-%d %H:%M} UTC" in str(failure.value)
-    assert world.api.asked == 1
+    assert world.api.request_count == 1
 
 
 def test_what_apps_of_others_use_is_not_taken_for_the_organisations_usage() -> None:
