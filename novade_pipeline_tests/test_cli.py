@@ -91,10 +91,10 @@ def test_a_run_loads_what_landed_and_a_second_one_says_that_nothing_is_to_do(lan
     assert "did not yield" not in first.stdout
     second = novade(landed, "run")
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "Nothing to do: the lake holds all that has landed." in second.stdout
+    assert "Nothing to do: the lake has all landed files." in second.stdout
     some = novade(landed, "run", "--select", "amplitude/quarantine")
     assert some.returncode == 0, some.stdout + some.stderr
-    assert "Nothing to do: of what was asked for nothing is new." in some.stdout
+    assert "Nothing to do: the selected assets and hours have no new data." in some.stdout
 
 
 def test_a_sample_is_written_once_where_there_is_one(landed: Path) -> None:

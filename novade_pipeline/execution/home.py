@@ -1,4 +1,4 @@
-"""Dagster's home: the folder where it keeps its runs, with the settings of this version."""
+"""DAGSTER_HOME: the folder of Dagster's storage and settings."""
 
 import json
 import os
@@ -11,27 +11,29 @@ from novade_pipeline.settings import Settings
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance that the web page shows; its folder is made where it is missing."""
+    """Returns the instance that the web page shows; creates its folder."""
     home = prepare_home(settings)
     return dg.DagsterInstance.from_config(str(home))
 
 
 def prepare_home(settings: Settings) -> Path:
-    """DAGSTER_HOME, with the settings of this version, unless somebody made them their own.
+    """Creates DAGSTER_HOME with this version's settings, unless a user has replaced them.
 
     Raises:
-        UserError: it cannot be made.
+        UserError: it cannot be written.
     """
     home = settings.dagster_home.absolute()
     config = home / "dagster.yaml"
-    ours = Path(__file__).with_name("dagster.yaml").read_text()
-    ours = ours.replace("$EVENTS", json.dumps(str(home / "history" / "runs")))
+    content = Path(__file__).with_name("dagster.yaml").read_text()
+    content = content.replace("$EVENTS", json.dumps(str(home / "history" / "runs")))
     try:
-        there = config.read_text() if config.exists() else None
-        if there is None or (there != ours and there.startswith(ours.split("\n")[0])):
+        existing = config.read_text() if config.exists() else None
+        if existing is None or (
+            existing != content and existing.startswith(content.split("\n")[0])
+        ):
             home.mkdir(parents=True, exist_ok=True)
             new = home / f"dagster.yaml.{os.getpid()}"
-            new.write_text(ours)
+            new.write_text(content)
             new.replace(config)
     except OSError as error:
         raise UserError(

@@ -1,6 +1,6 @@
-"""The checks of a domain whose data lands as files: what is promised, and whether it holds.
+"""Checks of the tables, ledger and quarantine of a domain whose data lands as files.
 
-Of its tables, its ledger and its quarantine; the step of `landing_assets` runs them after a load.
+The step of `landing_assets` runs them after a load.
 """
 
 import functools
@@ -37,12 +37,12 @@ LOADS_CHECK = "loads_succeed"
 RECORDED_CHECK = "every_row_is_recorded"
 WHOLE_CHECK = "nothing_follows_the_gzip_stream"
 DAY_COLUMN = "upload_date"
-"""By which the tables of landed rows are cut."""
+"""The column by which the tables of landed rows are partitioned."""
 LISTED = 20
 
 
 def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
-    """What is checked of a table that lines become rows of."""
+    """The checks of a table of landed rows."""
     return [
         *check_specs(table),
         dg.AssetCheckSpec(
@@ -55,7 +55,7 @@ def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
 
 
 def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
-    """What is checked of the ledger."""
+    """The checks of the ledger."""
     return [
         *check_specs(ledger, fresh=False),
         dg.AssetCheckSpec(
@@ -87,17 +87,17 @@ def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
 def check_results(
     settings: Settings, lake: Store, sources: Sequence[Source], within: Window
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of all those checks.
+    """Runs all checks.
 
     Args:
         sources: they share one ledger and one quarantine.
-        within: the run's days; keys are looked at within them.
+        within: the run's days, whose keys are checked.
     """
     ledger, quarantine = sources[0].ledger, sources[0].quarantine
     for source in sources:
         yield check_columns(lake, source.table)
         yield check_fresh(source.table, _newest(lake, source), settings.freshness_hours)
-        # Files without a date in their names are loaded by every run, whatever its days.
+        # Every run loads files without a date in their names.
         yield _check_unique(lake, source.table, within if source.is_undated is None else None)
     yield check_columns(lake, ledger)
     yield _check_accounted(lake, ledger)
@@ -111,31 +111,31 @@ def check_results(
 
 
 def _newest(lake: Store, source: Source) -> datetime | None:
-    """The newest hour that has rows: what landed last, as the ledger has it."""
+    """The end of the newest hour with rows, from the ledger."""
     columns, where = ["upload_hour", "rows"], {"source": source.name}
     hours = [
         greatest(files.filter(pc.greater(files["rows"], 0))["upload_hour"])
         for files in stream(lake, source.ledger, columns=columns, where=where)
     ]
-    found = [hour for hour in hours if isinstance(hour, datetime)]
-    return max(found) + HOUR if found else None
+    with_rows = [hour for hour in hours if isinstance(hour, datetime)]
+    return max(with_rows) + HOUR if with_rows else None
 
 
 def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetCheckResult:
-    """Day by day, as a table is cut by days and a key lies within one."""
+    """Day by day, since equal keys are in one day's partition."""
     names = ", ".join(sql_identifier(name) for name in table.key)
     repeated = rows = 0
     with workspace() as connection:
         for days in _days(lake, table, within):
             keys = stream(lake, table, columns=list(table.key), windows=days)
             connection.register("keys", keys)
-            found = connection.execute(
+            counts = connection.execute(
                 "select coalesce(sum(times), 0), count(*) filter (times > 1)"
                 f" from (select count(*) as times from keys group by {names})"
             ).fetchone()
             connection.unregister("keys")
-            assert found is not None
-            rows, repeated = rows + int(found[0]), repeated + found[1]
+            assert counts is not None
+            rows, repeated = rows + int(counts[0]), repeated + counts[1]
     return dg.AssetCheckResult(
         passed=repeated == 0,
         check_name=UNIQUE_CHECK,
@@ -146,7 +146,7 @@ def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetC
 
 
 def _days(lake: Store, table: Table, within: Window | None) -> Iterator[list[Window] | None]:
-    """The days within a window that the table has rows of; all at once where there is no window."""
+    """The days of the table within the window; None, for all at once, if there is no window."""
     if within is None:
         yield None
         return
@@ -162,8 +162,8 @@ def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
     wrong: list[str] = []
     for files in stream(lake, ledger, columns=["file", *names]):
         columns = {name: pc.fill_null(files[name], 0) for name in names}
-        known = functools.reduce(pc.add, (columns[name] for name in names[1:]))
-        wrong += files.filter(pc.not_equal(columns["lines"], known))["file"].to_pylist()
+        accounted = functools.reduce(pc.add, (columns[name] for name in names[1:]))
+        wrong += files.filter(pc.not_equal(columns["lines"], accounted))["file"].to_pylist()
         total.update({name: pc.sum(column).as_py() or 0 for name, column in columns.items()})
         total["files"] += files.num_rows
     return dg.AssetCheckResult(

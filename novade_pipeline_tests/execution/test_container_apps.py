@@ -218,7 +218,7 @@ def test_jobs_of_runs_that_ended_a_while_ago_are_deleted(
     _launch(instance)
     assert len(azure.jobs) == 4, "one that has just ended may still be at its last words"
 
-    monkeypatch.setattr("novade_pipeline.execution.container_apps.KEPT", -_A_MINUTE)
+    monkeypatch.setattr("novade_pipeline.execution.container_apps.RETENTION", -_A_MINUTE)
     newest = _launch(instance)
 
     left = {job.get("tags", {}).get("dagster-run-id") for job in azure.jobs.values()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from novade_pipeline.execution.event_log import KEPT, EventLog
+from novade_pipeline.execution.event_log import OPEN_DATABASES, EventLog
 from novade_pipeline.execution.home import dagster_instance, prepare_home
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline_tests.forks import FORKS
@@ -80,10 +80,10 @@ def test_it_holds_what_dagsters_own_holds_in_the_same_files(settings: Settings) 
 
 def test_few_databases_are_open_however_many_runs_there_are(settings: Settings) -> None:
     with dagster_instance(settings) as instance:
-        runs = [_run(instance) for _ in range(KEPT + 3)]
-        assert len(_open_databases(settings)) <= KEPT
+        runs = [_run(instance) for _ in range(OPEN_DATABASES + 3)]
+        assert len(_open_databases(settings)) <= OPEN_DATABASES
         assert {len(_records(instance, run)) for run in runs} == {len(_records(instance, runs[0]))}
-        assert len(_open_databases(settings)) <= KEPT
+        assert len(_open_databases(settings)) <= OPEN_DATABASES
     assert _open_databases(settings) == set()
 
 

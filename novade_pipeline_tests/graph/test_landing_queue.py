@@ -141,7 +141,7 @@ def test_what_the_lake_holds_already_is_deleted_without_a_run(world: World) -> N
     assert world.run(request)
     world.tick()
     world.queues.notify(*landed, "elsewhere/file", "amplitude/events/gone_2026-11-02_1#0.json.gz")
-    assert "holds all" in world.tick().skip_message
+    assert "has all" in world.tick().skip_message
     assert world.queues.message_count() == 0
 
 

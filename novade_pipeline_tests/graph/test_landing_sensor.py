@@ -111,7 +111,7 @@ def test_what_a_run_loaded_is_not_asked_for_again(world: World) -> None:
     assert world.run(request).success
     told = world.tick()
     assert not told.run_requests
-    assert "all that has landed" in told.skip_message
+    assert "all landed files" in told.skip_message
 
 
 def test_what_is_old_is_not_listed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,13 +158,13 @@ def test_what_vanishes_comes_back_and_vanishes_again_is_asked_for_each_time(worl
             landing.delete(file)
             (request,) = world.tick().run_requests
             assert world.run(request).success
-            assert "all that has landed" in world.tick().skip_message
+            assert "all landed files" in world.tick().skip_message
             # The same version of it, put back.
             landing.write(content, file)
             os.utime(landing.path(file), ns=(times, times))
             (request,) = world.tick().run_requests
             assert world.run(request).success
-            assert "all that has landed" in world.tick().skip_message
+            assert "all landed files" in world.tick().skip_message
 
 
 def test_an_old_hour_that_is_exported_again_is_asked_for_at_once_in_a_small_zone(

@@ -25,7 +25,7 @@ def definitions(settings: Settings) -> dg.Definitions:
         if file is None or _is_taken_in(settings):
             return dg.SkipReason("The lake holds the newest plan that landed.")
         if alive := runs_in_progress(context.instance):
-            return dg.SkipReason(f"Run {alive[0].run_id} is at work.")
+            return dg.SkipReason(f"Run {alive[0].run_id} is in progress.")
         # The same file is asked for once, unless another was taken in meanwhile; the check of the
         # run's plan says of a file that it is none.
         version = current_version(settings.lake, PLAN)
