@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "novade_pipeline"
 TESTS = Path(__file__).parent
 DEFS = PACKAGE / "defs"
 MOST_LINES = 350
-TOO_LONG = {"project.py", "test_refresh.py"}
+TOO_LONG = {"test_refresh.py"}
 """Still to be split."""
 MEASURED_WITH = "1.13.27"
 """The version of Dagster whose own log `execution/event_log.py` was measured against."""

@@ -1,4 +1,4 @@
-"""What the web page shows of a mart: a few rows without personal columns, and pictures."""
+"""Previews of marts in the web page: a few rows without personal columns, and charts."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -18,7 +18,7 @@ _SALES_WEEKS = 104
 
 
 def preview(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
-    """The newest rows as a Markdown table; personal columns are left out."""
+    """The newest rows as a Markdown table, without personal columns."""
     shown = [column.name for column in table.columns if column.personal is None]
     order = ", ".join(
         [f"{sql_identifier(table.data_time)} desc"] if table.data_time else []
@@ -101,4 +101,4 @@ PICTURES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], str | None]] = {
     "daily_performance": performance_picture,
     "sales_snapshot": pipeline_picture,
 }
-"""Mart -> what draws it."""
+"""Mart -> function that draws its chart."""

@@ -19,7 +19,7 @@ from novade_pipeline.defs.marts import previews, warehouse
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.pinning import pin
 from novade_pipeline.defs.marts.project import Project, prepared_project
-from novade_pipeline.defs.marts.refresh import Refreshed, refresh
+from novade_pipeline.defs.marts.refresh import RefreshReport, refresh
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.delta import replace, replace_window
 from novade_pipeline.lake.query import open_database, sql_literal
@@ -87,7 +87,7 @@ class World:
         *models: str,
         checks: bool = False,
         rebuild: bool = False,
-    ) -> Refreshed:
+    ) -> RefreshReport:
         """Refresh the models (all, when none is named), with or without their checks."""
         chosen = models or MARTS
         return refresh(
@@ -121,7 +121,7 @@ class World:
         sources = [table for table in SOURCES if source_name(table) in read]
         with lake_connection(self.lake) as connection:
             connection.execute("attach ':memory:' as warehouse; use warehouse")
-            warehouse.read_books(connection, project.models)
+            warehouse.read_state(connection, project.models)
             versions = warehouse.source_versions(self.lake, sources)
             pin(connection, self.lake, sources, versions)
             connection.execute("create schema marts")

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.marts.project import Project
-from novade_pipeline.defs.marts.refresh import Refreshed, refresh
+from novade_pipeline.defs.marts.refresh import RefreshReport, refresh
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import open_database, sql_literal
@@ -102,7 +102,7 @@ class Crm:
 
     def refresh(
         self, *models: str, checks: bool = False, rebuild: bool = False, **variables: Any
-    ) -> Refreshed:
+    ) -> RefreshReport:
         """Refresh these marts, all where none is named."""
         chosen = models or ALL
         return refresh(

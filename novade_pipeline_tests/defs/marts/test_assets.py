@@ -79,7 +79,7 @@ def test_loading_with_a_prepared_manifest_starts_no_dbt(
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("dbt was started")
 
-    monkeypatch.setattr(project_module, "_invoke", refuse)
+    monkeypatch.setattr(project_module, "invoke", refuse)
     assert definitions(_settings(built)).assets
 
 
@@ -192,7 +192,7 @@ def test_a_part_of_the_marts_is_run_alone(built: World) -> None:
 
 def test_a_rebuild_is_asked_for_by_the_runs_config(built: World) -> None:
     told = _metadata(_run(built, "sessions", full_refresh=True))
-    assert told["sessions"]["reason"].value == "a rebuild was asked for"
+    assert told["sessions"]["reason"].value == "a rebuild was requested"
 
 
 def test_a_failed_check_fails_the_run_and_names_what_is_not_built(built: World) -> None:

@@ -226,7 +226,7 @@ def test_a_check_that_could_not_be_run_does_not_pass_and_is_run_again(crm: Crm) 
         done = crm.refresh("match_rates", checks=True, matched_users="no_such_column")
         (report,) = (r for r in done.checks if r.check.name == "match_rate_of_users")
         assert (report.passed, report.fresh) == (False, True)
-        assert "no_such_column" in report.told
+        assert "no_such_column" in report.message
 
 
 def test_the_marts_are_the_same_when_personal_data_is_hashed(crm: Crm, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def _opportunity(day: int, hour: int = 12, **fields: Any) -> Row:
 WON = {"is_closed": True, "is_won": True, "stage_name": "Won", "close_date": date(2026, 3, 9)}
 
 
-def _states(crm: Crm) -> list[tuple[Any, ...]]:
+def _file_states(crm: Crm) -> list[tuple[Any, ...]]:
     return crm.query(
         "select opportunity_id, stage_name, valid_from, valid_to from marts.opportunity_history"
         " order by opportunity_id, valid_from"
@@ -91,7 +91,7 @@ def moved(lived: Crm, tmp_path: Path) -> Crm:
 
 
 def test_each_state_stands_until_the_next_and_a_deletion_ends_the_last(lived: Crm) -> None:
-    assert _states(lived) == [
+    assert _file_states(lived) == [
         ("o1", "Proposal", _at(4), _at(9)),
         ("o1", "Won", _at(9), _at(12)),
         ("o1", "Won", _at(15), _at(19)),
@@ -193,7 +193,7 @@ def test_the_lake_holds_the_histories(lived: Crm) -> None:
 def test_a_rebuild_destroys_no_history(moved: Crm) -> None:
     before = {name: moved.rows(name) for name in MARTS}
     done = moved.refresh(*MARTS, rebuild=True)
-    assert done.marts["opportunity_history"].reason == "a rebuild was asked for"
+    assert done.marts["opportunity_history"].reason == "a rebuild was requested"
     assert {name: moved.rows(name) for name in MARTS} == before
 
 
@@ -222,7 +222,7 @@ def test_a_warehouse_restored_from_a_copy_keeps_what_was_seen_since(moved: Crm) 
     shutil.copy(copy, moved.warehouse)
     moved.write(OPPORTUNITY, [_opportunity(23, id="o3", stage_name="Won")])
     assert not moved.refresh(*MARTS, checks=True).failures
-    stages = [(stage, start, end) for id_, stage, start, end in _states(moved) if id_ == "o3"]
+    stages = [(stage, start, end) for id_, stage, start, end in _file_states(moved) if id_ == "o3"]
     assert stages == [
         ("Proposal", _at(20), _at(21)),
         ("Negotiation", _at(21), _at(23)),
@@ -243,7 +243,7 @@ def test_two_warehouses_on_one_lake_know_what_both_have_seen(moved: Crm, tmp_pat
         moved.warehouse = warehouse
         moved.write(OPPORTUNITY, [_opportunity(day, id="o3", stage_name=stage)])
         assert not moved.refresh("opportunity_history", checks=warehouse is first).failures
-    stages = [(stage, end) for id_, stage, _, end in _states(moved) if id_ == "o3"]
+    stages = [(stage, end) for id_, stage, _, end in _file_states(moved) if id_ == "o3"]
     assert stages == [("Proposal", _at(21)), ("Negotiation", _at(22)), ("Review", None)]
 
 
@@ -316,12 +316,12 @@ def test_a_refresh_that_is_cut_off_loses_no_state(
 
 def test_a_snapshot_that_is_killed_before_its_commit_was_not_taken(moved: Crm) -> None:
     before = moved.rows("opportunity_history")
-    books = "select generation from novade.model where model = 'opportunity_history'"
-    generation = moved.query(books)
+    state = "select generation from novade.model where model = 'opportunity_history'"
+    generation = moved.query(state)
     moved.write(OPPORTUNITY, [_opportunity(20, id="o3")])
     ended = refresh_that_dies_in_the_snapshot(moved.warehouse.parent, ["opportunity_history"])
     assert ended == -signal.SIGKILL
-    assert (moved.rows("opportunity_history"), moved.query(books)) == (before, generation)
+    assert (moved.rows("opportunity_history"), moved.query(state)) == (before, generation)
     assert not moved.refresh("opportunity_history").failures
     assert len(moved.rows("opportunity_history")) == len(before) + 1
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
+from novade_pipeline.defs.marts import dbt_runner
 from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, SOURCES_FILE, sources_yaml
 from novade_pipeline.defs.marts.model_tables import mart_table
@@ -68,7 +69,8 @@ def test_what_is_personal_in_the_events_is_personal_in_the_marts(project: Projec
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "dbt"
     shutil.copytree(DBT_DIR, copy, ignore=shutil.ignore_patterns("target", "logs"))
-    monkeypatch.setattr(project_module, "DBT_DIR", copy)
+    for module in (dbt_runner, project_module):
+        monkeypatch.setattr(module, "DBT_DIR", copy)
     return copy
 
 

@@ -15,6 +15,7 @@ from dbt_common.events.event_manager_client import get_event_manager
 from deltalake import DeltaTable
 
 from novade_pipeline.defs.amplitude.tables import REPEATS
+from novade_pipeline.defs.marts import dbt_runner
 from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.errors import PermanentFailure, UserError
@@ -308,7 +309,7 @@ def test_a_warehouse_that_another_process_holds_is_one_sentence(
 @on_disk
 def test_dbt_itself_failing_is_not_taken_for_done(built: World, project: Project) -> None:
     with pytest.raises(PermanentFailure, match="dbt build failed"):
-        project.build(built.root, built.lake, ["event_enhanced"])
+        dbt_runner.build(project.parsed, built.root, built.lake, ["event_enhanced"])
 
 
 @on_disk

@@ -183,7 +183,7 @@ def test_the_queue_is_peeked_at_where_it_is_set(
     ) as queue:
         queue.create_queue()
         queue.send_message("hello")
-        assert try_all([peek])[0].message == "A notice waits."
+        assert try_all([peek])[0].message == "The queue has notices."
         (message,) = queue.receive_messages()
         assert message.dequeue_count == 1
 
@@ -243,7 +243,7 @@ def test_the_doctor_says_what_is_missing_and_ends_with_1(
     monkeypatch.setenv("NOVADE_AZURE_ENDPOINT", azurite.blob_url)
     monkeypatch.setenv("NOVADE_AZURE_SAS_TOKEN", token(container, "rl"))
     well = CliRunner().invoke(app, ["doctor"])
-    assert (well.exit_code, "All that the graph needs is there." in well.output) == (0, True)
+    assert (well.exit_code, "The graph has all rights that it needs." in well.output) == (0, True)
     secret = token(container, "l")
     monkeypatch.setenv("NOVADE_AZURE_SAS_TOKEN", secret)
     done = CliRunner().invoke(app, ["doctor"])
@@ -251,7 +251,7 @@ def test_the_doctor_says_what_is_missing_and_ends_with_1(
     told = " ".join(done.output.split())
     assert "landing read missing" in told
     assert "the permission Read (r)" in told
-    assert "1 of 7 rights could not be used." in told
+    assert "1 of 7 rights are missing." in told
     assert secret.partition("sig=")[2] not in told
 
 

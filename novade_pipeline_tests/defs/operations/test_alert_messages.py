@@ -152,5 +152,5 @@ def test_an_address_with_a_port_a_user_and_a_query_is_kept_secret(receiver: Rece
     hook = Webhook(f"http://user:{SECRET}@127.0.0.1:{receiver.port}/x?sig={SECRET}")
     receiver.answers[:] = [404]
     assert hook.send({"text": "x"}, "1") == "unreachable"
-    assert hook.trouble == "127.0.0.1 answered 404, expected 2xx"
+    assert hook.last_error == "127.0.0.1 answered 404, expected 2xx"
     assert SECRET not in repr(hook)
