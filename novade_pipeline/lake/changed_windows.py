@@ -33,7 +33,7 @@ def changed_windows(
         table: a table with a window column that holds full hours, or days, and one partition
             column, the day of the window.
         since: the version that is known already, exclusive; None when none is.
-        until: the version up to which is looked, inclusive.
+        until: the last version that is compared, inclusive.
 
     Returns:
         Windows of whole hours, or of whole days where the window column is a date, in order;

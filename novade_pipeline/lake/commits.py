@@ -1,8 +1,7 @@
-"""What writers say with a commit, how they know their own in the log, and why one failed.
+"""The metadata of commits, by which writers recognise their own in the log, and commit failures.
 
-Where storage has done a commit but its answer is lost, delta-rs asks again, is told that the
-version is there already, and takes its own commit for another writer's. The log knows better.
-Source: the Delta protocol,
+Where the response to a commit is lost, delta-rs retries, finds the version in place and takes its
+own commit for another writer's. Source: the Delta protocol,
 https://github.com/delta-io/delta/blob/master/PROTOCOL.md#commit-provenance-information.
 """
 
@@ -52,8 +51,8 @@ def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int)
         except FileNotFoundError:
             return None
         for action in map(json.loads, entry.splitlines()):
-            told: dict[str, Any] = action.get("commitInfo", {})
-            if told.get(MARK) == mark[MARK]:
+            commit_info: dict[str, Any] = action.get("commitInfo", {})
+            if commit_info.get(MARK) == mark[MARK]:
                 return version
 
 
@@ -65,11 +64,11 @@ def app_transactions(transactions: Mapping[str, int] | None) -> list[Transaction
 def recover_commit(
     store: Store, table: Table, mark: Mapping[str, str], before: int, error: Exception
 ) -> int:
-    """The version of our commit, where delta-rs says that it failed but the log has it.
+    """The version of our commit, where delta-rs reports a failure but the log has the commit.
 
     Args:
         before: the version that the write began with.
-        error: what delta-rs says.
+        error: from delta-rs.
 
     Raises:
         CommitConflict: another writer was faster.
@@ -82,21 +81,21 @@ def recover_commit(
         else write_failure(store, table, error)
     )
     try:
-        found = find_commit(store, table, mark, before)
+        version = find_commit(store, table, mark, before)
     except (OSError, UserError):
         raise failure from None
     except TransientFailure:
         raise TransientFailure(
-            f"{table.name}: storage failed during a commit, and whether it was done cannot be "
-            "told now; the step runs again from its source."
+            f"{table.name}: storage failed during a commit, whose outcome is unknown; "
+            "the step runs again from its source."
         ) from None
-    if found is None:
+    if version is None:
         raise failure from None
-    return found
+    return version
 
 
 def commit_conflict(table: Table) -> CommitConflict:
-    """What a writer is told that was too slow."""
+    """The failure of a writer that another one overtook."""
     return CommitConflict(
         f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
         "the step runs again from its source."
@@ -104,17 +103,17 @@ def commit_conflict(table: Table) -> CommitConflict:
 
 
 def write_failure(store: Store, table: Table, error: Exception) -> Exception:
-    """What a failed write is told as; delta-rs's words may print rows, and only its kind is told.
+    """The failure to report for a failed write; delta-rs's texts may print rows and are left out.
 
     Args:
-        error: from delta-rs, from the disk, or what the store has made of its own.
+        error: from delta-rs, the disk or the store.
     """
-    is_told = isinstance(error, TransientFailure | UserError)
-    if (failure := error if is_told else store.translate_error(error, "write")) is not None:
+    is_explained = isinstance(error, TransientFailure | UserError)
+    if (failure := error if is_explained else store.translate_error(error, "write")) is not None:
         return type(failure)(f"{table.name}: {failure}")
-    # A folder that cannot be made is reported as a table that is not there.
+    # delta-rs reports a folder that cannot be created as a missing table.
     if isinstance(error, PermissionError | TableNotFoundError) or any(
-        told in str(error) for told in _UNWRITABLE
+        phrase in str(error) for phrase in _UNWRITABLE
     ):
         return UserError(
             f"{table.name}: expected to write to {store.child(*table.path)}, found that this "

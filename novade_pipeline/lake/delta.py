@@ -63,7 +63,7 @@ class WriteReceipt:
 
 
 def location(store: Store, table: Table) -> str:
-    """Where the table is."""
+    """The URL of the table."""
     return store.child(*table.path)
 
 
@@ -94,14 +94,14 @@ def open_table(store: Store, table: Table, version: int | None = None) -> DeltaT
 
 def current_version(store: Store, table: Table) -> int | None:
     """The newest version, or None where nothing has been written yet."""
-    found = open_table(store, table)
-    return None if found is None else found.version()
+    target = open_table(store, table)
+    return None if target is None else target.version()
 
 
 def transaction_version(store: Store, table: Table, app_id: str) -> int | None:
     """The version that `app_id` last recorded with a commit to the table."""
-    found = open_table(store, table)
-    return None if found is None else found.transaction_version(app_id)
+    target = open_table(store, table)
+    return None if target is None else target.transaction_version(app_id)
 
 
 def create(store: Store, table: Table) -> DeltaTable:
@@ -110,9 +110,9 @@ def create(store: Store, table: Table) -> DeltaTable:
     Raises:
         UserError: the lake cannot be written.
     """
-    found = open_table(store, table)
-    if found is not None:
-        return found
+    target = open_table(store, table)
+    if target is not None:
+        return target
     try:
         return DeltaTable.create(
             store.table_url(*table.path),
@@ -128,10 +128,10 @@ def create(store: Store, table: Table) -> DeltaTable:
         )
     except (OSError, DeltaError) as error:
         failure = write_failure(store, table, error)
-        # Another writer was faster, or it was us and the answer is lost.
-        may_be_there = isinstance(failure, TransientFailure | PermanentFailure)
-        if may_be_there and (found := open_table(store, table)):
-            return found
+        # Another writer created it, or we did and the response was lost.
+        may_exist = isinstance(failure, TransientFailure | PermanentFailure)
+        if may_exist and (target := open_table(store, table)):
+            return target
         raise failure from None
 
 
@@ -160,9 +160,9 @@ def create_with_columns(store: Store, table: Table) -> DeltaTable:
 def _create_with_names(store: Store, table: Table) -> DeltaTable:
     """The Delta table with all columns, whose types may be those that hold fewer digits."""
     target = create(store, table)
-    there = pa.schema(target.schema().to_arrow())
-    refuse_changed_types(table, there)
-    new = [field.with_nullable(True) for field in table.schema if field.name not in there.names]
+    stored = pa.schema(target.schema().to_arrow())
+    refuse_changed_types(table, stored)
+    new = [field.with_nullable(True) for field in table.schema if field.name not in stored.names]
     if new:
         # A draft refuses it as well, but after the columns are there.
         refuse_unfit(table, target)
@@ -185,7 +185,7 @@ def replace_window(
     where: Where | None = None,
     transactions: Mapping[str, int] | None = None,
 ) -> WriteReceipt:
-    """Put `rows` in the place of those that the windows hold; no rows clear the windows.
+    """Replace the rows within the windows by `rows`; without rows, the windows become empty.
 
     Only files with such rows are written anew, without them.
 
@@ -206,7 +206,7 @@ def replace_window(
 def replace(
     store: Store, table: Table, rows: Rows, *, transactions: Mapping[str, int] | None = None
 ) -> WriteReceipt:
-    """Put `rows` in the place of all rows, as a new version; older versions stay readable."""
+    """Replace all rows by `rows`, as a new version; older versions stay readable."""
     target = _create_with_names(store, table)
     types = widened_types(table.schema, pa.schema(target.schema().to_arrow()))
     return _write(Draft(store, table, target, types), rows, ConstantRegion(True), transactions)
@@ -234,21 +234,23 @@ def _draft(store: Store, table: Table) -> Draft:
 def _write(
     draft: Draft, rows: Rows, replaced: Region, transactions: Mapping[str, int] | None
 ) -> WriteReceipt:
-    """Write rows in the place of those of a region."""
+    """Replace the rows of a region."""
     started = time.monotonic()
     known = known_transactions(draft.target, transactions)
     before = [file for file in draft.files.values() if replaced.contains(file) is not False]
     checked = CheckedRows(draft.table, rows, replaced.refuse_outside)
-    # Making rows and writing them run side by side; row groups, which take long, hold nobody up.
+    # Rows are made and written concurrently.
     with closing(prefetch(checked, _BATCHES_AHEAD)) as batches:
         draft.replace([], write(draft, batches))
-    holds = partial(_holds, draft, replaced)
-    for file, told in zip(before, in_threads(holds, before), strict=True):
-        if told is not False:
-            draft.replace([file], [] if told else write(draft, _outside(draft, replaced, file)))
+    contains = partial(_contains, draft, replaced)
+    for file, is_contained in zip(before, in_threads(contains, before), strict=True):
+        if is_contained is not False:
+            draft.replace(
+                [file], [] if is_contained else write(draft, _outside(draft, replaced, file))
+            )
     version = draft.version
     if draft.is_changed or known != dict(transactions or {}):
-        version = draft.commit(transactions, conflicts=lambda file: holds(file) is not False)
+        version = draft.commit(transactions, conflicts=lambda file: contains(file) is not False)
     return WriteReceipt(
         rows=checked.rows,
         bytes=sum(file.size for file in draft.added.values()),
@@ -259,15 +261,15 @@ def _write(
     )
 
 
-def _holds(draft: Draft, region: Region, file: DataFile) -> bool | None:
+def _contains(draft: Draft, region: Region, file: DataFile) -> bool | None:
     """Whether all rows of a file are inside the region, or none; None where some are."""
-    told = region.contains(file)
-    if told is not None:
-        return told
-    inside = [region.mask(rows) for rows in draft.read(file, region.columns)]
-    if all(part.all() for part in inside):
+    is_contained = region.contains(file)
+    if is_contained is not None:
+        return is_contained
+    masks = [region.mask(rows) for rows in draft.read(file, region.columns)]
+    if all(part.all() for part in masks):
         return True
-    return None if any(part.any() for part in inside) else False
+    return None if any(part.any() for part in masks) else False
 
 
 def _outside(draft: Draft, region: Region, file: DataFile) -> Iterator[pa.RecordBatch]:

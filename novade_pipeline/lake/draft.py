@@ -167,25 +167,25 @@ class Draft:
 
     def _row_groups(self, file: DataFile, columns: pa.Schema) -> Iterator[pa.Table]:
         """What a file itself has of the columns, without those of its partition."""
-        place = (*self.table.path, file.path)
+        parts = (*self.table.path, file.path)
         try:
             with (
-                self.store.open(*place)
+                self.store.open(*parts)
                 if file.size > WHOLE_BYTES
-                else io.BytesIO(self.store.read(*place)) as content
+                else io.BytesIO(self.store.read(*parts)) as content
             ):
                 parquet = pq.ParquetFile(content, coerce_int96_timestamp_unit="us")
                 # Some writers put the partition's columns in there too; what counts is the log.
                 own = {*parquet.schema_arrow.names} - {*file.partition}
-                there = [name for name in columns.names if name in own]
+                present = [name for name in columns.names if name in own]
                 for group in range(parquet.num_row_groups):
-                    rows = parquet.read_row_group(group, there, use_threads=False)
+                    rows = parquet.read_row_group(group, present, use_threads=False)
                     yield _in_utc(rows.combine_chunks(), columns)
         except (pa.ArrowInvalid, OSError, TransientFailure, UserError) as error:
             if not _is_damage(error):
                 raise write_failure(self.store, self.table, error) from None
             raise PermanentFailure(
-                f"{self.table.name}: expected Parquet in {self.store.child(*place)}, found a "
+                f"{self.table.name}: expected Parquet in {self.store.child(*parts)}, found a "
                 f"damaged file ({type(error).__name__}); nothing is written; put the file back "
                 "from a copy, or delete the table's folder and load it again."
             ) from None
@@ -212,9 +212,9 @@ class Draft:
         except (OSError, DeltaError) as error:
             raise write_failure(self.store, self.table, error) from None
         self.version = self.target.version()
-        there = {file.path: file for file in files_of(self.table, self.target)}
-        new = [file for path, file in there.items() if path not in self._begun_with]
-        if not self.removed.keys() <= there.keys():
+        current = {file.path: file for file in files_of(self.table, self.target)}
+        new = [file for path, file in current.items() if path not in self._begun_with]
+        if not self.removed.keys() <= current.keys():
             return False
         if conflicts is None:
             return not has_changed(self.store, self.table, before, self.version)
@@ -270,14 +270,14 @@ def _in_utc(rows: pa.Table, columns: pa.Schema) -> pa.Table:
     return rows
 
 
-def _columns(table: Table, there: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schema:
+def _columns(table: Table, stored: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schema:
     """The declared columns, and after them what the lake has besides; null may be what may there.
 
     A column that is new, or that may no longer be without a value, has none in older rows.
     """
     declared = [
-        field.with_nullable(field.name not in there.names or there.field(field.name).nullable)
-        for field in with_stored_decimals(table.schema, there)
+        field.with_nullable(field.name not in stored.names or stored.field(field.name).nullable)
+        for field in with_stored_decimals(table.schema, stored)
     ]
-    columns = [*declared, *(f for f in there if f.name not in table.schema.names)]
+    columns = [*declared, *(f for f in stored if f.name not in table.schema.names)]
     return pa.schema([f.with_type(types.get(f.name, f.type)) for f in columns])

@@ -79,7 +79,12 @@ def _slices(draft: Draft, files: Sequence[DataFile]) -> Iterator[tuple[Any, Any]
     def values(file: DataFile) -> list[pa.ChunkedArray]:
         return [rows[column] for rows in draft.read(file, [column])]
 
-    chunks = [chunk for part in in_threads(values, files) for one in part for chunk in one.chunks]
+    chunks = [
+        chunk
+        for groups in in_threads(values, files)
+        for values_of_group in groups
+        for chunk in values_of_group.chunks
+    ]
     keys = pa.chunked_array(chunks)
     order = pc.sort_indices(keys)
     ends = [keys[order[at].as_py()].as_py() for at in range(SLICE_ROWS, len(keys), SLICE_ROWS)]
@@ -92,22 +97,22 @@ def _sorted(draft: Draft, files: Sequence[DataFile], low: Any, high: Any) -> pa.
     column = draft.table.key[0]
 
     def rows(file: DataFile) -> list[pa.Table]:
-        found = []
+        parts_of_file = []
         for part in draft.read(file):
             if low is not None:
                 part = part.filter(pc.greater_equal(part[column], low))
             if high is not None:
                 part = part.filter(pc.less(part[column], high))
-            found.append(part)
-        return found
+            parts_of_file.append(part)
+        return parts_of_file
 
-    wanted = []
+    overlapping = []
     for file in files:
         keys = key_range(draft.table, file)
         if not keys.is_bounded or (
             (low is None or keys.high >= low) and (high is None or keys.low < high)
         ):
-            wanted.append(file)
-    parts = [part for found in in_threads(rows, wanted) for part in found]
+            overlapping.append(file)
+    parts = [part for parts_of_file in in_threads(rows, overlapping) for part in parts_of_file]
     order = [(name, "ascending") for name in draft.table.key]
     return pa.concat_tables(parts).combine_chunks().sort_by(order)

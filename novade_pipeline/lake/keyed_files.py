@@ -1,8 +1,7 @@
 """The data files of a table that is written by `merge`: many, small, in the order of the key.
 
-A changed row costs the file that it stands in, so the files are cut such that 100 rows, wherever
-they stand, are less than a twentieth of the table. The log has the range of keys of each file,
-which tells where a key can be.
+A changed row costs a rewrite of its file, so the files are so small that 100 rows, wherever they
+are, touch less than a twentieth of the table. The log has each file's range of keys.
 """
 
 from math import ceil

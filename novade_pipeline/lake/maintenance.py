@@ -43,7 +43,7 @@ Filters: TypeAlias = list[tuple[str, str, Any]]
 
 @dataclass(frozen=True)
 class MaintenanceReceipt:
-    """What one piece of upkeep found and left.
+    """What one maintenance operation did.
 
     Attributes:
         files_before: of a compaction the files of the newest version, of a vacuum all data files,
@@ -79,19 +79,19 @@ def compact(store: Store, table: Table) -> MaintenanceReceipt | None:
         TransientFailure: the storage failed.
     """
     started = time.monotonic()
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return None
-    before = _sizes(found)
+    before = _sizes(target)
     if table.write_mode == "merge":
-        gave_way = int(not compact_by_key(store, table, found))
+        gave_way = int(not compact_by_key(store, table, target))
     else:
-        gave_way = _join(store, table, found, _due(before))
-    found.update_incremental()
-    after = _sizes(found)
+        gave_way = _join(store, table, target, _due(before))
+    target.update_incremental()
+    after = _sizes(target)
     return MaintenanceReceipt(
         *_counts(before, after),
-        table_version=found.version(),
+        table_version=target.version(),
         seconds=time.monotonic() - started,
         gave_way=gave_way,
     )
@@ -123,16 +123,16 @@ def vacuum(
     assert keep_days >= 1, "a running load's files would not be safe"
     started = time.monotonic()
     keep_days = max(keep_days, table.time_travel_days)
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return None
     oldest = (now() if now is not None else datetime.now(UTC)) - timedelta(days=keep_days)
-    _keep(store, table, found, keep_days)
+    _set_properties(store, table, target, keep_days)
     try:
-        expendable = set(found.vacuum(retention_hours=24 * keep_days, dry_run=True, full=True))
+        expendable = set(target.vacuum(retention_hours=24 * keep_days, dry_run=True, full=True))
     except (OSError, DeltaError) as error:
         raise write_failure(store, table, error) from None
-    partition_by = found.metadata().partition_columns
+    partition_by = target.metadata().partition_columns
     before = {file: entry for file, entry in _files(store, table) if _is_data(file, partition_by)}
     doomed = [file for file in before if file in expendable and before[file].modified < oldest]
     for file in doomed:
@@ -143,7 +143,7 @@ def vacuum(
         files_after=len(before) - len(doomed),
         bytes_before=size,
         bytes_after=size - sum(before[file].size for file in doomed),
-        table_version=found.version(),
+        table_version=target.version(),
         seconds=time.monotonic() - started,
     )
 
@@ -166,14 +166,14 @@ def checkpoint(store: Store, table: Table, keep_days: int) -> MaintenanceReceipt
     """
     started = time.monotonic()
     keep_days = max(keep_days, table.time_travel_days)
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return None
-    _keep(store, table, found, keep_days)
+    _set_properties(store, table, target, keep_days)
     before = _log(store, table)
     try:
-        if _last_checkpoint(store, table) != found.version():
-            found.create_checkpoint()
+        if _last_checkpoint(store, table) != target.version():
+            target.create_checkpoint()
     except (OSError, DeltaError) as error:
         raise write_failure(store, table, error) from None
     after = _log(store, table)
@@ -183,17 +183,17 @@ def checkpoint(store: Store, table: Table, keep_days: int) -> MaintenanceReceipt
     sizes = [[entry.size for entry in log.values()] for log in (before, after)]
     return MaintenanceReceipt(
         *_counts({(): sizes[0]}, {(): sizes[1]}),
-        table_version=found.version(),
+        table_version=target.version(),
         seconds=time.monotonic() - started,
     )
 
 
-def _join(store: Store, table: Table, found: DeltaTable, due: Sequence[Partition]) -> int:
+def _join(store: Store, table: Table, target: DeltaTable, due: Sequence[Partition]) -> int:
     """Join the small files of these partitions; how many commits gave way to a load."""
     gave_way = 0
-    for filters in _slices(found.metadata().partition_columns, due):
+    for filters in _slices(target.metadata().partition_columns, due):
         try:
-            found.optimize.compact(
+            target.optimize.compact(
                 partition_filters=filters,
                 target_size=FILE_BYTES,
                 max_concurrent_tasks=1,
@@ -203,7 +203,7 @@ def _join(store: Store, table: Table, found: DeltaTable, due: Sequence[Partition
             )
         except CommitFailedError:
             gave_way += 1
-            found.update_incremental()
+            target.update_incremental()
         except (OSError, DeltaError) as error:
             raise write_failure(store, table, error) from None
     return gave_way
@@ -234,10 +234,10 @@ def _slices(
         yield [(partition_by[0], "in", values[at : at + SLICE_PARTITIONS])]
 
 
-def _sizes(found: DeltaTable) -> dict[Partition, list[int]]:
+def _sizes(target: DeltaTable) -> dict[Partition, list[int]]:
     """Partition -> the sizes of the newest version's files, bytes."""
-    files = pa.table(found.get_add_actions(flatten=True))
-    partition_by = found.metadata().partition_columns
+    files = pa.table(target.get_add_actions(flatten=True))
+    partition_by = target.metadata().partition_columns
     columns = [files[f"partition.{name}"].to_pylist() for name in partition_by]
     sizes: dict[Partition, list[int]] = defaultdict(list)
     for row, size in enumerate(files["size_bytes"].to_pylist()):
@@ -255,15 +255,15 @@ def _counts(
     return len(old), len(new), sum(old), sum(new)
 
 
-def _keep(store: Store, table: Table, found: DeltaTable, days: int) -> None:
-    """Write the retention, and which columns have ranges, down in the table for all who write."""
-    wanted = retention(days) | statistics(table)
-    told = found.metadata().configuration
-    if all(told.get(name) == value for name, value in wanted.items()):
+def _set_properties(store: Store, table: Table, target: DeltaTable, days: int) -> None:
+    """Set the retention and the columns with ranges as table properties, for all writers."""
+    properties = retention(days) | statistics(table)
+    current = target.metadata().configuration
+    if all(current.get(name) == value for name, value in properties.items()):
         return
     try:
-        found.alter.set_table_properties(wanted)
-        found.update_incremental()
+        target.alter.set_table_properties(properties)
+        target.update_incremental()
     except CommitFailedError:
         raise TransientFailure(
             f"{table.name}: another writer was faster; its properties are set by the next upkeep."
@@ -298,7 +298,7 @@ def _log(store: Store, table: Table) -> dict[str, Entry]:
 
 def _last_checkpoint(store: Store, table: Table) -> int | None:
     try:
-        told = json.loads(store.read(*table.path, "_delta_log", "_last_checkpoint"))
+        checkpoint_ = json.loads(store.read(*table.path, "_delta_log", "_last_checkpoint"))
     except FileNotFoundError:
         return None
-    return int(told["version"])
+    return int(checkpoint_["version"])

@@ -52,5 +52,5 @@ def _in_use(target: DeltaTable) -> Iterator[str]:
             yield "columnMapping"
     # Invariants, generated and identity columns.
     for field in json.loads(target.schema().to_json())["fields"]:
-        told = (name for name in field["metadata"] if name.startswith("delta."))
-        yield from (name for name in told if not name.startswith("delta.columnMapping."))
+        features = (name for name in field["metadata"] if name.startswith("delta."))
+        yield from (name for name in features if not name.startswith("delta.columnMapping."))

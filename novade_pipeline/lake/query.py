@@ -32,7 +32,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _FULL_DISK = re.compile(
     "No space left on device|Disk quota exceeded|File too large|failed to offload data block"
 )
-_HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
+_LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 _TYPES: dict[pa.DataType, str] = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
@@ -121,7 +121,7 @@ def workspace(
 
 @contextmanager
 def reports_full_disk(place: str | Path) -> Iterator[None]:
-    """Tell in one sentence where DuckDB, or dbt that runs it, fails for want of space.
+    """Report in one sentence that DuckDB, or dbt that runs it, ran out of disk space.
 
     Args:
         place: the database's file or folder; what it spills is beside it.
@@ -158,7 +158,7 @@ def limit(connection: duckdb.DuckDBPyConnection, share: float = 1.0) -> None:
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, lake: Store | None = None) -> None:
-    """Make a connection that somebody else opened read the lake; None: on the local disk."""
+    """Make any connection able to read the lake; None: on the local disk."""
     extensions, statements = (("delta",), ()) if lake is None else lake.duckdb_setup()
     for name in extensions:
         connection.execute(f"LOAD {sql_literal(str(extension_path(name)))}")
@@ -201,7 +201,7 @@ def sql_literal(text: str) -> str:
 
 
 def sql_type(type_: pa.DataType) -> str:
-    """The DuckDB type that holds an Arrow type of the house.
+    """The DuckDB type of a column's Arrow type.
 
     Raises:
         TypeError: no table of the house has a column of that type.
@@ -226,9 +226,9 @@ def _memory() -> duckdb.DuckDBPyConnection:
 
 
 def _why_not(path: str | Path, message: str) -> str:
-    if held := _HELD.search(message):
+    if lock := _LOCKED.search(message):
         return (
-            f"The DuckDB file {path} is held by another process (PID {held['pid']}, "
-            f"{held['program'] or 'unknown program'}); close it there and try again."
+            f"The DuckDB file {path} is held by another process (PID {lock['pid']}, "
+            f"{lock['program'] or 'unknown program'}); close it there and try again."
         )
     return f"The DuckDB file {path} cannot be opened: {message.splitlines()[0]}"

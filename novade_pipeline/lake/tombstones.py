@@ -1,11 +1,10 @@
-"""Who was erased, so that no later load brings them back: hashes of their names, and nothing else.
+"""Erased persons, as hashes of their identifiers, so that no later load brings them back.
 
-A name is hashed with the key of NOVADE_PERSONAL_DATA_KEY where that is set: who can read the lake
-but not the key cannot even try names one by one. Without a key there is a random salt, kept beside
-the hashes, since a key that is made up and lost would let erased persons return; names can then be
-tried by those who may read the table, as they could try the hashes of any password file. Each row
-says what it was made with: a key that is set later makes new rows only, and while the key of some
-rows is missing nothing is loaded, for nobody could tell whom to leave out.
+The key of the hash is NOVADE_PERSONAL_DATA_KEY where that is set: readers of the lake without the
+key cannot guess identifiers. Without it, the key is a random salt stored beside the hashes, and
+readers of the table can guess identifiers as of any password file. Each row records its key's id or
+salt: a key that is set later applies to new rows only, and while the key of some rows is missing,
+nothing is loaded.
 """
 
 import hmac
@@ -49,69 +48,72 @@ TOMBSTONES = Table(
 
 @dataclass(frozen=True)
 class HashedIdentifiers:
-    """The tombstones of the lake, as `persons.forget` asks them."""
+    """The tombstones of the lake, as `ErasedIdentifiers`."""
 
     by_key: Mapping[bytes, frozenset[tuple[str, str]]] = field(default_factory=dict, repr=False)
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds that there are names of."""
+        """The kinds of these identifiers."""
         return frozenset(kind for known in self.by_key.values() for kind, _ in known)
 
-    def contains(self, name: Identifier) -> bool:
-        """Whether a name is an erased person's."""
+    def contains(self, identifier: Identifier) -> bool:
+        """Whether an identifier is an erased person's."""
         return any(
-            (name.kind, digest(key, name.value)) in known for key, known in self.by_key.items()
+            (identifier.kind, digest(key, identifier.value)) in known
+            for key, known in self.by_key.items()
         )
 
     def contains_any_word(self, words: Iterable[str]) -> bool:
-        """Whether any of these words is an erased person's name, of whatever kind."""
-        told = set(words)
+        """Whether any of these words is an erased person's identifier of any kind."""
+        distinct = set(words)
         for key, known in self.by_key.items():
-            digests = {found for _, found in known}
-            if any(digest(key, word) in digests for word in told):
+            digests = {value for _, value in known}
+            if any(digest(key, word) in digests for word in distinct):
                 return True
         return False
 
 
 class TombstoneRegistry:
-    """The tombstones of a lake as they are now; read again when there are new ones."""
+    """The current tombstones of a lake; read again when there are new ones."""
 
     def __init__(self, lake: Store, key: bytes) -> None:
         self._lake = lake
         self._key = key
         self._version: int | None = None
-        self._found = HashedIdentifiers()
+        self._current = HashedIdentifiers()
 
     def current(self) -> HashedIdentifiers:
-        """Who is erased now.
+        """The erased persons.
 
         Raises:
             UserError: some were hashed with a key that is not set any more.
         """
         version = current_version(self._lake, TOMBSTONES)
         if version != self._version:
-            self._found = _hashed(read(self._lake, TOMBSTONES), self._key)
+            self._current = _hashed(read(self._lake, TOMBSTONES), self._key)
             self._version = version
-        return self._found
+        return self._current
 
-    def add(self, names: Iterable[Identifier], now: datetime) -> None:
-        """Write the tombstones of a person; those that are there already stay as they are."""
+    def add(self, identifiers: Iterable[Identifier], now: datetime) -> None:
+        """Write the tombstones of a person, except existing ones."""
         key, salt = self._key, None if self._key else self._salt()
         if salt is not None:
             key = bytes.fromhex(salt)
         known = self.current()
-        new = [name for name in sorted(set(names)) if not known.contains(name)]
+        new = [
+            identifier for identifier in sorted(set(identifiers)) if not known.contains(identifier)
+        ]
         if new:
             rows = [
                 {
-                    "kind": name.kind,
-                    "digest": digest(key, name.value),
+                    "kind": identifier.kind,
+                    "digest": digest(key, identifier.value),
                     "salt": salt,
                     "key_id": None if salt is not None else _key_id(key),
                     "erased_at": now,
                 }
-                for name in new
+                for identifier in new
             ]
             merge(self._lake, TOMBSTONES, pa.Table.from_pylist(rows, TOMBSTONES.schema))
 
@@ -121,7 +123,7 @@ class TombstoneRegistry:
 
 
 def digest(key: bytes, value: str) -> str:
-    """What stands for a name; never what stands for the same value under `hash`."""
+    """The hash of an identifier; it differs from the hash of the value under the policy."""
     return hmac.digest(key, b"tombstone:" + value.encode(), "sha256").hex()[:_DIGITS]
 
 

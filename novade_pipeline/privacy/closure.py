@@ -1,7 +1,7 @@
-"""All names of a person, followed from row to row until there are no more.
+"""All identifiers of a person, followed from row to row.
 
-What is held is names of this person, and names that were seen with one of them, never those of all
-persons: links come as a stream, and what leads to too many names is followed no further.
+Memory holds this person's identifiers and those linked to them, never everybody's: links are a
+stream, and an identifier that leads to too many others is not followed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -10,58 +10,58 @@ from dataclasses import dataclass
 from novade_pipeline.privacy.identifiers import Identifier
 
 MAX_IDENTIFIERS = 100_000
-"""A name that leads to more names than this is no person's: a placeholder, a server, a kiosk."""
+"""An identifier with more links than this is a placeholder, a server or a kiosk."""
 
 Link = frozenset[Identifier]
-"""Names that one row, or many like it, says are of one person."""
+"""Identifiers that a row gives to one person."""
 
 LinksOf = Callable[[Collection[Identifier]], Iterable[Link]]
-"""The links that hold at least one of some names; each call reads them all, so calls are few."""
+"""The links with at least one of the identifiers; each call reads all links, so calls are few."""
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """What sorts of names there are beyond those that name exactly one known person.
+    """The kinds of identifiers that do not identify exactly one known person.
 
     Attributes:
-        shared: several persons may have such a name.
-        anonymous: having such a name makes nobody known.
+        shared: several persons may have such an identifier.
+        anonymous: a person who has only such identifiers has no account.
     """
 
     shared: frozenset[str] = frozenset()
     anonymous: frozenset[str] = frozenset()
 
     def own(self, names: Iterable[Identifier]) -> set[Identifier]:
-        """Those that only one person can have."""
+        """The identifiers that only one person can have."""
         return {name for name in names if name.kind not in self.shared}
 
     def has_known(self, names: Iterable[Identifier]) -> bool:
-        """Whether any of these makes somebody known."""
+        """Whether any of these identifies a known person."""
         return any(name.kind not in self.shared | self.anonymous for name in names)
 
 
 class SeveralPersons(Exception):
-    """The name to begin with is shared by several known persons."""
+    """The first identifier is shared by several known persons."""
 
 
 class TooManyIdentifiers(Exception):
-    """A name leads to more names than one person can have."""
+    """An identifier leads to more identifiers than one person can have."""
 
 
 def identifiers_of_person(
     start: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int = MAX_IDENTIFIERS
 ) -> set[Identifier]:
-    """The names that are of the same person as those to begin with.
+    """The identifiers of the person who has the first ones.
 
-    A shared name joins where everybody known who has it is this person; with it join the anonymous
-    names that were seen with it. Circles end, since each name is followed once.
+    A shared identifier belongs to this person where no other known person has it; the anonymous
+    identifiers linked to it belong too. Circles end, since each identifier is followed once.
 
     Args:
         limit: how many identifiers a person can have.
 
     Raises:
-        SeveralPersons: one to begin with is shared, and more than one known person has it.
-        TooManyNames: they lead to more names than `limit`.
+        SeveralPersons: a first identifier is shared by more than one known person.
+        TooManyIdentifiers: they lead to more than `limit`.
     """
     for name in start:
         if name.kind in kinds.shared:
@@ -82,7 +82,7 @@ def identifiers_of_person(
 def _walk(
     begin: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int
 ) -> Iterator[Link]:
-    """The links of names, and those of the names of one person alone that they lead to."""
+    """The links of identifiers, and of the unshared identifiers that these lead to."""
     reached = set(begin)
     level = set(begin)
     while level:
@@ -97,7 +97,7 @@ def _walk(
 
 
 def _refuse_several(name: Identifier, links_of: LinksOf, kinds: Kinds, limit: int) -> None:
-    """Raise where more than one known person has a shared name, or too many names stand with it."""
+    """Raise where several known persons, or too many identifiers, have a shared one."""
     others = _seen_with([name], links_of, kinds, limit).get(name)
     try:
         if others is not None:
@@ -116,7 +116,7 @@ def _joining(
     kinds: Kinds,
     limit: int,
 ) -> set[Identifier]:
-    """The shared names that nobody known has but the person, with all that was seen with them."""
+    """The shared identifiers that no other known person has, with those linked to them."""
     if not shared:
         return set()
     seen_with = _seen_with(shared, links_of, kinds, limit, person)
@@ -142,10 +142,9 @@ def _seen_with(
     limit: int,
     person: Collection[Identifier] | None = None,
 ) -> dict[Identifier, set[Identifier]]:
-    """Shared names, each with the names of one person alone that rows have beside it.
+    """Shared identifiers, each with the unshared ones that rows link to it.
 
-    Those with more than `limit` are left out, and where a person is given, those with a name that
-    makes somebody else known: most that many people have are left out early.
+    Those with more than `limit` are left out, and those of a known person other than `person`.
     """
     seen_with: dict[Identifier, set[Identifier]] = {name: set() for name in shared}
     for link in links_of(shared):
@@ -163,7 +162,7 @@ def _seen_with(
 def _groups(
     names: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int
 ) -> list[set[Identifier]]:
-    """The persons, known or not, whom names are of, each with all names of one person alone."""
+    """The unshared identifiers of each person, known or not, who has any of `names`."""
     group_of = {name: {name} for name in names}
     for link in _walk(names, links_of, kinds, limit):
         own = kinds.own(link)

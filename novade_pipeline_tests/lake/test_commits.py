@@ -123,7 +123,7 @@ def test_a_commit_that_nobody_can_look_for_is_told_as_unknown_and_done_again(
     aim = rf"({COMMITS})|({BLOB_READS}\S*_delta_log/0+1\.json)"
     with (
         proxy.failing(Faults(("error_after",), aim=aim)),
-        pytest.raises(TransientFailure, match="whether it was done cannot be told"),
+        pytest.raises(TransientFailure, match="whose outcome is unknown"),
     ):
         replace_window(hasty, PLAYS, _plays(range(2), 1), _window(range(2)))
     replace_window(hasty, PLAYS, _plays(range(2), 1), _window(range(2)))

@@ -142,7 +142,7 @@ def test_the_log_tells_nothing_of_columns_that_may_be_personal(lake: Store) -> N
 @pytest.mark.parametrize(
     ("bounds", "files"),
     [
-        ({"HELD_BYTES": 2**16}, range(DAYS + 1, 500)),
+        ({"BUFFERED_BYTES": 2**16}, range(DAYS + 1, 500)),
         ({"GROUP_BYTES": 2**11, "OPEN_FILES": 7}, range(DAYS + 1, 400)),
         ({"GROUP_BYTES": 1}, [DAYS]),
     ],
