@@ -33,15 +33,12 @@ def changed_partitions(store: Store, table: Table, since: int | None, until: int
     """The partitions whose rows differ, or may differ, between two versions.
 
     Args:
-        store: the lake.
-        table: a table with one partition column.
         since: the version that is known already, exclusive; None when none is.
         until: the last version that is compared, inclusive.
 
     Returns:
-        Values of the partition column, dates where it is a date; `EVERYTHING` when there is no
-        `since`, when the table is younger than it (made again), or when the log between the two
-        is gone or does not name partitions.
+        Values of the partition column; `EVERYTHING` without `since`, where the table was created
+        again after it, or where the log between the two is gone or has no partitions.
 
     Raises:
         ValueError: the table has not exactly one partition column.
@@ -69,8 +66,6 @@ def has_changed(store: Store, table: Table, since: int, until: int, but_by: str 
     """Whether rows may differ between two versions.
 
     Args:
-        store: the lake.
-        table: the table.
         since: the version that is known already, exclusive.
         until: the last version that is compared, inclusive.
         but_by: commits that record a transaction of this application do not count.
@@ -100,10 +95,6 @@ def unchanged_since(store: Store, table: Table, version: int) -> int:
 
 def changed_files(store: Store, table: Table, first: int, last: int) -> Iterator[dict[str, Any]]:
     """The actions on files, added or removed, of commits that changed rows.
-
-    Args:
-        first: the version of the first commit, inclusive.
-        last: that of the last one, inclusive.
 
     Raises:
         FileNotFoundError: the log does not reach back to `first`.

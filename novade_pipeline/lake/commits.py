@@ -37,7 +37,6 @@ def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int)
     """The version whose commit carries a mark; None where there is none.
 
     Args:
-        mark: from `new_mark`.
         since: the newest version that cannot be it.
 
     Raises:
@@ -68,7 +67,6 @@ def recover_commit(
 
     Args:
         before: the version that the write began with.
-        error: from delta-rs.
 
     Raises:
         CommitConflict: another writer was faster.
@@ -103,11 +101,7 @@ def commit_conflict(table: Table) -> CommitConflict:
 
 
 def write_failure(store: Store, table: Table, error: Exception) -> Exception:
-    """The failure to report for a failed write; delta-rs's texts may print rows and are left out.
-
-    Args:
-        error: from delta-rs, the disk or the store.
-    """
+    """The failure to report for a failed write, without delta-rs's text, which may print rows."""
     is_explained = isinstance(error, TransientFailure | UserError)
     if (failure := error if is_explained else store.translate_error(error, "write")) is not None:
         return type(failure)(f"{table.name}: {failure}")

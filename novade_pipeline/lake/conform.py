@@ -52,9 +52,6 @@ def conform_columns(table: Table, schema: pa.Schema, batch: pa.RecordBatch) -> p
 def refuse_changed_types(table: Table, stored: pa.Schema) -> None:
     """Check that the lake's columns have the types that the code declares.
 
-    Args:
-        stored: the columns that the Delta table has.
-
     Raises:
         PermanentFailure: a column has another type.
     """

@@ -38,13 +38,7 @@ _MARKED = re.compile(f'"{_MARK}([-0-9.]+){_MARK}"')
 
 @dataclass(frozen=True)
 class Range:
-    """What a file has of a column.
-
-    Attributes:
-        low: at most the least value.
-        high: at least the greatest one.
-        nulls: how many rows have none; None where that is not known.
-    """
+    """Bounds of a file's values in a column, and its count of nulls; each None where unknown."""
 
     low: Any
     high: Any
@@ -63,10 +57,8 @@ class DataFile:
     Attributes:
         path: below the table, as the storage has it; the log has it encoded like a URL.
         size: bytes.
-        rows: how many it has.
         partition: the partition columns' values, as the log writes them.
-        ranges: column -> what it has, as far as that is known.
-        stats: what the log says of its columns, as JSON; empty for files that are in the log.
+        stats: the log's statistics, as JSON; empty for files that are in the log.
     """
 
     path: str
@@ -130,12 +122,7 @@ class FileWriter:
     def __init__(
         self, store: Store, table: Table, columns: pa.Schema, partition: Mapping[str, str | None]
     ) -> None:
-        """Begin a file.
-
-        Args:
-            columns: of the rows that come, without those of the partition.
-            partition: the values of all rows in the partition columns.
-        """
+        """Begin a file of `columns`, without those of the partition."""
         self._store = store
         self._table = table
         self._columns = columns

@@ -22,15 +22,7 @@ def stores_numbers_of(stored: pa.DataType, declared: pa.DataType) -> bool:
 
 
 def widened(stored: pa.DataType, declared: pa.DataType) -> pa.DataType | None:
-    """The type of a column that has values of the stored type and gets those of the declared one.
-
-    Args:
-        stored: decimals, or doubles.
-        declared: decimals.
-
-    Returns:
-        Decimals that lose no digit of either; None where these would be more than `MOST_DIGITS`.
-    """
+    """Decimals that lose no digit of either type; None where that takes over `MOST_DIGITS`."""
     if pa.types.is_floating(stored):
         return declared
     whole = max(kind.precision - kind.scale for kind in (stored, declared))

@@ -169,13 +169,7 @@ def purge_history(store: Store, table: Table, before: datetime) -> "PurgeReceipt
 
 @dataclass(frozen=True)
 class PurgeReceipt:
-    """The files that a purge deleted: of data and of the log.
-
-    Attributes:
-        files: how many are deleted.
-        bytes: their size.
-        table_version: the one that is left.
-    """
+    """The files of data and log that a purge deleted, and the version that is left."""
 
     files: int
     bytes: int

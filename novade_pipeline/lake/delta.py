@@ -40,17 +40,12 @@ _BATCHES_AHEAD = 4
 
 @dataclass(frozen=True)
 class WriteReceipt:
-    """What one write did.
+    """The rows, and the files and bytes added, of one write.
 
     Attributes:
-        rows: rows written.
-        bytes: bytes of the files added.
-        files: files added.
-        table_version: the Delta version that holds the write.
-        newest: the greatest value of the table's data time among the rows, if it has one.
-        seconds: wall time of the write, its source's time included.
-        passed_over: of a merge, rows that were not written, as the table has them in a newer
-            version.
+        newest: the greatest data time among the rows, if the table has one.
+        seconds: wall time, the source's included.
+        passed_over: of a merge, rows that the table has in a newer version.
     """
 
     rows: int

@@ -33,11 +33,7 @@ def is_current(
     """Whether the table was made from these versions, or from older ones with the same rows.
 
     Args:
-        store: the lake.
-        table: the derived table.
-        sources: source -> its version.
-        tables: those of the sources that are tables of the lake, which upkeep gives new versions;
-            they are named as by `source_of`.
+        tables: the sources that are tables of the lake, to which maintenance gives new versions.
     """
     known = recorded_versions(store, table, sources)
     lake_tables = {source.name: source for source in tables}
@@ -68,8 +64,6 @@ def transactions_of_commit(
 
     Args:
         number: of the commit, from 1.
-        count: of the commits.
-        sources: source -> its version.
         anew_by: the source by which all rows are made anew; None where only some are. What is cut
             off is not current, whatever becomes of the source.
     """

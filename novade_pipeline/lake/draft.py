@@ -40,10 +40,8 @@ class Draft:
 
     Attributes:
         columns: the lake's, which may be more than the code declares.
-        partition_by: the lake's partition columns, which may be others than the code declares.
-        files: path -> file, as the version would be.
-        dropped: files of the version that the draft began with.
-        added: files that are written and not yet in the log.
+        partition_by: the lake's, which may differ from the declared ones.
+        files: path -> file, of the next version.
     """
 
     def __init__(
@@ -58,8 +56,7 @@ class Draft:
         """Begin with the version that is opened.
 
         Args:
-            types: column -> its type from this version on, which drops every file of the one
-                before.
+            types: column -> its new type, which removes all files.
             as_stored: rows have the lake's own columns and types, whatever the code declares.
 
         Raises:
@@ -131,17 +128,14 @@ class Draft:
     ) -> int:
         """Make it the table's next version; its number is returned.
 
-        delta-rs's own retries let a file be dropped that a compaction has joined meanwhile, and
-        its rows would stand twice. Here a version follows the one that it was made from, or a
-        newer one that has the dropped files still, the same transactions, and nothing new that
-        concerns this one.
+        delta-rs's own retries would duplicate rows of a file that a compaction joined meanwhile.
+        Here a version follows the one that it was made from, or a newer one with the same
+        transactions, the removed files and no conflicting new file.
 
         Args:
             transactions: app id -> version, recorded with the commit.
-            metadata: of the commit.
-            changes: rows differ; otherwise only files do.
-            concerns: whether another writer's new file has rows that this version's would have
-                replaced or heeded; None where any row that changed does.
+            data_change: rows differ; otherwise only files do.
+            conflicts: whether another writer's new file conflicts; None where any changed row does.
 
         Raises:
             CommitConflict: another writer was faster; nothing is committed.

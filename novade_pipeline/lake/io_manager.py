@@ -148,11 +148,7 @@ def receipt_metadata(receipt: WriteReceipt) -> dict[str, Any]:
 
 
 def _rows(obj: Any) -> Rows:
-    """Any of the forms as Arrow rows.
-
-    Raises:
-        PermanentFailure: the asset returned something else.
-    """
+    """Any of the forms as Arrow rows."""
     if isinstance(obj, pa.RecordBatchReader | pa.Table):
         return obj
     kind = type(obj)

@@ -47,11 +47,7 @@ def compact_by_key(store: Store, table: Table, target: DeltaTable) -> bool:
 
 
 def files_to_rewrite(table: Table, files: Sequence[DataFile], each: int) -> list[list[DataFile]]:
-    """The files that are to be written anew, in groups that do not overlap.
-
-    Args:
-        each: how many rows a file should have; half of them are enough.
-    """
+    """The files to rewrite, in groups that do not overlap; files half of `each` rows are large."""
     keys = {file.path: key_range(table, file) for file in files}
     if not all(of_file.is_bounded for of_file in keys.values()):
         return [list(files)]

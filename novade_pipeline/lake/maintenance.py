@@ -46,14 +46,10 @@ class MaintenanceReceipt:
     """What one maintenance operation did.
 
     Attributes:
-        files_before: of a compaction the files of the newest version, of a vacuum all data files,
-            older versions' included, of a checkpoint the files of the log.
-        files_after: the same, afterwards.
-        bytes_before: their size.
-        bytes_after: their size, afterwards.
+        files_before: of a compaction the newest version's, of a vacuum all data files, of a
+            checkpoint the log's.
         table_version: the newest version, afterwards.
-        seconds: wall time.
-        gave_way: how many commits of a compaction lost against a load, and are left to the next.
+        gave_way: how many commits of a compaction lost to a load, and are left to the next.
     """
 
     files_before: int
@@ -69,10 +65,8 @@ def compact(store: Store, table: Table) -> MaintenanceReceipt | None:
     """Join the small files of each partition that has several; None where there is no table.
 
     Files of a table that is written by `merge` stay small, and are put in the order of their keys.
-
-    Where a load replaced rows of the same files meanwhile, the compaction gives way and its new
-    files wait, unreferenced, for a vacuum. A load that replaces rows of files that a compaction
-    joined meanwhile gets `TransientFailure` and runs again; loads of other rows do not notice.
+    A compaction gives way to a load that replaced rows of the same files meanwhile; a load that
+    loses to a compaction gets `TransientFailure` and runs again.
 
     Raises:
         UserError: the lake cannot be written.
@@ -100,21 +94,15 @@ def compact(store: Store, table: Table) -> MaintenanceReceipt | None:
 def vacuum(
     store: Store, table: Table, keep_days: int, now: Callable[[], datetime] | None = None
 ) -> MaintenanceReceipt | None:
-    """Delete data files that no version of the last `keep_days` days needs.
+    """Delete data files that no version of the last `keep_days` days needs; None without a table.
 
-    Files that a version needs are those that it has, whenever they were written, so a file may go
-    `keep_days` after the commit that removed it, and one that was never committed (a load died)
-    `keep_days` after it was written: what a running load has written is younger than that.
-
-    delta-rs says which files are expendable, but would also delete what other programs keep below
-    the table, and commit twice for nothing: of its list, data files of the table are deleted here.
+    A file is deleted `keep_days` after the commit that removed it, one that was never committed
+    `keep_days` after it was written. delta-rs lists the files, but would delete other programs'
+    files too, and commit twice.
 
     Args:
         keep_days: at least 1; a longer one than before holds for what is removed from then on.
         now: the clock; the real one where None.
-
-    Returns:
-        None where there is no table.
 
     Raises:
         UserError: the lake cannot be written.
@@ -149,16 +137,9 @@ def vacuum(
 
 
 def checkpoint(store: Store, table: Table, keep_days: int) -> MaintenanceReceipt | None:
-    """Sum the log up at its newest version, and drop what no version within the retention needs.
+    """Write a checkpoint, and delete expired files of the log; None without a table.
 
-    The version that was the newest `keep_days` ago is needed, however old it is, and so is the last
-    sum before it. A week more is kept, for derived tables that are behind (`lake.changes`).
-
-    Args:
-        keep_days: as for `vacuum`.
-
-    Returns:
-        None where there is no table.
+    A week more than `keep_days` is kept, for derived tables that are behind (`lake.changes`).
 
     Raises:
         UserError: the lake cannot be written.

@@ -55,10 +55,8 @@ def connect(
     """Open a DuckDB database that can scan Delta tables, in UTC.
 
     Args:
-        path: the database file; its folder is made when it is missing.
-        read_only: open for reading, beside other readers.
-        threads: how many threads DuckDB may use.
-        memory_limit: how much memory DuckDB may use, as DuckDB writes it: `512MB`.
+        path: the database file; its folder is created.
+        memory_limit: as DuckDB writes it: `512MB`.
         lake: the lake that is read; None for tables on the local disk.
 
     Raises:
@@ -90,10 +88,7 @@ def open_database(path: str | Path, *, read_only: bool = False) -> duckdb.DuckDB
 
 
 def scratch() -> duckdb.DuckDBPyConnection:
-    """A connection for what is computed with temporary tables, in UTC.
-
-    All share one database in memory, as opening another takes 15 ms and more.
-    """
+    """A connection to the shared database in memory, in UTC; opening another one takes 15 ms."""
     connection = _memory().cursor()
     connection.execute("SET TimeZone = 'UTC'")
     return connection
@@ -106,7 +101,6 @@ def workspace(
     """A database that is gone afterwards, for what may be larger than memory: it spills to disk.
 
     Args:
-        lake: the lake that is read; None for tables on the local disk.
         share: of the process's memory that it may use, see `lake.memory`.
     """
     with (

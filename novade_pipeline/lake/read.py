@@ -97,13 +97,7 @@ def distinct(store: Store, table: Table, column: str, where: Where | None = None
 def count_by(
     store: Store, table: Table, column: str, windows: Sequence[Window] | None = None
 ) -> Counter[str]:
-    """Value of a column, as text -> how many rows have it.
-
-    By a column that the lake is cut by, the log says it and no row is read.
-
-    Args:
-        windows: only rows within; all where None.
-    """
+    """Value of a column, as text -> its rows; of a partition column from the log alone."""
     counts: Counter[str] = Counter()
     target = open_table(store, table)
     files = [] if target is None or windows is not None else list(files_of(table, target))

@@ -26,11 +26,7 @@ class Region(Protocol):
         """The columns that decide whether a row is inside."""
 
     def mask(self, rows: pa.Table) -> Mask:
-        """For each row whether it is inside.
-
-        Args:
-            rows: with the region's columns.
-        """
+        """For each row, which has the region's columns, whether it is inside."""
 
     def contains(self, file: DataFile) -> bool | None:
         """Whether all rows of a file are inside, or none; None where the log cannot decide."""
@@ -64,13 +60,7 @@ class ConstantRegion:
 
 @dataclass(frozen=True)
 class WindowRegion:
-    """The rows that lie within windows and have given values.
-
-    Attributes:
-        table: it has a window column.
-        windows: which values of it; None for its nulls.
-        where: further columns and the value, or values, that the rows have.
-    """
+    """The rows that lie within windows, or have no window where None, and have given values."""
 
     table: Table
     windows: Sequence[Window] | None

@@ -35,12 +35,7 @@ Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 
 
 class CheckedRows:
-    """Rows in a table's declared columns, checked and counted as they are read.
-
-    Attributes:
-        rows: how many were read so far.
-        newest: the greatest data time among them.
-    """
+    """Rows in a table's declared columns, checked and counted as they are read."""
 
     def __init__(self, table: Table, rows: Rows, check: Callable[[pa.RecordBatch], None]) -> None:
         self._table = table
@@ -88,10 +83,7 @@ def write(draft: Draft, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
 
 
 def _due(begun: "Mapping[Values, _Partition]") -> list[Values]:
-    """The partitions whose files end here: large ones, and all where they are too many.
-
-    To close only as many as must be would leave a small file for each that is begun again.
-    """
+    """The partitions to close: those with large files, and all where there are too many."""
     buffered = sum(partition.buffered_bytes for partition in begun.values())
     files = sum(partition.file_bytes > 0 for partition in begun.values())
     if buffered > BUFFERED_BYTES or files > OPEN_FILES:

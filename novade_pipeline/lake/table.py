@@ -72,17 +72,14 @@ class Table:
     Attributes:
         name: `<domain>/<table>`.
         row: the row model; its docstring describes the table.
-        key: columns that name a row.
-        written: how rows get in; see `delta`.
-        partition_by: physical Delta partition columns.
+        key: columns that identify a row.
+        write_mode: how rows are written; see `delta`.
         window: for `replace_window`, the column (timestamp or date) that says a row's window.
         version: for `merge`, the column whose greatest value wins.
         data_time: the column whose maximum says how new the data is.
         time_travel_days: how long older versions stay readable at least, whatever upkeep asks for.
         follows: the table whose rows these are, under the same keys: an erased row's goes with it.
         lines_of: the tables whose unreadable rows are kept here as they came.
-        owner: the team that answers for it.
-        tags: shown in the web page.
     """
 
     name: str

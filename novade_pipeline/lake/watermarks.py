@@ -25,10 +25,9 @@ class Watermark:
     """Where the next read begins.
 
     Attributes:
-        name: of the source.
         policy: the fingerprint of the policy.
         generation: all rows of one were read under its policy.
-        value: all that is older than it has been taken in; None: nothing yet.
+        value: all that is older has been read; None: nothing yet.
         is_whole: the generation has been read whole, once.
     """
 

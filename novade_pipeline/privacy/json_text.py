@@ -69,11 +69,7 @@ def read_json(text: str, *, strict: bool = True) -> Any:
 
 
 def write_json(value: Any, separators: tuple[str, str] = (",", ":")) -> str:
-    """Write a value as JSON; NaN and infinite floats become strings with their names.
-
-    Args:
-        separators: between items, and between a key and its value.
-    """
+    """Write a value as JSON; NaN and infinite floats become strings with their names."""
     comma, colon = separators
     if isinstance(value, VerbatimNumber):
         return value.text
@@ -118,8 +114,7 @@ def parse_float(text: str) -> float:
 def repair_surrogates(text: str) -> tuple[str, int]:
     r"""Replace lone surrogates in a JSON text by U+FFFD.
 
-    An escape of a lone surrogate such as `\ud83d` is legal JSON without an encoding in UTF-8.
-    Surrogates that are not escaped come from bytes that are not UTF-8; pairs of them are combined.
+    Unescaped surrogates come from bytes that are not UTF-8; pairs of them are combined.
 
     Returns:
         The text, and how many surrogates were replaced.

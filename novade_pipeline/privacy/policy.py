@@ -27,11 +27,7 @@ _E_MAIL = re.compile(r"\s*([^@\s]+)@([^@\s]+\.[^@\s.]+)\s*", re.ASCII)
 
 
 class Personal:
-    """Marks a column; with paths, only those parts of a JSON column.
-
-    Args:
-        paths: as `Paths` has them: `email`, `contact.phone`, `**.email`.
-    """
+    """Marks a column; with paths such as `contact.phone` or `**.email`, parts of a JSON column."""
 
     def __init__(self, *paths: str) -> None:
         self.paths = paths
@@ -58,8 +54,6 @@ class PersonalDataPolicy:
     """`keep`, `hash` (HMAC-SHA256, 32 hex digits, equal values stay equal) or `drop`.
 
     Attributes:
-        mode: what becomes of marked values.
-        key: of the hash.
         tombstones: the erased persons, whatever the mode; None where there are none.
     """
 

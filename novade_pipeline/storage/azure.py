@@ -1,8 +1,4 @@
-"""Azure Data Lake Storage: one set of credentials, in the form that each library takes.
-
-Objects are reached through the Blob API, which real accounts (hierarchical namespaces included)
-and the emulator both speak; `abfss://` is how people and other engines name the same places.
-"""
+"""Azure Data Lake Storage, through the Blob API, which the emulator has too."""
 
 import io
 import os
@@ -63,9 +59,7 @@ class AzureStore(Store):
     """A path in a container.
 
     Attributes:
-        container: its name.
-        root: the path below it, without slashes at its ends; may be empty.
-        access: how to reach the account.
+        root: the path below the container, without slashes at its ends; may be empty.
         fails_fast: gives up within seconds, and reads no more than requested.
     """
 

@@ -12,9 +12,7 @@ class Access:
     """An account and its credentials; with neither key nor SAS, DefaultAzureCredential.
 
     Attributes:
-        account: its name.
         endpoint: of the Blob API, without a trailing slash.
-        key: the account key.
         sas: a shared access signature, without `?`.
     """
 
@@ -53,8 +51,7 @@ def access_from_settings(account: str, suffix: str, settings: Mapping[str, str |
     """The access that the settings configure.
 
     Args:
-        account: the account's name.
-        suffix: what its host's name ends with, after `account.blob.`.
+        suffix: the end of its host's name, after `account.blob.`.
         settings: `connection_string`, `account_key`, `sas_token`, `endpoint`; each may be unset.
 
     Raises:

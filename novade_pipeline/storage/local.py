@@ -198,11 +198,7 @@ def _entry(file: str, path: Path) -> Entry:
 
 
 def _as_text(path: str) -> str:
-    """A printable path: each byte that is not UTF-8 becomes U+FFFD and two hex digits.
-
-    Args:
-        path: as Python has it, with lone surrogates for such bytes.
-    """
+    """A printable path: bytes that are not UTF-8, in Python lone surrogates, as U+FFFD and hex."""
     return _UNDECODABLE.sub(lambda match: f"\ufffd{ord(match[0]) - 0xDC00:02x}", path)
 
 

@@ -11,10 +11,9 @@ SCHEMES = ("file", AZURE_SCHEME)
 
 
 def store(url: str, azure: Mapping[str, str | None] | None = None) -> Store:
-    """The store behind a URL or a local path.
+    """The store of a folder, a `file://` URL or an `abfss://` URL.
 
     Args:
-        url: a folder, `file://…`, or `abfss://container@account.dfs.core.windows.net/path`.
         azure: `connection_string`, `account_key`, `sas_token`, `endpoint`; each may be unset.
 
     Raises:

@@ -24,9 +24,8 @@ class Entry:
 
     Attributes:
         file: its path below the root of the store.
-        etag: identifies this version of its content.
         size: bytes.
-        modified: when it was last changed, UTC.
+        modified: UTC.
     """
 
     file: str
@@ -37,12 +36,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a listing, in the order of names.
-
-    Attributes:
-        entries: the objects.
-        following: where the next page begins; None at the end.
-    """
+    """A page of a listing in order of names; `following` is where the next begins, or None."""
 
     entries: Sequence[Entry]
     following: str | None
@@ -66,11 +60,7 @@ class NewObject(Protocol):
 
 @dataclass(frozen=True)
 class Store(ABC):
-    """A root URL and the ways to reach it.
-
-    Attributes:
-        url: absolute, without a trailing slash; as people and other engines name the place.
-    """
+    """A root URL, absolute and without a trailing slash, and the ways to reach it."""
 
     url: str
 
@@ -115,11 +105,7 @@ class Store(ABC):
 
     @abstractmethod
     def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
-        """Lists the objects whose names begin with `prefix`, in order of names.
-
-        Args:
-            following: where an earlier listing of the same prefix stopped.
-        """
+        """Lists the objects whose names begin with `prefix`, from an earlier page's end on."""
 
     @abstractmethod
     def open_version(self, file: str, etag: str) -> AbstractContextManager[IO[bytes]]:
@@ -167,10 +153,9 @@ class Store(ABC):
 
     @abstractmethod
     def translate_error(self, error: Exception, operation: str) -> Exception | None:
-        """Translates a library's error to one of ours; None where it is not about storage.
+        """Translates an error of delta-rs, DuckDB or the Azure SDK; None for other errors.
 
         Args:
-            error: from delta-rs, DuckDB or the Azure SDK.
             operation: `read`, `write`, `list` or `delete`.
         """
 

@@ -186,7 +186,7 @@ def test_a_host_that_is_not_there_is_told() -> None:
 def test_a_server_that_says_nothing_is_given_up_within_the_time_limit(
     owned: AzureStore, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(azure_storage._HASTY_TIMEOUTS, "read_timeout", 0.2)
+    monkeypatch.setitem(azure_storage._QUICK_TIMEOUTS, "read_timeout", 0.2)
     root = store(owned.url, {"account_key": owned.access.key, "endpoint": proxy.url}).failing_fast()
     begun = time.monotonic()
     with (
