@@ -58,7 +58,7 @@ def encoded(event: Any) -> str:
 
 
 class Queues:
-    """A queue of notices and its poison queue, empty."""
+    """An empty queue of notices and its poison queue."""
 
     def __init__(self, server: Azurite, landing: AzureStore) -> None:
         self.url = f"{server.queue_url}/notices-{uuid.uuid4().hex[:8]}"
@@ -82,5 +82,5 @@ class Queues:
         return int(self.queue.get_queue_properties().approximate_message_count or 0)
 
     def poison_messages(self) -> list[dict[str, Any]]:
-        """What the poison queue has."""
+        """The messages of the poison queue."""
         return [json.loads(m.content) for m in self.poison_queue.peek_messages(max_messages=32)]

@@ -1,4 +1,4 @@
-"""A lake of its own for a test, and all that it holds in a form that can be compared."""
+"""A separate lake for a test, and its content in a comparable form."""
 
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,12 @@ def settings_of(root: Path, lake: Store, landing: Store) -> Settings:
         warehouse_path=root / "warehouse.duckdb",
         dagster_home=root / "dagster",
         landing_grace_hours=0,
-        **{f"azure_{name}": told for name, told in credentials(lake).items()},
+        **{f"azure_{name}": value for name, value in credentials(lake).items()},
     )
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """What makes a process of its own work on the same lake, warehouse and runs."""
+    """The environment of another process on the same lake, warehouse and runs."""
     return {
         "NOVADE_LAKE_URL": settings.lake_url,
         "NOVADE_LANDING_URL": settings.landing_url,

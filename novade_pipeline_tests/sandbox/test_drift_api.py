@@ -35,9 +35,9 @@ def _pages(client: TestClient, query: str, paging: Paging) -> Iterator[Any]:
             url = body["links"].get("next")
         else:
             assert "links" not in body
-            told = body.get("pagination")
-            assert told is None or told["more"] is True
-            url = None if told is None else f"/conversations/list?{query}&next={told['next']}"
+            detail = body.get("pagination")
+            assert detail is None or detail["more"] is True
+            url = None if detail is None else f"/conversations/list?{query}&next={detail['next']}"
 
 
 @pytest.mark.parametrize("paging", ["links", "pagination"])
@@ -47,17 +47,17 @@ def _pages(client: TestClient, query: str, paging: Paging) -> Iterator[Any]:
 def test_pages_hold_every_conversation_once_newest_first(paging: Paging, query: str) -> None:
     service = DriftApi(conversations=130, paging=paging)
     with _client(service) as client:
-        found = [row for body in _pages(client, query, paging) for row in body["data"]]
+        rows = [row for body in _pages(client, query, paging) for row in body["data"]]
     statuses = {"open", "closed"} if "=2" in query else {"open"}
-    wanted = [
+    expected = [
         row
         for row in service.newest_first()
         if "statusId" not in query or row["status"] in statuses
     ]
-    assert [row["id"] for row in found] == [row["id"] for row in wanted]
-    times = [row["updatedAt"] for row in found]
+    assert [row["id"] for row in rows] == [row["id"] for row in expected]
+    times = [row["updatedAt"] for row in rows]
     assert times == sorted(times, reverse=True)
-    assert set(found[0]) == {"status", "contactId", "createdAt", "id", "inboxId", "updatedAt"}
+    assert set(rows[0]) == {"status", "contactId", "createdAt", "id", "inboxId", "updatedAt"}
 
 
 def test_messages_are_paged_by_a_cursor(service: DriftApi) -> None:
@@ -65,25 +65,25 @@ def test_messages_are_paged_by_a_cursor(service: DriftApi) -> None:
     (number,) = chat.state.conversations
     for _ in range(25):
         chat.write(number)
-    found: list[Any] = []
+    rows: list[Any] = []
     with _client(chat) as client:
         body: Any = {"pagination": {"next": 0}}
         while "pagination" in body:
             cursor = body["pagination"]["next"]
             body = client.get(f"/conversations/{number}/messages?next={cursor}").json()
-            found += body["data"]["messages"]
-    assert found == chat.state.messages[number]
+            rows += body["data"]["messages"]
+    assert rows == chat.state.messages[number]
 
 
 def test_accounts_are_paged_by_an_index(service: DriftApi) -> None:
-    found: list[Any] = []
+    rows: list[Any] = []
     url: str | None = "/accounts/?index=0&size=25"
     with _client(service) as client:
         while url is not None:
             data = client.get(url).json()["data"]
-            found += data["accounts"]
+            rows += data["accounts"]
             url = data.get("next")
-    assert found == service.state.accounts
+    assert rows == service.state.accounts
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_errors_have_the_form_of_the_service(
     with _client(service) as client:
         answer = client.get(path)
     assert answer.status_code == status
-    (told,) = answer.json()["errors"]
-    assert told["type"] == error
-    assert set(told) == {"type", "message"} | ({"param"} if status == 400 else set())
+    (detail,) = answer.json()["errors"]
+    assert detail["type"] == error
+    assert set(detail) == {"type", "message"} | ({"param"} if status == 400 else set())
 
 
-def test_nobody_is_let_in_without_the_token(service: DriftApi) -> None:
+def test_requests_without_the_token_are_refused(service: DriftApi) -> None:
     with TestClient(service.app()) as client:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
             assert client.get("/users/list", headers=headers).status_code == 401
@@ -121,25 +121,25 @@ def test_too_many_requests_say_when_to_come_back_now_and_then() -> None:
     with _client(service) as client:
         answers = [client.get("/users/list") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200, 429] * 3
-    asked = [answer.headers.get("Retry-After", "") for answer in answers[1::2]]
-    assert [text.isdecimal() for text in asked] == [True, False, False]
-    assert [bool(text) for text in asked] == [True, True, False]
+    retry_after = [answer.headers.get("Retry-After", "") for answer in answers[1::2]]
+    assert [text.isdecimal() for text in retry_after] == [True, False, False]
+    assert [bool(text) for text in retry_after] == [True, True, False]
 
 
 def test_the_same_seed_and_day_are_the_same_workspace() -> None:
-    one, same, other = (DriftApi(conversations=20, seed=seed).state for seed in (4, 4, 5))
-    assert one == same
-    assert one.messages != other.messages
-    assert DriftApi(conversations=20, seed=4, as_of=date(2026, 11, 20)).state != one
+    first, same, different = (DriftApi(conversations=20, seed=seed).state for seed in (4, 4, 5))
+    assert first == same
+    assert first.messages != different.messages
+    assert DriftApi(conversations=20, seed=4, as_of=date(2026, 11, 20)).state != first
 
 
 def test_who_chats_uses_the_product_or_is_a_stranger(service: DriftApi) -> None:
     people = service.state.people.values()
     day = (date(2026, 11, 24) - date(1970, 1, 1)).days
-    seen = {u.index: u.user_id for ago in range(1, 14) for u in World(1, 120).users_on(day - ago)}
+    users = {u.index: u.user_id for ago in range(1, 14) for u in World(1, 120).users_on(day - ago)}
     using = [person for person in people if person.index >= 0]
     assert 0 < len(using) < len(people)
-    assert {seen[person.index] for person in using} == {person.email for person in using}
+    assert {users[person.index] for person in using} == {person.email for person in using}
     for number, person in service.state.people.items():
         assert service.state.contacts[number]["attributes"]["email"].lower() == person.email.lower()
 
@@ -189,7 +189,7 @@ def test_a_token_in_a_link_is_all_that_the_next_page_needs() -> None:
     assert len(rest["data"]) == 10
 
 
-def test_a_chat_that_changes_keeps_its_place_in_the_list_as_often_as_is_asked_for() -> None:
+def test_every_nth_changed_chat_keeps_its_position_in_the_list() -> None:
     service = DriftApi(conversations=60, faults=Faults(misplaced_every=2))
     moved, misplaced = (service.newest_first()[at]["id"] for at in (40, 50))
     service.write(moved)
