@@ -114,7 +114,7 @@ def test_contacts_are_those_whom_the_exports_name(tmp_path: Path) -> None:
         if line.startswith(b"{") and line.endswith(b"}")
     ]
     users = {line["user_id"] for line in lines if line.get("user_id")}
-    at_work = {sobject for sobject in users if not sobject.endswith(f"@{FREE_MAILBOX}")}
+    at_work = {email for email in users if not email.endswith(f"@{FREE_MAILBOX}")}
     org = SalesforceApi(events_per_hour=40, people=900).org
     contacts = {row["Email"].lower() for row in org.records("Contact") if row["Email"]}
     assert len(at_work) > 20
