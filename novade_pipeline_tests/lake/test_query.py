@@ -65,17 +65,17 @@ def test_a_lake_may_have_any_name(tmp_path: Path) -> None:
     assert found == (1,)
 
 
-def test_times_are_told_in_utc_wherever_the_machine_stands(
+def test_times_are_in_utc_whatever_the_time_zone_of_the_machine(
     new_store: NewStore, tmp_path: Path
 ) -> None:
     lake = new_store("lake")
     append_once(lake, TABLE, _rows(23), app_id="a", version=1)
     code = """
 import json, sys
-from novade_pipeline.lake.query import connect, literal
+from novade_pipeline.lake.query import connect, sql_literal
 from novade_pipeline.storage.locations import store
 lake = store(sys.argv[1], json.loads(sys.argv[2]))
-table = literal(lake.duckdb_path("some", "rows"))
+table = sql_literal(lake.duckdb_path("some", "rows"))
 print(connect(lake=lake).execute(f"select moment::date from delta_scan({table})").fetchone()[0])
 """
     home = tmp_path / "empty home"
