@@ -21,7 +21,7 @@ def at_home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     (world.root / "landing").mkdir()
     world.serve(DriftApi(conversations=4))
     monkeypatch.chdir(world.root)
-    told = {
+    values = {
         "NOVADE_LAKE_URL": world.lake.url,
         "NOVADE_LANDING_URL": str(world.root / "landing"),
         "NOVADE_WAREHOUSE_PATH": str(world.root / "warehouse.duckdb"),
@@ -29,12 +29,12 @@ def at_home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
         "NOVADE_DRIFT_API_URL": world.url,
         "NOVADE_DRIFT_TOKEN": TOKEN,
     }
-    for name, value in told.items():
+    for name, value in values.items():
         monkeypatch.setenv(name, value)
     return world
 
 
-def test_an_export_is_made_once_and_again_only_when_told_so(at_home: World) -> None:
+def test_an_export_is_made_once_and_again_only_when_requested(at_home: World) -> None:
     made = RUNNER.invoke(app, ["drift", "final-export"])
     assert made.exit_code == 0, made.output
     assert "conversations.parquet" in made.output
@@ -65,19 +65,19 @@ def test_a_run_finds_what_the_list_has_at_a_wrong_place_on_page_2_and_further_ba
     assert far in at_home.rows(MESSAGES)
 
 
-def test_a_copy_that_was_changed_is_told_of(
+def test_a_copy_that_was_changed_is_reported(
     exported: tuple[World, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, told = exported
+    world, manifest = exported
     monkeypatch.setenv("NOVADE_LAKE_URL", world.lake.url)
     assert RUNNER.invoke(app, ["drift", "verify"]).exit_code == 0
-    path = Path(world.lake.path(told["folder"], "messages.parquet"))
+    path = Path(world.lake.path(manifest["folder"], "messages.parquet"))
     kept = path.read_bytes()
     path.write_bytes(kept[:-1])
-    found = RUNNER.invoke(app, ["drift", "verify"])
+    verified = RUNNER.invoke(app, ["drift", "verify"])
     path.write_bytes(kept)
-    assert found.exit_code == 1
-    assert "messages.parquet: expected" in found.output
+    assert verified.exit_code == 1
+    assert "messages.parquet: expected" in verified.output
 
 
 def test_without_a_copy_there_is_nothing_to_verify(at_home: World) -> None:

@@ -26,7 +26,7 @@ LIST = "/conversations/list"
 
 
 def _details(service: DriftApi) -> list[str]:
-    """What was asked for beside lists."""
+    """The requests for single items."""
     return sorted(path for path in service.request_counts if path.split("/")[-1].isdigit())
 
 
@@ -52,16 +52,16 @@ def test_all_that_the_workspace_has_is_in_the_lake_in_its_types(world: World) ->
     loaded, writer = world.load()
     _is_the_workspace(world, service)
     assert (loaded.read, writer.tally(CONVERSATIONS).new) == (60, 60)
-    told = service.newest_first()[7]
-    row = world.rows(CONVERSATIONS)[told["id"]]
-    assert row["updated_at"] == EPOCH + timedelta(milliseconds=told["updatedAt"])
-    assert row["participants"] == told["participants"]
-    message = service.state.messages[told["id"]][1]
-    found = world.rows(MESSAGES)[message["id"]]
-    assert (found["author_type"], found["author_id"]) == ("contact", told["contactId"])
-    assert (found["ip"], found["user_agent"]) == tuple(message["context"].values())
-    contact = world.rows(CONTACTS)[told["contactId"]]
-    assert contact["email"] == service.state.people[told["contactId"]].email.lower()
+    newest = service.newest_first()[7]
+    row = world.rows(CONVERSATIONS)[newest["id"]]
+    assert row["updated_at"] == EPOCH + timedelta(milliseconds=newest["updatedAt"])
+    assert row["participants"] == newest["participants"]
+    message = service.state.messages[newest["id"]][1]
+    stored = world.rows(MESSAGES)[message["id"]]
+    assert (stored["author_type"], stored["author_id"]) == ("contact", newest["contactId"])
+    assert (stored["ip"], stored["user_agent"]) == tuple(message["context"].values())
+    contact = world.rows(CONTACTS)[newest["contactId"]]
+    assert contact["email"] == service.state.people[newest["contactId"]].email.lower()
     assert len(world.rows(ACCOUNTS)) == len(service.state.accounts)
     assert len(world.rows(USERS)) == len(service.state.users)
     assert world.rows(QUARANTINE) == {}
@@ -96,7 +96,9 @@ def test_only_conversations_that_changed_are_read_and_their_contacts_again(world
     numbers = (ended, written, begun)
     contacts = {service.state.conversations[number]["contactId"] for number in numbers}
     expected = [f"/conversations/{number}" for number in numbers]
-    assert _details(service) == sorted([*expected, *(f"/contacts/{one}" for one in contacts)])
+    assert _details(service) == sorted(
+        [*expected, *(f"/contacts/{contact}" for contact in contacts)]
+    )
     assert (writer.tally(CONVERSATIONS).new, writer.tally(CONVERSATIONS).changed) == (1, 2)
     assert (writer.tally(CONTACTS).new, writer.tally(CONTACTS).changed) == (1, 1)
     _is_the_workspace(world, service)
@@ -115,7 +117,7 @@ def test_what_the_list_tells_late_is_found_within_the_overlap(
     world.load()
     service.state.conversations[late] = hidden
     world.load(overlap_minutes=overlap_minutes)
-    # Without an overlap it is never found: so this test can fail.
+    # Without an overlap it is never loaded: so this test can fail.
     assert (late in world.rows(CONVERSATIONS)) == (overlap_minutes > 0)
 
 
@@ -190,8 +192,8 @@ def test_the_watermark_is_that_of_the_front_and_stands_in_the_tables_own_log(wor
     world.serve(service)
     loaded, _ = world.load()
     front = service.newest_first()[0]["updatedAt"]
-    found = watermark(world.lake, CONVERSATIONS, load.WATERMARK, world.policy)
-    assert (loaded.watermark, found.value, found.is_whole) == (front, front, True)
+    stored = watermark(world.lake, CONVERSATIONS, load.WATERMARK, world.policy)
+    assert (loaded.watermark, stored.value, stored.is_whole) == (front, front, True)
     newest = max(row["updated_at"] for row in world.rows(CONVERSATIONS).values())
     assert milliseconds(newest) == front
 
@@ -232,7 +234,7 @@ def test_a_conversation_that_is_gone_stays_in_the_lake(world: World) -> None:
     world.load()
     gone = service.newest_first()[2]["id"]
     service.write(gone)
-    # It is listed, and gone by the time that it is asked for.
+    # It is listed, and gone by the time that it is requested.
     service.on_response = lambda path: (
         service.delete_conversation(gone)
         if path == LIST
@@ -267,7 +269,7 @@ def test_accounts_that_never_hold_still_are_read_again_later(world: World) -> No
     assert world.versions()[ACCOUNTS.name] is None
 
 
-def test_a_service_that_has_no_accounts_is_believed_only_when_told_so(world: World) -> None:
+def test_a_service_that_has_no_accounts_is_accepted_only_when_configured(world: World) -> None:
     service = DriftApi(conversations=5)
     world.serve(service)
     world.load()

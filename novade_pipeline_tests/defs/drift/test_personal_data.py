@@ -35,8 +35,8 @@ def test_no_address_reaches_the_lake(world: World, policy: PersonalDataPolicy) -
         for name in table.personal:
             values = {row[name] for row in world.rows(table).values()} - {None}
             # Of a JSON document the keys stay, without values.
-            told = [value for value in values if policy.mode == "drop" and value[:1] not in "{["]
-            assert told == [], (table.name, name)
+            leaked = [value for value in values if policy.mode == "drop" and value[:1] not in "{["]
+            assert leaked == [], (table.name, name)
 
 
 def test_what_is_kept_is_found_where_the_test_above_looks(world: World) -> None:

@@ -22,8 +22,8 @@ TIME = "expected a time as epoch milliseconds"
 
 
 def _rejected(world: World) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read(world.lake, QUARANTINE).to_pylist()
-    return found
+    rows: list[dict[str, Any]] = read(world.lake, QUARANTINE).to_pylist()
+    return rows
 
 
 def test_every_item_is_a_row_or_in_quarantine_with_the_reason(world: World) -> None:
@@ -36,7 +36,7 @@ def test_every_item_is_a_row_or_in_quarantine_with_the_reason(world: World) -> N
     for table in READ:
         tally = writer.tally(table)
         assert tally.quarantined == by_source[table.path[-1]] > 0, table.name
-        assert tally.told == len(world.rows(table)) + tally.quarantined, table.name
+        assert tally.items == len(world.rows(table)) + tally.quarantined, table.name
     assert {row["reason"] for row in _rejected(world)} == {
         "participants: Input should be a valid list, found text",
         f"createdAt: {TIME}, found text",
@@ -70,7 +70,7 @@ def test_an_item_that_breaks_keeps_its_last_good_state_until_it_is_mended(
     assert [row["source"] for row in _rejected(world)] == [table.path[-1]]
     key = broken["id"]
     assert world.rows(table)[key] == before[key]
-    # Nothing of the conversation changes, and yet it is asked for again.
+    # Nothing of the conversation changes, and yet it is requested again.
     broken[name] = good
     world.load()
     assert _rejected(world) == []
@@ -110,7 +110,7 @@ def test_a_listed_item_without_its_time_is_read_each_time(world: World) -> None:
 
 
 def _listed_otherwise(service: DriftApi, number: int, **fields: Any) -> dict[str, Any]:
-    """Make the list tell one conversation otherwise, until what is returned is empty."""
+    """Makes the list serve one conversation otherwise, until what is returned is empty."""
     listed = service.newest_first
 
     def newest_first() -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the newer part of the list does not show is found by a sweep, and what is restored wins."""
+"""What the newer part of the list does not show is loaded by a sweep, and what is restored wins."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

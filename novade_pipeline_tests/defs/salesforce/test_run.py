@@ -43,9 +43,9 @@ def test_a_run_takes_in_small_pages_archived_activities_and_what_goes_with_an_ac
         second = _run(tmp_path, api, url)
         assert second.returncode == 0, second.stdout + second.stderr
     for name, table in TABLES.items():
-        theirs = {row["Id"]: row["IsDeleted"] for row in api.org.records(name)}
-        assert _deleted(tmp_path, table) == theirs
+        expected = {row["Id"]: row["IsDeleted"] for row in api.org.records(name)}
+        assert _deleted(tmp_path, table) == expected
     archived = {row["Id"] for row in api.org.records("Task") if row["IsArchived"]}
     assert archived
     gone = {row["Id"] for row in api.org.records("Contact") if row["AccountId"] == account}
-    assert {_deleted(tmp_path, CONTACT)[one] for one in gone} == {True}
+    assert {_deleted(tmp_path, CONTACT)[contact] for contact in gone} == {True}

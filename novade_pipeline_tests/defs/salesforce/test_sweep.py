@@ -1,4 +1,4 @@
-"""What no query of changes tells: hard deletes, and formulas that have another value."""
+"""Sweeps load what incremental loads miss: hard deletes, late changes, values of formulas."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_a_change_that_becomes_visible_after_the_overlap_is_read_by_the_sweep(
 
 def test_a_deletion_that_changes_no_stamp_is_read_by_the_sweep(world: World) -> None:
     world.load("Account")
-    record = next(one for one in world.org.records("Account") if not one["IsDeleted"])
+    record = next(record for record in world.org.records("Account") if not record["IsDeleted"])
     world.org.table("Account").put({**record, "IsDeleted": True})
     world.org.clock += timedelta(hours=1)
     assert world.load("Account", sweep_hours=0).swept.late == 1
@@ -151,7 +151,7 @@ def test_a_late_record_that_breaks_its_types_is_in_quarantine(world: World) -> N
 
 def test_a_record_that_is_back_says_since_when_until_it_changes(world: World) -> None:
     world.load("Account")
-    hidden = next(one for one in world.org.records("Account") if not one["IsDeleted"])
+    hidden = next(record for record in world.org.records("Account") if not record["IsDeleted"])
     world.org.clock += timedelta(days=1)
     world.org.table("Account").remove(hidden["Id"])
     world.load("Account", sweep_hours=0)
@@ -213,12 +213,12 @@ def test_a_sweep_is_due_by_the_organisations_clock(world: World) -> None:
     assert world.load("Account").swept is None
     world.org.clock += timedelta(hours=2)
     assert world.load("Account").swept is not None
-    told = transaction_version(world.lake, OBJECTS["Account"], SWEEP)
-    assert moment(told) == world.org.clock.replace(microsecond=0)
+    swept_at = transaction_version(world.lake, OBJECTS["Account"], SWEEP)
+    assert moment(swept_at) == world.org.clock.replace(microsecond=0)
     assert world.load("Account").swept is None
 
 
-def test_a_sweep_that_sees_much_less_than_before_marks_nothing_without_being_told_to(
+def test_a_sweep_that_sees_much_less_than_before_marks_nothing_unless_configured(
     world: World,
 ) -> None:
     world.load("Task")
@@ -270,9 +270,9 @@ def _modified(world: World) -> dict[str, Any]:
 def test_a_formula_that_tells_something_else_is_taken_in_by_a_sweep(
     scored: World, bulk_from_rows: int
 ) -> None:
-    before, (one, other, *_) = _modified(scored), scored.org.records("Account")
-    told = {one["Id"]: 7.5, other["Id"]: None}
-    scored.org.recalculate("Account", "Score__c", lambda r: told.get(r["Id"], r["Score__c"]))
+    before, (first, second, *_) = _modified(scored), scored.org.records("Account")
+    scores = {first["Id"]: 7.5, second["Id"]: None}
+    scored.org.recalculate("Account", "Score__c", lambda r: scores.get(r["Id"], r["Score__c"]))
     scored.load("Account")
     assert differences(scored, "Account") != []
     swept = scored.load("Account", sweep_hours=0, bulk_from_rows=bulk_from_rows).swept
