@@ -27,7 +27,7 @@ class Row(BaseModel):
     """
 
     text: str = Field(description="A text.")
-    contains: int | None = Field(None, alias="$whole", description="A number.")
+    whole: int | None = Field(None, alias="$whole", description="A number.")
     number: float | None = Field(None, description="A number.")
     yes: bool = Field(description="Yes or no.")
     raw: bytes | None = Field(None, description="Bytes.")
