@@ -1,13 +1,14 @@
-"""Erasing a person, step by step; killed anywhere and repeated, it comes to the same end.
+"""Erases a person, step by step; an erasure that is killed and repeated has the same result.
 
-1. The names of the person are followed through all tables.
-2. Tombstones: from now on no load brings the person back.
-3. The ledgers are told, and the rows go, table by table.
-4. What is derived, the marts among it, is made again where its sources changed.
-5. Older versions go, and the log with what it says of them; the warehouse is written anew.
-6. Landing is only looked at.
+1. Follow the person's identifiers through all tables.
+2. Write tombstones: from then on no load brings the person back.
+3. Correct the ledgers, then delete the rows, table by table.
+4. Rebuild derived tables and marts whose sources changed.
+5. Delete older versions and their log entries; rewrite the warehouse.
+6. Scan landing, which is never changed.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,17 +41,17 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ErasureScope:
-    """What an erasure needs of the graph, and does not import: a domain knows no other's code.
+    """What an erasure needs of the graph; passed in, since domains do not import each other.
 
     Attributes:
-        tables: every declared table, by its name.
-        marts: the marts as they are published.
-        sources: of each domain that loads files, its sources with what makes a file have a place.
-        require_no_run_in_progress: raises where a run is at work.
-        derive: makes what is derived again where its sources changed, or all marts anew; tells
-            what failed.
-        copies: take erased persons out of what domains keep beside their tables; each gives the
-            places in which there were some.
+        tables: every declared table, by name.
+        marts: the published marts.
+        sources: of each domain that loads files, its sources, each with its placement rules.
+        require_no_run_in_progress: raises while a run is in progress.
+        rebuild: updates derived tables whose sources changed, or rebuilds all marts if true;
+            returns what failed.
+        copies: delete erased persons from the copies that domains have beside their tables; each
+            returns the places that it rewrote.
     """
 
     tables: Mapping[str, Table]
@@ -63,12 +64,12 @@ class ErasureScope:
 
 @dataclass(frozen=True)
 class TableErasure:
-    """What went, or would go, of a table.
+    """What an erasure deleted, or would delete, from a table.
 
     Attributes:
-        rows: of the person.
-        amended: rows of others in which an address was replaced.
-        past: files of older versions; None where they were not looked at.
+        rows: rows of the person.
+        amended: other rows in which an address was replaced.
+        past: files of older versions; None if they were not examined.
     """
 
     table: str
@@ -95,50 +96,50 @@ def erase(
     dry_run: bool = False,
     log: Log = lambda _: None,
 ) -> Erasure:
-    """Erase the person that is called so.
+    """Erase the person with an identifier.
 
     Args:
-        told: an e-mail address, an id, or `kind:id`.
-        dry_run: only say what would go.
-        tell: told one sentence a step.
+        identifier: an e-mail address, an id, or `kind:id`.
+        dry_run: only report what would be deleted.
+        log: receives one sentence a step.
 
     Raises:
-        UserError: a run is at work, nobody is called so, or several are.
+        UserError: a run is in progress, or no person or several have the identifier.
         TransientFailure: the storage failed, or another writer was faster: erase again.
     """
     lake, policy = settings.lake, settings.personal_data_policy
     scope.require_no_run_in_progress()
     book = TombstoneRegistry(lake, policy.key)
-    log("The person's names are followed through the lake.")
+    log("Following the person's identifiers through the lake.")
     people = people_of(lake, scope.tables.values())
     names = find_person(people, identifier, policy)
     if not people.knows(names) and not any(map(book.current().contains, names)):
         raise UserError(
-            f"novade erase: expected a person that the lake knows, found nobody called so"
-            f"{_why_nobody(policy)}; nothing is written."
+            "novade erase: expected an identifier of a person in the lake, found no such person"
+            f"{_drop_hint(policy)}; nothing is written."
         )
     if dry_run:
-        return _dry(settings, scope, names, book, log)
-    return _erase(settings, scope, names, book, log)
+        return _preview(settings, scope, names, book, log)
+    return _delete(settings, scope, names, book, log)
 
 
-def _dry(
+def _preview(
     settings: Settings,
     scope: ErasureScope,
     names: set[Identifier],
     book: TombstoneRegistry,
     log: Log,
 ) -> Erasure:
-    # Those of before too: what a killed erasure left would go with this one.
+    # Earlier tombstones too: what a killed erasure left would go with this one.
     erased = EitherErased(GivenIdentifiers(frozenset(names)), book.current())
-    found = _traces(settings.lake, scope.tables, erased)
-    found |= {mart.name: traces_in(settings.lake, mart, erased) for mart in scope.marts}
-    counted = [_counted(traces) for traces in found.values()]
-    landed = _landed(settings, scope, settings.personal_data_policy.as_landed(erased), log)
-    return Erasure(_kinds(names), counted, landed)
+    by_table = _traces(settings.lake, scope.tables, erased)
+    by_table |= {mart.name: traces_in(settings.lake, mart, erased) for mart in scope.marts}
+    results = [_result(traces) for traces in by_table.values()]
+    landed = _scan_landing(settings, scope, settings.personal_data_policy.as_landed(erased), log)
+    return Erasure(_count_kinds(names), results, landed)
 
 
-def _erase(
+def _delete(
     settings: Settings,
     scope: ErasureScope,
     names: set[Identifier],
@@ -146,51 +147,53 @@ def _erase(
     log: Log,
 ) -> Erasure:
     lake = settings.lake
-    log("Tombstones are written.")
+    log("Writing tombstones.")
     book.add(names, datetime.now(UTC))
-    begun = storage_clock(lake, TOMBSTONES)
-    # A run that began before the tombstones stood may be loading the person again.
+    started_at = storage_clock(lake, TOMBSTONES)
+    # A run that began before the tombstones may be loading the person again.
     scope.require_no_run_in_progress()
-    log("Rows are taken away.")
-    found = _traces(lake, scope.tables, book.current())
+    log("Deleting rows.")
+    by_table = _traces(lake, scope.tables, book.current())
     marts = {mart.name: traces_in(lake, mart, book.current()) for mart in scope.marts}
     for source, _ in scope.sources:
-        account(lake, source, found)
+        account(lake, source, by_table)
     for name in _followers_first(scope.tables):
-        if found[name].rows or found[name].amended:
-            remove(lake, found[name], found.get(scope.tables[name].follows or ""))
+        if by_table[name].rows or by_table[name].amended:
+            remove(lake, by_table[name], by_table.get(scope.tables[name].follows or ""))
     for forget in scope.copies:
         for place in forget(lake, book.current()):
-            log(f"{place} is written anew.")
-    log("What is derived is made again.")
+            log(f"{place} was rewritten.")
+    log("Rebuilding derived tables and marts.")
     failures = list(scope.rebuild(False))
     if any(traces_in(lake, mart, book.current()).rows for mart in scope.marts):
         failures = list(scope.rebuild(True))
-    log("Older versions are deleted.")
+    log("Deleting older versions.")
     past = {}
     for table in (*scope.tables.values(), *scope.marts):
         if table in scope.marts or _is_about_persons(table) or has_erasures(lake, table):
-            past[table.name] = purge_history(lake, table, begun)
+            past[table.name] = purge_history(lake, table, started_at)
     rewrite_database(settings.warehouse_path, lake)
-    counted = [_counted(traces, past.get(name)) for name, traces in found.items()]
-    counted += [_counted(traces, past[name]) for name, traces in marts.items()]
+    results = [_result(traces, past.get(name)) for name, traces in by_table.items()]
+    results += [_result(traces, past[name]) for name, traces in marts.items()]
     erased = settings.personal_data_policy.as_landed(book.current())
-    return Erasure(_kinds(names), counted, _landed(settings, scope, erased, log), failures)
+    return Erasure(
+        _count_kinds(names), results, _scan_landing(settings, scope, erased, log), failures
+    )
 
 
 def _traces(
     lake: Store, tables: Mapping[str, Table], erased: ErasedIdentifiers
 ) -> dict[str, Traces]:
-    """What each table holds; what follows another has what that has."""
-    found = {name: traces_in(lake, table, erased) for name, table in tables.items()}
+    """The traces in each table; a table that follows another has that one's rows."""
+    traces = {name: traces_in(lake, table, erased) for name, table in tables.items()}
     for name, table in tables.items():
         if table.follows is not None:
-            found[name].rows = found[table.follows].rows
-    return found
+            traces[name].rows = traces[table.follows].rows
+    return traces
 
 
 def _followers_first(tables: Mapping[str, Table]) -> list[str]:
-    """What follows a table goes before it: by the table's rows it is known which."""
+    """Table names; a follower comes first, since the followed rows say which of its rows go."""
     return sorted(tables, key=lambda name: (tables[name].follows is None, name))
 
 
@@ -198,29 +201,26 @@ def _is_about_persons(table: Table) -> bool:
     return bool(table.personal or table.owners or table.follows)
 
 
-def _landed(
+def _scan_landing(
     settings: Settings, scope: ErasureScope, erased: ErasedIdentifiers, log: Log
 ) -> LandedTraces:
-    log("Landing is looked at.")
-    found = LandedTraces()
+    log("Scanning landing.")
+    landed = LandedTraces()
     for source, rules in scope.sources:
-        traces_in_landing(settings.landing, source, rules, erased, found)
-    return found
+        traces_in_landing(settings.landing, source, rules, erased, landed)
+    return landed
 
 
-def _counted(traces: Traces, past: PurgeReceipt | None = None) -> TableErasure:
+def _result(traces: Traces, past: PurgeReceipt | None = None) -> TableErasure:
     amended = max(traces.amended.values(), default=0)
     return TableErasure(traces.table.name, traces.rows, amended, past)
 
 
-def _kinds(names: Iterable[Identifier]) -> dict[str, int]:
-    counted: dict[str, int] = {}
-    for name in sorted(names):
-        counted[name.kind] = counted.get(name.kind, 0) + 1
-    return counted
+def _count_kinds(names: Iterable[Identifier]) -> Mapping[str, int]:
+    return Counter(name.kind for name in sorted(names))
 
 
-def _why_nobody(policy: PersonalDataPolicy) -> str:
+def _drop_hint(policy: PersonalDataPolicy) -> str:
     if policy.mode == "drop":
-        return ", since NOVADE_PERSONAL_DATA is drop and no address is kept: say an id"
+        return ", since NOVADE_PERSONAL_DATA is drop and no address is stored: pass an id"
     return ""

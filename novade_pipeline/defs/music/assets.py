@@ -1,4 +1,4 @@
-"""The music service in the graph: one step that reads its lists, each into a table."""
+"""Assets of the music service: one step that reads its lists, each into a table."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -67,10 +67,10 @@ def definitions(settings: Settings) -> dg.Definitions:
         """Read what is selected, and write what changed."""
         selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
         why = reason_to_skip(context, "The music API", missing)
-        told = (
+        results = (
             skipped_tables(lake, selected, why) if why else _read(context, settings, lake, selected)
         )
-        for table, metadata in told:
+        for table, metadata in results:
             yield materialized(
                 context, table, metadata, _check_results(settings, lake, table, metadata)
             )
@@ -81,7 +81,7 @@ def definitions(settings: Settings) -> dg.Definitions:
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: list[Table]
 ) -> Iterator[TableMetadata]:
-    """Read the service table by table; the metadata of each."""
+    """Read the service table by table; yields the metadata of each."""
     # httpx takes a quarter of a second to import, which every step's process would pay.
     from novade_pipeline.api.client import Client
     from novade_pipeline.defs.music.load import api_of, load
@@ -97,25 +97,25 @@ def _read(
                 yield table, table_metadata(lake, table, quarantined)
                 continue
             with dagster_failures():
-                done = load(client, lake, table, policy, music, context.log.info)
-            quarantined += [done.quarantine] if done.quarantine is not None else []
-            yield table, _metadata(lake, table, done) | asdict(client.receipt - before)
+                result = load(client, lake, table, policy, music, context.log.info)
+            quarantined += [result.quarantine] if result.quarantine is not None else []
+            yield table, _metadata(lake, table, result) | asdict(client.receipt - before)
 
 
-def _metadata(lake: Store, table: Table, done: "LoadResult") -> dict[str, Any]:
-    last, what = done.read.last, done.changes
-    receipts = [done.receipt] if done.receipt is not None else []
+def _metadata(lake: Store, table: Table, result: "LoadResult") -> dict[str, Any]:
+    last, changes = result.read.last, result.changes
+    receipts = [result.receipt] if result.receipt is not None else []
     return table_metadata(lake, table, receipts) | {
         "rows_read": last.items,
         "rows_repeated": last.repeated,
         "rows_quarantined": len(last.bad),
-        "rows_new": what.new,
-        "rows_changed": what.changed,
-        "rows_vanished": what.vanished,
-        PASSED_OVER: what.passed_over + sum(receipt.passed_over for receipt in receipts),
+        "rows_new": changes.new,
+        "rows_changed": changes.changed,
+        "rows_vanished": changes.vanished,
+        PASSED_OVER: changes.passed_over + sum(receipt.passed_over for receipt in receipts),
         "pages": last.pages,
-        "reads": done.read.sweeps,
-        "settled": done.read.is_stable,
+        "reads": result.read.sweeps,
+        "settled": result.read.is_stable,
     }
 
 
@@ -126,14 +126,14 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
             dg.AssetCheckSpec(
                 SETTLED_CHECK,
                 asset=key_of(table),
-                description="Warns where the list never held still while it was read: a row that "
-                "vanished meanwhile is marked by a later run.",
+                description="Warns when the list kept changing while it was read: a later run "
+                "marks rows that vanished meanwhile.",
             )
             for table in READ
         ),
         *map(newest_check, READ),
         *quarantine_checks(
-            QUARANTINE, "Warns where the newest read has rows that break their types."
+            QUARANTINE, "Warns when the newest read has rows that break their types."
         ),
     ]
 

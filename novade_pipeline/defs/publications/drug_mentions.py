@@ -1,4 +1,4 @@
-"""Each drug once for each publication, whatever copies of the publication landed."""
+"""Deduplicates mentions: each drug once per publication, however many copies landed."""
 
 import tempfile
 
@@ -11,7 +11,7 @@ from novade_pipeline.storage.store import Store
 
 MEMORY = "1GB"
 
-_ONCE = """
+_DEDUPLICATE = """
 WITH named AS (
     SELECT *, coalesce(
         id,
@@ -43,7 +43,7 @@ ORDER BY drug, date, kind, publication
 
 
 def deduplicate(lake: Store) -> list[WriteReceipt]:
-    """Write the table anew where the mentions have changed; no receipt where they have not."""
+    """Rewrite the table if the mentions have changed; returns no receipt if they have not."""
     name, version = source_of(lake, TITLE_MENTIONS)
     sources = {name: version}
     if is_current(lake, DRUG_MENTIONS, sources, [TITLE_MENTIONS]):
@@ -59,5 +59,5 @@ def deduplicate(lake: Store) -> list[WriteReceipt]:
         # A stream can be read only once, and the query reads its source twice.
         connection.register("streamed", mentions)
         connection.execute("CREATE TABLE mentions AS FROM streamed")
-        rows = connection.execute(_ONCE).to_arrow_reader(16_384)
+        rows = connection.execute(_DEDUPLICATE).to_arrow_reader(16_384)
         return [replace(lake, DRUG_MENTIONS, rows, transactions=sources)]

@@ -1,4 +1,4 @@
-"""What row a record of each kind becomes, or why it becomes none."""
+"""Converts a record of each kind to a row, or says why it cannot."""
 
 import re
 from collections.abc import Mapping
@@ -35,8 +35,8 @@ def drug_row(values: Mapping[str, Any], mended: list[str]) -> Row:
         InvalidRecord: it has no name.
     """
     name = _required(values, "drug", mended)
-    told = values.get("synonyms")
-    parts = told if isinstance(told, list) else _BETWEEN_SYNONYMS.split(str(told or ""))
+    stated = values.get("synonyms")
+    parts = stated if isinstance(stated, list) else _BETWEEN_SYNONYMS.split(str(stated or ""))
     synonyms = [text for part in parts if (text := clean_text(part, mended))]
     return {
         "drug": name,
@@ -54,9 +54,9 @@ def publication_row(values: Mapping[str, Any], mended: list[str]) -> Row:
     title = _required(values, "title", mended)
     day = parse_date(values.get("date"), mended)
     if day is None:
-        found = "another form" if clean_text(values.get("date"), []) else "none"
+        actual = "another form" if clean_text(values.get("date"), []) else "none"
         raise InvalidRecord(
-            f"date: expected one like 2020-01-31, 31/01/2020 or 31 January 2020, found {found}"
+            f"date: expected one like 2020-01-31, 31/01/2020 or 31 January 2020, found {actual}"
         )
     return {
         "id": clean_text(values.get("id"), mended),

@@ -1,8 +1,7 @@
-"""Keeping `title_mentions` beside the publications: looking through what changed.
+"""Updates `title_mentions` from the publications that changed.
 
-A changed upload day is looked through again; changed names have all days looked through again.
-Which version of the publications, and which names, the mentions have taken in stands in the
-commits of the mentions.
+A changed upload day is scanned again; if drug names change, all days are. The commits of the
+mentions record the version of the publications and of the names that they are made from.
 """
 
 import hashlib
@@ -34,10 +33,7 @@ COPIED_COLUMNS = (
 
 
 def known_drugs(lake: Store) -> list[DrugNames]:
-    """The drugs that the lake holds, in order; of several rows of one the last by file counts.
-
-    Its other names are those of all its rows.
-    """
+    """The drugs in the lake, in order; of several rows the last by file counts, with all names."""
     rows = read(lake, DRUGS, columns=["file", "record", "drug", "atccode", "synonyms"]).to_pylist()
     drugs: dict[str, DrugNames] = {}
     for row in sorted(rows, key=lambda row: (row["file"], row["record"])):
@@ -52,35 +48,35 @@ def known_drugs(lake: Store) -> list[DrugNames]:
 def find_changed_mentions(
     lake: Store, progress: Callable[[str], None] = lambda _: None
 ) -> list[WriteReceipt]:
-    """Look through what the mentions have not taken in yet; no receipts where there is nothing.
+    """Scan the publications that changed; returns no receipts if none did.
 
     Raises:
-        TransientFailure: another writer was faster; what was committed before stays.
+        TransientFailure: another writer was faster; earlier commits remain.
     """
     drugs = known_drugs(lake)
     matcher = DrugMatcher(drugs)
     receipts: list[WriteReceipt] = []
     for kind, table in PUBLICATIONS.items():
         titles, version = source_of(lake, table)
-        names = f"{DRUGS.name}:{kind}"
-        sources = {titles: version, names: _as_number(drugs)}
+        names_key = f"{DRUGS.name}:{kind}"
+        sources = {titles: version, names_key: _as_number(drugs)}
         if version < 0 or is_current(lake, TITLE_MENTIONS, sources, [table]):
             continue
-        known = recorded_versions(lake, TITLE_MENTIONS, sources)
-        anew_by = names if known[names] != sources[names] else None
-        changed = changed_partitions(lake, table, known[titles], version)
-        days = _days_to_look_through(lake, kind, EVERYTHING if anew_by else changed)
+        recorded = recorded_versions(lake, TITLE_MENTIONS, sources)
+        reset_by = names_key if recorded[names_key] != sources[names_key] else None
+        changed = changed_partitions(lake, table, recorded[titles], version)
+        days = _days_to_scan(lake, kind, EVERYTHING if reset_by else changed)
         slices = [days[at : at + SLICE_DAYS] for at in range(0, len(days), SLICE_DAYS)] or [[]]
-        for number, some in enumerate(slices, 1):
-            found = _mentions(lake, matcher, drugs, kind, some, version)
+        for number, slice_days in enumerate(slices, 1):
+            mentions = _mentions(lake, matcher, drugs, kind, slice_days, version)
             receipts.append(
                 replace_window(
                     lake,
                     TITLE_MENTIONS,
-                    found,
-                    _as_windows(some),
+                    mentions,
+                    _as_windows(slice_days),
                     where={"kind": kind},
-                    transactions=transactions_of_commit(number, len(slices), sources, anew_by),
+                    transactions=transactions_of_commit(number, len(slices), sources, reset_by),
                 )
             )
             progress(f"{TITLE_MENTIONS.name}: {kind}, {number} of {len(slices)} commits")
@@ -92,17 +88,17 @@ def mentions_in(
 ) -> pa.RecordBatch:
     """The mentions in a batch of publications, as rows of `title_mentions`."""
     titles = fold_all(batch.column("title").to_pylist())
-    found = matcher.find_in_folded(titles)
-    rows = batch.take(pa.array([mention.title for mention in found], pa.int64()))
+    matches = matcher.find_in_folded(titles)
+    rows = batch.take(pa.array([m.title for m in matches], pa.int64()))
     journals = rows.column("journal").to_pylist()
     folded_journals = {j: None if j is None else fold(j) for j in set(journals)}
     columns = {
         **{name: rows.column(name) for name in COPIED_COLUMNS},
-        "kind": pa.array([kind] * len(found), pa.string()),
-        "drug": pa.array([drugs[m.drug].drug for m in found], pa.string()),
-        "atccode": pa.array([drugs[m.drug].atccode for m in found], pa.string()),
-        "found": pa.array([m.name for m in found], pa.string()),
-        "folded_title": pa.array([titles[m.title] for m in found], pa.string()),
+        "kind": pa.array([kind] * len(matches), pa.string()),
+        "drug": pa.array([drugs[m.drug].drug for m in matches], pa.string()),
+        "atccode": pa.array([drugs[m.drug].atccode for m in matches], pa.string()),
+        "found": pa.array([m.name for m in matches], pa.string()),
+        "folded_title": pa.array([titles[m.title] for m in matches], pa.string()),
         "folded_journal": pa.array([folded_journals[j] for j in journals], pa.string()),
     }
     schema = TITLE_MENTIONS.schema
@@ -134,8 +130,8 @@ def _mentions(
     return pa.RecordBatchReader.from_batches(TITLE_MENTIONS.schema, batches())
 
 
-def _days_to_look_through(lake: Store, kind: str, changed: Changed) -> list[date]:
-    """Days whose publications changed; all days of both tables where all may have."""
+def _days_to_scan(lake: Store, kind: str, changed: Changed) -> list[date]:
+    """Days whose publications changed; all days of both tables if all may have changed."""
     if not isinstance(changed, Everything):
         return sorted(changed)
     mentioned = distinct(lake, TITLE_MENTIONS, "upload_date", where={"kind": kind})
@@ -148,6 +144,6 @@ def _as_windows(days: Sequence[date]) -> list[Window]:
 
 
 def _as_number(drugs: Sequence[DrugNames]) -> int:
-    """The drugs and all their names, as what a Delta transaction can record."""
-    told = repr([(drug.drug, drug.atccode, sorted(drug.names)) for drug in drugs])
-    return int(hashlib.sha256(told.encode()).hexdigest()[:15], 16)
+    """A hash of the drugs and their names, as a number that a Delta transaction can record."""
+    content = repr([(drug.drug, drug.atccode, sorted(drug.names)) for drug in drugs])
+    return int(hashlib.sha256(content.encode()).hexdigest()[:15], 16)

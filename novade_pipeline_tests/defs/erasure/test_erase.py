@@ -305,7 +305,7 @@ def test_nobody_is_brought_back_by_a_reload_or_a_second_erasure(world: World) ->
 
 
 def test_a_person_whom_nobody_knows_is_one_sentence(world: World) -> None:
-    with pytest.raises(UserError, match="expected a person that the lake knows"):
+    with pytest.raises(UserError, match="expected an identifier of a person in the lake"):
         erase(world.settings, erasure_scope(world.settings, LocalRunner()), "nobody@example.com")
 
 

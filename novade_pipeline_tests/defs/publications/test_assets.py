@@ -104,7 +104,7 @@ def test_without_a_graph_the_command_line_says_how_to_make_one(
 ) -> None:
     monkeypatch.setenv("NOVADE_LAKE_URL", str(tmp_path))
     done = CliRunner().invoke(app, ["publications", "top-journals"])
-    assert "make it with `novade run`" in str(done.exception)
+    assert "run `novade run`" in str(done.exception)
 
 
 def test_a_dropped_file_becomes_a_run_of_today_only(tmp_path: Path) -> None:
