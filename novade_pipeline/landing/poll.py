@@ -1,4 +1,4 @@
-"""One look at a source: what is wanted of its newest days, or of the next page of its sweep."""
+"""One poll of a source: its newest days, or the next page of its sweep."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +20,13 @@ from novade_pipeline.storage.store import Page, Store
 
 @dataclass(frozen=True)
 class Poll:
-    """What a look found.
+    """The result of a poll.
 
     Attributes:
         plan: what is to be loaded.
-        stems: how paths begin, for a load that lists only its own days; empty where it has to list
+        stems: path prefixes for a load that lists only its own days; empty where it has to list
             everything.
-        cursor: for the next poll; it moves on only where nothing is wanted.
+        cursor: for the next poll; it advances only where nothing is to be loaded.
     """
 
     plan: LoadPlan
@@ -35,7 +35,7 @@ class Poll:
 
     @staticmethod
     def empty(stems: tuple[str, ...] = (), cursor: PollCursor | None = None) -> "Poll":
-        """Nothing is wanted."""
+        """Nothing is to be loaded."""
         return Poll(LoadPlan({}, (), None, ()), stems, cursor)
 
 
@@ -50,33 +50,33 @@ def poll_source(
     *,
     newest_days: bool = True,
 ) -> Poll:
-    """Find what is new, at a cost that does not grow with what is old.
+    """Find new files, at a cost that does not grow with the old ones.
 
     Args:
-        seen: what the look before has seen; None looks at everything.
-        period: how often everything is looked at, page by page.
-        newest_days: list these too; a queue that tells of new files spares it.
+        cursor: of the previous poll; None lists everything.
+        period: how often everything is listed, page by page.
+        newest_days: list these too; unnecessary with a queue that reports new files.
     """
     now = now or datetime.now(UTC)
     if cursor is None or (cursor.is_small and newest_days) or source.is_undated is not None:
-        # Names that say no day cannot be asked for by day.
-        return _whole(source, landing, lake, rules, now)
+        # Names without a day cannot be listed by day.
+        return _poll_all(source, landing, lake, rules, now)
     if newest_days:
         for window in cursor.recent(now):
-            todo = find_pending(source, landing, lake, rules, window, cursor.stems)
-            if not todo.is_empty:
-                return Poll(todo, cursor.stems, cursor)
-            newest = max((hour.date() for hour in todo.known), default=cursor.newest)
+            plan = find_pending(source, landing, lake, rules, window, cursor.stems)
+            if not plan.is_empty:
+                return Poll(plan, cursor.stems, cursor)
+            newest = max((hour.date() for hour in plan.known), default=cursor.newest)
             cursor = replace(cursor, newest=max(newest, cursor.newest))
     sweep = cursor.sweep.next_page(now, period)
     if sweep is None:
         return Poll.empty(cursor.stems, cursor)
-    return _swept(source, landing, lake, rules, replace(cursor, sweep=sweep), now)
+    return _poll_page(source, landing, lake, rules, replace(cursor, sweep=sweep), now)
 
 
-def _whole(source: Source, landing: Store, lake: Store, rules: Rules, now: datetime) -> Poll:
+def _poll_all(source: Source, landing: Store, lake: Store, rules: Rules, now: datetime) -> Poll:
     files = source.files(landing, rules)
-    todo = plan_load(
+    plan = plan_load(
         files,
         read_ledger(lake, source.ledger, source.name),
         rules,
@@ -84,33 +84,33 @@ def _whole(source: Source, landing: Store, lake: Store, rules: Rules, now: datet
     )
     dated = [file.hour.date() for file in files if file.hour is not None]
     if not dated:
-        return Poll(todo, (), None)
+        return Poll(plan, (), None)
     is_small = len(files) < storage.PAGE_ENTRIES
     cursor = PollCursor(max(dated), _stems(files), Sweep(now, is_done=True), is_small)
-    return Poll(todo, (), cursor if todo.is_empty else None)
+    return Poll(plan, (), cursor if plan.is_empty else None)
 
 
-def _swept(
+def _poll_page(
     source: Source, landing: Store, lake: Store, rules: Rules, cursor: PollCursor, now: datetime
 ) -> Poll:
-    """Look at one page; it is looked at again until nothing of it is wanted."""
+    """List one page; it is listed again until nothing on it is to be loaded."""
     sweep = cursor.sweep
     page = next(landing.pages(f"{source.folder}/", sweep.following), Page((), None))
     files = source.select(landed_files(page.entries, source.hour_of), rules)
     last = LAST_NAME
     if page.following:
-        # A page may have nothing but folders.
+        # A page may have folders only.
         last = page.entries[-1].file if page.entries else sweep.after
     rows = read_ledger(lake, source.ledger, source.name, names=(sweep.after, last))
-    differing = plan_load(files, rows, rules)
+    page_plan = plan_load(files, rows, rules)
     stems = tuple(sorted({*cursor.stems, *_stems(files)}))
-    if differing.unplaced is not None:
-        # Files without a place are accounted for all together.
+    if page_plan.unplaced is not None:
+        # Files of no hour are accounted for together.
         return Poll(find_pending(source, landing, lake, rules), (), cursor)
-    if span := first_days_window(differing.days):
-        todo = find_pending(source, landing, lake, rules, span, stems)
-        if not todo.is_empty:
-            return Poll(todo, stems, cursor)
+    if span := first_days_window(page_plan.days):
+        plan = find_pending(source, landing, lake, rules, span, stems)
+        if not plan.is_empty:
+            return Poll(plan, stems, cursor)
     following = replace(sweep, following=page.following, after=last, is_done=not page.following)
     is_small = not sweep.after and not page.following
     return Poll.empty(stems, replace(cursor, stems=stems, sweep=following, is_small=is_small))

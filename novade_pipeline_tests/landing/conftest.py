@@ -13,7 +13,7 @@ from pydantic import Field
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.landing.chunks import Chunk, Piece
+from novade_pipeline.landing.chunks import Chunk, FileSlice
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import JsonLines
 from novade_pipeline.landing.ledger import LoadPlan, Rules
@@ -215,14 +215,14 @@ def chunk_of() -> Callable[..., Chunk]:
     """Makes a chunk of the lines of files, each a list of lines."""
 
     def make(*files: Sequence[bytes]) -> Chunk:
-        parts, pieces, at = [], [], 0
+        parts, slices, at = [], [], 0
         for number, lines in enumerate(files):
             text = b"".join(line + b"\n" for line in lines)
             file = LandedFile(f"file {number}", "1", len(text), FIRST, FIRST)
-            pieces.append(Piece(file, 1, len(lines)))
+            slices.append(FileSlice(file, 1, len(lines)))
             parts.append(text)
             at += len(text)
-        return Chunk(padded(b"".join(parts)), at, tuple(pieces))
+        return Chunk(padded(b"".join(parts)), at, tuple(slices))
 
     return make
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.lake.tombstones import TombstoneRegistry
-from novade_pipeline.landing.line_counts import Lines
+from novade_pipeline.landing.line_counts import LineTotals
 from novade_pipeline.landing.reconciliation import differences
 from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.privacy.policy import PersonalDataPolicy
@@ -32,7 +32,7 @@ def test_lines_of_erased_persons_are_counted_and_no_rows(shop: Shop) -> None:
     shop.land(shop.name(0), ada, play("c"), b"", b"{", ada, broken, id_one)
     shop.land(shop.name(1), play("d", user_id="U-2"))
     report = shop.load(policy=_policy(shop))
-    assert report.lines == Lines(
+    assert report.lines == LineTotals(
         files=2, lines=8, rows=2, repeated=1, quarantined=1, blank=1, erased=3
     )
     assert [row["uuid"] for row in shop.rows()] == ["c", "d"]

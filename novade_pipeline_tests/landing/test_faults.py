@@ -171,7 +171,7 @@ def test_a_load_that_fails_names_what_failed_and_leaves_the_tables_as_they_were(
 def test_what_was_loaded_before_a_failure_is_whole_hours(
     exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("novade_pipeline.landing.load.SLICE_BYTES", 1)
+    monkeypatch.setattr("novade_pipeline.landing.load.COMMIT_BYTES", 1)
     lake = exported.new_lake()
     third_hour = rf"{BLOB_READS}\S+_0%230\."
     with (

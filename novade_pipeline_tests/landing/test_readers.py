@@ -22,9 +22,9 @@ def _resident_bytes() -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")
 def test_memory_that_is_free_is_given_back() -> None:
-    pieces = [b"x" * PIECE_BYTES for _ in range(PIECES)]
-    last = pieces.pop()
-    pieces.clear()
+    slices = [b"x" * PIECE_BYTES for _ in range(PIECES)]
+    last = slices.pop()
+    slices.clear()
     kept = _resident_bytes()
     readers._give_back()
     assert kept - _resident_bytes() > PIECES * PIECE_BYTES // 2

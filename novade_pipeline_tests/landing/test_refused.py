@@ -14,7 +14,7 @@ import pytest
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import stems_of
-from novade_pipeline.landing.load import Lines
+from novade_pipeline.landing.line_counts import LineTotals
 from novade_pipeline.landing.source import find_pending
 from novade_pipeline.storage.local import LocalStore
 from novade_pipeline_tests.landing.conftest import a_rule
@@ -32,7 +32,7 @@ def test_a_damaged_file_is_refused_whole_and_its_neighbours_are_loaded(shop: Sho
     shop.put(shop.name(1), b"text")
     report = shop.load()
     assert shop.uuids() == ["a"]
-    assert report.lines == Lines(files=3, lines=1, rows=1, refused_files=2)
+    assert report.lines == LineTotals(files=3, lines=1, rows=1, refused_files=2)
     assert [(r["line"], r["reason"], r["raw"], r["raw_bytes"]) for r in shop.quarantine()] == [
         (0, "gzip ends early", broken, len(broken)),
         (0, "not gzip", b"text", 4),

@@ -98,4 +98,4 @@ def _matching_files(parsed: Parsed, source: Source, erased: ErasedIdentifiers) -
     yield from (files[row] for row in matches)
     for bad in parsed.bad:
         if line_identifies_erased(bad.raw, source.name, source.quarantine.owners, erased):
-            yield bad.piece.file.file
+            yield bad.file_slice.file.file
