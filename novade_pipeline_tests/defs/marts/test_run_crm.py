@@ -87,8 +87,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         office.org.clock += timedelta(days=1)
         office.org.insert("Account", {"Name": "In between"})
         office.run()
-        office.org.table("Opportunity").put(hidden)
-        office.org.table("Account").put({**late, "Name": "Late", "SystemModstamp": stamp})
+        office.org.table("Opportunity").store(hidden)
+        office.org.table("Account").store({**late, "Name": "Late", "SystemModstamp": stamp})
         office.org.clock += timedelta(days=1)
         office.run()
         yield office

@@ -265,7 +265,7 @@ def test_what_the_business_would_not_believe_is_counted_and_loaded(world: World)
 
 def test_records_that_break_their_types_warn_in_the_quarantines_check(world: World) -> None:
     first, *_ = world.org.records("Account")
-    world.org.table("Account").put({**first, "NumberOfEmployees": "many"})
+    world.org.table("Account").store({**first, "NumberOfEmployees": "many"})
     result = _run(world, "account", "quarantine")
     assert result.success, _why(result)
     assert not _checks(result)["quarantine", QUARANTINE_CHECK].passed

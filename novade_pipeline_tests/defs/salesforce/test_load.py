@@ -134,7 +134,7 @@ def test_a_new_field_is_read_of_all_records_although_none_has_changed(world: Wor
     world.load("Account")
     world.org.add_field("Account", Field("Tier__c", "string", 10))
     for record in world.org.records("Account"):
-        world.org.table("Account").put({**record, "Tier__c": "gold"})
+        world.org.table("Account").store({**record, "Tier__c": "gold"})
     loaded = world.load("Account")
     assert loaded.is_full
     assert {row["tier__c"] for row in world.rows("Account").values()} == {"gold"}
@@ -203,7 +203,7 @@ def test_an_object_with_more_fields_than_fit_into_a_url_is_read_by_a_job(world: 
 
 def test_a_record_that_breaks_its_types_is_kept_apart_until_it_is_mended(world: World) -> None:
     bad, good, *_ = world.org.records("Account")
-    world.org.table("Account").put({**bad, "NumberOfEmployees": "many"})
+    world.org.table("Account").store({**bad, "NumberOfEmployees": "many"})
     for bulk_from_rows in (0, 10_000):
         loaded = world.load("Account", bulk_from_rows=bulk_from_rows, overlap_seconds=10**9)
         assert loaded.bad == 1
@@ -246,7 +246,7 @@ def test_personal_data_obeys_the_policy_in_every_table(world: World, mode: Any) 
     bad, good = [record for record in world.org.records("Contact") if record["Email"]][:2]
     world.org.add_field("Contact", Field("Private_Mail__c", "email", 80))
     world.org.update("Contact", good["Id"], {"Private_Mail__c": "secret@private.example"})
-    world.org.table("Contact").put({**bad, "Private_Mail__c": None, "Birthdate": "none"})
+    world.org.table("Contact").store({**bad, "Private_Mail__c": None, "Birthdate": "none"})
     world.load("Contact", policy=PersonalDataPolicy(mode, b"key"))
     row, (kept,) = world.rows("Contact")[good["Id"]], world.read(QUARANTINE)
     stored = f"{world.rows('Contact')} {kept}"

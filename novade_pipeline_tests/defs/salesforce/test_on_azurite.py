@@ -45,7 +45,7 @@ def test_every_sort_of_change_arrives(world: World, bulk_from_rows: int) -> None
 
 def test_a_bad_record_is_in_quarantine_until_it_is_read_well(world: World) -> None:
     bad = world.org.records("Contact")[0]
-    world.org.table("Contact").put({**bad, "Birthdate": "none"})
+    world.org.table("Contact").store({**bad, "Birthdate": "none"})
     world.load("Contact", policy=PersonalDataPolicy("hash", b"key"))
     (kept,) = world.read(QUARANTINE)
     assert (kept["record"], kept["raw"]) == (bad["Id"], None)
