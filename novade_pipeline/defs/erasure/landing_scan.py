@@ -46,9 +46,9 @@ def traces_in_landing(
                 landed.unread[file.file] = (
                     f"expected a name such as {source.naming}, of a valid hour"
                 )
-        select = [file for file in files if file.hour is not None]
-        for at in range(0, len(select), _FILES_AT_ONCE):
-            _read(landing, source, select[at : at + _FILES_AT_ONCE], erased, landed)
+        placed = [file for file in files if file.hour is not None]
+        for at in range(0, len(placed), _FILES_AT_ONCE):
+            _read(landing, source, placed[at : at + _FILES_AT_ONCE], erased, landed)
 
 
 def _pages(landing: Store, source: Source, landed: LandedTraces) -> Iterator[Page]:

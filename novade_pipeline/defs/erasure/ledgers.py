@@ -67,12 +67,12 @@ def _amended_row(
 def rows_in(lake: Store, table: Table, files: Collection[str]) -> Counter[str]:
     """Rows of a table by the landed file that they came from; whole quarantined files excluded."""
     names = pa.array(files, pa.string())
-    is_line: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     with closing(stream(lake, table, columns=[LANDED_IN, LINE])) as batches:
         for batch in batches:
             is_line = pc.and_(
                 pc.greater(batch.column(LINE), 0),
                 pc.is_in(batch.column(LANDED_IN), value_set=names),
             )
-            is_line.update(value_counts(batch.column(LANDED_IN).filter(is_line)))
-    return is_line
+            counts.update(value_counts(batch.column(LANDED_IN).filter(is_line)))
+    return counts
