@@ -9,6 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 HOURS ?= 336
 EVENTS_PER_HOUR ?= 120
+PORT ?= 3000
 BESIDE = $(BIN)/novade sandbox with --events-per-hour $(EVENTS_PER_HOUR) --
 
 # One process compiles imports and parses the marts' project before others start; the next command
@@ -32,8 +33,8 @@ run: setup ## Sample exports to marts; prints a table of the results.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
 	@$(BESIDE) $(BIN)/novade run
 
-ui: setup ## Dagster's web page, with the sensors running.
-	@$(BESIDE) $(BIN)/novade ui
+ui: setup ## Dagster's web page, with the sensors running: `make ui PORT=3001`.
+	@$(BESIDE) $(BIN)/novade ui --port $(PORT)
 
 # Three workers, on two cores as well: one of them usually waits for a server or a process.
 test: setup-dev ## All tests.

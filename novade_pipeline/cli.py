@@ -1,15 +1,14 @@
 """The command `novade`.
 
-Exit codes: 0 success, 1 an asset or a blocking check failed, 2 an error that the user can fix.
-Only commands that need Dagster import it.
+Exit codes: 0 success, 1 an asset or a blocking check failed, 2 an error that the user can fix,
+130 interrupted. Only commands that need Dagster import it.
 """
 
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -26,6 +25,8 @@ from novade_pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     from novade_pipeline.execution.outcome import RunOutcome
 
+INTERRUPTED = 130
+"""Typer's exit code after Ctrl-C, as a shell's: 128 and the number of SIGINT."""
 console = Console()
 app = typer.Typer(
     help="A data lake of your own: from landed files to marts.",
@@ -39,8 +40,19 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(rebuild, name="rebuild")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        console.print(f"novade {version('novade-pipeline')}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
-def _context(context: typer.Context) -> None:
+def _context(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Its version.")
+    ] = False,
+) -> None:
     context.obj = LocalRunner()
 
 
@@ -100,18 +112,9 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 3000,
 ) -> None:
     """Serve Dagster's web page and run the sensors, until interrupted."""
-    from novade_pipeline.execution.home import prepare_home
+    from novade_pipeline.execution.web_page import open_web_page
 
-    settings = load_settings()
-    environment = os.environ | {"DAGSTER_HOME": str(prepare_home(settings))}
-    module = ("-m", "novade_pipeline.definitions")
-    arguments = ("dev", *module, "--host", host, "--port", str(port))
-    # Shells let background processes ignore SIGINT; Dagster would then ignore SIGTERM as well.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    console.print(f"The web page opens at http://{host}:{port} in a few seconds.")
-    os.execve(  # noqa: S606
-        sys.executable, [sys.executable, "-m", "dagster", *arguments], environment
-    )
+    open_web_page(load_settings(), host, port, on_message=console.print)
 
 
 @contextmanager
@@ -180,12 +183,16 @@ for _module in modules("commands"):
 
 def main() -> NoReturn:
     """Run the command; an error that a user can fix is one sentence on standard error."""
+    errors = Console(stderr=True)
     try:
         app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            errors.print("Interrupted; run again to continue.")
+        raise
     except (UserError, TransientFailure) as error:
         again = " Try again." if isinstance(error, TransientFailure) else ""
-        stderr = Console(stderr=True)
-        stderr.print(
+        errors.print(
             f"[red]Error[/red] {escape(str(error))}{again}", soft_wrap=True, highlight=False
         )
         sys.exit(2)

@@ -4,10 +4,12 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -20,7 +22,7 @@ from novade_pipeline import cli
 from novade_pipeline.lake.query import connect
 from novade_pipeline.storage import azure as azure_storage
 from novade_pipeline.storage.locations import store
-from novade_pipeline_tests.commands import CompletedCommand, novade
+from novade_pipeline_tests.commands import TYPED, CompletedCommand, novade
 
 SECRET = "correct-horse-battery"
 
@@ -129,6 +131,30 @@ def test_a_command_that_is_none_is_refused(tmp_path: Path) -> None:
     done = novade(tmp_path, "sandbox", "with", "no-such-program")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_refused_and_another_one_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        _is_refused(novade(tmp_path, "ui", "--port", str(port)), f"127.0.0.1:{port}")
+
+
+def test_a_run_that_is_interrupted_says_how_to_continue(landed: Path) -> None:
+    with subprocess.Popen(
+        (*TYPED, "run"), cwd=landed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any("begins" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate()
+    assert errors == "Interrupted; run again to continue.\n", output
+    assert process.returncode == 130
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    assert novade(tmp_path, "--version").stdout == f"novade {version('novade-pipeline')}\n"
 
 
 def test_a_warehouse_that_another_process_holds_is_refused(landed: Path) -> None:

@@ -20,6 +20,7 @@ import duckdb
 import pytest
 
 from novade_pipeline.settings import Settings
+from novade_pipeline_tests.commands import novade
 from novade_pipeline_tests.waiting import page_answers, wait_until
 from novade_pipeline_tests.worlds import environment_of, marts_of, settings_in, tables_of
 
@@ -107,7 +108,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
 
 def _has_ticked(page: Page) -> bool:
     query = """{ sensorsOrError(repositorySelector: {
-      repositoryName: "__repository__", repositoryLocationName: "novade_pipeline.definitions"
+      repositoryName: "__repository__", repositoryLocationName: "novade_pipeline"
     }) { ... on Sensors { results { name sensorState { ticks(limit: 1) { status } } } } } }"""
     sensors = page.ask(query)["sensorsOrError"].get("results", [])
     landing = [s for s in sensors if s["name"].endswith("_landing")]
@@ -136,6 +137,13 @@ def backfilled(page: Page) -> Page:
 
     wait_until("the backfill is done", is_done)
     return page
+
+
+def test_a_second_page_on_the_same_home_is_refused(page: Page, tmp_path: Path) -> None:
+    done = novade(tmp_path, "ui", "--port", "1", env=environment_of(page.settings))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "expected no running daemon, found process" in done.stderr
 
 
 def test_a_history_is_one_run(backfilled: Page) -> None:

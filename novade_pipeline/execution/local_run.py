@@ -115,6 +115,7 @@ def run_graph(
     Raises:
         UserError: the run cannot start until the user has fixed something.
         TransientFailure: storage does not answer.
+        KeyboardInterrupt: the run was interrupted; the next one continues it.
     """
     check_storage(settings)
     definitions = build_definitions(settings)
@@ -145,7 +146,14 @@ def run_graph(
                 run_config=_run_config(definitions, keys, config, full_refresh),
                 raise_on_error=False,
             )
+        if any(_is_interruption(event) for event in result.all_events):
+            raise KeyboardInterrupt
         return outcome_of(run_id, result)
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error if event.is_step_failure else None
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _moment(text: str) -> tuple[datetime, timedelta]:
