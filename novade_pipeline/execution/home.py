@@ -1,7 +1,10 @@
 """DAGSTER_HOME: the folder of Dagster's storage and settings."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +17,24 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """Returns the instance that the web page shows; creates its folder."""
     home = prepare_home(settings)
     return dg.DagsterInstance.from_config(str(home))
+
+
+@contextmanager
+def only_command(settings: Settings) -> Iterator[None]:
+    """No other command that runs the graph may begin meanwhile on the same home.
+
+    Raises:
+        UserError: one runs.
+    """
+    with (prepare_home(settings) / "command.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Dagster's home {settings.dagster_home}: expected no other command that runs the "
+                "graph, found one; wait for it to end."
+            ) from None
+        yield
 
 
 def prepare_home(settings: Settings) -> Path:

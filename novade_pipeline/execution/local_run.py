@@ -5,13 +5,14 @@ import uuid
 import warnings
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import dagster as dg
 
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.errors import UserError
-from novade_pipeline.execution.home import dagster_instance
+from novade_pipeline.execution.home import dagster_instance, only_command
 from novade_pipeline.execution.outcome import RunOutcome, outcome_of, report_progress
 from novade_pipeline.graph.access import lake_probes, landing_probes, require
 from novade_pipeline.graph.domains import landing_sources
@@ -26,12 +27,13 @@ from novade_pipeline.graph.job_runs import (
     work_key,
 )
 from novade_pipeline.graph.landing_assets import LandingConfig, find_all_pending
+from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.settings import Settings
 
-_NAME = re.compile(r"[\w-]+(/[\w-]+)+")
+_NAME = re.compile(r"[\w-]+/([\w-]+|\*)")
 
 
 def parse_window(text: str, history_start: date, now: datetime | None = None) -> Window:
@@ -67,7 +69,7 @@ def parse_window(text: str, history_start: date, now: datetime | None = None) ->
     return Window(max(start, first), min(end_start, tomorrow) + unit)
 
 
-def check_storage(settings: Settings) -> None:
+def check_storage(settings: Settings, *, needs_landing: bool = True) -> None:
     """Checks landing zone, lake and warehouse before a run.
 
     Raises:
@@ -75,7 +77,9 @@ def check_storage(settings: Settings) -> None:
             locked the warehouse.
         TransientFailure: storage does not answer.
     """
-    require(*landing_probes(settings.landing), *lake_probes(settings.lake))
+    if needs_landing:
+        require(*landing_probes(settings.landing))
+    require(*lake_probes(settings.lake))
     try:
         open_database(settings.warehouse_path).close()
     except OSError as error:
@@ -117,19 +121,22 @@ def run_graph(
         TransientFailure: storage does not answer.
         KeyboardInterrupt: the run was interrupted; the next one continues it.
     """
-    check_storage(settings)
     definitions = build_definitions(settings)
     job = definitions.resolve_job_def(JOB)
     keys = _selected(definitions, select)
+    landed = [
+        sources
+        for sources in landing_sources()
+        if keys is None or any(key_of(source.ledger) in keys for source in sources)
+    ]
+    check_storage(settings, needs_landing=bool(landed))
     config = _with_hours(config or LandingConfig(), window)
-    with dagster_instance(settings) as instance:
+    with only_command(settings), dagster_instance(settings) as instance:
         require_no_run_in_progress(instance)
         plans: dict[str, LoadPlan] = {}
-        days: list[date] = []
-        for sources in landing_sources():
-            domain_plans = find_all_pending(settings, sources, config, window)
-            plans |= domain_plans
-            days += [day for plan in domain_plans.values() for day in plan.days]
+        for sources in landed:
+            plans |= find_all_pending(settings, sources, config, window)
+        days = [day for plan in plans.values() for day in plan.days]
         if window is not None and not days:
             days = [max(day_of(window.start), settings.history_start)]
         run_id = str(uuid.uuid4())
@@ -184,8 +191,10 @@ def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetK
             f"{select!r} ({str(error).splitlines()[0]})."
         ) from None
     if not keys:
-        known = ", ".join(sorted("/".join(key.path) for key in LOADED.resolve(graph)))
-        raise UserError(f"--select: expected some of {known}; found none named {select!r}.")
+        names = sorted(key.to_user_string() for key in LOADED.resolve(graph))
+        similar = get_close_matches(select, names, n=3)
+        hint = f"did you mean {' or '.join(similar)}?" if similar else ", ".join(names)
+        raise UserError(f"--select: expected assets, found none named {select!r}: {hint}")
     return sorted(keys)
 
 

@@ -19,8 +19,10 @@ from novade_pipeline.landing.ledger import LoadPlan
 JOB = "load_everything"
 LOADED = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
 """What the job loads: every asset but those that monitor the graph."""
-WORK_TAG = "novade/wanted"
-PROCESS_TAG = "novade/process"
+# Dagster's lists of runs hide tags with this prefix.
+WORK_TAG = ".dagster/novade_work"
+PROCESS_TAG = ".dagster/novade_process"
+"""On runs that a person started with a command."""
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 BACKFILL_TAG = "dagster/backfill"
 SENSOR_TAG = "dagster/sensor_name"
@@ -78,7 +80,7 @@ def runs_in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
-    """Counts the failed runs for the same work since the last run that succeeded."""
+    """Counts the failed automatic runs for the same work since the last run that succeeded."""
     done = dg.RunsFilter(job_name=JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
     since = [record.create_timestamp for record in instance.get_run_records(done, limit=1)]
     failed = dg.RunsFilter(
@@ -86,7 +88,7 @@ def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
         statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
         created_after=since[0] if since else None,
     )
-    return instance.get_runs_count(failed)
+    return sum(PROCESS_TAG not in run.tags for run in instance.get_runs(failed))
 
 
 def failure_reason(failure: Any) -> str:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from novade_pipeline.graph.job_runs import (
     JOB,
+    PROCESS_TAG,
     WORK_TAG,
     failed_attempts,
     range_tags,
@@ -138,7 +139,9 @@ def _nothing_new(settings: Settings, polls: Mapping[str, Poll]) -> str:
 
 
 def _last_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    return next(iter(instance.get_runs(dg.RunsFilter(job_name=JOB), limit=1)), None)
+    """The newest run, except failed ones that a person started with a command."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=JOB), limit=100)
+    return next((run for run in runs if run.is_success or PROCESS_TAG not in run.tags), None)
 
 
 def _last_failed(instance: dg.DagsterInstance) -> bool:

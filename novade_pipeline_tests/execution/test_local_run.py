@@ -14,7 +14,7 @@ import pytest
 from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, MERGED_IDS
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.errors import UserError
-from novade_pipeline.execution.home import dagster_instance
+from novade_pipeline.execution.home import dagster_instance, only_command
 from novade_pipeline.execution.local_run import parse_window, run_graph
 from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, process_tag, runs_in_progress
 from novade_pipeline.lake.delta import current_version
@@ -162,14 +162,30 @@ def _file_with_a_repeated_event(loaded: Settings) -> str:
     raise AssertionError("the real data has repeated events")
 
 
-def test_a_selection_runs_only_what_it_names(loaded: Settings) -> None:
-    outcome = run_graph(loaded, select="tracking_plan/plan, amplitude/identities")
-    assert set(outcome.assets) == {"tracking_plan/plan", "amplitude/identities"}
+def test_a_selection_runs_only_what_it_names_and_needs_no_landing_zone_for_it(
+    loaded: Settings,
+) -> None:
+    nowhere = loaded.model_copy(update={"landing_url": "no/landing/zone"})
+    outcome = run_graph(nowhere, select="amplitude/identities")
+    assert set(outcome.assets) == {"amplitude/identities"}
 
 
-def test_a_selection_of_nothing_names_what_there_is(loaded: Settings) -> None:
-    with pytest.raises(UserError, match="amplitude/events"):
-        run_graph(loaded, select="amplitude/nothing")
+def test_a_selection_of_nothing_names_what_is_similar(loaded: Settings) -> None:
+    with pytest.raises(UserError, match="did you mean amplitude/events"):
+        run_graph(loaded, select="amplitude/event")
+
+
+def test_a_selection_of_something_else_names_all_assets(loaded: Settings) -> None:
+    with pytest.raises(UserError, match=r"'x/y': .*amplitude/events.*tracking_plan/plan"):
+        run_graph(loaded, select="x/y")
+
+
+def test_a_second_command_on_the_same_home_is_refused(loaded: Settings) -> None:
+    with (
+        only_command(loaded),
+        pytest.raises(UserError, match="expected no other command"),
+    ):
+        run_graph(loaded)
 
 
 def test_rebuilding_the_marts_gives_the_same_marts(loaded: Settings, tmp_path: Path) -> None:

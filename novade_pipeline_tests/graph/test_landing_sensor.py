@@ -249,6 +249,15 @@ def test_a_new_file_is_tried_although_others_were_given_up(world: World) -> None
     assert world.tick().run_requests
 
 
+def test_a_command_that_failed_is_not_retried(world: World) -> None:
+    @dg.job(name=JOB)
+    def typed() -> None: ...
+
+    run = world.instance.create_run_for_job(typed, tags={PROCESS_TAG: process_tag()})
+    world.instance.report_run_failed(run)
+    assert not world.tick().run_requests
+
+
 def test_what_a_crash_cut_off_after_the_load_is_asked_for(world: World) -> None:
     world.land(3)
     (request,) = world.tick().run_requests

@@ -22,6 +22,8 @@ def final_export(
     """Make one complete, verified copy of Drift; afterwards its tables are frozen."""
     from rich.console import Console
 
+    from novade_pipeline.defs.drift.settings import DriftSettings
+    from novade_pipeline.errors import UserError
     from novade_pipeline.graph.runner import runner_of
     from novade_pipeline.settings import load_settings
 
@@ -31,6 +33,8 @@ def final_export(
         console.print(message, highlight=False, soft_wrap=True, markup=False)
 
     settings = load_settings(drift_unfreeze=True) if again else load_settings()
+    if not settings.of(DriftSettings).is_set:
+        raise UserError("novade drift final-export: expected NOVADE_DRIFT_TOKEN to be set.")
     outcome = runner_of(context).run(settings, select="drift/final_export", on_message=show)
     for failure in outcome.failures:
         show(f"Failed: {failure}")

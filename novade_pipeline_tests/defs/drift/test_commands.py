@@ -80,6 +80,14 @@ def test_a_copy_that_was_changed_is_reported(
     assert "messages.parquet: expected" in verified.output
 
 
+def test_without_a_token_no_run_begins(at_home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOVADE_DRIFT_TOKEN")
+    failed = RUNNER.invoke(app, ["drift", "final-export"])
+    assert isinstance(failed.exception, UserError)
+    assert "NOVADE_DRIFT_TOKEN" in str(failed.exception)
+    assert not (at_home.root / "dagster").exists()
+
+
 def test_without_a_copy_there_is_nothing_to_verify(at_home: World) -> None:
     failed = RUNNER.invoke(app, ["drift", "verify"])
     assert isinstance(failed.exception, UserError)

@@ -28,7 +28,7 @@ def runs(
     (root / "landing").mkdir()
     shutil.copytree(shared / "landing" / "publications", root / "landing" / "publications")
     settings = settings_in(root, root / "landing")
-    return settings, [run_graph(settings, select="group:publications") for _ in range(2)]
+    return settings, [run_graph(settings, select="publications/*") for _ in range(2)]
 
 
 def test_a_run_makes_everything_and_the_second_has_nothing_to_do(
