@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 from novade_pipeline.errors import PermanentFailure
+from novade_pipeline.graph.project_files import project_file
 from novade_pipeline.lake.memory import duckdb_bytes
 from novade_pipeline.storage.store import Store
 
-DBT_DIR = Path(__file__).parents[3] / "dbt"
+DBT_DIR = project_file("dbt")
 SLICE_ROWS = "slice_rows"
 _ROW_BYTES = 600
 """Approximate memory of a row while DuckDB computes a slice; with half of it DuckDB spills."""

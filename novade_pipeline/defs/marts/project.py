@@ -20,6 +20,7 @@ from typing import Any
 from novade_pipeline.defs.marts.dbt_runner import DBT_DIR, invoke
 from novade_pipeline.defs.marts.model_tables import mart_table
 from novade_pipeline.defs.marts.warehouse import Model, read_state
+from novade_pipeline.graph.project_files import PACKAGE
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.table import Table
 
@@ -175,10 +176,17 @@ def prepared_project(warehouse_path: Path) -> Project:
     Args:
         warehouse_path: the DuckDB file, after which dbt's SQL names the database.
     """
-    target = DBT_DIR / "target" / _digest(warehouse_path.stem, *_file_states())
+    target = _targets(warehouse_path) / _digest(warehouse_path.stem, *_file_states())
     if not (target / "manifest.json").is_file():
         _parse(target, warehouse_path)
     return _project(target)
+
+
+def _targets(warehouse_path: Path) -> Path:
+    """In a checkout, as dbt itself does; an installed package writes beside the warehouse."""
+    if DBT_DIR.is_relative_to(PACKAGE):
+        return warehouse_path.absolute().parent / "dbt"
+    return DBT_DIR / "target"
 
 
 @cache
