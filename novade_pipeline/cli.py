@@ -136,11 +136,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _report(outcome: "RunOutcome", settings: Settings, *, in_part: bool = False) -> NoReturn:
-    """Prints the outcome of a run and exits.
-
-    Args:
-        in_part: the run was restricted to some assets or hours.
-    """
+    """Prints the outcome of a run, which may be restricted to a part, and exits."""
     table = Table(box=None, pad_edge=False)
     table.add_column("Asset", overflow="fold")
     for heading in ("Rows", "Passed", "Warned", "Failed", "Seconds"):

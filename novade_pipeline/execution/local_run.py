@@ -114,7 +114,6 @@ def run_graph(
         window: loads only these hours.
         config: which files a load reads.
         full_refresh: rebuilds the marts.
-        on_message: called with each line of progress.
 
     Raises:
         UserError: the run cannot start until the user has fixed something.
@@ -201,12 +200,8 @@ def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetK
 def _with_hours(config: LandingConfig, window: Window | None) -> LandingConfig:
     if window is None:
         return config
-    hours = {"first_hour": _hour(window.start), "end_hour": _hour(window.end)}
-    return config.model_copy(update=hours)
-
-
-def _hour(moment: Any) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M}"
+    first, end = (f"{moment:%Y-%m-%dT%H:%M}" for moment in (window.start, window.end))
+    return config.model_copy(update={"first_hour": first, "end_hour": end})
 
 
 def _run_config(

@@ -21,7 +21,6 @@ class AssetOutcome:
 
     Attributes:
         rows: of the table after the run; None if it was not materialized.
-        unchanged: there was nothing to do.
         passed: number of checks that passed.
         warned: checks that failed as warnings.
         failed: checks that failed as errors.
@@ -41,9 +40,6 @@ class RunOutcome:
     """The outcome of a run.
 
     Attributes:
-        run_id: Dagster's id.
-        success: nothing failed.
-        assets: asset name -> its outcome.
         failures: one sentence for each failed step.
         notes: distinct notes of assets, for example that a system is not configured.
     """
@@ -65,11 +61,7 @@ class RunOutcome:
 def report_progress(
     instance: dg.DagsterInstance, run_id: str, on_message: Callable[[str], None]
 ) -> Iterator[None]:
-    """Reports what a run logs while it is in progress.
-
-    Args:
-        on_message: called with each line.
-    """
+    """Calls `on_message` with each line that a run logs while it is in progress."""
     ended = Event()
 
     def follow() -> None:

@@ -6,7 +6,12 @@ from typing import Any
 import dagster as dg
 
 from novade_pipeline.graph.job_runs import is_selected_explicitly, is_started_by_sensor
-from novade_pipeline.graph.table_assets import QUARANTINE_CHECK, key_of, table_metadata
+from novade_pipeline.graph.table_assets import (
+    QUARANTINE_CHECK,
+    check_result,
+    key_of,
+    table_metadata,
+)
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
 
@@ -64,7 +69,7 @@ def materialized(
 def check_quarantine(quarantine: Table, metadata: dict[str, Any]) -> dg.AssetCheckResult:
     """Warns if the quarantine has rows."""
     rows = metadata["dagster/row_count"]
-    return warning(quarantine, QUARANTINE_CHECK, not rows, {"rows": rows})
+    return check_result(quarantine, QUARANTINE_CHECK, not rows, {"rows": rows})
 
 
 def newest_check(table: Table) -> dg.AssetCheckSpec:
@@ -80,15 +85,4 @@ def newest_check(table: Table) -> dg.AssetCheckSpec:
 def check_newest(table: Table, metadata: dict[str, Any]) -> dg.AssetCheckResult:
     """Warns if rows were passed over."""
     rows = metadata[PASSED_OVER]
-    return warning(table, NEWEST_CHECK, not rows, {PASSED_OVER: rows})
-
-
-def warning(table: Table, name: str, passed: bool, metadata: dict[str, Any]) -> dg.AssetCheckResult:
-    """A check result of severity WARN."""
-    return dg.AssetCheckResult(
-        passed=passed,
-        check_name=name,
-        asset_key=key_of(table),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=metadata,
-    )
+    return check_result(table, NEWEST_CHECK, not rows, {PASSED_OVER: rows})

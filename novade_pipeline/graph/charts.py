@@ -18,7 +18,6 @@ def stacked_bars(
     Args:
         at: the timestamps or names along the x axis.
         series: name -> one value for each of them.
-        ylabel: label of the y axis.
     """
     named = bool(at) and isinstance(at[0], str)
 

@@ -92,11 +92,7 @@ def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
 
 
 def failure_reason(failure: Any) -> str:
-    """Returns the root cause of a failed step or run in one line.
-
-    Args:
-        failure: the data of Dagster's failure event.
-    """
+    """Returns the root cause in the data of Dagster's failure event, in one line."""
     user_failure = getattr(failure, "user_failure_data", None)
     if user_failure is not None and user_failure.description:
         return str(user_failure.description)

@@ -17,6 +17,7 @@ from novade_pipeline.graph.table_assets import (
     QUARANTINE_CHECK,
     check_columns,
     check_fresh,
+    check_result,
     check_specs,
     key_of,
 )
@@ -39,6 +40,7 @@ WHOLE_CHECK = "nothing_follows_the_gzip_stream"
 DAY_COLUMN = "upload_date"
 """The column by which the tables of landed rows are partitioned."""
 LISTED = 20
+_ERROR = dg.AssetCheckSeverity.ERROR
 
 
 def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
@@ -103,9 +105,7 @@ def check_results(
     yield _check_accounted(lake, ledger)
     yield _check_recorded(lake, ledger, sources)
     yield _check_whole(lake, ledger)
-    yield dg.AssetCheckResult(
-        passed=True, check_name=LOADS_CHECK, asset_key=key_of(ledger), metadata={"attempts": 1}
-    )
+    yield check_result(ledger, LOADS_CHECK, True, {"attempts": 1}, severity=_ERROR)
     yield check_columns(lake, quarantine)
     yield _check_quarantine(lake, quarantine)
 
@@ -136,13 +136,8 @@ def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetC
             connection.unregister("keys")
             assert counts is not None
             rows, repeated = rows + int(counts[0]), repeated + counts[1]
-    return dg.AssetCheckResult(
-        passed=repeated == 0,
-        check_name=UNIQUE_CHECK,
-        asset_key=key_of(table),
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"rows": rows, "repeated_keys": repeated, "key": ", ".join(table.key)},
-    )
+    metadata = {"rows": rows, "repeated_keys": repeated, "key": ", ".join(table.key)}
+    return check_result(table, UNIQUE_CHECK, repeated == 0, metadata, severity=_ERROR)
 
 
 def _days(lake: Store, table: Table, within: Window | None) -> Iterator[list[Window] | None]:
@@ -166,16 +161,11 @@ def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
         wrong += files.filter(pc.not_equal(columns["lines"], accounted))["file"].to_pylist()
         total.update({name: pc.sum(column).as_py() or 0 for name, column in columns.items()})
         total["files"] += files.num_rows
-    return dg.AssetCheckResult(
-        passed=not wrong,
-        check_name=ACCOUNTED_CHECK,
-        asset_key=key_of(ledger),
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={
-            **{name: total[name] for name in ("files", *names)},
-            "files_not_accounted_for": dg.MetadataValue.json(wrong[:LISTED]),
-        },
-    )
+    metadata = {
+        **{name: total[name] for name in ("files", *names)},
+        "files_not_accounted_for": dg.MetadataValue.json(wrong[:LISTED]),
+    }
+    return check_result(ledger, ACCOUNTED_CHECK, not wrong, metadata, severity=_ERROR)
 
 
 def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg.AssetCheckResult:
@@ -187,17 +177,16 @@ def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg
         [(d.table.name, d.place, d.rows, d.recorded) for d in differing[:LISTED]],
         characters=120,
     )
-    return dg.AssetCheckResult(
-        passed=not differing,
-        check_name=RECORDED_CHECK,
-        asset_key=key_of(ledger),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=_explain(ledger, differing, unrecorded, missing) if differing else None,
-        metadata={
+    return check_result(
+        ledger,
+        RECORDED_CHECK,
+        not differing,
+        {
             "rows_unrecorded": unrecorded,
             "rows_missing": missing,
             "files": dg.MetadataValue.md(listed),
         },
+        description=_explain(ledger, differing, unrecorded, missing) if differing else None,
     )
 
 
@@ -226,23 +215,14 @@ def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
             f"({files[0]['trailing_bytes']:,} bytes). The stream is loaded, the bytes are ignored; "
             "export the files again if rows are missing."
         )
-    listed = markdown_table(
-        ["file", "bytes"],
-        [(f["file"], f["trailing_bytes"]) for f in files[:LISTED]],
-        characters=120,
-    )
-    return dg.AssetCheckResult(
-        passed=not files,
-        check_name=WHOLE_CHECK,
-        asset_key=key_of(ledger),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=description,
-        metadata={
-            "files": len(files),
-            "trailing_bytes": sum(f["trailing_bytes"] for f in files),
-            "listed": dg.MetadataValue.md(listed),
-        },
-    )
+    listed_files = [(f["file"], f["trailing_bytes"]) for f in files[:LISTED]]
+    listed = markdown_table(["file", "bytes"], listed_files, characters=120)
+    metadata = {
+        "files": len(files),
+        "trailing_bytes": sum(f["trailing_bytes"] for f in files),
+        "listed": dg.MetadataValue.md(listed),
+    }
+    return check_result(ledger, WHOLE_CHECK, not files, metadata, description=description)
 
 
 def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
@@ -253,16 +233,6 @@ def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
         files, lines = files + whole, lines + rows.num_rows - whole
         first = rows.slice(0, LISTED - len(listed)).to_pylist()
         listed += [(row["file"], row["line"] or "all", row["reason"]) for row in first]
-    return dg.AssetCheckResult(
-        passed=not listed,
-        check_name=QUARANTINE_CHECK,
-        asset_key=key_of(quarantine),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "files": files,
-            "lines": lines,
-            "reasons": dg.MetadataValue.md(
-                markdown_table(["file", "line", "reason"], listed, characters=120)
-            ),
-        },
-    )
+    reasons = markdown_table(["file", "line", "reason"], listed, characters=120)
+    metadata = {"files": files, "lines": lines, "reasons": dg.MetadataValue.md(reasons)}
+    return check_result(quarantine, QUARANTINE_CHECK, not listed, metadata)

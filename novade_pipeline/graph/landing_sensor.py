@@ -111,9 +111,7 @@ def request(
 
     Args:
         polls: domain -> source name -> poll.
-        key: identifies the work.
         attempts: how many runs for the same work have failed.
-        ledgers: their versions.
     """
     all_polls = [poll for of_domain in polls.values() for poll in of_domain.values()]
     ops: dict[str, Any] = {

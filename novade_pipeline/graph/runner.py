@@ -33,7 +33,6 @@ class Runner(Protocol):
 
         Args:
             select: assets, in Dagster's selection syntax or as names between commas.
-            on_message: called with each line of progress.
         """
 
     def rebuild(self, settings: Settings, *, all_marts: bool) -> Sequence[str]:

@@ -95,6 +95,26 @@ def quarantine_checks(quarantine: Table, description: str) -> list[dg.AssetCheck
     ]
 
 
+def check_result(
+    table: Table,
+    name: str,
+    passed: bool,
+    metadata: Mapping[str, Any],
+    *,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
+    description: str | None = None,
+) -> dg.AssetCheckResult:
+    """The result of a check of a table; a warning by default."""
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=key_of(table),
+        check_name=name,
+        metadata=metadata,
+        severity=severity,
+        description=description,
+    )
+
+
 def check_columns(lake: Store, table: Table) -> dg.AssetCheckResult:
     """Compares the declared columns with those in the lake."""
     import pyarrow as pa
@@ -110,12 +130,9 @@ def check_columns(lake: Store, table: Table) -> dg.AssetCheckResult:
         if schema is not None
         and not (field.name in stored and is_of_type(stored[field.name], field.type))
     }
-    return dg.AssetCheckResult(
-        passed=not wrong,
-        check_name=COLUMNS_CHECK,
-        asset_key=key_of(table),
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"columns": len(table.columns), "wrong": dg.MetadataValue.json(wrong)},
+    metadata = {"columns": len(table.columns), "wrong": dg.MetadataValue.json(wrong)}
+    return check_result(
+        table, COLUMNS_CHECK, not wrong, metadata, severity=dg.AssetCheckSeverity.ERROR
     )
 
 
@@ -124,17 +141,12 @@ def check_fresh(table: Table, newest: datetime | date | None, hours: float) -> d
     if newest is not None and not isinstance(newest, datetime):
         newest = datetime(newest.year, newest.month, newest.day, tzinfo=UTC) + timedelta(days=1)
     age = None if newest is None else (datetime.now(UTC) - newest) / timedelta(hours=1)
-    return dg.AssetCheckResult(
-        passed=age is not None and age <= hours,
-        check_name=FRESH_CHECK,
-        asset_key=key_of(table),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "newest": "none" if newest is None else newest.isoformat(),
-            "expected_hours": hours,
-            **({} if age is None else {"age_hours": round(age, 1)}),
-        },
-    )
+    metadata = {
+        "newest": "none" if newest is None else newest.isoformat(),
+        "expected_hours": hours,
+        **({} if age is None else {"age_hours": round(age, 1)}),
+    }
+    return check_result(table, FRESH_CHECK, age is not None and age <= hours, metadata)
 
 
 def table_metadata(

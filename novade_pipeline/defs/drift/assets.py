@@ -39,13 +39,13 @@ from novade_pipeline.graph.api_assets import (
     on_schedule,
     reason_to_skip,
     skipped_tables,
-    warning,
 )
 from novade_pipeline.graph.job_runs import is_selected_explicitly
 from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
+    check_result,
     check_specs,
     dagster_failures,
     key_of,
@@ -206,7 +206,7 @@ def _check_results(
         yield check_newest(table, metadata)
     if table is MESSAGES:
         orphans = orphaned_messages(lake)
-        yield warning(table, KNOWN_CHECK, not any(orphans.values()), dict(orphans))
+        yield check_result(table, KNOWN_CHECK, not any(orphans.values()), dict(orphans))
     if table.data_time is not None and is_read:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)
 

@@ -43,7 +43,6 @@ class MartsTranslator(DagsterDbtTranslator):
     """Translates dbt's nodes to asset keys, groups, owners, tags and descriptions."""
 
     def __init__(self) -> None:
-        # The sources are assets of this graph already.
         super().__init__(DagsterDbtTranslatorSettings(enable_source_metadata=False))
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:

@@ -33,7 +33,6 @@ class Outcome:
 
     Attributes:
         status: `success`, `error`, `skipped`; of tests `pass`, `warn`, `fail`, `error`, `skipped`.
-        message: dbt's message; may be empty.
         failures: number of rows that fail a test.
     """
 
@@ -56,10 +55,7 @@ def build(
 
     Args:
         manifest: `Project.parsed`.
-        warehouse_path: the DuckDB file, not locked by another process.
-        lake: of the sources.
         names: of models, snapshots and tests.
-        on_progress: called with one line for each finished node.
         variables: override those of `dbt_project.yml`.
 
     Raises:

@@ -29,7 +29,6 @@ def restore(
     """Restores the versions of records that only the lake has.
 
     Args:
-        connection: to the warehouse.
         selected: names of the models that may be built.
 
     Returns:

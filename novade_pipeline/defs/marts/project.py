@@ -37,11 +37,9 @@ class Check:
 
     Attributes:
         name: of the test and of the asset check.
-        unique_id: dbt's.
         model: the model that the check belongs to.
         models: the models that the test reads.
         code: changes when the test does.
-        variables: the project's variables that it reads.
         blocking: a failure is an error, not a warning.
     """
 
@@ -221,15 +219,11 @@ def _parse(target: Path, warehouse_path: Path) -> None:
 
 def _variables_of_macros(macros: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
     """Macro of the project -> the variables that it or the macros it calls read."""
-    project_macros = {
-        name: macro for name, macro in macros.items() if macro["package_name"] == "novade"
-    }
-    variables = {
-        name: set(_VARIABLE.findall(macro["macro_sql"])) for name, macro in project_macros.items()
-    }
+    own = {name: macro for name, macro in macros.items() if macro["package_name"] == "novade"}
+    variables = {name: set(_VARIABLE.findall(macro["macro_sql"])) for name, macro in own.items()}
     # The longest chain of calls has at most as many macros as there are.
-    for _round in project_macros:
-        for name, macro in project_macros.items():
+    for _round in own:
+        for name, macro in own.items():
             called = macro["depends_on"]["macros"]
             variables[name].update(*(variables.get(callee, ()) for callee in called))
     return variables

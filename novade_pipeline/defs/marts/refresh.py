@@ -39,9 +39,7 @@ class Mart:
         generation: how often it has been built.
         taken_in: the version of each source, or generation of each model, that it is built from.
         published: its table in the lake; None if a failed check withholds it.
-        seconds: duration of its build.
         preview: the newest rows, Markdown.
-        picture: a chart, Markdown.
     """
 
     reason: str | None
@@ -103,16 +101,12 @@ def refresh(
     """Updates the selected marts to the current state of the lake; runs dbt only if needed.
 
     Args:
-        project: the dbt project.
-        store: the lake.
-        warehouse_path: the DuckDB file.
         models: names of the models that may be built.
         checks: names of the tests to report.
         rebuild: build all rows; histories only add rows.
         check_all: run all tests on all rows; otherwise only tests without a current result run, if
             possible on the rows touched since they passed.
         variables: override those of the dbt project.
-        on_progress: called with each line of progress.
         picture_of: returns the chart of a mart's generation, if it was drawn before.
 
     Raises:

@@ -19,11 +19,11 @@ from novade_pipeline.graph.api_assets import (
     on_schedule,
     reason_to_skip,
     skipped_tables,
-    warning,
 )
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
+    check_result,
     check_specs,
     dagster_failures,
     key_of,
@@ -147,7 +147,7 @@ def _check_results(
     if table is QUARANTINE:
         yield check_quarantine(table, metadata)
         return
-    yield warning(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
+    yield check_result(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
     yield check_newest(table, metadata)
     if table.data_time is not None:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)

@@ -32,7 +32,6 @@ class Problem:
     Attributes:
         cause: identifies it; equal for every retry.
         subject: the step, check or asset that has to succeed to resolve it.
-        text: one sentence.
         assets: number of affected assets.
         run_id: the run with details; may be empty.
         asset: name of the asset, if it is one asset's problem.

@@ -9,7 +9,7 @@ import dagster as dg
 from novade_pipeline.defs.marts.tables import mart_tables
 from novade_pipeline.defs.operations.settings import OperationsSettings
 from novade_pipeline.errors import TransientFailure, UserError
-from novade_pipeline.graph.domains import modules
+from novade_pipeline.graph.domains import tables
 from novade_pipeline.graph.job_runs import JOB, LOADED
 from novade_pipeline.graph.landing_assets import upload_days
 from novade_pipeline.graph.landing_queue import queue_sensors
@@ -73,7 +73,7 @@ def _upkeep(
     @dg.op(name=f"{name}_every_table", description=description)
     def every_table(context: dg.OpExecutionContext, lake: dg.ResourceParam[Store]) -> None:
         failures: list[TransientFailure | UserError] = []
-        for table in _every_table(settings):
+        for table in (*tables().values(), *mart_tables(settings.warehouse_path)):
             try:
                 upkeep = work(lake, table)
             except (TransientFailure, UserError) as failure:
@@ -104,11 +104,3 @@ def _nightly(job: dg.JobDefinition, hour: int) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-
-
-def _every_table(settings: Settings) -> list[Table]:
-    """Every declared table and published mart."""
-    declared = {
-        table.name: table for module in modules("tables") for table in getattr(module, "TABLES", ())
-    }
-    return [*declared.values(), *mart_tables(settings.warehouse_path)]

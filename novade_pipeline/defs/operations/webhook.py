@@ -27,12 +27,7 @@ _PASSING = frozenset({500, 502, 503, 504})
 
 @dataclass
 class Webhook:
-    """A webhook during one tick.
-
-    Attributes:
-        last_error: the newest error as text; may be empty.
-        delivered: number of accepted messages.
-    """
+    """A webhook during one tick; counts accepted messages and has the newest error."""
 
     url: str = field(repr=False)
     last_error: str = ""

@@ -22,11 +22,11 @@ from novade_pipeline.graph.api_assets import (
     on_schedule,
     reason_to_skip,
     skipped_tables,
-    warning,
 )
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
+    check_result,
     check_specs,
     column_schema,
     dagster_failures,
@@ -210,7 +210,7 @@ def _check_results(
     invisible, dropped, retyped = (
         metadata[f"fields_{what}"] for what in ("invisible", "dropped", "retyped")
     )
-    yield warning(
+    yield check_result(
         table,
         VISIBLE_CHECK,
         not invisible.value,
@@ -221,6 +221,6 @@ def _check_results(
         },
     )
     changed = bool(dropped.value or retyped.value)
-    yield warning(table, BEFORE_CHECK, not changed, {"dropped": dropped, "retyped": retyped})
+    yield check_result(table, BEFORE_CHECK, not changed, {"dropped": dropped, "retyped": retyped})
     if table.data_time is not None:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)

@@ -95,7 +95,7 @@ def test_what_had_no_room_while_the_webhook_was_down_is_counted(
 def test_a_backlog_of_runs_is_taken_in_over_several_looks(
     world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(problems, "RUNS_PER_LOOK", 2)
+    monkeypatch.setattr(problems, "RUNS_PER_TICK", 2)
     world.tick()
     for word in ("table", "column", "row", "", "key"):
         world.errors = {"maintenance": failing_with(f"No {word}.")} if word else {}
