@@ -8,8 +8,7 @@ import dagster as dg
 import duckdb
 
 from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY, ORGANIZATION, READ
-from novade_pipeline.graph.api_assets import warning
-from novade_pipeline.graph.table_assets import key_of
+from novade_pipeline.graph.table_assets import check_result, key_of
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import connect, scan, sql_identifier
 from novade_pipeline.lake.table import Table
@@ -117,7 +116,7 @@ def _result(
     connection: duckdb.DuckDBPyConnection, lake: Store, rule: Rule, zone: str
 ) -> dg.AssetCheckResult:
     if open_table(lake, rule.table) is None:
-        return warning(rule.table, rule.name, True, {"rows": 0})
+        return check_result(rule.table, rule.name, True, {"rows": 0})
     rows = connection.execute(
         f"select count(*), array_slice(array_agg(id order by id), 1, {IDS_SHOWN}) "
         f"from {scan(lake, rule.table)} where not is_deleted and ({rule.broken})",
@@ -125,4 +124,4 @@ def _result(
     ).fetchall()
     count, ids = rows[0]
     metadata = {"rows": count, "first_ids": dg.MetadataValue.json(ids or [])}
-    return warning(rule.table, rule.name, not count, metadata)
+    return check_result(rule.table, rule.name, not count, metadata)
