@@ -110,9 +110,9 @@ def _held_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(folder / "data" / "warehouse.duckdb"))
 
 
-def _is_refused(done: CompletedCommand, told: str) -> None:
+def _is_refused(done: CompletedCommand, message: str) -> None:
     assert done.returncode == 2, done.stdout + done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
@@ -187,7 +187,7 @@ def test_a_lake_that_is_a_file_has_no_graph(tmp_path: Path) -> None:
     _is_refused(done, "expected a drug graph")
 
 
-def test_storage_that_does_not_answer_is_told_in_one_sentence(
+def test_storage_that_does_not_answer_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In this process, so that it need not be waited for until storage is given up."""
@@ -199,9 +199,9 @@ def test_storage_that_does_not_answer_is_told_in_one_sentence(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert told.endswith("storage could not be reached for a read. Try again.\n")
-    assert len(told.splitlines()) == 1
+    message = capsys.readouterr().err
+    assert message.endswith("storage could not be reached for a read. Try again.\n")
+    assert len(message.splitlines()) == 1
 
 
 def _free_port() -> int:
@@ -209,20 +209,20 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_a_landing_zone_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_landing_zone_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     _is_refused(novade(tmp_path, "run"), "novade sandbox land")
 
 
 @pytest.mark.parametrize(
-    ("window", "told"),
+    ("window", "message"),
     [
         ("2030-01-01..2030-01-02", "in the past"),
         ("2018-11-30..2018-11-01", "START before END"),
         ("soon", "START..END"),
     ],
 )
-def test_a_window_that_is_none_is_refused(tmp_path: Path, window: str, told: str) -> None:
-    _is_refused(novade(tmp_path, "run", "--window", window), told)
+def test_a_window_that_is_none_is_refused(tmp_path: Path, window: str, message: str) -> None:
+    _is_refused(novade(tmp_path, "run", "--window", window), message)
 
 
 @pytest.mark.parametrize(
@@ -263,9 +263,11 @@ def test_an_asset_that_fails_ends_with_1_and_its_reason(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
-    told = capsys.readouterr().out
-    assert "upload_date is string in the lake and date32[day] in the code" in " ".join(told.split())
-    assert "Traceback" not in told
+    message = capsys.readouterr().out
+    assert "upload_date is string in the lake and date32[day] in the code" in " ".join(
+        message.split()
+    )
+    assert "Traceback" not in message
 
 
 EVENT = {
@@ -298,7 +300,7 @@ def _events(folder: Path, columns: str) -> list[tuple[object, ...]]:
 LOADED = ("run", "--select", "amplitude/events,amplitude/files,amplitude/quarantine")
 
 
-def test_odd_lines_and_files_are_loaded_counted_and_told(tmp_path: Path) -> None:
+def test_odd_lines_and_files_are_loaded_counted_and_reported(tmp_path: Path) -> None:
     half, no_json = '{"title":"cut here \\ud83d"}', '{"price":NaN,"ratio":-Infinity}'
     _export(
         tmp_path,
@@ -310,27 +312,29 @@ def test_odd_lines_and_files_are_loaded_counted_and_told(tmp_path: Path) -> None
     )
     done = novade(tmp_path, *LOADED)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = " ".join((done.stdout + done.stderr).split())
-    assert "Warning amplitude/files: nothing_follows_the_gzip_stream" in told
-    assert "found 1 with other bytes after it, first amplitude/events/187520_2026-03-01_5" in told
-    assert "Warning amplitude/quarantine: nothing_in_quarantine" in told
+    message = " ".join((done.stdout + done.stderr).split())
+    assert "Warning amplitude/files: nothing_follows_the_gzip_stream" in message
+    assert (
+        "found 1 with other bytes after it, first amplitude/events/187520_2026-03-01_5" in message
+    )
+    assert "Warning amplitude/quarantine: nothing_in_quarantine" in message
     assert _events(tmp_path, "event_properties, version_name") == [
         ('{"title":"cut here \ufffd"}', None),
         ("{}", "1.10"),
     ]
 
 
-def test_rows_that_no_ledger_row_explains_are_told_with_their_file(tmp_path: Path) -> None:
+def test_rows_that_no_ledger_row_explains_are_reported_with_their_file(tmp_path: Path) -> None:
     gone, _ = (_export(tmp_path, hour, _event(hour)) for hour in (5, 6))
     assert novade(tmp_path, *LOADED).returncode == 0
     shutil.rmtree(tmp_path / "data" / "lake" / "amplitude" / "files")
     aside = gone.rename(tmp_path / gone.name)
     done = novade(tmp_path, *LOADED)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = " ".join((done.stdout + done.stderr).split())
-    assert "Warning amplitude/files: every_row_is_recorded" in told
-    assert "found 1 rows that it does not and 0 missing, first in amplitude/events of" in told
-    assert f"amplitude/events/{gone.name}: 1 rows, 0 recorded" in told
+    message = " ".join((done.stdout + done.stderr).split())
+    assert "Warning amplitude/files: every_row_is_recorded" in message
+    assert "found 1 rows that it does not and 0 missing, first in amplitude/events of" in message
+    assert f"amplitude/events/{gone.name}: 1 rows, 0 recorded" in message
     aside.rename(gone)
     done = novade(tmp_path, *LOADED)
     assert "every_row_is_recorded" not in done.stdout + done.stderr

@@ -55,8 +55,8 @@ class Page:
             return json.load(answer)["data"]
 
     def runs(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
-        return found
+        results: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
+        return results
 
 
 BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
@@ -132,8 +132,8 @@ def backfilled(page: Page) -> Page:
     def is_done() -> bool:
         runs = page.runs()
         assert not [run for run in runs if run["status"] == "FAILURE"], runs
-        told = page.ask(STATUS, id=launched["launchPartitionBackfill"]["backfillId"])
-        return bool(told["partitionBackfillOrError"]["status"] == "COMPLETED_SUCCESS")
+        status = page.ask(STATUS, id=launched["launchPartitionBackfill"]["backfillId"])
+        return bool(status["partitionBackfillOrError"]["status"] == "COMPLETED_SUCCESS")
 
     wait_until("the backfill is done", is_done)
     return page
@@ -166,11 +166,11 @@ def test_the_backfill_gives_what_novade_run_gives(backfilled: Page, real_data: S
         if any(run["status"] != "SUCCESS" for run in backfilled.runs()):
             return False
         try:
-            found = tables_of(backfilled.settings), marts_of(backfilled.settings)
+            results = tables_of(backfilled.settings), marts_of(backfilled.settings)
         except duckdb.IOException:
             # A run that has begun since holds the warehouse.
             return False
-        return found == (tables, marts)
+        return results == (tables, marts)
 
     wait_until("the same tables and marts", is_the_same)
 
@@ -181,10 +181,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        told = "expected Debian's chromium and chromium-driver, found none"
+        status = "expected Debian's chromium and chromium-driver, found none"
         if os.environ.get("NOVADE_REQUIRE_SHARED") == "1":
-            pytest.fail(told)
-        pytest.skip(told)
+            pytest.fail(status)
+        pytest.skip(status)
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in (
@@ -202,15 +202,15 @@ def _text(browser: Any, url: str, awaited: str) -> str:
     from selenium.webdriver.common.by import By
 
     browser.get(url)
-    seen: list[str] = [""]
+    states: list[str] = [""]
 
     def is_there() -> bool:
-        seen[0] = browser.find_element(By.TAG_NAME, "body").text
-        return awaited in seen[0]
+        states[0] = browser.find_element(By.TAG_NAME, "body").text
+        return awaited in states[0]
 
     wait_until(f"{url} shows {awaited!r}", is_there)
-    assert "GraphQL error" not in seen[0]
-    return seen[0]
+    assert "GraphQL error" not in states[0]
+    return states[0]
 
 
 def test_a_person_sees_what_an_asset_is_and_no_personal_data(

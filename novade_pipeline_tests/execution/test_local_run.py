@@ -108,7 +108,7 @@ def test_running_again_changes_nothing_and_says_so(loaded: Settings) -> None:
     assert (versions_of(loaded), marts_of(loaded)) == before
 
 
-def test_the_run_stands_where_the_web_page_looks(loaded: Settings) -> None:
+def test_the_web_page_shows_the_run(loaded: Settings) -> None:
     with dagster_instance(loaded) as instance:
         runs = instance.get_runs()
         assert {run.job_name for run in runs} == {JOB}
@@ -198,7 +198,7 @@ def test_rebuilding_the_marts_gives_the_same_marts(loaded: Settings, tmp_path: P
     assert marts_of(loaded) == before
 
 
-def test_a_run_at_work_is_not_joined(loaded: Settings) -> None:
+def test_a_run_in_progress_is_not_joined(loaded: Settings) -> None:
     with dagster_instance(loaded) as instance:
         run = _pretend_run(instance, process_tag())
         try:
@@ -213,9 +213,9 @@ def test_a_run_whose_process_is_gone_is_declared_failed(loaded: Settings) -> Non
     with dagster_instance(loaded) as instance:
         run = _pretend_run(instance, f"{host}:{2**22 + 1}")
         assert runs_in_progress(instance) == []
-        found = instance.get_run_by_id(run.run_id)
-        assert found is not None
-        assert found.is_failure
+        stored_run = instance.get_run_by_id(run.run_id)
+        assert stored_run is not None
+        assert stored_run.is_failure
 
 
 def _pretend_run(instance: Any, process: str) -> Any:
@@ -242,7 +242,7 @@ def test_a_window_holds_both_its_ends(text: str, start: datetime, end: datetime)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("2018-11-30..2018-11-01", "START before END"),
         ("2030-01-01..2030-01-02", "in the past"),
@@ -251,6 +251,6 @@ def test_a_window_holds_both_its_ends(text: str, start: datetime, end: datetime)
         ("2001-01-01..2001-01-02", "NOVADE_HISTORY_START"),
     ],
 )
-def test_a_window_that_is_none_is_refused_in_one_sentence(text: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_window_that_is_none_is_refused_in_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         parse_window(text, date(2018, 1, 1), now=datetime(2026, 11, 21, tzinfo=UTC))

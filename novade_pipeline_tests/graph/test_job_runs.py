@@ -23,7 +23,7 @@ def test_other_work_has_another_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "message"),
     [
         (UserError("shop: expected this, found that."), "shop: expected this, found that."),
         (PermanentFailure("shop: no."), "shop: no."),
@@ -32,7 +32,7 @@ def test_other_work_has_another_name() -> None:
         (ValueError("what"), "ValueError: what"),
     ],
 )
-def test_our_own_failures_are_told_in_their_own_words(raised: Exception, told: str) -> None:
+def test_our_own_failures_are_reported_in_their_own_words(raised: Exception, message: str) -> None:
     @dg.op
     def fails() -> None:
         raise raised
@@ -43,4 +43,4 @@ def test_our_own_failures_are_told_in_their_own_words(raised: Exception, told: s
 
     result = job.execute_in_process(raise_on_error=False)
     (event,) = [e for e in result.all_events if e.is_step_failure]
-    assert failure_reason(event.step_failure_data) == told
+    assert failure_reason(event.step_failure_data) == message

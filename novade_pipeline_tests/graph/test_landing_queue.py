@@ -58,9 +58,9 @@ class World:
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, definitions=self.definitions
         )
-        told = sensor.evaluate_tick(context)
-        self.cursor = told.cursor
-        return told
+        result = sensor.evaluate_tick(context)
+        self.cursor = result.cursor
+        return result
 
     def run(self, request: dg.RunRequest) -> bool:
         """Run what was asked for, of it what the queue is about."""
@@ -113,16 +113,16 @@ def test_a_failed_run_lets_its_notices_come_again(world: World) -> None:
     assert world.queues.poison_messages() == []
 
 
-def test_what_keeps_failing_goes_to_the_poison_queue_and_a_check_tells(world: World) -> None:
+def test_files_that_keep_failing_go_to_the_poison_queue_and_fail_a_check(world: World) -> None:
     (file, *rest) = world.land(1)
     wall = Path(world.settings.lake.path())
     wall.touch()
     for _ in range(world.settings.landing_max_attempts):
         (request,) = world.tick().run_requests
         assert not world.run(request)
-    told = world.tick()
-    assert not told.run_requests
-    assert {event.check_name for event in told.asset_events} == {"loads_succeed"}
+    result = world.tick()
+    assert not result.run_requests
+    assert {event.check_name for event in result.asset_events} == {"loads_succeed"}
     assert len(world.queues.poison_messages()) == 1 + len(rest)
     assert f"3 runs for {file} have failed" in world.queues.poison_messages()[0]["reason"]
     assert world.queues.message_count() == 0
@@ -145,7 +145,7 @@ def test_what_the_lake_holds_already_is_deleted_without_a_run(world: World) -> N
     assert world.queues.message_count() == 0
 
 
-def test_what_nobody_can_read_is_poison_and_stops_nothing(world: World) -> None:
+def test_an_unreadable_notice_is_poison_and_stops_nothing(world: World) -> None:
     world.queues.send("hello")
     world.land(1)
     assert world.tick().run_requests

@@ -182,13 +182,13 @@ def _violation(path: str, keyword: str) -> Row:
 
 def _verdict(row: Row) -> Row:
     bad = '"bad"' in row["event_properties"]
-    told = [_violation(*where) for where in row.get("breaks", [("level.deep", "enum")] * bad)]
+    violations = [_violation(*where) for where in row.get("breaks", [("level.deep", "enum")] * bad)]
     names = ("upload_date", "upload_hour", "file", "line", "uuid", "event_type")
     return {
         **{name: row[name] for name in names},
         "event_date": row["event_time"].date(),
-        "verdict": "violating" if told else "conforming",
-        "violations": told,
+        "verdict": "violating" if violations else "conforming",
+        "violations": violations,
         "plan_version": "1",
     }
 

@@ -64,10 +64,12 @@ class Crm:
             "read_at": NOW,
             "participants": [],
         }
-        there = {column.name for column in table.columns}
-        usual = {name: value for name, value in usual.items() if name in there}
-        told = [{name: _exact(value) for name, value in {**usual, **row}.items()} for row in rows]
-        full = pa.Table.from_pylist(told, schema=table.schema)
+        columns = {column.name for column in table.columns}
+        usual = {name: value for name, value in usual.items() if name in columns}
+        records = [
+            {name: _exact(value) for name, value in {**usual, **row}.items()} for row in rows
+        ]
+        full = pa.Table.from_pylist(records, schema=table.schema)
         rows = protect(full, table.personal, self.policy)
         merge(self.lake, table, rows, replace_equal=swept, replace_newer=swept)
 
@@ -123,17 +125,17 @@ class Crm:
     def rows(self, mart: str) -> list[Row]:
         """The rows of a mart."""
         with closing(open_database(self.warehouse)) as connection:
-            found = connection.execute(f"select * from marts.{mart} order by all")
-            names = [column[0] for column in found.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            rows = connection.execute(f"select * from marts.{mart} order by all")
+            names = [column[0] for column in rows.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def published(self, mart: str) -> list[Row]:
         """The same from the lake."""
         with lake_connection(self.lake) as connection:
             place = sql_literal(self.lake.duckdb_path("marts", mart))
-            found = connection.execute(f"select * from delta_scan({place}) order by all")
-            names = [column[0] for column in found.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            rows = connection.execute(f"select * from delta_scan({place}) order by all")
+            names = [column[0] for column in rows.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
 
 def _exact(value: Any) -> Any:

@@ -54,11 +54,11 @@ def _file_states(crm: Crm) -> list[tuple[Any, ...]]:
 
 
 def _pipeline(crm: Crm, day: int) -> dict[tuple[str, str], tuple[int, Decimal, int]]:
-    found = crm.query(
+    states = crm.query(
         "select status, stage_name, opportunities, amount, inferred_opportunities"
         f" from marts.sales_snapshot where day = date '2026-03-{day:02}' and opportunities <> 0"
     )
-    return {(status, stage): (count, amount, n) for status, stage, count, amount, n in found}
+    return {(status, stage): (count, amount, n) for status, stage, count, amount, n in states}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def moved(lived: Crm, tmp_path: Path) -> Crm:
     return copy
 
 
-def test_each_state_stands_until_the_next_and_a_deletion_ends_the_last(lived: Crm) -> None:
+def test_each_state_is_valid_until_the_next_and_a_deletion_ends_the_last(lived: Crm) -> None:
     assert _file_states(lived) == [
         ("o1", "Proposal", _at(4), _at(9)),
         ("o1", "Won", _at(9), _at(12)),
@@ -110,17 +110,17 @@ def test_each_state_stands_until_the_next_and_a_deletion_ends_the_last(lived: Cr
         ("2026-03-19 12:00", []),
     ],
 )
-def test_the_documented_query_tells_the_pipeline_of_any_moment(
+def test_the_documented_query_gives_the_pipeline_of_any_moment(
     lived: Crm, moment: str, stages: list[str]
 ) -> None:
-    told = lived.project.nodes["opportunity_history"]["description"]
+    description = lived.project.nodes["opportunity_history"]["description"]
     condition = "valid_from <= moment and (valid_to is null or valid_to > moment)"
-    assert condition in " ".join(told.split())
-    found = lived.query(
+    assert condition in " ".join(description.split())
+    states = lived.query(
         f"with asked as (select timestamptz '{moment}' as moment) select stage_name"
         f" from marts.opportunity_history, asked where {condition} and opportunity_id = 'o1'"
     )
-    assert [stage for (stage,) in found] == stages
+    assert [stage for (stage,) in states] == stages
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_the_snapshot_of_each_day_is_what_the_history_says_by_hand(lived: Crm) -
             for state in states
             if state["valid_from"] < end and (state["valid_to"] is None or state["valid_to"] >= end)
         ]
-        found = _pipeline(lived, day)
-        assert sum(count for count, _, _ in found.values()) == len(open_then)
-        assert sum(amount for _, amount, _ in found.values()) == sum(
+        states = _pipeline(lived, day)
+        assert sum(count for count, _, _ in states.values()) == len(open_then)
+        assert sum(amount for _, amount, _ in states.values()) == sum(
             state["amount"] for state in open_then
         )
 
@@ -218,7 +218,7 @@ def test_a_warehouse_restored_from_a_copy_keeps_what_was_seen_since(moved: Crm) 
     for day, stage in ((20, "Proposal"), (21, "Negotiation")):
         moved.write(OPPORTUNITY, [_opportunity(day, id="o3", stage_name=stage)])
         moved.refresh("opportunity_history")
-    seen = moved.rows("opportunity_history")
+    before = moved.rows("opportunity_history")
     shutil.copy(copy, moved.warehouse)
     moved.write(OPPORTUNITY, [_opportunity(23, id="o3", stage_name="Won")])
     assert not moved.refresh(*MARTS, checks=True).failures
@@ -228,7 +228,7 @@ def test_a_warehouse_restored_from_a_copy_keeps_what_was_seen_since(moved: Crm) 
         ("Negotiation", _at(21), _at(23)),
         ("Won", _at(23), None),
     ]
-    assert len(moved.rows("opportunity_history")) == len(seen) + 1
+    assert len(moved.rows("opportunity_history")) == len(before) + 1
     assert moved.published("opportunity_history") == moved.rows("opportunity_history")
 
 
@@ -256,11 +256,11 @@ def test_what_others_deleted_in_the_lake_is_published_again(moved: Crm) -> None:
 
 def test_a_source_that_is_gone_for_a_while_ends_nothing(moved: Crm) -> None:
     before = moved.rows("opportunity_history")
-    kept = DeltaTable(moved.lake.table_url(*OPPORTUNITY.path)).to_pyarrow_table()
+    published = DeltaTable(moved.lake.table_url(*OPPORTUNITY.path)).to_pyarrow_table()
     clear(moved.lake, *OPPORTUNITY.path)
     moved.refresh("opportunity_history")
     assert moved.rows("opportunity_history") == before
-    moved.write(OPPORTUNITY, kept.to_pylist())
+    moved.write(OPPORTUNITY, published.to_pylist())
     moved.refresh("opportunity_history")
     assert moved.rows("opportunity_history") == before
 

@@ -63,8 +63,10 @@ def _file_states(crm: Crm, history: str = "opportunity_history") -> list[tuple[A
 
 
 def _open_on(crm: Crm, *days: int) -> list[int]:
-    told = dict(crm.query("select day, sum(opportunities) from marts.sales_snapshot group by day"))
-    return [int(told[date(2026, 3, day)]) for day in days]
+    counts = dict(
+        crm.query("select day, sum(opportunities) from marts.sales_snapshot group by day")
+    )
+    return [int(counts[date(2026, 3, day)]) for day in days]
 
 
 @pytest.fixture
@@ -118,14 +120,14 @@ def test_a_record_that_changed_while_it_was_hidden_is_back_with_its_new_state(cr
     assert _file_states(crm) == [(CHANGED, _at(5)), (_at(6), None)]
 
 
-def test_a_record_that_a_load_finds_back_stands_since_its_change(crm: Crm) -> None:
+def test_a_restored_record_is_valid_since_its_change(crm: Crm) -> None:
     _see(crm, _deal())
     _see(crm, _gone(5))
     _see(crm, _deal(stage_name="Review", system_modstamp=_at(3)))
     assert _file_states(crm) == [(CHANGED, _at(3)), (_at(3), None)]
 
 
-def test_a_record_that_is_back_without_a_time_stands_since_it_vanished(crm: Crm) -> None:
+def test_a_restored_record_without_a_time_is_valid_since_it_vanished(crm: Crm) -> None:
     _see(crm, _deal())
     _see(crm, _gone(2))
     _see(crm, _deal())

@@ -66,8 +66,8 @@ class Office:
     def row(self, table: Any, record: str) -> dict[str, Any]:
         """A row of the lake."""
         rows = read(store(str(self.folder / "data" / "lake")), table).to_pylist()
-        (found,) = [row for row in rows if row["id"] == record]
-        return found
+        (match,) = [row for row in rows if row["id"] == record]
+        return match
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +118,13 @@ def _first_day(office: Office) -> None:
     org.insert("Event", {**meeting, **day_long})
 
 
-def test_amounts_are_told_in_the_corporate_currency_and_by_currency(office: Office) -> None:
+def test_amounts_are_reported_in_the_corporate_currency_and_by_currency(office: Office) -> None:
     account, owner = office.of["account"], office.of["owner"]
     for mart, key, id_ in zip(SALES, ("owner_id", "account_id"), (owner, account), strict=True):
-        found = office.query(
+        rows = office.query(
             f"select won_amount, corporate_currency from marts.{mart} where {key} = '{id_}'"
         )
-        assert found == [(D("162.5"), "EUR")], mart
+        assert rows == [(D("162.5"), "EUR")], mart
     assert office.query(
         "select currency_iso_code, won_amount from marts.sales_by_currency"
         f" where account_id = '{account}' order by 1"
@@ -159,11 +159,11 @@ def test_a_number_comes_back_to_the_digit(office: Office) -> None:
 
 
 def test_a_deal_that_was_hidden_for_a_day_has_two_states(office: Office) -> None:
-    found = office.query(
+    rows = office.query(
         "select valid_from, valid_to, version_id from marts.opportunity_history"
         f" where opportunity_id = '{office.of['yen']}' order by valid_from"
     )
-    (first, gone, one), (back, until, other) = found
+    (first, gone, one), (back, until, other) = rows
     assert first < gone < back
     assert (until, one != other) == (None, True)
     open_on = office.query(

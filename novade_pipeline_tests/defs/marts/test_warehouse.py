@@ -104,7 +104,7 @@ def test_the_books_are_made_once_and_kept(connection: duckdb.DuckDBPyConnection)
     assert read_state(connection, MODELS) == first
 
 
-def test_a_source_that_is_not_there_yet_is_empty_with_its_columns(
+def test_a_source_that_does_not_exist_yet_is_empty_with_its_columns(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     read_state(connection, MODELS)
@@ -112,10 +112,10 @@ def test_a_source_that_is_not_there_yet_is_empty_with_its_columns(
     pin(connection, store(str(tmp_path)), SOURCES, versions)
     for table in SOURCES:
         name = ".".join(map(sql_identifier, table.path))
-        found = connection.execute(f"select * from {name}").fetch_arrow_table()
-        assert found.num_rows == 0
-        assert found.schema.names == table.schema.names
-        assert found.schema.types == table.schema.types
+        rows = connection.execute(f"select * from {name}").fetch_arrow_table()
+        assert rows.num_rows == 0
+        assert rows.schema.names == table.schema.names
+        assert rows.schema.types == table.schema.types
 
 
 def test_a_pinned_source_does_not_move(connection: duckdb.DuckDBPyConnection, world: Any) -> None:
@@ -161,7 +161,7 @@ def test_the_log_is_kept_for_whoever_has_not_read_it(
     assert read_state(connection, models).since["event_enhanced"] == 5
 
 
-def test_the_log_of_what_nobody_publishes_is_kept_for_the_lake(
+def test_the_log_of_an_unpublished_mart_is_retained_for_the_lake(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     models = [Model("sessions", sources=(), refs=(), code="", incremental=True)]

@@ -34,7 +34,7 @@ def _passed(findings: list[ProbeResult]) -> dict[str, bool]:
     return {finding.probe.name: finding.passed for finding in findings}
 
 
-def _told(findings: list[ProbeResult]) -> dict[str, str]:
+def _messages(findings: list[ProbeResult]) -> dict[str, str]:
     return {finding.probe.name: finding.message for finding in findings if not finding.passed}
 
 
@@ -57,7 +57,7 @@ def test_with_all_rights_every_probe_passes_and_nothing_stays(new_store: NewStor
     lake, landing = new_store("lake"), new_store("landing")
     landing.write(b"here", "amplitude", "a")
     findings = try_all([*lake_probes(lake.failing_fast()), *landing_probes(landing.failing_fast())])
-    assert _told(findings) == {}
+    assert _messages(findings) == {}
     assert len(findings) == 6
     assert list(lake.entries()) == []
     assert [entry.file for entry in landing.entries()] == ["amplitude/a"]
@@ -80,15 +80,15 @@ def test_where_nothing_has_landed_reading_passes_and_says_so(azurite: Azurite) -
         ("rwd", {"lake_list"}),
     ],
 )
-def test_the_right_that_is_missing_is_the_one_that_is_told(
+def test_the_right_that_is_missing_is_the_one_that_is_reported(
     permission: str, missing: set[str], azurite: Azurite, token: Callable[..., str]
 ) -> None:
     container = azurite.new_container("lake")
     url = f"abfss://{container}@{azurite.account}.dfs.core.windows.net/x"
     let = {"sas_token": token(container, permission), "endpoint": azurite.blob_url}
-    told = _told(try_all(lake_probes(store(url, let))))
-    assert set(told) == missing
-    for name, sentence in told.items():
+    message = _messages(try_all(lake_probes(store(url, let))))
+    assert set(message) == missing
+    for name, sentence in message.items():
         assert f"may not {name.removeprefix('lake_')} there" in sentence
 
 
@@ -155,7 +155,7 @@ def test_a_warehouse_that_a_run_holds_may_be_written(new_settings: Callable[...,
 
 
 @pytest.mark.parametrize("content", ["", "not a database"])
-def test_a_warehouse_that_is_no_database_is_told(
+def test_a_warehouse_that_is_no_database_is_reported(
     content: str, new_settings: Callable[..., Settings]
 ) -> None:
     settings = new_settings()
@@ -188,7 +188,7 @@ def test_the_queue_is_peeked_at_where_it_is_set(
         assert message.dequeue_count == 1
 
 
-def test_each_probe_is_a_check_and_all_are_told_where_some_fail(
+def test_each_probe_is_a_check_and_all_are_reported_where_some_fail(
     instance: dg.DagsterInstance,
 ) -> None:
     def refused() -> str:
@@ -211,9 +211,9 @@ def test_each_probe_is_a_check_and_all_are_told_where_some_fail(
     event = instance.get_latest_materialization_event(ACCESS)
     assert event is not None
     assert event.asset_materialization is not None
-    told = event.asset_materialization.metadata
-    assert (told["rights"].value, told["missing"].value) == (3, 2)
-    assert "| lake | write | It is needed. | Written. |" in str(told["found"].value)
+    message = event.asset_materialization.metadata
+    assert (message["rights"].value, message["missing"].value) == (3, 2)
+    assert "| lake | write | It is needed. | Written. |" in str(message["found"].value)
 
 
 def test_access_is_watched_hourly(
@@ -248,11 +248,11 @@ def test_the_doctor_says_what_is_missing_and_ends_with_1(
     monkeypatch.setenv("NOVADE_AZURE_SAS_TOKEN", secret)
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 1
-    told = " ".join(done.output.split())
-    assert "landing read missing" in told
-    assert "the permission Read (r)" in told
-    assert "1 of 7 rights are missing." in told
-    assert secret.partition("sig=")[2] not in told
+    message = " ".join(done.output.split())
+    assert "landing read missing" in message
+    assert "the permission Read (r)" in message
+    assert "1 of 7 rights are missing." in message
+    assert secret.partition("sig=")[2] not in message
 
 
 def test_the_doctor_has_help_with_an_example() -> None:

@@ -33,9 +33,9 @@ run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordin
 
 def _documented(pattern: str) -> Any:
     """What the document shows there, as JSON."""
-    found = re.search(pattern, DOCUMENT.read_text(), re.DOTALL)
-    assert found is not None, pattern
-    return json.loads(found[1])
+    match = re.search(pattern, DOCUMENT.read_text(), re.DOTALL)
+    assert match is not None, pattern
+    return json.loads(match[1])
 
 
 def _call() -> Any:
@@ -112,9 +112,9 @@ def test_the_documented_call_loads_the_days_that_it_names(page: tuple[str, Setti
     assert loaded == {"2018-11-05", "2018-11-06"}
 
 
-def test_a_job_that_is_none_is_told(page: tuple[str, Settings]) -> None:
+def test_a_job_that_is_none_is_reported(page: tuple[str, Settings]) -> None:
     call = _call()
     call["variables"]["run"]["selector"]["jobName"] = "no_such_job"
-    told = _ask(page[0], call)["launchRun"]
-    assert told["__typename"] == "PipelineNotFoundError"
-    assert "no_such_job" in told["message"]
+    response = _ask(page[0], call)["launchRun"]
+    assert response["__typename"] == "PipelineNotFoundError"
+    assert "no_such_job" in response["message"]
