@@ -1,4 +1,4 @@
-"""What is pending follows from the books, and from nothing else."""
+"""What is pending follows from the state of the warehouse, and from nothing else."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -48,7 +48,7 @@ def _with_taken_in(key: tuple[str, str], version: Version) -> WarehouseState:
 
 
 @pytest.mark.parametrize(
-    ("books", "expected"),
+    ("state", "expected"),
     [
         (BUILT, {}),
         (WarehouseState(), dict.fromkeys(ALL, "it has never been built")),
