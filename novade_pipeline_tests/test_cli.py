@@ -22,7 +22,7 @@ from novade_pipeline import cli
 from novade_pipeline.lake.query import connect
 from novade_pipeline.storage import azure as azure_storage
 from novade_pipeline.storage.locations import store
-from novade_pipeline_tests.commands import TYPED, CompletedCommand, novade
+from novade_pipeline_tests.commands import NOVADE, CompletedCommand, novade
 
 SECRET = "correct-horse-battery"
 
@@ -102,7 +102,7 @@ def test_a_run_loads_what_landed_and_a_second_one_says_that_nothing_is_to_do(lan
 def test_a_sample_is_written_once_where_there_is_one(landed: Path) -> None:
     done = novade(landed, "sandbox", "land", "--hours", "30", "--if-empty")
     assert done.returncode == 0
-    assert "nothing is written" in done.stdout
+    assert "nothing was written" in done.stdout
 
 
 def _held_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
@@ -143,7 +143,7 @@ def test_a_port_that_is_taken_is_refused_and_another_one_named(tmp_path: Path) -
 
 def test_a_run_that_is_interrupted_says_how_to_continue(landed: Path) -> None:
     with subprocess.Popen(
-        (*TYPED, "run"), cwd=landed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        (*NOVADE, "run"), cwd=landed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert any("begins" in line for line in process.stdout)

@@ -3,7 +3,7 @@
 import re
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any
@@ -31,6 +31,7 @@ from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import LoadPlan
+from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 
 _NAME = re.compile(r"[\w-]+/([\w-]+|\*)")
@@ -124,9 +125,7 @@ def run_graph(
     job = definitions.resolve_job_def(JOB)
     keys = _selected(definitions, select)
     landed = [
-        sources
-        for sources in landing_sources()
-        if keys is None or any(key_of(source.ledger) in keys for source in sources)
+        sources for sources in landing_sources() if keys is None or _keys(sources) & set(keys)
     ]
     check_storage(settings, needs_landing=bool(landed))
     config = _with_hours(config or LandingConfig(), window)
@@ -155,6 +154,15 @@ def run_graph(
         if any(_is_interruption(event) for event in result.all_events):
             raise KeyboardInterrupt
         return outcome_of(run_id, result)
+
+
+def _keys(sources: Sequence[Source]) -> set[dg.AssetKey]:
+    """The assets that are loaded from a domain's landed files."""
+    return {
+        key_of(table)
+        for source in sources
+        for table in (source.table, source.ledger, source.quarantine)
+    }
 
 
 def _is_interruption(event: dg.DagsterEvent) -> bool:

@@ -190,13 +190,14 @@ def test_a_new_file_is_requested_although_the_zone_was_quiet(world: World) -> No
     assert world.tick().run_requests
 
 
-def test_nothing_is_requested_while_a_run_is_in_progress(world: World) -> None:
-    @dg.job(name=JOB)
-    def at_work() -> None: ...
+@dg.job(name=JOB)
+def _command() -> None: ...
 
+
+def test_nothing_is_requested_while_a_run_is_in_progress(world: World) -> None:
     world.land(3)
-    world.instance.create_run_for_job(at_work, tags={PROCESS_TAG: process_tag()})
-    assert "at work" in world.tick().skip_message
+    world.instance.create_run_for_job(_command, tags={PROCESS_TAG: process_tag()})
+    assert "in progress" in world.tick().skip_message
 
 
 def test_a_failed_run_is_requested_again_until_the_attempts_are_used_up(world: World) -> None:
@@ -250,10 +251,7 @@ def test_a_new_file_is_tried_although_others_were_given_up(world: World) -> None
 
 
 def test_a_command_that_failed_is_not_retried(world: World) -> None:
-    @dg.job(name=JOB)
-    def typed() -> None: ...
-
-    run = world.instance.create_run_for_job(typed, tags={PROCESS_TAG: process_tag()})
+    run = world.instance.create_run_for_job(_command, tags={PROCESS_TAG: process_tag()})
     world.instance.report_run_failed(run)
     assert not world.tick().run_requests
 

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from novade_pipeline.defs.amplitude.tables import REPEATS
+from novade_pipeline.defs.marts import dbt_runner
 from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.assets import definitions
 from novade_pipeline.defs.marts.project import Project
@@ -168,7 +169,7 @@ def test_a_run_with_nothing_to_do_reports_all_assets_and_all_checks(
     built: World, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _run(built).success
-    monkeypatch.setattr(Project, "build", None)
+    monkeypatch.setattr(dbt_runner, "build", None)
     result = _run(built)
     assert result.success
     assert {name: m["unchanged"].value for name, m in _metadata(result).items()} == dict.fromkeys(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from novade_pipeline.defs.marts import previews
+from novade_pipeline.defs.marts import dbt_runner, previews
 from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY
@@ -160,9 +160,9 @@ def test_the_snapshot_of_each_day_is_what_the_history_says_by_hand(lived: Crm) -
             for state in states
             if state["valid_from"] < end and (state["valid_to"] is None or state["valid_to"] >= end)
         ]
-        states = _pipeline(lived, day)
-        assert sum(count for count, _, _ in states.values()) == len(open_then)
-        assert sum(amount for _, amount, _ in states.values()) == sum(
+        pipeline = _pipeline(lived, day).values()
+        assert sum(count for count, _, _ in pipeline) == len(open_then)
+        assert sum(amount for _, amount, _ in pipeline) == sum(
             state["amount"] for state in open_then
         )
 
@@ -266,7 +266,7 @@ def test_a_source_that_is_gone_for_a_while_ends_nothing(moved: Crm) -> None:
 
 
 def test_a_second_refresh_takes_no_snapshot(moved: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Project, "build", None)
+    monkeypatch.setattr(dbt_runner, "build", None)
     done = moved.refresh(*MARTS)
     assert all(mart.is_unchanged for mart in done.marts.values())
 
@@ -302,7 +302,7 @@ def test_a_refresh_that_is_cut_off_loses_no_state(
 
     with monkeypatch.context() as patched:
         if lost:
-            patched.setattr(Project, "build", die)
+            patched.setattr(dbt_runner, "build", die)
         else:
             patched.setattr(refresh_module, "publish", die)
         with pytest.raises(OSError, match="cut off"):

@@ -35,7 +35,7 @@ def no_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("dbt was started")
 
-    monkeypatch.setattr(Project, "build", refuse)
+    monkeypatch.setattr(dbt_runner, "build", refuse)
 
 
 def _books(world: World, sql: str) -> list[Any]:

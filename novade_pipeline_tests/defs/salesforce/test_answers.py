@@ -51,14 +51,14 @@ def test_a_query_whose_locator_expires_while_it_is_read_is_read_by_the_next_load
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with new_world(tmp_path, batch_size=20) as world:
-        after_a_page = world.api._injector.after_a_page_of
+        after_a_page = world.api._injector.after_page
 
         def wait(of: str) -> None:
             world.org.clock += timedelta(days=3)
             after_a_page(of)
 
         with monkeypatch.context() as patched:
-            patched.setattr(world.api._injector, "after_a_page_of", wait)
+            patched.setattr(world.api._injector, "after_page", wait)
             with pytest.raises(TransientFailure, match="INVALID_QUERY_LOCATOR"):
                 world.load("Contact")
         assert world.rows("Contact") == {}
