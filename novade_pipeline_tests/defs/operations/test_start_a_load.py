@@ -17,6 +17,7 @@ import pytest
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.execution.home import prepare_home
+from novade_pipeline.graph.project_files import project_file
 from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
@@ -75,7 +76,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Settin
         "NOVADE_WAREHOUSE_PATH": str(settings.warehouse_path),
     }
     environment.pop("NOVADE_ENV_FILE", None)
-    serve = ("-m", "dagster_webserver", "-m", "novade_pipeline.definitions", "-p", str(port))
+    serve = ("-m", "dagster_webserver", "-w", str(project_file("workspace.yaml")), "-p", str(port))
     with (root / "page.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, *serve], cwd=root, env=environment, stdout=log, stderr=log
