@@ -51,7 +51,6 @@ class SalesforceApi:
 
     Attributes:
         org: the state; it may be changed at any time.
-        access: the valid credentials.
         request_count: number of answered requests, of any status, without log-ins.
         request_counts: the same by kind, such as `job_results`, with `log_in`.
     """
@@ -95,16 +94,24 @@ class SalesforceApi:
         self.org = Organisation(
             Scenario(seed, companies, _people(world, companies, people, as_of), as_of), live=live
         )
-        self.access = access or Access()
         self.request_count = 0
         self.request_counts: Counter[str] = Counter()
         self._injector = FaultInjector(faults or Faults(), self.org, seed)
-        self._sessions = Sessions(self.org, self.access, self._injector)
+        self._sessions = Sessions(self.org, access or Access(), self._injector)
         self._rest = RestEndpoints(self.org, self._injector, batch_size)
         self._jobs = JobEndpoints(self.org, self._injector, results_rows)
         self._replication = ReplicationEndpoints(self.org)
         self._in_batches: list[tuple[Route, Endpoint]] = []
         self._composite = CompositeEndpoint(self._in_batches, self._sessions.count)
+
+    @property
+    def access(self) -> Access:
+        """The valid credentials; they may be replaced at any time."""
+        return self._sessions.access
+
+    @access.setter
+    def access(self, access: Access) -> None:
+        self._sessions.access = access
 
     @property
     def faults(self) -> Faults:

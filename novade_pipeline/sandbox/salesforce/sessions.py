@@ -22,7 +22,7 @@ class Sessions:
 
     def __init__(self, org: Organisation, access: Access, injector: FaultInjector) -> None:
         self._org = org
-        self._access = access
+        self.access = access
         self._injector = injector
         self._requests = 0
         self._requests_by_token: dict[str, int] = {}
@@ -34,7 +34,7 @@ class Sessions:
         instance = _instance(host)
         try:
             log_in.check(
-                self._access,
+                self.access,
                 form,
                 request.headers.get("Authorization", ""),
                 host,
@@ -59,7 +59,7 @@ class Sessions:
     async def soap(self, request: Request) -> Response:
         """The response to a SOAP log-in."""
         body = (await request.body()).decode()
-        if self._is_revoked() or not log_in.is_right_password(self._access, body):
+        if self._is_revoked() or not log_in.is_right_password(self.access, body):
             return Response(log_in.soap_refusal(), 500, media_type="text/xml")
         instance = _instance(request.headers.get("Host", ""))
         url = f"{instance}/services/Soap/u/{request.path_params['version']}"
