@@ -124,7 +124,7 @@ def test_files_that_keep_failing_go_to_the_poison_queue_and_fail_a_check(world: 
     assert not result.run_requests
     assert {event.check_name for event in result.asset_events} == {"loads_succeed"}
     assert len(world.queues.poison_messages()) == 1 + len(rest)
-    assert f"3 runs for {file} have failed" in world.queues.poison_messages()[0]["reason"]
+    assert f"3 runs for {file} failed" in world.queues.poison_messages()[0]["reason"]
     assert world.queues.message_count() == 0
 
 

@@ -139,7 +139,7 @@ def test_what_is_old_is_not_listed_again(world: World, monkeypatch: pytest.Monke
     assert not [file for file in listed if "events/187520_2026-11-02" in file]
     result = world.tick()
     assert not result.run_requests
-    assert "of the newest days; older ones are looked at once in 6 hours" in result.skip_message
+    assert "of the newest days; older days are polled every 6 hours" in result.skip_message
 
 
 def _files(world: World) -> list[str]:
