@@ -273,7 +273,7 @@ def test_a_new_plan_becomes_a_run(world: World) -> None:
     (request,) = world.tick("tracking_plan_landing").run_requests
     assert world.run(request).success
     world.cursor = None
-    assert "newest plan" in world.tick("tracking_plan_landing").skip_message
+    assert "newest landed plan" in world.tick("tracking_plan_landing").skip_message
 
 
 def test_a_plan_that_is_the_newest_again_is_taken_in_again(world: World) -> None:
