@@ -1,6 +1,6 @@
-# Two commands for people: `make run` and `make test`. What either needs, it sets up first.
+# The main targets are `make run` and `make test`; each sets up what it needs.
 
-# The newest Python that is declared; pyenv keeps several, and runs the one that it is told.
+# The newest supported Python; pyenv has several, and runs the selected one.
 PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do for kept in $$v ""; do \
 	PYENV_VERSION=$$kept python$$v -c 'import ensurepip, sys; \
 	assert (3, 11) <= sys.version_info[:2] < (3, 14); print(sys.executable)' \
@@ -9,10 +9,11 @@ BIN := .venv/bin
 PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 HOURS ?= 336
 EVENTS_PER_HOUR ?= 120
+PORT ?= 3000
 BESIDE = $(BIN)/novade sandbox with --events-per-hour $(EVENTS_PER_HOUR) --
 
-# What a run imports is compiled, and the marts' project is parsed, by one process before others;
-# what is wrong with the settings is told by the command that comes next.
+# One process compiles imports and parses the marts' project before others start; the next command
+# reports errors in the settings.
 define LOAD
 import dbt.cli.main, matplotlib.figure, pandas
 from novade_pipeline.landing.warm_up import compile_now
@@ -23,26 +24,26 @@ build_definitions(load_settings())
 endef
 export LOAD
 
-# Compiled modules are kept: without them each process that loads the graph takes 6 s longer.
+# Compiled modules are cached: without them each process that loads the graph takes 6 s longer.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test coverage ui bench bench-scale bench-azure bench-kill azurite azurite-setup setup setup-dev pins clean
 
-run: setup ## Sample exports to marts; at the end a table of what was done.
+run: setup ## Sample exports to marts; prints a table of the results.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
 	@$(BESIDE) $(BIN)/novade run
 
-ui: setup ## Dagster's web page, with the sensors running.
-	@$(BESIDE) $(BIN)/novade ui
+ui: setup ## Dagster's web page, with the sensors running: `make ui PORT=3001`.
+	@$(BESIDE) $(BIN)/novade ui --port $(PORT)
 
-# Three at a time, on two cores as well: of three, one waits for a server or a process.
+# Three workers, on two cores as well: one of them usually waits for a server or a process.
 test: setup-dev ## All tests.
 	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
-coverage: ## All tests, and the lines that they run; takes half as long again before Python 3.12.
+coverage: ## All tests with line coverage; takes 50 % longer before Python 3.12.
 	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term"
 
-bench: setup-dev ## Figures, each beside its peer in the same run.
+bench: setup-dev ## Benchmarks, each with a peer in the same run.
 	@$(BIN)/python benchmarks/ingest.py
 	@$(BIN)/python benchmarks/load_time.py
 	@$(BIN)/python benchmarks/event_log.py
@@ -56,10 +57,10 @@ bench: setup-dev ## Figures, each beside its peer in the same run.
 bench-scale: setup-dev ## Landing to all marts at 1, 10 and 50 million events; takes an hour, and 60 GB.
 	@$(BIN)/python benchmarks/marts.py --sessions realistic one-event
 
-bench-azure: setup-dev ## The load on Azurite, beside the local disk and copying alone.
+bench-azure: setup-dev ## The load on Azurite, compared with the local disk and with copying.
 	@$(BIN)/python benchmarks/on_azure.py
 
-bench-kill: setup-dev ## 50 moments to be killed at.
+bench-kill: setup-dev ## Kills a load at 50 moments, and checks its rerun.
 	@$(BIN)/python benchmarks/kill.py
 
 azurite: setup azurite-setup ## A storage server like Azure's, for `NOVADE_ENV_FILE=dev/azurite/.env make run`.
@@ -83,7 +84,7 @@ azurite-setup: dev/azurite/node_modules/.package-lock.json
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Make would take it for something in between, and delete it.
+# Make would delete it as an intermediate file.
 .PRECIOUS: .venv/installed-%
 
 .venv/ready-%: .venv/installed-%
@@ -106,5 +107,5 @@ pins: ## Pin the newest versions that pyproject.toml allows, with hashes and wit
 			--no-emit-index-url --no-annotate --no-header $$extra $$from -o requirements/$$set.txt; \
 	done
 
-clean: ## Forget the sample, the lake and the warehouse.
+clean: ## Delete the sample, the lake and the warehouse.
 	@rm -rf data

@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from harness import Sample, peak_mib, report, sampled, verdict
 
 from novade_pipeline.defs.amplitude.export_files import EVENTS
-from novade_pipeline.landing.discovery import Seen, Sweep
+from novade_pipeline.landing.discovery import PollCursor, Sweep
 from novade_pipeline.landing.ledger import Rules
-from novade_pipeline.landing.poll import look
+from novade_pipeline.landing.poll import poll_source
 from novade_pipeline.landing.tables import LedgerRow
 from novade_pipeline.storage.local import LocalStore
 from novade_pipeline.storage.locations import store
@@ -150,20 +150,22 @@ def tick(landing: Store, lake: Store, told: str) -> None:
     # What every process of the graph has imported already is not the tick's.
     tiny = store(tempfile.mkdtemp())
     make_ledger(tiny, 100)
-    look(EVENTS, tiny, tiny, rules, None, timedelta(hours=6), NOW)
+    poll_source(EVENTS, tiny, tiny, rules, None, timedelta(hours=6), NOW)
     list(landing.pages(f"{STEM}1999-01-01"))
     sweep = Sweep(NOW - timedelta(hours=7) if told == SWEEP else NOW, is_done=True)
-    seen = None if told == EVERYTHING else Seen(LAST_HOUR.date(), (STEM,), sweep)
+    cursor = None if told == EVERYTHING else PollCursor(LAST_HOUR.date(), (STEM,), sweep)
     before, cpu, started = peak_mib(), time.process_time(), time.perf_counter()
     if told == PAGE:
         assert next(iter(landing.pages(STEM))).entries, "expected a page of blobs"
     elif told == SWEEP:
         # A tick that also looks at a page of the rolling sweep, with nothing new before it.
-        found = look(EVENTS, landing, lake, rules, seen, timedelta(hours=6), NOW, newest_days=False)
-        assert found.wanted.is_empty, "expected nothing new on the first page"
+        found = poll_source(
+            EVENTS, landing, lake, rules, cursor, timedelta(hours=6), NOW, newest_days=False
+        )
+        assert found.plan.is_empty, "expected nothing new on the first page"
     else:
-        found = look(EVENTS, landing, lake, rules, seen, timedelta(hours=6), NOW)
-        new = [f for files in found.wanted.hours.values() for f in files]
+        found = poll_source(EVENTS, landing, lake, rules, cursor, timedelta(hours=6), NOW)
+        new = [f for files in found.plan.hours.values() for f in files]
         assert len(new) in (NEW, PARTS + NEW), f"expected the new blobs, found {len(new)}"
     seconds = time.perf_counter() - started
     report(Sample(1, seconds, time.process_time() - cpu, peak_mib() - before))

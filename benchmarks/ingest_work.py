@@ -108,8 +108,8 @@ def load(landing: Path, files: int, out: Path) -> Work:
     """This project's load: landing to committed Delta, accounting included, into an empty lake."""
     from novade_pipeline.defs.amplitude.export_files import EVENTS
     from novade_pipeline.landing.ledger import Rules
-    from novade_pipeline.landing.load import load as load_wanted
-    from novade_pipeline.landing.source import find_wanted
+    from novade_pipeline.landing.load import load as load_pending
+    from novade_pipeline.landing.source import find_pending
     from novade_pipeline.privacy.policy import PersonalDataPolicy
     from novade_pipeline.storage.locations import store
 
@@ -119,8 +119,8 @@ def load(landing: Path, files: int, out: Path) -> Work:
     shutil.rmtree(out / "lake", ignore_errors=True)
 
     def work() -> int:
-        todo = find_wanted(EVENTS, source, lake, rules)
-        lines = load_wanted(EVENTS, source, lake, policy, todo).lines
+        todo = find_pending(EVENTS, source, lake, rules)
+        lines = load_pending(EVENTS, source, lake, policy, todo).lines
         assert lines.rows == lines.lines, f"expected every line to be a row, found {lines}"
         return lines.rows
 

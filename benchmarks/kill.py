@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline_tests.commands import novade_killed
-from novade_pipeline_tests.killing import moments, run, undisturbed
+from novade_pipeline_tests.killing import complete_run, kill_times, seconds_of_run
 from novade_pipeline_tests.worlds import marts_of, settings_in, tables_of
 
 
@@ -38,18 +38,18 @@ def main() -> int:
                 hours=asked.hours,
                 events_per_hour=40,
             )
-        seconds = undisturbed(whole)
+        seconds = seconds_of_run(whole)
         expected = _all(whole)
         print(f"undisturbed: {seconds:.1f} s")
         wrong = 0
-        for number, after in enumerate(moments(asked.points, seconds, asked.seed), 1):
+        for number, after in enumerate(kill_times(asked.points, seconds, asked.seed), 1):
             shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
             (killed / "data" / "warehouse.duckdb").unlink(missing_ok=True)
             code = novade_killed(killed, "run", after=after)
             # Every other time the run that follows meets its end too.
             if not number % 2:
                 novade_killed(killed, "run", after=seconds - after)
-            run(killed)
+            complete_run(killed)
             right = _all(killed) == expected
             wrong += not right
             ended = "killed" if code is None else f"ended with {code}"

@@ -106,7 +106,7 @@ def _database(root: Path, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
     with closing(query.open_database(root / f"{name}.duckdb")) as connection:
         query.limit(connection)
         query.prepare(connection, lake)
-        warehouse.read_books(connection, prepared_project(root / "warehouse.duckdb").models)
+        warehouse.read_state(connection, prepared_project(root / "warehouse.duckdb").models)
         pin(connection, lake, SOURCES, warehouse.source_versions(lake, SOURCES))
         connection.execute("create schema if not exists marts")
         yield connection

@@ -65,9 +65,9 @@ def write_titles(path: Path, count: int, drugs: list[str]) -> None:
     from pyarrow import parquet
 
     from novade_pipeline.defs.publications.tables import PUBMED_ARTICLES
-    from novade_pipeline.defs.publications.title_mentions import COPIED
+    from novade_pipeline.defs.publications.title_mentions import COPIED_COLUMNS
 
-    schema = pa.schema([PUBMED_ARTICLES.schema.field(name) for name in COPIED])
+    schema = pa.schema([PUBMED_ARTICLES.schema.field(name) for name in COPIED_COLUMNS])
     hour = datetime(2025, 1, 1, tzinfo=UTC)
     same = {"upload_date": FIRST, "upload_hour": hour, "file": "f", "date": FIRST, "journal": "J"}
     made = titles(count, drugs, 2)
@@ -87,10 +87,10 @@ def ours(path: Path, drugs: list[str]) -> int:
     """Look through all titles as the asset does; how many there were."""
     from pyarrow import parquet
 
-    from novade_pipeline.defs.publications.matcher import DrugMatcher, Names
+    from novade_pipeline.defs.publications.matcher import DrugMatcher, DrugNames
     from novade_pipeline.defs.publications.title_mentions import mentions_in
 
-    known = [Names(name, None, (name,)) for name in drugs]
+    known = [DrugNames(name, None, (name,)) for name in drugs]
     matcher, done = DrugMatcher(known), 0
     for batch in parquet.ParquetFile(path).iter_batches(BATCH):
         mentions_in(batch, matcher, known, "pubmed_article")
@@ -116,9 +116,9 @@ def _sample(path: Path) -> list[str]:
 
 
 def _found_by_ours(path: Path, drugs: list[str]) -> int:
-    from novade_pipeline.defs.publications.matcher import DrugMatcher, Names
+    from novade_pipeline.defs.publications.matcher import DrugMatcher, DrugNames
 
-    matcher = DrugMatcher([Names(name, None, (name,)) for name in drugs])
+    matcher = DrugMatcher([DrugNames(name, None, (name,)) for name in drugs])
     return len(matcher.find(_sample(path)))
 
 
@@ -132,7 +132,7 @@ def year(folder: Path, drugs: list[str], count: int) -> int:
     from novade_pipeline.lake.windows import Window
     from novade_pipeline.landing.ledger import Rules
     from novade_pipeline.landing.load import load
-    from novade_pipeline.landing.source import find_wanted
+    from novade_pipeline.landing.source import find_pending
     from novade_pipeline.privacy.policy import PersonalDataPolicy
     from novade_pipeline.storage.locations import store
 
@@ -141,7 +141,7 @@ def year(folder: Path, drugs: list[str], count: int) -> int:
     starts = [datetime(2025, month, 1, tzinfo=UTC) for month in range(1, 13)]
     for start, end in zip(starts, [*starts[1:], datetime(2026, 1, 1, tzinfo=UTC)], strict=True):
         for source in (DRUGS, PUBMED_ARTICLES):
-            todo = find_wanted(source, landing, lake, rules, Window(start, end))
+            todo = find_pending(source, landing, lake, rules, Window(start, end))
             load(source, landing, lake, PersonalDataPolicy(), todo)
         find_changed_mentions(lake)
         deduplicate(lake)

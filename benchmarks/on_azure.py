@@ -40,14 +40,14 @@ def load(landing: Store, lake: Store) -> int:
     """This project's load into an empty lake."""
     from novade_pipeline.defs.amplitude.export_files import EVENTS
     from novade_pipeline.landing.ledger import Rules
-    from novade_pipeline.landing.load import load as load_wanted
-    from novade_pipeline.landing.source import find_wanted
+    from novade_pipeline.landing.load import load as load_pending
+    from novade_pipeline.landing.source import find_pending
     from novade_pipeline.privacy.policy import PersonalDataPolicy
 
     policy = PersonalDataPolicy()
     rules = Rules(EVENTS.parser_version, policy.fingerprint, date(2018, 1, 1), timedelta(days=1))
-    todo = find_wanted(EVENTS, landing, lake, rules)
-    return load_wanted(EVENTS, landing, lake, policy, todo).lines.rows
+    todo = find_pending(EVENTS, landing, lake, rules)
+    return load_pending(EVENTS, landing, lake, policy, todo).lines.rows
 
 
 def copy(landing: Store, lake: Store, target: Store) -> Sample:

@@ -22,7 +22,7 @@ from harness import verdict
 from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.delta import current_version, replace_window
-from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
+from novade_pipeline.lake.maintenance import MaintenanceReceipt, checkpoint, compact, vacuum
 from novade_pipeline.lake.query import connect, scan
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
@@ -52,7 +52,7 @@ def plays(name: str) -> Table:
         name=f"shop/{name}",
         row=Play,
         key=("hour", "song"),
-        written="replace_window",
+        write_mode="replace_window",
         partition_by=("day",),
         window="hour",
         data_time="hour",
@@ -92,7 +92,7 @@ def write_hourly(lake: Store, hours: int, every: int) -> None:
             print(f"\r{hour + 1} of {hours} commits", end="", file=sys.stderr)
 
 
-def keep_up(lake: Store) -> Upkeep:
+def keep_up(lake: Store) -> MaintenanceReceipt:
     """What the schedules do in a night; what became of the newest version's files."""
     done = compact(lake, HOURLY)
     checkpoint(lake, HOURLY, KEEP_DAYS)

@@ -1,15 +1,14 @@
-"""The command `novade`: what people type; the work is done elsewhere.
+"""The command `novade`.
 
-Exit codes: 0 done, 1 an asset or a blocking check failed, 2 something that the person who typed
-it can put right. Dagster is imported only by commands that need it.
+Exit codes: 0 success, 1 an asset or a blocking check failed, 2 an error that the user can fix,
+130 interrupted. Only commands that need Dagster import it.
 """
 
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -26,6 +25,8 @@ from novade_pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     from novade_pipeline.execution.outcome import RunOutcome
 
+INTERRUPTED = 130
+"""Typer's exit code after Ctrl-C, as a shell's: 128 and the number of SIGINT."""
 console = Console()
 app = typer.Typer(
     help="A data lake of your own: from landed files to marts.",
@@ -34,13 +35,24 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-rebuild = typer.Typer(help="Make derived things anew.", no_args_is_help=True)
+rebuild = typer.Typer(help="Rebuild derived tables.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(rebuild, name="rebuild")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        console.print(f"novade {version('novade-pipeline')}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
-def _context(context: typer.Context) -> None:
+def _context(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Its version.")
+    ] = False,
+) -> None:
     context.obj = LocalRunner()
 
 
@@ -56,41 +68,41 @@ def run(
     ] = None,
     reload: Annotated[bool, typer.Option(help="Load every hour again, new or not.")] = False,
     retry_quarantined: Annotated[
-        bool, typer.Option(help="Try what an older version of the parser refused.")
+        bool, typer.Option(help="Parse again what an older parser refused.")
     ] = False,
 ) -> None:
-    """Load what landing holds and the lake does not have yet, and all that follows from it."""
+    """Load new data into the lake, and update the tables derived from it."""
     from novade_pipeline.execution.local_run import parse_window, run_graph
     from novade_pipeline.graph.landing_assets import LandingConfig
 
     settings = load_settings()
     within = None if window is None else parse_window(window, settings.history_start)
     config = LandingConfig(reload=reload, retry_quarantined=retry_quarantined)
-    with _progress() as tell:
-        outcome = run_graph(settings, select=select, window=within, config=config, on_message=tell)
+    with _progress() as show:
+        outcome = run_graph(settings, select=select, window=within, config=config, on_message=show)
     _report(outcome, settings, in_part=select is not None or window is not None)
 
 
 @rebuild.command(epilog="Example: [bold]novade rebuild marts[/bold]")
 def marts() -> None:
-    """Build all marts anew from the tables of the lake, and publish them."""
+    """Rebuild all marts from the tables of the lake, and publish them."""
     from novade_pipeline.execution.local_run import run_graph
 
     settings = load_settings()
-    with _progress() as tell:
-        outcome = run_graph(settings, select="group:marts", full_refresh=True, on_message=tell)
+    with _progress() as show:
+        outcome = run_graph(settings, select="group:marts", full_refresh=True, on_message=show)
     _report(outcome, settings)
 
 
 @app.command("settings", epilog="Example: [bold]NOVADE_PERSONAL_DATA=drop novade settings[/bold]")
 def show_settings() -> None:
-    """Print the settings in force, secrets masked, and where each comes from."""
+    """Print the settings and their origins, with secrets masked."""
     table = Table(box=None, pad_edge=False)
     table.add_column("Variable", no_wrap=True)
-    for heading in ("Value", "From", "What it is"):
+    for heading in ("Value", "From", "Description"):
         table.add_column(heading, overflow="fold")
-    for name, (value, origin, told) in load_settings().masked().items():
-        table.add_row(name, escape(value), origin, told)
+    for name, (value, origin, description) in load_settings().masked().items():
+        table.add_row(name, escape(value), origin, description)
     console.print(table)
 
 
@@ -99,29 +111,19 @@ def ui(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 3000,
 ) -> None:
-    """Open Dagster's web page, with the sensors running, until it is interrupted."""
-    from novade_pipeline.execution.home import prepare_home
+    """Serve Dagster's web page and run the sensors, until interrupted."""
+    from novade_pipeline.execution.web_page import open_web_page
 
-    settings = load_settings()
-    environment = os.environ | {"DAGSTER_HOME": str(prepare_home(settings))}
-    module = ("-m", "novade_pipeline.definitions")
-    arguments = ("dev", *module, "--host", host, "--port", str(port))
-    # A shell lets what it starts in the background ignore SIGINT, and Dagster would do with SIGTERM
-    # as with SIGINT: it could not be ended.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    console.print(f"The web page opens at http://{host}:{port} in a few seconds.")
-    os.execve(  # noqa: S606
-        sys.executable, [sys.executable, "-m", "dagster", *arguments], environment
-    )
+    open_web_page(load_settings(), host, port, on_message=console.print)
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """A line that changes in a terminal; lines that stay elsewhere."""
+    """Shows progress: one changing line in a terminal, otherwise a line for each message."""
     begun = datetime.now(UTC)
-    with console.status("Looking at what has landed …") as status:
+    with console.status("Polling the landing zone …") as status:
 
-        def tell(message: str) -> None:
+        def show(message: str) -> None:
             seconds = (datetime.now(UTC) - begun).total_seconds()
             if console.is_terminal:
                 status.update(escape(message))
@@ -130,15 +132,11 @@ def _progress() -> Iterator[Callable[[str], None]]:
                     f"{seconds:6.1f} s  {message}", highlight=False, soft_wrap=True, markup=False
                 )
 
-        yield tell
+        yield show
 
 
 def _report(outcome: "RunOutcome", settings: Settings, *, in_part: bool = False) -> NoReturn:
-    """The table at the end, what is wrong in words, and the exit code.
-
-    Args:
-        in_part: only some of what could be loaded was asked for.
-    """
+    """Prints the outcome of a run, which may be restricted to a part, and exits."""
     table = Table(box=None, pad_edge=False)
     table.add_column("Asset", overflow="fold")
     for heading in ("Rows", "Passed", "Warned", "Failed", "Seconds"):
@@ -165,12 +163,13 @@ def _report(outcome: "RunOutcome", settings: Settings, *, in_part: bool = False)
     for failure in outcome.failures:
         console.print(f"[red]Failed[/red] {escape(failure)}", soft_wrap=True)
     if outcome.unchanged:
-        whole, part = "the lake holds all that has landed", "of what was asked for nothing is new"
+        whole, part = (
+            "the lake has all landed files",
+            "the selected assets and hours have no new data",
+        )
         console.print(f"Nothing to do: {part if in_part else whole}.")
     home = settings.dagster_home
-    console.print(
-        f"Run {outcome.run_id} stands in the web page ({home}): `novade ui`.", soft_wrap=True
-    )
+    console.print(f"Run {outcome.run_id} is in the web page ({home}): `novade ui`.", soft_wrap=True)
     raise typer.Exit(0 if outcome.success else 1)
 
 
@@ -179,12 +178,18 @@ for _module in modules("commands"):
 
 
 def main() -> NoReturn:
-    """Run the command; what a user can mend is one sentence on standard error."""
+    """Run the command; an error that a user can fix is one sentence on standard error."""
+    errors = Console(stderr=True)
     try:
         app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            errors.print("Interrupted; run again to continue.")
+        raise
     except (UserError, TransientFailure) as error:
         again = " Try again." if isinstance(error, TransientFailure) else ""
-        told = Console(stderr=True)
-        told.print(f"[red]Error[/red] {escape(str(error))}{again}", soft_wrap=True, highlight=False)
+        errors.print(
+            f"[red]Error[/red] {escape(str(error))}{again}", soft_wrap=True, highlight=False
+        )
         sys.exit(2)
     sys.exit(0)

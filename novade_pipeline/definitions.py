@@ -1,4 +1,4 @@
-"""The code location: every domain's folder is found by itself, nothing is listed here."""
+"""The code location: discovers the domains and merges their definitions."""
 
 import gc
 from datetime import timedelta
@@ -10,17 +10,17 @@ from novade_pipeline.graph.domains import modules, tables
 from novade_pipeline.graph.resources import resources
 from novade_pipeline.settings import Settings, load_settings
 
-# What is imported by now stays: no collection looks through it again while the domains load.
+# Garbage collections skip the modules imported so far while the domains load.
 gc.freeze()
 
 WIRING = ("assets", "checks", "sensors", "automation", "dbt")
 
 
 def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:
-    """The whole graph for some settings.
+    """Builds the graph.
 
     Args:
-        overrides: resources that take the place of those that the settings ask for.
+        overrides: resources in place of those of the settings.
     """
     domains = [module.definitions(settings) for module in modules(*WIRING)]
     fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.freshness_hours))
@@ -43,5 +43,5 @@ def build_definitions(settings: Settings, **overrides: Any) -> dg.Definitions:
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """What Dagster loads; reads the settings when it does."""
+    """The entry point of Dagster, which reads the settings when it loads."""
     return build_definitions(load_settings())

@@ -1,7 +1,6 @@
-"""The only place that reads the environment: `NOVADE_*` variables and a `.env` file.
+"""Settings from `NOVADE_*` variables and a `.env` file: read once, validated with one message.
 
-A setting is read once, checked at the start with one message for all that is wrong, and handed
-on as plain data. Nothing else in the package looks at `os.environ`.
+No other module reads `os.environ`.
 """
 
 import os
@@ -33,7 +32,7 @@ PREFIX = "NOVADE_"
 
 
 class DomainSettings(BaseSettings):
-    """The settings of one domain, in its `settings.py`; a subclass says its own `env_prefix`."""
+    """The settings of one domain, in its `settings.py`; a subclass sets its `env_prefix`."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -41,14 +40,14 @@ class DomainSettings(BaseSettings):
 Domain = TypeVar("Domain", bound=DomainSettings)
 
 
-def address(url: str, secret: str) -> str:
-    """The address of an API, checked.
+def checked_url(url: str, secret: str) -> str:
+    """Returns the address of an API after checking it.
 
     Args:
-        secret: the variable that a token belongs in.
+        secret: the variable of the token, for the message.
 
     Raises:
-        ValueError: it is none, or says more than where.
+        ValueError: it is no HTTP address, or has a user, query or fragment.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -61,7 +60,7 @@ def address(url: str, secret: str) -> str:
 
 
 class Settings(BaseSettings):
-    """The settings that concern all; each domain's own are found in its folder."""
+    """The settings of all domains in common."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -69,54 +68,55 @@ class Settings(BaseSettings):
     _domains: dict[type[DomainSettings], DomainSettings] = PrivateAttr(default_factory=dict)
 
     azure_connection_string: SecretStr | None = Field(
-        None, description="Lets us in to the storage account: one of this, the key and the SAS."
+        None, description="Connection string of the storage account; or set the key or the SAS."
     )
     azure_account_key: SecretStr | None = Field(
         None, description="The storage account's key, base64."
     )
     azure_sas_token: SecretStr | None = Field(
-        None, description="A shared access signature; with none of the three: az login or identity."
+        None,
+        description="A shared access signature; without any of the three: az login or identity.",
     )
     azure_endpoint: str | None = Field(
-        None, description="Of the Blob API: for the emulator, private links, sovereign clouds."
+        None, description="Endpoint of the Blob API: emulator, private links, sovereign clouds."
     )
     lake_url: str = Field(
         "data/lake",
         description="Where the Delta tables are: a folder, or abfss://container@account.…/path.",
     )
     landing_url: str = Field(
-        "data/landing", description="Where others drop their files: a folder, or abfss://…."
+        "data/landing", description="Where exported files land: a folder, or abfss://…."
     )
     warehouse_path: Path = Field(
-        Path("data/warehouse.duckdb"), description="The DuckDB file that holds the marts."
+        Path("data/warehouse.duckdb"), description="The DuckDB file of the marts."
     )
     dagster_home: Path = Field(
-        Path("data/dagster"), description="Where Dagster keeps its runs; DAGSTER_HOME wins."
+        Path("data/dagster"), description="Dagster's storage; DAGSTER_HOME takes precedence."
     )
     history_start: date = Field(
-        date(2018, 1, 1), description="The first upload day that the graph has a partition for."
+        date(2018, 1, 1), description="The first upload day, with which partitions begin."
     )
     memory: ByteSize | None = Field(
         None,
-        description="What a process may take, 0.5 GB for the libraries beside it: 2GB, 1500MiB; a "
-        "sixteenth of the machine's or container's, but at least 1 GiB, or half of what there is.",
+        description="Memory of a process, without 0.5 GB of libraries: 2GB, 1500MiB. Default: 1/16 "
+        "of the machine or container, but at least 1 GiB, or half of it if it has less than 2 GiB.",
     )
     personal_data: Literal["keep", "hash", "drop"] = Field(
-        "keep", description="What becomes of personal data at the first write."
+        "keep", description="How personal data is stored."
     )
     personal_data_key: SecretStr | None = Field(
         None,
         validate_default=True,
-        description="The key of the hash; the same key makes the same hash everywhere.",
+        description="The key of the hash: equal keys give equal hashes.",
     )
     landing_grace_hours: float = Field(
-        24.0, ge=0, description="How long a landed file may be gone before its rows go too, hours."
+        24.0, ge=0, description="Hours until the rows of a deleted landed file are deleted."
     )
     landing_poll_seconds: int = Field(
-        15, ge=5, description="How often the landing sensor looks, seconds."
+        15, ge=5, description="Seconds between two polls of the landing sensor."
     )
     landing_discovery: Literal["listing", "queue"] = Field(
-        "listing", description="How new files are found: by their names, or by Event Grid's queue."
+        "listing", description="How new files are discovered: by listing, or by Event Grid's queue."
     )
     landing_queue_url: str | None = Field(
         None,
@@ -126,18 +126,18 @@ class Settings(BaseSettings):
     landing_sweep_hours: float = Field(
         6.0,
         gt=0,
-        description="How often all that ever landed is looked at again, page by page, hours.",
+        description="Hours between two full listings of the landing zone, page by page.",
     )
     landing_max_attempts: int = Field(
-        3, ge=1, description="Failed runs for the same files before the sensor stops asking."
+        3, ge=1, description="Failed runs for the same files before the sensor gives up."
     )
     reporting_time_zone: str | None = Field(
         None,
-        description="The time zone of the days in all marts, Europe/Paris; without it that of the "
-        "Salesforce organisation for sales and activities, and UTC for the product and chats.",
+        description="The time zone of days in all marts: Europe/Paris. Default: that of the "
+        "Salesforce organisation for sales and activities, UTC for the product and chats.",
     )
     freshness_hours: float = Field(
-        26.0, gt=0, description="Newest data older than this many hours makes a check warn."
+        26.0, gt=0, description="Age of the newest data, in hours, before a check warns."
     )
     violating_share: float = Field(
         0.05, ge=0, le=1, description="Share of events that violate the plan before a check warns."
@@ -155,8 +155,8 @@ class Settings(BaseSettings):
     @field_validator("warehouse_path")
     @classmethod
     def _is_no_schema(cls, path: Path) -> Path:
-        # DuckDB names a database after its file, up to a dot, and could not tell it from a schema.
-        domains = (there.name for there in Path(__file__).with_name("defs").iterdir())
+        # DuckDB names a database after its file, up to a dot: a schema's name would be ambiguous.
+        domains = (folder.name for folder in Path(__file__).with_name("defs").iterdir())
         if path.name.split(".")[0].lower() in {"main", "novade", "system", "temp", *domains}:
             raise ValueError(
                 f"expected a file that is not named like a schema of the warehouse, found "
@@ -221,21 +221,21 @@ class Settings(BaseSettings):
 
     @cached_property
     def personal_data_policy(self) -> PersonalDataPolicy:
-        """What `privacy.policy` needs to obey the setting."""
-        from novade_pipeline.lake.tombstones import TombstoneBook
+        """The policy for personal data, with its key and tombstones."""
+        from novade_pipeline.lake.tombstones import TombstoneRegistry
 
-        told = self.personal_data_key
-        key = told.get_secret_value().encode() if told is not None else b""
-        return PersonalDataPolicy(self.personal_data, key, TombstoneBook(self.lake, key))
+        secret = self.personal_data_key
+        key = secret.get_secret_value().encode() if secret is not None else b""
+        return PersonalDataPolicy(self.personal_data, key, TombstoneRegistry(self.lake, key))
 
     def of(self, kind: type[Domain]) -> Domain:
         """A domain's own settings."""
-        found = self._domains[kind]
-        assert isinstance(found, kind)
-        return found
+        domain_settings = self._domains[kind]
+        assert isinstance(domain_settings, kind)
+        return domain_settings
 
     def masked(self) -> dict[str, tuple[str, str, str]]:
-        """Variable -> (value, where it comes from, what it is); secrets as stars."""
+        """Variable -> (value, origin, description); secrets are masked."""
         return {
             _variable(type(part), name): (
                 str(getattr(part, name)),
@@ -248,10 +248,10 @@ class Settings(BaseSettings):
 
 
 def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Settings:
-    """Read the environment, and `.env` or the file that `NOVADE_ENV_FILE` names, once.
+    """Reads the environment, and `.env` or the file `NOVADE_ENV_FILE`.
 
     Raises:
-        UserError: one message that names every variable that is wrong, without its value.
+        UserError: one message with every invalid variable, without its value.
     """
     chosen = env_file or os.environ.get(f"{PREFIX}ENV_FILE")
     if chosen and not Path(chosen).is_file():
@@ -265,13 +265,16 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
         try:
             parts.append(kind(_env_file=chosen or ".env", **_overrides_of(kind, overrides)))
         except ValidationError as error:
-            for one in error.errors(include_input=False, include_url=False):
-                told = one["msg"].removeprefix("Value error, ")
-                wrong.setdefault(told, []).extend(_variable(kind, str(n)) for n in one["loc"][:1])
+            for problem in error.errors(include_input=False, include_url=False):
+                message = problem["msg"].removeprefix("Value error, ")
+                wrong.setdefault(message, []).extend(
+                    _variable(kind, str(n)) for n in problem["loc"][:1]
+                )
     if wrong:
-        # A credential that is wrong for both places is told once.
+        # One message for a credential that is invalid for both lake and landing zone.
         every = (
-            ": ".join([*([" and ".join(of)] if of else []), told]) for told, of in wrong.items()
+            ": ".join([*([" and ".join(variables)] if variables else []), message])
+            for message, variables in wrong.items()
         )
         raise UserError(f"Settings: {'; '.join(every)}. The README lists what each expects.")
     settings, *of_domains = parts
@@ -282,7 +285,7 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
 
 
 def _azure(values: dict[str, Any]) -> dict[str, str | None]:
-    """Credentials and endpoint, as `storage.locations` takes them."""
+    """Credentials and endpoint, as `storage.locations` expects them."""
     plain = {}
     for name in ("connection_string", "account_key", "sas_token", "endpoint"):
         value = values.get(f"azure_{name}")
@@ -295,9 +298,9 @@ def _variable(kind: type[BaseSettings], name: str) -> str:
 
 
 def _overrides_of(kind: type[BaseSettings], overrides: dict[str, Any]) -> dict[str, Any]:
-    """Those that name a variable of this part: `music_api_url` is the music domain's `api_url`."""
+    """The overrides of one class: `music_api_url` is the music domain's `api_url`."""
     return {
-        name: overrides[told]
+        name: overrides[key]
         for name in kind.model_fields
-        if (told := _variable(kind, name).removeprefix(PREFIX).lower()) in overrides
+        if (key := _variable(kind, name).removeprefix(PREFIX).lower()) in overrides
     }

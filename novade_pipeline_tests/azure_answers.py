@@ -1,4 +1,4 @@
-"""What Azure Storage answers when it will not, word for word.
+"""Error responses of Azure Storage, word for word.
 
 Source: https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2, and for the
 detail of an expired token
@@ -53,12 +53,12 @@ _ANSWERS = {
 
 
 def answer(kind: str, method: str, retry_after: int) -> bytes:
-    """The answer as it stands on the wire; one to HEAD has no body.
+    """The raw error response; without a body for HEAD.
 
     Args:
         kind: a key of the table above.
         method: of the request.
-        retry_after: seconds, told where the server asks to come back later.
+        retry_after: seconds, of `busy` and `throttled`.
     """
     status, code, message, more = _ANSWERS[kind]
     body = (

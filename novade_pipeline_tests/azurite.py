@@ -1,7 +1,7 @@
 """A real storage server: Azurite, on free ports for a test, on its own by `make azurite`.
 
-Run as a program it keeps its data in the folder that it is told, and has the containers that
-`dev/azurite/.env` names.
+Run as a program it stores its data in the given folder, and has the containers of
+`dev/azurite/.env`.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ class Azurite:
         account: the account's name.
         key: the account's key.
         pid: of its process.
-        connection_string: all of it in one text.
+        connection_string: all of it as a connection string.
     """
 
     blob_url: str
@@ -55,7 +55,7 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        """All that a client needs, in one text."""
+        """Everything that a client needs, as a connection string."""
         return (
             f"DefaultEndpointsProtocol=http;AccountName={self.account};AccountKey={self.key};"
             f"BlobEndpoint={self.blob_url};QueueEndpoint={self.queue_url};"
@@ -68,12 +68,12 @@ class Azurite:
         return BlobServiceClient(self.blob_url, credential=self.key)
 
     def new_store(self, name: str = "test", path: str = "novade") -> Store:
-        """A place in a container that nobody else has."""
+        """A store in a container of its own."""
         url = f"abfss://{self.new_container(name)}@{self.account}.dfs.core.windows.net/{path}"
         return store(url, {"account_key": self.key, "endpoint": self.blob_url})
 
     def new_container(self, name: str = "test") -> str:
-        """Make a container that nobody else has; its name begins with `name`."""
+        """Create a container whose unique name begins with `name`."""
         unique = f"{name}-{uuid.uuid4().hex[:12]}"
         with self.blobs() as blobs:
             blobs.create_container(unique)
@@ -96,13 +96,15 @@ def running_azurite(
     if not PROGRAM.is_file():
         raise RuntimeError(f"expected Azurite in {INSTALLED}, found none; run `make azurite-setup`")
     names = ("--blobPort", "--queuePort", "--tablePort")
-    how = [text for name, port in zip(names, ports, strict=True) for text in (name, str(port))]
-    how += ["--location", str(folder)] if folder else ["--inMemoryPersistence"]
-    how += ["--silent", "--loose", "--skipApiVersionCheck", "--disableTelemetry"]
-    with tempfile.TemporaryDirectory(prefix="azurite-") as elsewhere:
+    arguments = [
+        text for name, port in zip(names, ports, strict=True) for text in (name, str(port))
+    ]
+    arguments += ["--location", str(folder)] if folder else ["--inMemoryPersistence"]
+    arguments += ["--silent", "--loose", "--skipApiVersionCheck", "--disableTelemetry"]
+    with tempfile.TemporaryDirectory(prefix="azurite-") as working_folder:
         process = subprocess.Popen(
-            ["node", str(PROGRAM), *how],
-            cwd=elsewhere,
+            ["node", str(PROGRAM), *arguments],
+            cwd=working_folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -125,8 +127,8 @@ def main() -> None:
         with running_azurite(folder, STANDARD_PORTS) as server, contextlib.ExitStack() as until_end:
             until_end.enter_context(contextlib.suppress(KeyboardInterrupt))
             with server.blobs() as blobs:
-                there = {container.name for container in blobs.list_containers()}
-                for name in set(CONTAINERS) - there:
+                existing = {container.name for container in blobs.list_containers()}
+                for name in set(CONTAINERS) - existing:
                     blobs.create_container(name)
             print(f"Azurite listens at {server.blob_url} and {server.queue_url}; data in {folder}.")
             print(f"Containers: {', '.join(CONTAINERS)}. Ctrl-C ends it.", flush=True)
@@ -136,27 +138,29 @@ def main() -> None:
 
 
 def _listening(process: "subprocess.Popen[str]") -> Azurite:
-    """Wait until it says where it listens, which it does once it answers there."""
+    """Wait until Azurite logs its URLs, where it then answers."""
     assert process.stdout is not None
     lines: Queue[str | None] = Queue()
     threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
     urls: dict[str, str] = {}
-    said: list[str] = []
+    output: list[str] = []
     while len(urls) < 2:
         try:
             line = lines.get(timeout=START_SECONDS)
         except Empty:
             line = None
         if line is None:
-            raise RuntimeError(f"expected Azurite to listen, found: {' '.join(said) or 'silence'}")
-        said.append(line.strip())
-        if told := _LISTENS.search(line):
-            urls[told[1]] = f"{told[2]}/{ACCOUNT}"
+            raise RuntimeError(
+                f"expected Azurite to listen, found: {' '.join(output) or 'silence'}"
+            )
+        output.append(line.strip())
+        if match := _LISTENS.search(line):
+            urls[match[1]] = f"{match[2]}/{ACCOUNT}"
     return Azurite(urls["Blob"], urls["Queue"], pid=process.pid)
 
 
 def _read(stream: IO[str], lines: "Queue[str | None]") -> None:
-    """Pass on what it says, to its end, so that it never waits for a reader."""
+    """Forward the output to its end, so that Azurite never waits for a reader."""
     for line in stream:
         lines.put(line)
     lines.put(None)

@@ -1,7 +1,7 @@
-"""A backfill of one window as a process of its own, which writes when it is told to.
+"""A backfill of a window as a separate process, which writes on a signal.
 
-It says that it reads when the table is open and rows are asked for, waits, and ends with how many
-failures that pass it met on the way. A step of the graph tries again as often.
+It reports "reading" when the table is open and rows are requested, waits, and returns the number of
+transient failures. A step of the graph retries as often.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ PLAYS = Table(
     name="shop/plays",
     row=Play,
     key=("hour", "number"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("day",),
     window="hour",
 )
@@ -72,47 +72,47 @@ class Backfill:
         )
 
 
-def at_once(lake: Store, backfills: Sequence[Backfill]) -> list[int]:
-    """Run backfills side by side; all have the table open before the first of them commits.
+def run_concurrently(lake: Store, backfills: Sequence[Backfill]) -> list[int]:
+    """Run backfills concurrently; all have the table open before the first of them commits.
 
     Returns:
-        how many failures each met.
+        The number of failures of each.
     """
     with ExitStack() as until_end:
         connections = []
         for backfill in backfills:
-            ours, theirs = FORKS.Pipe()
+            connection, far_end = FORKS.Pipe()
             process = FORKS.Process(
-                target=_write_when_told, args=(lake.url, credentials(lake), backfill, theirs)
+                target=_write_on_signal, args=(lake.url, credentials(lake), backfill, far_end)
             )
             process.start()
             until_end.callback(process.join)
             until_end.callback(process.kill)
-            theirs.close()
-            connections.append(ours)
+            far_end.close()
+            connections.append(connection)
         assert [connection.recv() for connection in connections] == ["reading"] * len(connections)
         for connection in connections:
             connection.send("write")
         return [connection.recv() for connection in connections]
 
 
-def _write_when_told(
-    url: str, access: Mapping[str, str], backfill: Backfill, told: Connection
+def _write_on_signal(
+    url: str, access: Mapping[str, str], backfill: Backfill, connection: Connection
 ) -> None:
     lake, rows = store(url, access), backfill.rows()
 
-    def when_told() -> Iterator[pa.RecordBatch]:
-        told.send("reading")
-        told.recv()
+    def on_signal() -> Iterator[pa.RecordBatch]:
+        connection.send("reading")
+        connection.recv()
         yield from rows.to_batches()
 
-    source = pa.RecordBatchReader.from_batches(rows.schema, when_told())
+    source = pa.RecordBatchReader.from_batches(rows.schema, on_signal())
     for failures in range(RUNS):
         try:
             replace_window(lake, PLAYS, source, [backfill.window])
         except TransientFailure:
             source = pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches())
         else:
-            told.send(failures)
+            connection.send(failures)
             return
     raise AssertionError("the last run failed as well")

@@ -1,4 +1,4 @@
-"""Looking for a text in every byte that is stored: as it lies there, and unpacked and decoded."""
+"""Search for a text in all stored bytes, raw, decompressed and decoded."""
 
 import io
 import zlib
@@ -13,7 +13,7 @@ from novade_pipeline.storage.store import Store
 
 
 def files_with(store: Store, *needles: str) -> list[str]:
-    """The files of a store that hold one of the texts, in whatever case."""
+    """The files of a store that contain any of the texts, in any case."""
     return [e.file for e in store.entries() if _holds(store.read(e.file), e.file, needles)]
 
 
@@ -24,15 +24,15 @@ def files_below_with(folder: Path, *needles: str) -> list[str]:
 
 
 def tables_with(database: Path, *needles: str) -> list[str]:
-    """The tables of a DuckDB file that hold one of the texts, decoded."""
-    found = []
+    """The tables of a DuckDB file that contain any of the texts, decoded."""
+    names = []
     with closing(duckdb.connect(str(database), read_only=True)) as connection:
         tables = connection.execute("select schema_name, table_name from duckdb_tables()")
         for schema, name in tables.fetchall():
             rows = connection.execute(f'from "{schema}"."{name}"').fetchall()
             if any(needle.lower() in repr(rows).lower() for needle in needles):
-                found.append(f"{schema}.{name}")
-    return found
+                names.append(f"{schema}.{name}")
+    return names
 
 
 def _holds(content: bytes, name: str, needles: tuple[str, ...]) -> bool:
@@ -52,7 +52,7 @@ def _forms_of(content: bytes, name: str) -> Iterator[bytes]:
 
 
 def _unzipped(value: bytes) -> bytes:
-    """What a gzip file, or the head of one, says; other bytes as they are."""
+    """The content of a gzip file or of its head; other bytes as they are."""
     try:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(value).lower()
     except zlib.error:

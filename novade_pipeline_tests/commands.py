@@ -1,4 +1,4 @@
-"""`novade` as a process of its own, as if a person had typed it.
+"""`novade` as a separate process, as if a person had typed it.
 
 Folder, environment, output, exit code, and how it can be killed are those of any command.
 """
@@ -14,30 +14,30 @@ from pathlib import Path
 
 from novade_pipeline_tests.forks import FORKS
 
-# The command with its imports, for what a fork cannot show.
-TYPED = (sys.executable, "-c", "from novade_pipeline.cli import main; main()")
+# The command with its imports, for tests of what a fork does not do.
+NOVADE = (sys.executable, "-c", "from novade_pipeline.cli import main; main()")
 _SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What a command left: its exit code (-9 if it was killed), and what it said."""
+class CompletedCommand:
+    """The exit code of a command (-9 if it was killed), and its output."""
 
     returncode: int
     stdout: str
     stderr: str
 
 
-def novade(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
-    """A command to its end."""
-    with _started(folder, arguments, env or {}) as (process, told):
+def novade(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> CompletedCommand:
+    """Run a command to its end."""
+    with _started(folder, arguments, env or {}) as (process, outputs):
         process.join(_SECONDS)
         assert process.exitcode is not None, f"novade {arguments}: no end after {_SECONDS} s"
-        return Ended(process.exitcode, *(path.read_text() for path in told))
+        return CompletedCommand(process.exitcode, *(path.read_text() for path in outputs))
 
 
 def novade_killed(folder: Path, *arguments: str, after: float) -> int | None:
-    """A command that is killed after so many seconds.
+    """Run a command and kill it after a number of seconds.
 
     Returns:
         None if it was killed; its exit code if it had ended by itself.
@@ -51,14 +51,14 @@ def novade_killed(folder: Path, *arguments: str, after: float) -> int | None:
 def _started(
     folder: Path, arguments: tuple[str, ...], env: Mapping[str, str]
 ) -> Iterator[tuple[BaseProcess, tuple[Path, Path]]]:
-    """The process, which does not outlive the block, and the files of what it says."""
-    with tempfile.TemporaryDirectory(prefix="novade-command-") as outputs:
-        told = Path(outputs, "stdout"), Path(outputs, "stderr")
+    """The process, which does not outlive the block, and the files of its output."""
+    with tempfile.TemporaryDirectory(prefix="novade-command-") as folder_of_outputs:
+        outputs = Path(folder_of_outputs, "stdout"), Path(folder_of_outputs, "stderr")
         environment = {**os.environ, "COLUMNS": "200", **env}
-        process = FORKS.Process(target=_command, args=(folder, arguments, environment, told))
+        process = FORKS.Process(target=_command, args=(folder, arguments, environment, outputs))
         process.start()
         try:
-            yield process, told
+            yield process, outputs
         finally:
             process.kill()
             process.join()
@@ -66,12 +66,15 @@ def _started(
 
 
 def _command(
-    folder: Path, arguments: tuple[str, ...], environment: dict[str, str], told: tuple[Path, Path]
+    folder: Path,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    outputs: tuple[Path, Path],
 ) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    for number, path in enumerate(told, 1):
+    for number, path in enumerate(outputs, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.argv = ["novade", *arguments]
     from novade_pipeline.cli import main

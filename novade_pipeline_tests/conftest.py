@@ -30,7 +30,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules of the whole graph come first: at the end, one of them would keep one core idle."""
+    """Modules of the whole graph come first: at the end, one of them would leave a core idle."""
     items.sort(key=lambda item: item.path.parent != HERE)
 
 
@@ -42,17 +42,17 @@ SHARED = HERE.resolve().parents[1] / "shared" / "data"
 def shared() -> Path:
     """The real data beside the project; CI fails where it is missing, others skip."""
     if not SHARED.is_dir():
-        told = f"expected the shared data in {SHARED}, found none"
+        message = f"expected the shared data in {SHARED}, found none"
         if os.environ.get("NOVADE_REQUIRE_SHARED") == "1":
-            pytest.fail(told)
-        pytest.skip(told)
+            pytest.fail(message)
+        pytest.skip(message)
     return SHARED
 
 
 @pytest.fixture(scope="session")
 def real_data(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Settings:
-    """The shared data, loaded in one run by the process of tests that asks first; to be read."""
-    # Here, as the process that only hands out tests needs no Dagster.
+    """The shared data, loaded in one run by the first process of tests to need it; read-only."""
+    # Imported here, as the process that distributes tests needs no Dagster.
     from novade_pipeline.execution.local_run import run_graph
 
     folder = tmp_path_factory.getbasetemp()
@@ -69,14 +69,14 @@ def real_data(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Setting
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """A real storage server, one for each process of tests that asks for it."""
+    """A real storage server, one for each process of tests that uses it."""
     with running_azurite() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def proxy(azurite: Azurite) -> Iterator[FaultyProxy]:
-    """A proxy before it, which does nothing to requests until it is told."""
+    """A proxy in front of Azurite, which passes requests on until faults are set."""
     with faulty_proxy(azurite.blob_url) as running:
         yield running
 

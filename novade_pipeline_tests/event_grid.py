@@ -13,7 +13,7 @@ from novade_pipeline.storage.azure import AzureStore, queue_client
 from novade_pipeline_tests.azurite import Azurite
 
 
-def created(container: str, blob: str, kind: str = CREATED) -> dict[str, Any]:
+def blob_created(container: str, blob: str, kind: str = CREATED) -> dict[str, Any]:
     """An event in Event Grid's own schema."""
     account = "/subscriptions/s/resourceGroups/novade/providers/Microsoft.Storage/storageAccounts/n"
     return {
@@ -40,7 +40,7 @@ def created(container: str, blob: str, kind: str = CREATED) -> dict[str, Any]:
 
 def cloud_event(container: str, blob: str) -> dict[str, Any]:
     """The same as a CloudEvent."""
-    event = created(container, blob)
+    event = blob_created(container, blob)
     return {
         "specversion": "1.0",
         "source": event["topic"],
@@ -52,13 +52,13 @@ def cloud_event(container: str, blob: str) -> dict[str, Any]:
     }
 
 
-def as_sent(event: Any) -> str:
+def encoded(event: Any) -> str:
     """An event as the body of a message: base64."""
     return base64.b64encode(json.dumps(event).encode()).decode()
 
 
 class Queues:
-    """A queue of notices and its poison queue, empty."""
+    """An empty queue of notices and its poison queue."""
 
     def __init__(self, server: Azurite, landing: AzureStore) -> None:
         self.url = f"{server.queue_url}/notices-{uuid.uuid4().hex[:8]}"
@@ -68,19 +68,19 @@ class Queues:
         self.queue.create_queue()
         self.poison_queue.create_queue()
 
-    def tell(self, *files: str) -> None:
+    def notify(self, *files: str) -> None:
         """Put a notice of each file of the landing zone on the queue."""
         for file in files:
-            self.send(as_sent(created(self.landing.container, self.landing.blob(file))))
+            self.send(encoded(blob_created(self.landing.container, self.landing.blob(file))))
 
     def send(self, text: str) -> None:
         """Put a message on the queue."""
         self.queue.send_message(text)
 
-    def left(self) -> int:
+    def message_count(self) -> int:
         """How many messages the queue has, hidden ones too."""
         return int(self.queue.get_queue_properties().approximate_message_count or 0)
 
-    def poisoned(self) -> list[dict[str, Any]]:
-        """What the poison queue has."""
+    def poison_messages(self) -> list[dict[str, Any]]:
+        """The messages of the poison queue."""
         return [json.loads(m.content) for m in self.poison_queue.peek_messages(max_messages=32)]

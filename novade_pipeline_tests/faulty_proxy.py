@@ -1,4 +1,4 @@
-"""A proxy before a real storage server that does to requests what networks and clouds do.
+"""A proxy in front of a real storage server that injects faults of networks and clouds.
 
 It is a process of its own (`faulty_server.py`): delta-rs holds Python's lock while it waits for a
 server, which in the same process could then never answer.
@@ -45,12 +45,12 @@ class Faults:
     """Which requests fail, and how.
 
     Attributes:
-        kinds: one of them is drawn.
+        kinds: the kinds to choose from.
         rate: the share of the requests that fail, 0 to 1.
         seed: of all that is drawn.
         aim: only requests whose `<method> <path>?<query>` this pattern is found in fail.
-        at_most: so many and no more.
-        retry_after: seconds, told by `busy` and `throttled`.
+        at_most: maximum number of faults.
+        retry_after: seconds, of `busy` and `throttled`.
     """
 
     kinds: tuple[Fault, ...]
@@ -68,7 +68,7 @@ class FaultyProxy:
     Attributes:
         url: the server's, with the proxy's port.
         done: how often each fault was done in the last block of `failing`.
-        passed: how many requests went through unharmed there.
+        passed: how many requests went through unharmed in it.
     """
 
     url: str
@@ -78,15 +78,15 @@ class FaultyProxy:
 
     @contextlib.contextmanager
     def failing(self, faults: Faults) -> Iterator[None]:
-        """Do such faults until the block ends."""
-        self._tell(asdict(faults))
+        """Inject faults until the block ends."""
+        self._configure(asdict(faults))
         try:
             yield
         finally:
-            counted = self._tell(None)
+            counted = self._configure(None)
             self.done, self.passed = Counter(counted["done"]), counted["passed"]
 
-    def _tell(self, faults: dict[str, Any] | None) -> dict[str, Any]:
+    def _configure(self, faults: dict[str, Any] | None) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(faults) + "\n")
@@ -97,7 +97,7 @@ class FaultyProxy:
 
 @contextlib.contextmanager
 def faulty_proxy(server_url: str) -> Iterator[FaultyProxy]:
-    """Run a proxy before a server until the block ends; stalls end with it."""
+    """Run a proxy in front of a server until the block ends; stalls end with it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "novade_pipeline_tests.faulty_server", server_url],
         cwd=Path(__file__).resolve().parents[1],

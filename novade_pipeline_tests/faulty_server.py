@@ -1,4 +1,4 @@
-"""The process of `faulty_proxy.py`: it says its URL, then obeys what stands on its input.
+"""The process of `faulty_proxy.py`: it prints its URL, then reads faults from its input.
 
 What becomes of a request is drawn from a seed, the request's kind (method and path, without the
 parts of it that are new in each run) and how many of its kind came before; so the same test meets
@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 from novade_pipeline_tests.azure_answers import answer
 from novade_pipeline_tests.faulty_proxy import Fault, Faults
 
-PIECE = 2**16
-ANSWERED: tuple[Fault, ...] = (
+CHUNK = 2**16
+ERRORS: tuple[Fault, ...] = (
     *("internal_error", "error_after", "busy", "throttled"),
     *("forbidden", "expired", "skewed"),
 )
@@ -45,7 +45,7 @@ class Request:
 
     @property
     def line(self) -> str:
-        """What aims are looked for in."""
+        """The text that aims are matched against."""
         return f"{self.method} {self.path}?{self.query}"
 
 
@@ -62,7 +62,7 @@ class Fate:
     faults: Faults | None = None
     done: Counter[str] = field(default_factory=Counter)
     passed: int = 0
-    _seen: Counter[str] = field(default_factory=Counter)
+    _counts: Counter[str] = field(default_factory=Counter)
 
     def of(self, request: Request) -> Fault | None:
         """What becomes of a request; None where it passes."""
@@ -76,8 +76,8 @@ class Fate:
     def _drawn(self, faults: Faults, request: Request) -> Fault | None:
         if not re.search(faults.aim, request.line):
             return None
-        number = self._seen[request.kind]
-        self._seen[request.kind] += 1
+        number = self._counts[request.kind]
+        self._counts[request.kind] += 1
         chance = random.Random(f"{faults.seed} {number} {request.kind}")
         spent = faults.at_most is not None and self.done.total() >= faults.at_most
         if spent or chance.random() >= faults.rate:
@@ -87,7 +87,7 @@ class Fate:
 
 
 class Proxy:
-    """Listens for clients, and does to their requests what their fate is."""
+    """Listens for clients, and forwards or spoils their requests."""
 
     def __init__(self, host: str, port: int) -> None:
         self.server = (host, port)
@@ -100,13 +100,13 @@ class Proxy:
         assert task is not None
         self._clients.add(task)  # the loop alone would forget it
         with contextlib.suppress(OSError, EOFError):
-            while await self._answered(reader, writer):
+            while await self._answer(reader, writer):
                 pass
         writer.transport.abort()
         self._clients.discard(task)
 
-    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer a request, or do not; whether the connection goes on."""
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer a request, or do not; returns whether the connection stays open."""
         head = await reader.readuntil(b"\r\n\r\n")
         request = _parse(head)
         if request.headers.get("expect", "").lower() == "100-continue":
@@ -114,18 +114,18 @@ class Proxy:
         body = await _body(request, reader)
         fault = self.fate.of(request)
         if fault in ("drop_after", "stall_after", "error_after", "cut_response"):
-            async with self._asked(head, body) as answering:
-                answered = await answering.read()
+            async with self._request(head, body) as server_reader:
+                response = await server_reader.read()
             if fault == "cut_response":
-                writer.write(_half(answered))
+                writer.write(_half(response))
                 await writer.drain()
         if fault == "cut_request" and body:
-            async with self._asked(head, body[: len(body) // 2], is_cut=True) as answering:
-                await answering.read()
+            async with self._request(head, body[: len(body) // 2], is_cut=True) as server_reader:
+                await server_reader.read()
         if fault in ("stall_before", "stall_after"):
-            while await reader.read(PIECE):
+            while await reader.read(CHUNK):
                 pass  # until the client gives up
-        if fault in ANSWERED:
+        if fault in ERRORS:
             assert self.fate.faults is not None
             kind = "internal_error" if fault == "error_after" else str(fault)
             writer.write(answer(kind, request.method, self.fate.faults.retry_after))
@@ -133,23 +133,23 @@ class Proxy:
             return True
         if fault is not None:
             return False
-        async with self._asked(head, body) as answering:
-            answered = await answering.readuntil(b"\r\n\r\n")
-            writer.write(re.sub(rb"(?i)(\r\nconnection:) close", rb"\1 keep-alive", answered))
-            while piece := await answering.read(PIECE):
-                writer.write(piece)
+        async with self._request(head, body) as server_reader:
+            response = await server_reader.readuntil(b"\r\n\r\n")
+            writer.write(re.sub(rb"(?i)(\r\nconnection:) close", rb"\1 keep-alive", response))
+            while chunk := await server_reader.read(CHUNK):
+                writer.write(chunk)
                 await writer.drain()
         return True
 
     @contextlib.asynccontextmanager
-    async def _asked(
+    async def _request(
         self, head: bytes, body: bytes, is_cut: bool = False
     ) -> AsyncIterator[asyncio.StreamReader]:
-        """Ask the server; its answer as it stands on the wire, to its end."""
+        """Forward a request to the server; yields a reader of the raw response."""
         reader, writer = await asyncio.open_connection(*self.server)
         try:
-            asked = re.sub(rb"(?i)\r\n(connection|expect):[^\r]*", b"", head[:-4])
-            writer.write(asked + b"\r\nConnection: close\r\n\r\n" + body)
+            forwarded = re.sub(rb"(?i)\r\n(connection|expect):[^\r]*", b"", head[:-4])
+            writer.write(forwarded + b"\r\nConnection: close\r\n\r\n" + body)
             if is_cut:
                 writer.write_eof()
             yield reader
@@ -158,7 +158,7 @@ class Proxy:
 
 
 async def _body(request: Request, reader: asyncio.StreamReader) -> bytes:
-    """The body of a request as it stands on the wire."""
+    """The raw body of a request."""
     if request.headers.get("transfer-encoding", "").lower() != "chunked":
         return await reader.readexactly(int(request.headers.get("content-length", 0)))
     body, size = b"", -1
@@ -169,11 +169,11 @@ async def _body(request: Request, reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-def _half(answered: bytes) -> bytes:
-    """The head and half of the body; hardly a word where there is no body."""
-    end = answered.index(b"\r\n\r\n") + 4
-    has_body = len(answered) > end + len(b"0\r\n\r\n")
-    return answered[: end + (len(answered) - end) // 2 if has_body else len(b"HTTP")]
+def _half(response: bytes) -> bytes:
+    """The head and half of the body; a few bytes of the head if there is no body."""
+    end = response.index(b"\r\n\r\n") + 4
+    has_body = len(response) > end + len(b"0\r\n\r\n")
+    return response[: end + (len(response) - end) // 2 if has_body else len(b"HTTP")]
 
 
 def _parse(head: bytes) -> Request:
@@ -187,8 +187,8 @@ def _parse(head: bytes) -> Request:
     return Request(method, parts.path, parts.query, headers)
 
 
-async def _obey(url: str) -> None:
-    """Serve until the input ends: each line holds faults, or null, and counts answer it."""
+async def _serve(url: str) -> None:
+    """Serve until the input ends: each line is faults or null, answered by counts."""
     server = urlsplit(url)
     proxy = Proxy(str(server.hostname), int(server.port or 80))
     listening = await asyncio.start_server(proxy.client, "127.0.0.1", 0)
@@ -198,9 +198,9 @@ async def _obey(url: str) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := await lines.readline():
         print(json.dumps({"done": proxy.fate.done, "passed": proxy.fate.passed}), flush=True)
-        told = json.loads(line)
-        proxy.fate = Fate(None if told is None else Faults(**told))
+        faults = json.loads(line)
+        proxy.fate = Fate(None if faults is None else Faults(**faults))
 
 
 if __name__ == "__main__":
-    asyncio.run(_obey(sys.argv[1]))
+    asyncio.run(_serve(sys.argv[1]))

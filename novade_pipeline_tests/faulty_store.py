@@ -30,8 +30,10 @@ class HastyStore(AzureStore):
 
     @override
     def options(self) -> dict[str, str]:
-        told = super().options() | {"timeout": f"{PATIENCE_SECONDS}s"}
-        return told if self.lake_tries is None else told | {"max_retries": f"{self.lake_tries}"}
+        options = super().options() | {"timeout": f"{PATIENCE_SECONDS}s"}
+        return (
+            options if self.lake_tries is None else options | {"max_retries": f"{self.lake_tries}"}
+        )
 
     @cached_property
     def service(self) -> "BlobServiceClient":
@@ -41,11 +43,11 @@ class HastyStore(AzureStore):
             mock.patch.dict(azure_storage._RETRIES, at_once),
             mock.patch.dict(azure_storage._TIMEOUTS, {"read_timeout": PATIENCE_SECONDS}),
         ):
-            made: BlobServiceClient = AzureStore.service.func(self)  # type: ignore[attr-defined]
-            return made
+            service: BlobServiceClient = AzureStore.service.func(self)  # type: ignore[attr-defined]
+            return service
 
 
-def through(proxy: FaultyProxy, place: Store, lake_tries: int | None = None) -> Store:
+def through_proxy(proxy: FaultyProxy, place: Store, lake_tries: int | None = None) -> Store:
     """The same place, through the proxy."""
     assert isinstance(place, AzureStore)
     access = replace(place.access, endpoint=proxy.url)

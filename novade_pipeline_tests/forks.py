@@ -1,12 +1,9 @@
-"""Processes of their own, forked from one that has imported what a run needs.
-
-A start costs what the process does, and not 5 s of imports first.
-"""
+"""Processes forked from one that has imported what a run needs, which saves 5 s each."""
 
 import multiprocessing
 
 FORKS = multiprocessing.get_context("forkserver")
-# Not the command itself: its console looks at the environment when it is imported.
+# Not the command itself: its console reads the environment at import.
 FORKS.set_forkserver_preload(
     [
         *("novade_pipeline.execution.local_run", "novade_pipeline.execution.event_log"),

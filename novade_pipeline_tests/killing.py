@@ -1,4 +1,4 @@
-"""Killing `novade run` at some moment, and what must be true after the next one."""
+"""Kill `novade run` at random times."""
 
 import random
 import time
@@ -7,25 +7,25 @@ from pathlib import Path
 from novade_pipeline_tests.commands import novade
 
 
-def run(folder: Path, *options: str) -> None:
-    """`novade run` to its end.
+def complete_run(folder: Path, *options: str) -> None:
+    """Run `novade run` to its end.
 
     Raises:
-        AssertionError: it ended with another code than 0.
+        AssertionError: the exit code is not 0.
     """
-    done = novade(folder, "run", *options)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = novade(folder, "run", *options)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
-def undisturbed(folder: Path, *options: str) -> float:
-    """`novade run` to its end; seconds that it took, without what all processes import once."""
+def seconds_of_run(folder: Path, *options: str) -> float:
+    """The duration of `novade run`, without the imports that all processes share."""
     novade(folder, "settings")
     started = time.monotonic()
-    run(folder, *options)
+    complete_run(folder, *options)
     return time.monotonic() - started
 
 
-def moments(number: int, seconds: float, seed: int = 1) -> list[float]:
-    """Moments spread over a run, one drawn from each of `number` equal parts."""
+def kill_times(number: int, seconds: float, seed: int = 1) -> list[float]:
+    """Seconds into a run, one at random in each of `number` equal parts."""
     chance = random.Random(seed)
     return [(part + chance.random()) * seconds / number for part in range(number)]

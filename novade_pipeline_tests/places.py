@@ -19,13 +19,13 @@ NewStore: TypeAlias = Callable[[str], Store]
 """Makes empty stores by name."""
 
 on_disk = pytest.mark.parametrize("new_store", ["disk"], indirect=True)
-"""Not again on Azurite: what is tried is of a disk, or done before anything is stored."""
+"""Only on disk: the test is about disks, or about what happens before anything is stored."""
 
 _CLOCK = itertools.count(1_700_000_000)
 
 
 def drop(root: Store, content: bytes, *file: str) -> None:
-    """Put a file there that is younger than all that were dropped before.
+    """Write a file that is younger than all files dropped before.
 
     A disk's clock is too coarse to tell apart two versions of one size and one moment.
     """
@@ -36,30 +36,30 @@ def drop(root: Store, content: bytes, *file: str) -> None:
 
 
 def copy(source: Store, target: Store, prefix: str = "") -> None:
-    """Put the files of a store whose names begin with `prefix` into another one."""
+    """Copy the files of a store whose names begin with `prefix` to another store."""
 
-    def put(file: str) -> None:
+    def copy_file(file: str) -> None:
         target.write(source.read(file), file)
 
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(put, [entry.file for entry in source.entries(prefix)]))
+        list(threads.map(copy_file, [entry.file for entry in source.entries(prefix)]))
 
 
 def clear(root: Store, *folder: str) -> None:
-    """Take away all files below a folder."""
+    """Delete all files below a folder."""
     for entry in root.entries("/".join((*folder, ""))):
         root.delete(entry.file)
 
 
 @contextmanager
-def reading(lake: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+def lake_connection(lake: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that reads the lake."""
     with connect(lake=lake) as connection:
         yield connection
 
 
 def credentials(root: Store) -> dict[str, str]:
-    """What `storage.locations` needs beside the URL to make the same store."""
+    """The options that `storage.locations` needs with the URL to make the same store."""
     if not isinstance(root, AzureStore) or root.access.key is None:
         return {}
     return {"account_key": root.access.key, "endpoint": root.access.endpoint}

@@ -28,7 +28,7 @@ def test_without_its_program_one_sentence_says_what_to_do(monkeypatch: pytest.Mo
         pass
 
 
-def test_a_port_that_is_taken_is_told(azurite: Azurite) -> None:
+def test_a_port_in_use_is_reported(azurite: Azurite) -> None:
     port = int(azurite.blob_url.split(":")[2].split("/")[0])
     with pytest.raises(RuntimeError, match="EADDRINUSE"), running_azurite(ports=(port, 0, 0)):
         pass

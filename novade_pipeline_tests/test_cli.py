@@ -4,10 +4,12 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -20,7 +22,7 @@ from novade_pipeline import cli
 from novade_pipeline.lake.query import connect
 from novade_pipeline.storage import azure as azure_storage
 from novade_pipeline.storage.locations import store
-from novade_pipeline_tests.commands import Ended, novade
+from novade_pipeline_tests.commands import NOVADE, CompletedCommand, novade
 
 SECRET = "correct-horse-battery"
 
@@ -91,16 +93,16 @@ def test_a_run_loads_what_landed_and_a_second_one_says_that_nothing_is_to_do(lan
     assert "did not yield" not in first.stdout
     second = novade(landed, "run")
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "Nothing to do: the lake holds all that has landed." in second.stdout
+    assert "Nothing to do: the lake has all landed files." in second.stdout
     some = novade(landed, "run", "--select", "amplitude/quarantine")
     assert some.returncode == 0, some.stdout + some.stderr
-    assert "Nothing to do: of what was asked for nothing is new." in some.stdout
+    assert "Nothing to do: the selected assets and hours have no new data." in some.stdout
 
 
 def test_a_sample_is_written_once_where_there_is_one(landed: Path) -> None:
     done = novade(landed, "sandbox", "land", "--hours", "30", "--if-empty")
     assert done.returncode == 0
-    assert "nothing is written" in done.stdout
+    assert "nothing was written" in done.stdout
 
 
 def _held_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
@@ -108,9 +110,9 @@ def _held_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(folder / "data" / "warehouse.duckdb"))
 
 
-def _is_refused(done: Ended, told: str) -> None:
+def _is_refused(done: CompletedCommand, message: str) -> None:
     assert done.returncode == 2, done.stdout + done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
@@ -129,6 +131,30 @@ def test_a_command_that_is_none_is_refused(tmp_path: Path) -> None:
     done = novade(tmp_path, "sandbox", "with", "no-such-program")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_refused_and_another_one_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        _is_refused(novade(tmp_path, "ui", "--port", str(port)), f"127.0.0.1:{port}")
+
+
+def test_a_run_that_is_interrupted_says_how_to_continue(landed: Path) -> None:
+    with subprocess.Popen(
+        (*NOVADE, "run"), cwd=landed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any("begins" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate()
+    assert errors == "Interrupted; run again to continue.\n", output
+    assert process.returncode == 130
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    assert novade(tmp_path, "--version").stdout == f"novade {version('novade-pipeline')}\n"
 
 
 def test_a_warehouse_that_another_process_holds_is_refused(landed: Path) -> None:
@@ -161,7 +187,7 @@ def test_a_lake_that_is_a_file_has_no_graph(tmp_path: Path) -> None:
     _is_refused(done, "expected a drug graph")
 
 
-def test_storage_that_does_not_answer_is_told_in_one_sentence(
+def test_storage_that_does_not_answer_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In this process, so that it need not be waited for until storage is given up."""
@@ -173,9 +199,9 @@ def test_storage_that_does_not_answer_is_told_in_one_sentence(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert told.endswith("storage could not be reached for a read. Try again.\n")
-    assert len(told.splitlines()) == 1
+    message = capsys.readouterr().err
+    assert message.endswith("storage could not be reached for a read. Try again.\n")
+    assert len(message.splitlines()) == 1
 
 
 def _free_port() -> int:
@@ -183,20 +209,20 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_a_landing_zone_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_landing_zone_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     _is_refused(novade(tmp_path, "run"), "novade sandbox land")
 
 
 @pytest.mark.parametrize(
-    ("window", "told"),
+    ("window", "message"),
     [
         ("2030-01-01..2030-01-02", "in the past"),
         ("2018-11-30..2018-11-01", "START before END"),
         ("soon", "START..END"),
     ],
 )
-def test_a_window_that_is_none_is_refused(tmp_path: Path, window: str, told: str) -> None:
-    _is_refused(novade(tmp_path, "run", "--window", window), told)
+def test_a_window_that_is_none_is_refused(tmp_path: Path, window: str, message: str) -> None:
+    _is_refused(novade(tmp_path, "run", "--window", window), message)
 
 
 @pytest.mark.parametrize(
@@ -237,9 +263,11 @@ def test_an_asset_that_fails_ends_with_1_and_its_reason(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
-    told = capsys.readouterr().out
-    assert "upload_date is string in the lake and date32[day] in the code" in " ".join(told.split())
-    assert "Traceback" not in told
+    message = capsys.readouterr().out
+    assert "upload_date is string in the lake and date32[day] in the code" in " ".join(
+        message.split()
+    )
+    assert "Traceback" not in message
 
 
 EVENT = {
@@ -272,7 +300,7 @@ def _events(folder: Path, columns: str) -> list[tuple[object, ...]]:
 LOADED = ("run", "--select", "amplitude/events,amplitude/files,amplitude/quarantine")
 
 
-def test_odd_lines_and_files_are_loaded_counted_and_told(tmp_path: Path) -> None:
+def test_odd_lines_and_files_are_loaded_counted_and_reported(tmp_path: Path) -> None:
     half, no_json = '{"title":"cut here \\ud83d"}', '{"price":NaN,"ratio":-Infinity}'
     _export(
         tmp_path,
@@ -284,27 +312,29 @@ def test_odd_lines_and_files_are_loaded_counted_and_told(tmp_path: Path) -> None
     )
     done = novade(tmp_path, *LOADED)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = " ".join((done.stdout + done.stderr).split())
-    assert "Warning amplitude/files: nothing_follows_the_gzip_stream" in told
-    assert "found 1 with other bytes after it, first amplitude/events/187520_2026-03-01_5" in told
-    assert "Warning amplitude/quarantine: nothing_in_quarantine" in told
+    message = " ".join((done.stdout + done.stderr).split())
+    assert "Warning amplitude/files: nothing_follows_the_gzip_stream" in message
+    assert (
+        "found 1 with other bytes after it, first amplitude/events/187520_2026-03-01_5" in message
+    )
+    assert "Warning amplitude/quarantine: nothing_in_quarantine" in message
     assert _events(tmp_path, "event_properties, version_name") == [
         ('{"title":"cut here \ufffd"}', None),
         ("{}", "1.10"),
     ]
 
 
-def test_rows_that_no_ledger_row_explains_are_told_with_their_file(tmp_path: Path) -> None:
+def test_rows_that_no_ledger_row_explains_are_reported_with_their_file(tmp_path: Path) -> None:
     gone, _ = (_export(tmp_path, hour, _event(hour)) for hour in (5, 6))
     assert novade(tmp_path, *LOADED).returncode == 0
     shutil.rmtree(tmp_path / "data" / "lake" / "amplitude" / "files")
     aside = gone.rename(tmp_path / gone.name)
     done = novade(tmp_path, *LOADED)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = " ".join((done.stdout + done.stderr).split())
-    assert "Warning amplitude/files: every_row_is_recorded" in told
-    assert "found 1 rows that it does not and 0 missing, first in amplitude/events of" in told
-    assert f"amplitude/events/{gone.name}: 1 rows, 0 recorded" in told
+    message = " ".join((done.stdout + done.stderr).split())
+    assert "Warning amplitude/files: every_row_is_recorded" in message
+    assert "found 1 rows that it does not and 0 missing, first in amplitude/events of" in message
+    assert f"amplitude/events/{gone.name}: 1 rows, 0 recorded" in message
     aside.rename(gone)
     done = novade(tmp_path, *LOADED)
     assert "every_row_is_recorded" not in done.stdout + done.stderr

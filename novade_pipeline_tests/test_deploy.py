@@ -43,20 +43,20 @@ def test_the_compose_file_follows_its_specification() -> None:
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda path: path.name)
-def test_a_container_is_nobody_special(file: Path) -> None:
+def test_a_container_runs_without_root_rights(file: Path) -> None:
     users = re.findall(r"^USER (\S+)", file.read_text(), flags=re.MULTILINE)
     assert users
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
 
 
 def test_images_of_others_are_pinned() -> None:
-    found = [
+    matches = [
         *re.findall(r"^ARG \w+=(\S+:\S+)", "\n".join(f.read_text() for f in DOCKERFILES), re.M),
         *(s["image"] for s in services().values() if not s["image"].startswith("novade")),
         *re.findall(r"image: '([^']+)'", (DEPLOY / "azure/environment.bicep").read_text()),
     ]
-    assert len(found) == 4
-    assert [image for image in found if not re.search(r":\d+\.\d+", image)] == []
+    assert len(matches) == 4
+    assert [image for image in matches if not re.search(r":\d+\.\d+", image)] == []
 
 
 def test_packages_are_installed_by_their_hashes() -> None:
@@ -68,12 +68,12 @@ def test_packages_are_installed_by_their_hashes() -> None:
 
 def test_what_the_dockerfiles_copy_is_in_the_build_context() -> None:
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
-    kept = tuple(line[1:] for line in ignore if line.startswith("!"))
+    included = tuple(line[1:] for line in ignore if line.startswith("!"))
     for file in DOCKERFILES:
         for names in re.findall(r"^COPY (?!--from)(?:--\S+ )?(.+) \S+$", file.read_text(), re.M):
             for name in names.split():
                 assert (ROOT / name).exists()
-                assert name.startswith(kept), f"{name} is not in .dockerignore"
+                assert name.startswith(included), f"{name} is not in .dockerignore"
 
 
 def test_only_the_machine_itself_reaches_the_compose_file() -> None:
@@ -100,17 +100,17 @@ def test_the_secrets_of_the_compose_file_are_made_up_once(tmp_path: Path) -> Non
     subprocess.run(["sh", script], check=True)
     assert (tmp_path / ".env").read_text() == first
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
-    told = dict(line.split("=", 1) for line in first.splitlines())
-    asked = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
-    assert told.keys() == asked
-    assert all(told.values())
+    variables = dict(line.split("=", 1) for line in first.splitlines())
+    required = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
+    assert variables.keys() == required
+    assert all(variables.values())
 
 
 def test_the_graph_takes_the_settings_of_the_compose_file(monkeypatch: pytest.MonkeyPatch) -> None:
     made_up = {"AZURITE_ACCOUNT": "novadelocal", "AZURITE_KEY": "a2V5", "POSTGRES_PASSWORD": "p"}
     for name, value in services()["graph"]["environment"].items():
-        told = re.sub(r"\$\{(\w+)[^}]*\}", lambda match: made_up[match.group(1)], value)
-        monkeypatch.setenv(name, told)
+        variables = re.sub(r"\$\{(\w+)[^}]*\}", lambda match: made_up[match.group(1)], value)
+        monkeypatch.setenv(name, variables)
     settings = load_settings()
     assert settings.lake.path("amplitude/events").endswith("lake/novade/amplitude/events")
     assert settings.landing.path("amplitude").endswith("landing/amplitude")
@@ -133,8 +133,8 @@ def test_dagster_takes_its_settings(
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(config))
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert type(instance.run_coordinator).__name__ == "QueuedRunCoordinator"
-        wanted = config.get("run_launcher", {}).get("class", "DefaultRunLauncher")
-        assert type(instance.run_launcher).__name__ == wanted
+        launcher = config.get("run_launcher", {}).get("class", "DefaultRunLauncher")
+        assert type(instance.run_launcher).__name__ == launcher
         assert type(instance.compute_log_manager).__name__ == config["compute_logs"]["class"]
         assert instance.run_monitoring_enabled
         assert not instance.telemetry_enabled
@@ -156,11 +156,11 @@ def test_on_azure_dagster_knows_no_password() -> None:
 @pytest.mark.parametrize("file", DAGSTER, ids=lambda path: path.name)
 def test_pools_and_the_like_are_as_at_home(file: Path) -> None:
     home = yaml.safe_load((ROOT / "novade_pipeline/execution/dagster.yaml").read_text())
-    there = yaml.safe_load(file.read_text())
+    config = yaml.safe_load(file.read_text())
     for name in ("concurrency", "telemetry", "freshness", "nux"):
-        assert there[name] == home[name]
-    assert there["run_coordinator"]["class"] == home["run_coordinator"]["class"]
-    assert there["run_monitoring"]["enabled"]
+        assert config[name] == home[name]
+    assert config["run_coordinator"]["class"] == home["run_coordinator"]["class"]
+    assert config["run_monitoring"]["enabled"]
 
 
 def test_every_setting_that_is_named_exists() -> None:
@@ -180,9 +180,9 @@ def test_no_secret_and_no_private_host_is_in_a_file() -> None:
         r"password:\s+(?!\{env|\$)\S|\b[\w-]+\.azurecr\.io|index-url|registry=",
         re.IGNORECASE,
     )
-    found = {
+    matches = {
         (path.name, match.group())
         for path in [*FILES, ROOT / ".dockerignore"]
         for match in secret.finditer(path.read_text())
     }
-    assert found == set()
+    assert matches == set()

@@ -55,16 +55,16 @@ def test_a_bicep_file_is_well_formed(file: Path) -> None:
 
 @pytest.mark.parametrize("file", BICEP, ids=lambda path: path.name)
 def test_every_name_in_a_bicep_file_means_something(file: Path) -> None:
-    found = parsed(file.name)
+    template = parsed(file.name)
     known = {name for part in ("parameters", "variables", "resources", "modules")
-             for name in found.get(part, {})}  # fmt: skip
+             for name in template.get(part, {})}  # fmt: skip
     code = re.sub(r"^\s*//.*|@description\(.*\)", "", file.read_text(), flags=re.MULTILINE)
     code = re.sub(r"'(?:[^'$]|\$\{[^}]*\})*'", _inner_names, code)
     used = set(re.findall(r"(?<![\w.'])([a-z]\w*)\.(?=\w)", code))
     loops = set(re.findall(r"for (\w+) in|(\w+) =>", code))
     assert used - known - {name for pair in loops for name in pair} == set()
     unused = {
-        name for name in found.get("parameters", {}) if len(re.findall(rf"\b{name}\b", code)) < 2
+        name for name in template.get("parameters", {}) if len(re.findall(rf"\b{name}\b", code)) < 2
     }
     assert unused == set()
 
@@ -73,16 +73,16 @@ def _inner_names(text: re.Match[str]) -> str:
     return " ".join(re.findall(r"\$\{([^}]*)\}", text.group()))
 
 
-def test_modules_get_what_they_ask_for_and_tell_what_is_asked() -> None:
+def test_modules_get_their_parameters_and_have_the_outputs_that_are_used() -> None:
     main = parsed("main.bicep")
     text = (DEPLOY / "azure/main.bicep").read_text()
     for name, module in main["modules"].items():
-        asked = parsed(module["detail"]["path"])
-        needed = {key for key, value in asked["parameters"].items() if value["default"] is None}
+        outer = parsed(module["detail"]["path"])
+        needed = {key for key, value in outer["parameters"].items() if value["default"] is None}
         given = _body(module)["params"].keys()
-        assert needed <= given <= asked["parameters"].keys(), name
-        told = set(re.findall(rf"\b{name}\.outputs\.(\w+)", text))
-        assert told <= asked.get("outputs", {}).keys(), name
+        assert needed <= given <= outer["parameters"].keys(), name
+        used = set(re.findall(rf"\b{name}\.outputs\.(\w+)", text))
+        assert used <= outer.get("outputs", {}).keys(), name
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ def test_rights_are_a_managed_identitys_only() -> None:
     ],
 )
 def test_the_graph_may_do_what_it_must_and_no_more(scope: str, role: str) -> None:
-    found = parsed("access.bicep")
+    template = parsed("access.bicep")
     given = [
         re.search(r"'resource_name_1': .*?'operand_2': '(\w+)'", str(body))
         for name, body in resources("Microsoft.Authorization/roleAssignments")
         if name.startswith("access.") and body.get("scope") == scope
     ]
     assert [match.group(1) for match in given if match] == [role]
-    roles = found["variables"]["roles"]["value"]
+    roles = template["variables"]["roles"]["value"]
     assert ROLES[roles[role]].replace(" ", "").lower() == role.lower()
 
 
@@ -191,14 +191,14 @@ def test_the_graph_takes_the_settings_of_the_template(monkeypatch: pytest.Monkey
     known = {"accountName": "account", "storageSuffix": "core.windows.net", "name": "novade"}
     text = (DEPLOY / "azure/apps.bicep").read_text()
     for name, value in re.findall(r"^  (NOVADE_\w+): '(.*)'$", text, re.MULTILINE):
-        told = re.sub(r"\$\{([^}]*)\}", lambda match: known.get(match.group(1), "text"), value)
-        monkeypatch.setenv(name, told)
+        used = re.sub(r"\$\{([^}]*)\}", lambda match: known.get(match.group(1), "text"), value)
+        monkeypatch.setenv(name, used)
     settings = load_settings()
     assert settings.lake_url == "abfss://lake@account.dfs.core.windows.net/novade"
     assert settings.landing_url == "abfss://landing@account.dfs.core.windows.net/"
 
 
 def test_dagster_finds_every_variable_that_it_reads() -> None:
-    asked = set(re.findall(r"env: (\w+)", (DEPLOY / "dagster.azure.yaml").read_text()))
-    told = set(re.findall(r"^  ([A-Z_]+):", (DEPLOY / "azure/apps.bicep").read_text(), re.M))
-    assert asked - told == set()
+    outer = set(re.findall(r"env: (\w+)", (DEPLOY / "dagster.azure.yaml").read_text()))
+    used = set(re.findall(r"^  ([A-Z_]+):", (DEPLOY / "azure/apps.bicep").read_text(), re.M))
+    assert outer - used == set()

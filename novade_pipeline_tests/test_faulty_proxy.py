@@ -82,14 +82,14 @@ def test_a_missing_right_to_read_leaves_listing_allowed(
     blob.upload_blob(CONTENT)
     container = ContainerClient(proxy.url, blob.container_name, credential=azurite.key)
     with proxy.failing(Faults(("forbidden",), aim=BLOB_READS)):
-        assert [found.name for found in container.list_blobs()] == ["a.bin"]
+        assert [item.name for item in container.list_blobs()] == ["a.bin"]
         with pytest.raises(HttpResponseError) as refused:
             blob.download_blob()
     assert refused.value.status_code == 403
     assert refused.value.error_code == "AuthorizationPermissionMismatch"
 
 
-def test_an_expired_token_is_told_as_azure_tells_it(
+def test_an_expired_token_is_reported_in_azures_words(
     proxy: FaultyProxy, through: Callable[..., BlobClient]
 ) -> None:
     with proxy.failing(Faults(("expired",))), pytest.raises(HttpResponseError) as refused:

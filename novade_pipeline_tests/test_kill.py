@@ -7,7 +7,7 @@ from typing import Any
 
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline_tests.commands import novade_killed
-from novade_pipeline_tests.killing import moments, run, undisturbed
+from novade_pipeline_tests.killing import complete_run, kill_times, seconds_of_run
 from novade_pipeline_tests.worlds import PRODUCT, marts_of, settings_in, tables_of
 
 POINTS = 3
@@ -23,14 +23,14 @@ def test_a_run_that_is_killed_and_started_again_leaves_exactly_the_right_rows(
             folder / "data" / "landing", first_hour=FIRST, hours=30, events_per_hour=40
         )
     product = ("--select", PRODUCT)
-    seconds = undisturbed(whole, *product)
+    seconds = seconds_of_run(whole, *product)
     expected = _all(whole)
     ended = []
-    for after in moments(POINTS, seconds):
+    for after in kill_times(POINTS, seconds):
         shutil.rmtree(killed / "data" / "lake", ignore_errors=True)
         (killed / "data" / "warehouse.duckdb").unlink(missing_ok=True)
         ended.append(novade_killed(killed, "run", *product, after=after))
-        run(killed, *product)
+        complete_run(killed, *product)
         assert _all(killed) == expected, f"killed after {after:.2f} of {seconds:.2f} s"
     assert None in ended, "no run was killed before its end"
 

@@ -56,7 +56,7 @@ def test_the_env_file_may_be_another_one(tmp_path: Path, monkeypatch: pytest.Mon
     assert load_settings().lake_url == "other"
 
 
-def test_an_env_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_env_file_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, env_file="nowhere.env")
     with pytest.raises(UserError, match=r"expected a file, found none at nowhere\.env"):
         load_settings()
@@ -74,7 +74,7 @@ def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
     assert load_settings().lake_url == "data/lake"
 
 
-def test_all_that_is_wrong_is_told_at_once_without_its_values(
+def test_all_that_is_wrong_is_reported_at_once_without_its_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     wrong = {
@@ -87,11 +87,11 @@ def test_all_that_is_wrong_is_told_at_once_without_its_values(
     _set(monkeypatch, **wrong)
     with pytest.raises(UserError) as raised:
         load_settings()
-    told = str(raised.value)
-    assert [name for name in wrong if f"NOVADE_{name.upper()}" not in told] == []
-    assert SECRET not in told
-    assert "2.75" not in told
-    assert "\n" not in told
+    message = str(raised.value)
+    assert [name for name in wrong if f"NOVADE_{name.upper()}" not in message] == []
+    assert SECRET not in message
+    assert "2.75" not in message
+    assert "\n" not in message
 
 
 WRONG = {
@@ -107,17 +107,17 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_value_is_told_with_its_variable(
+def test_a_wrong_value_is_reported_with_its_variable(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    value, told = WRONG[name]
+    value, message = WRONG[name]
     _set(monkeypatch, **{name: value})
     with pytest.raises(UserError, match=f"NOVADE_{name.upper()}") as raised:
         load_settings()
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_a_credential_that_is_wrong_for_both_places_is_told_once(
+def test_a_credential_that_is_wrong_for_both_places_is_reported_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place = "abfss://lake@novade.dfs.core.windows.net"
@@ -131,14 +131,14 @@ def test_a_credential_that_is_wrong_for_both_places_is_told_once(
 
 
 @pytest.mark.parametrize(
-    ("told", "zone"),
+    ("message", "zone"),
     [("Europe/Paris", "Europe/Paris"), ("UTC", "UTC"), ("", None), (None, None)],
 )
 def test_the_reporting_zone_is_a_time_zone_or_none(
-    told: str | None, zone: str | None, monkeypatch: pytest.MonkeyPatch
+    message: str | None, zone: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if told is not None:
-        _set(monkeypatch, reporting_time_zone=told)
+    if message is not None:
+        _set(monkeypatch, reporting_time_zone=message)
     assert load_settings().reporting_time_zone == zone
 
 
@@ -173,16 +173,16 @@ def test_a_secret_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not [text for text in shown if SECRET in text]
 
 
-def test_masked_tells_every_variable_and_where_its_value_comes_from(
+def test_masked_has_every_variable_and_its_origin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _set(monkeypatch, lake_url="here", personal_data_key=SECRET)
-    told = load_settings().masked()
-    assert set(told) >= {f"NOVADE_{name.upper()}" for name in Settings.model_fields}
-    assert told["NOVADE_LAKE_URL"][:2] == ("here", "set")
-    assert told["NOVADE_LANDING_URL"][:2] == ("data/landing", "default")
-    assert told["NOVADE_PERSONAL_DATA_KEY"][0] == "**********"
-    assert all(description for _, _, description in told.values())
+    message = load_settings().masked()
+    assert set(message) >= {f"NOVADE_{name.upper()}" for name in Settings.model_fields}
+    assert message["NOVADE_LAKE_URL"][:2] == ("here", "set")
+    assert message["NOVADE_LANDING_URL"][:2] == ("data/landing", "default")
+    assert message["NOVADE_PERSONAL_DATA_KEY"][0] == "**********"
+    assert all(description for _, _, description in message.values())
 
 
 def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_stores_are_absolute(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["marts.duckdb", "Amplitude.2024.db", "temp.duckdb", "main"])
-def test_a_warehouse_that_duckdb_could_not_tell_from_a_schema_is_refused(
+def test_a_warehouse_with_the_name_of_a_schema_is_refused(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOVADE_WAREHOUSE_PATH", f"data/{name}")

@@ -20,7 +20,8 @@ import duckdb
 import pytest
 
 from novade_pipeline.settings import Settings
-from novade_pipeline_tests.waiting import page_answers, until
+from novade_pipeline_tests.commands import novade
+from novade_pipeline_tests.waiting import page_answers, wait_until
 from novade_pipeline_tests.worlds import environment_of, marts_of, settings_in, tables_of
 
 BACKFILL = """
@@ -54,8 +55,8 @@ class Page:
             return json.load(answer)["data"]
 
     def runs(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
-        return found
+        results: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
+        return results
 
 
 BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
@@ -90,9 +91,9 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        until("the page answers", lambda: page_answers(url))
+        wait_until("the page answers", lambda: page_answers(url))
         opened = Page(url, settings)
-        until("the sensors have looked once", lambda: _has_ticked(opened))
+        wait_until("the sensors have looked once", lambda: _has_ticked(opened))
         for name in ("amplitude", "tracking_plan"):
             shutil.copytree(shared / "landing" / name, Path(settings.landing.path(), name))
         yield opened
@@ -107,7 +108,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
 
 def _has_ticked(page: Page) -> bool:
     query = """{ sensorsOrError(repositorySelector: {
-      repositoryName: "__repository__", repositoryLocationName: "novade_pipeline.definitions"
+      repositoryName: "__repository__", repositoryLocationName: "novade_pipeline"
     }) { ... on Sensors { results { name sensorState { ticks(limit: 1) { status } } } } } }"""
     sensors = page.ask(query)["sensorsOrError"].get("results", [])
     landing = [s for s in sensors if s["name"].endswith("_landing")]
@@ -131,11 +132,18 @@ def backfilled(page: Page) -> Page:
     def is_done() -> bool:
         runs = page.runs()
         assert not [run for run in runs if run["status"] == "FAILURE"], runs
-        told = page.ask(STATUS, id=launched["launchPartitionBackfill"]["backfillId"])
-        return bool(told["partitionBackfillOrError"]["status"] == "COMPLETED_SUCCESS")
+        status = page.ask(STATUS, id=launched["launchPartitionBackfill"]["backfillId"])
+        return bool(status["partitionBackfillOrError"]["status"] == "COMPLETED_SUCCESS")
 
-    until("the backfill is done", is_done)
+    wait_until("the backfill is done", is_done)
     return page
+
+
+def test_a_second_page_on_the_same_home_is_refused(page: Page, tmp_path: Path) -> None:
+    done = novade(tmp_path, "ui", "--port", "1", env=environment_of(page.settings))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "expected no running daemon, found process" in done.stderr
 
 
 def test_a_history_is_one_run(backfilled: Page) -> None:
@@ -158,13 +166,13 @@ def test_the_backfill_gives_what_novade_run_gives(backfilled: Page, real_data: S
         if any(run["status"] != "SUCCESS" for run in backfilled.runs()):
             return False
         try:
-            found = tables_of(backfilled.settings), marts_of(backfilled.settings)
+            results = tables_of(backfilled.settings), marts_of(backfilled.settings)
         except duckdb.IOException:
             # A run that has begun since holds the warehouse.
             return False
-        return found == (tables, marts)
+        return results == (tables, marts)
 
-    until("the same tables and marts", is_the_same)
+    wait_until("the same tables and marts", is_the_same)
 
 
 @pytest.fixture(scope="module")
@@ -173,10 +181,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        told = "expected Debian's chromium and chromium-driver, found none"
+        status = "expected Debian's chromium and chromium-driver, found none"
         if os.environ.get("NOVADE_REQUIRE_SHARED") == "1":
-            pytest.fail(told)
-        pytest.skip(told)
+            pytest.fail(status)
+        pytest.skip(status)
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in (
@@ -194,15 +202,15 @@ def _text(browser: Any, url: str, awaited: str) -> str:
     from selenium.webdriver.common.by import By
 
     browser.get(url)
-    seen: list[str] = [""]
+    states: list[str] = [""]
 
     def is_there() -> bool:
-        seen[0] = browser.find_element(By.TAG_NAME, "body").text
-        return awaited in seen[0]
+        states[0] = browser.find_element(By.TAG_NAME, "body").text
+        return awaited in states[0]
 
-    until(f"{url} shows {awaited!r}", is_there)
-    assert "GraphQL error" not in seen[0]
-    return seen[0]
+    wait_until(f"{url} shows {awaited!r}", is_there)
+    assert "GraphQL error" not in states[0]
+    return states[0]
 
 
 def test_a_person_sees_what_an_asset_is_and_no_personal_data(

@@ -8,16 +8,16 @@ from collections.abc import Callable
 PATIENCE = 600.0
 
 
-def until(told: str, is_so: Callable[[], bool]) -> None:
-    """Look each second until it is so: the page has no other way to tell, and to ask it costs."""
+def wait_until(description: str, condition: Callable[[], bool]) -> None:
+    """Check a condition each second until it is true; the page offers nothing but polling."""
     end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end, f"expected within {PATIENCE:.0f} s: {told}"
+    while not condition():
+        assert time.monotonic() < end, f"expected within {PATIENCE:.0f} s: {description}"
         time.sleep(1)
 
 
 def page_answers(url: str) -> bool:
-    """Dagster's web page is there."""
+    """Whether Dagster's web page answers."""
     try:
         with urllib.request.urlopen(f"{url}/server_info", timeout=5):
             return True

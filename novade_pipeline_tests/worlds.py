@@ -1,4 +1,4 @@
-"""A lake of its own for a test, and all that it holds in a form that can be compared."""
+"""A separate lake for a test, and its content in a comparable form."""
 
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from novade_pipeline.defs.amplitude.tables import (
     REPEATS,
 )
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN, VERDICT_COUNTS
-from novade_pipeline.lake.query import literal
+from novade_pipeline.lake.query import sql_literal
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
-from novade_pipeline_tests.places import credentials, reading
+from novade_pipeline_tests.places import credentials, lake_connection
 
 MARTS = (
     *("event_enhanced", "sessions", "user_days", "user_enhanced"),
@@ -48,12 +48,12 @@ def settings_of(root: Path, lake: Store, landing: Store) -> Settings:
         warehouse_path=root / "warehouse.duckdb",
         dagster_home=root / "dagster",
         landing_grace_hours=0,
-        **{f"azure_{name}": told for name, told in credentials(lake).items()},
+        **{f"azure_{name}": value for name, value in credentials(lake).items()},
     )
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """What makes a process of its own work on the same lake, warehouse and runs."""
+    """The environment of another process on the same lake, warehouse and runs."""
     return {
         "NOVADE_LAKE_URL": settings.lake_url,
         "NOVADE_LANDING_URL": settings.landing_url,
@@ -74,10 +74,10 @@ def marts_of(settings: Settings) -> dict[str, list[Any]]:
 
 def published_of(settings: Settings) -> dict[str, list[Any]]:
     """Every mart's rows as the lake has them, in one order."""
-    with reading(settings.lake) as connection:
+    with lake_connection(settings.lake) as connection:
         return {
             mart: sorted(
-                map(repr, connection.execute(f"FROM delta_scan({literal(place)})").fetchall())
+                map(repr, connection.execute(f"FROM delta_scan({sql_literal(place)})").fetchall())
             )
             for mart in MARTS
             for place in [settings.lake.duckdb_path("marts", mart)]

@@ -1,10 +1,10 @@
 {#
-  The books of a model, kept in schema `novade` and written in the model's own transaction:
-  which generation of the model this is, and which version of each source it has taken in.
-  The tables are made by novade_pipeline/defs/marts/warehouse.py.
+  The state of a model, in schema `novade`, written in the model's transaction: its generation, and
+  the version of each source that it is built from. The tables are created by
+  novade_pipeline/defs/marts/warehouse.py.
 #}
 
-{# The name of a model in the books: `event_enhanced`. #}
+{# The name of a model in the state: `event_enhanced`. #}
 {% macro quoted_model() %}'{{ model.name }}'{% endmacro %}
 
 {# The generation that is being built. #}
@@ -12,7 +12,7 @@
   (select generation from novade.model where model = {{ quoted_model() }})
 {% endmacro %}
 
-{# Rows of the log of an upstream model that this model has not taken in yet. #}
+{# Rows of the log of an upstream model since the generation that this model is built from. #}
 {% macro changes_of(upstream) %}
   (
     select * from novade.changes
@@ -23,7 +23,7 @@
   )
 {% endmacro %}
 
-{# For hooks: a source has another version than this model has taken in. #}
+{# For hooks: whether a source has another version than this model is built from. #}
 {% macro source_has_changed(domain, table) %}
   {%- if not execute -%}{{ return(false) }}{%- endif -%}
   {{ return(run_query(
@@ -34,7 +34,7 @@
   ).rows[0][0]) }}
 {% endmacro %}
 
-{# Windows that an upstream model has touched since this model took it in. #}
+{# Windows that an upstream model has touched since this model was built. #}
 {% macro touched_by(upstream) %}
   (
     select window_start from novade.touched
@@ -46,8 +46,8 @@
 {% endmacro %}
 
 {#
-  Overrides dbt's own, for the materialization `touched`: whether the model will be computed in part.
-  It is decided once, before the build: `begin_generation` writes it down, and hooks ask the books.
+  Overrides dbt's macro, for the materialization `touched`: whether only touched rows are computed.
+  Decided once, before the build: `begin_generation` records it, and hooks read it from the state.
 #}
 {% macro is_incremental() %}
   {%- if not execute or model.config.materialized != "touched" -%}{{ return(false) }}{%- endif -%}
@@ -55,8 +55,8 @@
 {% endmacro %}
 
 {#
-  Overrides dbt's own: beside --full-refresh, a model is built whole when the books say so, or when
-  the log of a model that it follows no longer reaches back to what it has taken in.
+  Overrides dbt's macro: besides --full-refresh, all rows are computed if the state says so, or if the
+  log of an upstream model does not reach back to the generation that the model is built from.
 #}
 {% macro should_full_refresh() %}
   {%- if not execute -%}{{ return(false) }}{%- endif -%}
@@ -116,7 +116,7 @@
 {% endif %}
 {% endmacro %}
 
-{# The windows of sources that changed since this model took them in, as the books know them. #}
+{# The windows of sources that changed since this model was built, from the state. #}
 {% macro changed_windows() %}
   {%- if not execute -%}{{ return([]) }}{%- endif -%}
   {{ return(run_query(

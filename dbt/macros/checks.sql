@@ -1,13 +1,12 @@
 {#
-  Tests that look at what was touched since they passed. The rows of a mart that is cut by windows
-  stay as they were outside those that its later generations touched, so a test that passed is run
-  again on these alone. `novade.check_scope` says since when; once a night all rows are looked at.
+  Tests that read only the windows touched since they passed: the rows of a mart outside of these are
+  unchanged. `novade.check_scope` has the generation since when; once a night all rows are tested.
 #}
 {% macro to_check(relation) %}
   {{ return(scope_of_check(model.name, relation.identifier)) }}
 {% endmacro %}
 
-{# A condition for the rows that a test has to look at. #}
+{# A condition for the rows that a test has to read. #}
 {% macro scope_of_check(check, mart) %}
   {%- if not execute -%}{{ return("true") }}{%- endif -%}
   {%- set scope = run_query(

@@ -1,10 +1,10 @@
 {#
-  Amounts of several currencies. An organisation has several where its records say which is theirs
-  (`CurrencyIsoCode`), and `CurrencyType` then tells the corporate one and what each of the others
-  is worth. What is not known is null, never a sum of this and that.
+  Amounts of several currencies. If an organisation has several, its records have a `CurrencyIsoCode`,
+  and `CurrencyType` has the corporate currency and the rates. An unknown amount is null; amounts of
+  different currencies are never added.
 #}
 
-{# Whether records are expected to say their currency. #}
+{# Whether records are expected to have a currency. #}
 {% macro has_currencies() %}
   (
     select count(*) > 1 from {{ source("salesforce", "currency_type") }} where not is_deleted
@@ -12,8 +12,8 @@
 {% endmacro %}
 
 {#
-  The currency of sums: the corporate one; where that cannot be read, the only one that there is.
-  Null in an organisation of one currency, whose records do not name it.
+  The currency of sums: the corporate currency, or if that cannot be read, the only currency. Null in
+  an organisation with one currency, whose records have none.
 #}
 {% macro corporate_currency() %}
   coalesce(
@@ -33,8 +33,8 @@
 {% endmacro %}
 
 {#
-  What one of the corporate currency is worth in another: by the rate that is valid on a day, where
-  there are dated rates and a day is asked for, else by today's.
+  The value of one unit of the corporate currency in another currency: by the dated rate of a day if
+  there are dated rates and a day is given, else by the current rate.
 #}
 {% macro rate_of(currency, day=none) %}
   coalesce(
@@ -54,8 +54,8 @@
 {% endmacro %}
 
 {#
-  An amount in the currency of sums, to six places; null where that cannot be told. Salesforce
-  itself has dated rates for opportunities only, by their close date.
+  An amount in the currency of sums, to six places; null without a rate. Salesforce itself has dated
+  rates for opportunities only, by their close date.
 #}
 {% macro in_corporate_currency(amount, currency, day=none) %}
   cast(
@@ -67,7 +67,7 @@
   )
 {% endmacro %}
 
-{# A sum in the corporate currency, for `group by`; null where one of the amounts has no rate. #}
+{# A sum in the corporate currency, for `group by`; null if an amount has no rate. #}
 {% macro sum_of(corporate_amount, amount, condition="true") %}
   case
     when count({{ amount }}) filter ({{ condition }} and {{ corporate_amount }} is null) = 0

@@ -1,7 +1,7 @@
 {#
-  The calendar of reports. `NOVADE_REPORTING_TIME_ZONE` says the zone of all marts' days. Where it
-  is not set, the product's and the chat's days are those of UTC, and the CRM's those of the zone
-  that the Salesforce organisation is in; UTC where that is not known.
+  The calendar of reports. `NOVADE_REPORTING_TIME_ZONE` is the time zone of days in all marts. Without
+  it, days of product and chats are in UTC, and days of the CRM in the time zone of the Salesforce
+  organisation, or in UTC if that is unknown.
 #}
 
 {#

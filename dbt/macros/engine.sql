@@ -1,6 +1,6 @@
 {#
-  What DuckDB and Spark write differently: one macro a matter, one line an engine. Models are
-  written once, and run on both.
+  SQL that differs between DuckDB and Spark: one macro for each function, one line for each engine, so
+  that models run on both.
 #}
 
 {# Whole days, whole weeks, and seconds as a double, from one moment to another. #}
@@ -16,7 +16,7 @@
 {% macro duckdb__seconds_between(start, end) %}epoch({{ end }} - {{ start }}){% endmacro %}
 {% macro spark__seconds_between(start, end) %}(unix_micros({{ end }}) - unix_micros({{ start }})) / cast(1000000 as double){% endmacro %}
 
-{# How many times one whole number goes into another. #}
+{# The integer quotient. #}
 {% macro whole_quotient(number, by) %}{{ adapter.dispatch("whole_quotient")(number, by) }}{% endmacro %}
 {% macro duckdb__whole_quotient(number, by) %}{{ number }} // {{ by }}{% endmacro %}
 {% macro spark__whole_quotient(number, by) %}{{ number }} div {{ by }}{% endmacro %}
@@ -41,12 +41,12 @@
 {% macro duckdb__list_length(list) %}len({{ list }}){% endmacro %}
 {% macro spark__list_length(list) %}size({{ list }}){% endmacro %}
 
-{# The different values of a group, in order; none where there is none. #}
+{# The distinct values of a group, in order; an empty list without values. #}
 {% macro distinct_values(column) %}{{ adapter.dispatch("distinct_values")(column) }}{% endmacro %}
 {% macro duckdb__distinct_values(column) %}coalesce(list_sort(list(distinct {{ column }}) filter ({{ column }} is not null)), []){% endmacro %}
 {% macro spark__distinct_values(column) %}sort_array(collect_set({{ column }})){% endmacro %}
 
-{# A whole number of 63 bits that a text always gives. #}
+{# A hash of a text as an integer of 63 bits. #}
 {% macro number_of_text(text) %}{{ adapter.dispatch("number_of_text")(text) }}{% endmacro %}
 {% macro duckdb__number_of_text(text) %}(md5_number_lower({{ text }}) & 9223372036854775807)::bigint{% endmacro %}
 {% macro spark__number_of_text(text) %}cast(conv(substring(md5({{ text }}), 17), 16, 10) as decimal(20, 0)) % 9223372036854775808{% endmacro %}
@@ -56,12 +56,12 @@
 {% macro duckdb__wide_microseconds(moment) %}epoch_us({{ moment }})::hugeint{% endmacro %}
 {% macro spark__wide_microseconds(moment) %}cast(unix_micros({{ moment }}) as decimal(38, 0)){% endmacro %}
 
-{# The keys of a JSON object, some of which may be there twice; null where the text is no object. #}
+{# The keys of a JSON object, with repetitions; null if the text is no object. #}
 {% macro object_keys(json) %}{{ adapter.dispatch("object_keys")(json) }}{% endmacro %}
 {% macro duckdb__object_keys(json) %}case when json_type({{ json }}) = 'OBJECT' then json_keys({{ json }}) end{% endmacro %}
 {% macro spark__object_keys(json) %}json_object_keys({{ json }}){% endmacro %}
 
-{# A list's different items. #}
+{# The distinct items of a list. #}
 {% macro distinct_items(list) %}{{ adapter.dispatch("distinct_items")(list) }}{% endmacro %}
 {% macro duckdb__distinct_items(list) %}list_distinct({{ list }}){% endmacro %}
 {% macro spark__distinct_items(list) %}array_distinct({{ list }}){% endmacro %}
@@ -71,7 +71,7 @@
 {% macro duckdb__computed_once() %}materialized{% endmacro %}
 {% macro spark__computed_once() %}{% endmacro %}
 
-{# The ends of the slice that is being computed; null where a model is computed at once. #}
+{# The ends of the current slice; null if a model is computed at once. #}
 {% macro slice_end(name, type) %}{{ adapter.dispatch("slice_end")(name, type) }}{% endmacro %}
 {% macro duckdb__slice_end(name, type) %}cast(getvariable('{{ name }}') as {{ type }}){% endmacro %}
 {% macro spark__slice_end(name, type) %}cast({{ name }} as {{ type }}){% endmacro %}
@@ -116,7 +116,7 @@
 {% macro duckdb__is_zone(name) %}{{ name }} in (select name from pg_timezone_names()){% endmacro %}
 {% macro spark__is_zone(name) %}try_to_timestamp(concat('2000-01-01 00:00:00 ', {{ name }}), 'yyyy-MM-dd HH:mm:ss VV') is not null{% endmacro %}
 
-{# Whether a list has an item; null where there is no list. #}
+{# Whether a list has an item; null for a null list. #}
 {% macro has_item(list, item) %}{{ adapter.dispatch("has_item")(list, item) }}{% endmacro %}
 {% macro duckdb__has_item(list, item) %}list_contains({{ list }}, {{ item }}){% endmacro %}
 {% macro spark__has_item(list, item) %}array_contains({{ list }}, {{ item }}){% endmacro %}

@@ -1,7 +1,6 @@
 {#
-  An id as somebody meant it: what SDKs and their callers send in the place of none is none. Of the
-  values that Amplitude itself refuses (https://amplitude.com/docs/apis/analytics/http-v2), and of
-  those that a missing value becomes as text. Zeros alone, with or without hyphens, are none either.
+  An id, or null for a placeholder that SDKs and their callers send for a missing id: values that
+  Amplitude refuses (https://amplitude.com/docs/apis/analytics/http-v2), and texts of missing values. Zeros alone, with or without hyphens, are none either.
 #}
 {% macro meant_id(id) %}
   case when lower(trim({{ id }})) not in (
@@ -13,8 +12,8 @@
 {% endmacro %}
 
 {#
-  Whether an event's time is told by a clock that is off: further from its upload hour than the
-  settings allow.
+  Whether an event's clock is wrong: its time is further from its upload hour than the settings
+  allow.
 #}
 {% macro clock_is_off(event) %}
   ({{ event }}.event_time > {{ event }}.upload_hour
@@ -23,7 +22,7 @@
       - interval {{ var("clock_behind_days") }} day)
 {% endmacro %}
 
-{# Who an event belongs to: the Amplitude user after all merges; without one, a stand-in. #}
+{# The person of an event: the Amplitude user after all merges, or a substitute. #}
 {% macro person_id(event, identity) %}
   coalesce(
     {{ identity }}.survivor_id,
@@ -37,7 +36,7 @@
   )
 {% endmacro %}
 
-{# The rows of a relation in the changed windows, each window read by itself: others' files stay closed. #}
+{# The rows of a relation in the changed windows, each read separately, so that only its files are opened. #}
 {% macro in_changed_windows(relation, columns="*") %}
   {%- set windows = changed_windows() -%}
   {%- if windows | length > 32 %}
@@ -62,8 +61,8 @@
 {% endmacro %}
 
 {#
-  The hours that are computed again, and, where merges have changed, the events of other hours that
-  belong to somebody else since.
+  The hours that are computed again, and, if merges have changed, the events of other hours that
+  now belong to another person.
 #}
 {% macro touch_event_enhanced() %}
 {% if is_in_part() %}
@@ -104,7 +103,7 @@
 
 {% macro session_key(person_id, session_id) %}{{ person_id }} || ':' || {{ session_id }}{% endmacro %}
 
-{# Writes down, for the models that follow, to whom and when touched events belong. #}
+{# Logs the persons and days of touched events for downstream models. #}
 {% macro log_changes(events) %}
   insert into novade.changes (model, generation, event_date, person_id, session_id)
     select distinct {{ quoted_model() }}, {{ this_generation() }}, event_date, person_id, session_id

@@ -1,7 +1,7 @@
 {#
   Ends the validity of records that were deleted, at the moment of the deletion. dbt's own
-  `hard_deletes` ends it at the moment of the snapshot, and would end all records where a source is
-  not there for a while; what is deleted stays in our tables and says so.
+  `hard_deletes` ends it at the moment of the snapshot, and would end all records of a source
+  that is missing for a while; deleted records stay in the tables of the lake, marked.
 #}
 {% macro end_deleted(domain, table, key) %}{{ adapter.dispatch("end_deleted")(domain, table, key) }}{% endmacro %}
 {% macro duckdb__end_deleted(domain, table, key) %}
@@ -16,11 +16,10 @@
 {% endmacro %}
 
 {#
-  Keeps the states of a record apart. One that vanished and is back unchanged has a second state of
-  the same version, which dbt begins with the first one and names alike: it begins when a sweep found
-  the record back, or where that is not known when the first one ended. Of states of different
-  versions, as two warehouses may each have seen some, one ends where the next begins. What stands
-  apart already stays as it is, so that this may be done again and again.
+  Separates the states of a record. A record that vanished and is back unchanged has a second state of
+  the same version, which dbt begins with the first and gives the same id: it begins when a sweep
+  detected the record, or if that is unknown, when the first state ended. Of states of different
+  versions, which two warehouses may have recorded, each ends where the next begins. Idempotent.
 #}
 {% macro set_apart(domain, table, key) %}{{ adapter.dispatch("set_apart")(domain, table, key) }}{% endmacro %}
 {% macro duckdb__set_apart(domain, table, key) %}

@@ -1,6 +1,6 @@
 {#
-  The e-mail address that a text is, lower case; null where it is none. What a hash leaves of an
-  address is one as well, with the same domain, so that both match alike.
+  A text as an e-mail address in lower case; null if it is none. The hash of an address is an address
+  with the same domain, so that both match alike.
 #}
 {% macro address(text) %}
   nullif(lower(regexp_extract({{ text }}, '^\s*([^@\s]+@[^@\s]+\.[^@\s.]+)\s*$', 1)), '')
@@ -18,12 +18,12 @@
   ), '')
 {% endmacro %}
 
-{# A name as it is compared. #}
+{# A name in its form for comparisons. #}
 {% macro folded(name) %}nullif(lower(trim({{ name }})), ''){% endmacro %}
 
 {#
-  The texts at the keys of a JSON object that are called so, whatever their case. Only a text, or a
-  list of them: of anything else a hash would make another text.
+  The texts at keys of a JSON object, ignoring the case of keys. Only texts and lists of texts, since
+  other values have a different text when hashed.
 #}
 {% macro texts_at(json, names, lists=false) %}{{ adapter.dispatch("texts_at")(json, names, lists) }}{% endmacro %}
 
@@ -63,8 +63,7 @@
 {% endmacro %}
 
 {#
-  By what an account is known: each key with the step at which it is looked at. Deleted records are
-  known by nothing.
+  The keys that identify an account, each with its step of matching. Deleted records have none.
 #}
 {% macro account_keys() %}
     with accounts as (
@@ -103,7 +102,7 @@
     where key is not null
 {% endmacro %}
 
-{# Users whose history changed; all of the chat where the chat has. #}
+{# Users whose history changed; all chat users if a chat source has changed. #}
 {% macro touch_customer_keys() %}
 {% if is_in_part() %}
   create or replace temp table touched_customer_keys as
@@ -128,7 +127,7 @@
 {% endif %}
 {% endmacro %}
 
-{# Whose keys have changed, and whoever has a key that an account has gained or lost. #}
+{# Users whose keys have changed, or who have a key that an account has gained or lost. #}
 {% macro touch_customer_matches() %}
   create or replace temp table present_account_key as
     {{ account_keys() }};

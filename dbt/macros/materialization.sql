@@ -1,5 +1,5 @@
 {#
-  A mart that is computed again where its sources changed, and whole where that cannot be told.
+  A mart that is computed again where its sources changed; all rows if that is unknown.
 
   In part, the rows with the keys of `touched_<model>`, which a pre-hook makes, are deleted and
   computed again. New rows are inserted slice by slice, so that memory does not grow with them.
@@ -73,13 +73,13 @@
   {{ return(ends) }}
 {% endmacro %}
 
-{# Rows of the slice that is being computed; all rows where there is none. #}
+{# Rows of the current slice; all rows without one. #}
 {% macro in_slice(column, type) %}
   ({{ slice_end("slice_first", type) }} is null or {{ column }} between
     {{ slice_end("slice_first", type) }} and {{ slice_end("slice_last", type) }})
 {% endmacro %}
 
-{# Schemas as they are named, without the target's own in front. #}
+{# Schema names without the target's schema as prefix. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
   {{ custom_schema_name if custom_schema_name is not none else target.schema }}
 {%- endmacro %}

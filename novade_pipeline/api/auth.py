@@ -1,13 +1,14 @@
-"""Who we are to an API, as plain values; a secret shows in no repr, log or error."""
+"""How requests to an API are authenticated; no secret shows in a repr, log or error."""
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 
 
 @dataclass(frozen=True)
 class Basic:
-    """RFC 7617; many APIs want a key as the user."""
+    """RFC 7617; many APIs expect a key as the user."""
 
     user: str = field(repr=False)
     password: str = field(repr=False)
@@ -22,7 +23,7 @@ class Bearer:
 
 @dataclass(frozen=True)
 class HeaderKey:
-    """A key in a header of the API's own."""
+    """A key in a custom header."""
 
     name: str
     key: str = field(repr=False)
@@ -30,7 +31,7 @@ class HeaderKey:
 
 @dataclass(frozen=True)
 class QueryKey:
-    """A key in the query string; the log of requests is told without it."""
+    """A key in the query string; the log of requests does not contain it."""
 
     name: str
     key: str = field(repr=False)
@@ -38,7 +39,7 @@ class QueryKey:
 
 @dataclass(frozen=True)
 class Login:
-    """A bearer token that `fetch` gets; it is fetched again once a request is answered by 401."""
+    """A bearer token from `fetch`, which is called again after a 401."""
 
     fetch: Callable[[], str] = field(repr=False)
 
@@ -48,15 +49,44 @@ Auth = Basic | Bearer | HeaderKey | QueryKey | Login
 
 @dataclass(frozen=True)
 class Signature:
-    """What a request carries, and the texts in it that nobody may read."""
+    """What is added to a request, and the secrets in it."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
+class Credentials:
+    """The current signature of an API's requests, shared by all threads."""
+
+    def __init__(self, auth: Auth | None) -> None:
+        self._auth = auth
+        self._lock = Lock()
+        self._signature: Signature | None = None
+
+    def current(self) -> Signature:
+        """The signature; the first call logs in."""
+        with self._lock:
+            if self._signature is None:
+                self._signature = sign(self._auth)
+            return self._signature
+
+    def discard(self, rejected: Signature) -> None:
+        """Log in again, unless another thread already has."""
+        with self._lock:
+            if self._signature is rejected:
+                self._signature = None
+
+    def redact(self, text: str) -> str:
+        """The text without the signature's secrets."""
+        for secret in self._signature.secrets if self._signature is not None else ():
+            if secret:
+                text = text.replace(secret, "***")
+        return text
+
+
 def sign(auth: Auth | None) -> Signature:
-    """What a request carries under a scheme; a `Login` is asked for its token now."""
+    """The signature of a scheme; a `Login` fetches its token."""
     match auth:
         case None:
             return Signature()

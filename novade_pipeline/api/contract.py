@@ -1,11 +1,11 @@
-"""An API and what it answers, as plain data."""
+"""An API and its answers, as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from novade_pipeline.api.auth import Auth
 from novade_pipeline.api.request_budget import Budget
-from novade_pipeline.api.retry import PASSING_STATUSES, Retry
+from novade_pipeline.api.retry import RETRYABLE_STATUSES, Retry
 from novade_pipeline.errors import PermanentFailure
 
 MIB = 2**20
@@ -14,19 +14,19 @@ Params = Mapping[str, str | int | float | bool]
 
 @dataclass(frozen=True)
 class Api:
-    """An API, as plain data.
+    """An API.
 
     Attributes:
-        name: as messages call it: `music`.
-        url: what all paths are below.
-        auth: who we are to it.
-        budget: what it may be asked for.
-        retry: how often and after which waits.
-        timeout: seconds for a connection, and between two pieces of an answer.
+        name: as in messages: `music`.
+        url: the base of all paths.
+        auth: how requests are authenticated.
+        budget: how many requests it accepts.
+        retry: how often, and after which waits.
+        timeout: seconds to connect, and between two reads of an answer.
         largest_answer: bytes of an answer in memory, decompressed; more is a failure.
-        passing: statuses that are tried again, beside every 5xx.
-        headers: what every request carries.
-        hint: what a person should look at when it cannot be reached or read.
+        retryable: statuses that are retried, beside every 5xx.
+        headers: of every request.
+        hint: what to check when the API cannot be reached or read.
     """
 
     name: str
@@ -36,20 +36,20 @@ class Api:
     retry: Retry = field(default_factory=Retry)
     timeout: float = 30.0
     largest_answer: int = 64 * MIB
-    passing: frozenset[int] = PASSING_STATUSES
+    retryable: frozenset[int] = RETRYABLE_STATUSES
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     hint: str = "look at the address in the settings"
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a client has asked for so far.
+    """The requests of a client so far.
 
     Attributes:
-        requests: sent, tries that failed included.
-        retries: of them those that repeat one that failed.
-        bytes_received: as they came over the wire.
-        seconds_waited: for the budget and before retries, all threads together.
+        requests: sent, retries included.
+        retries: requests that repeat a failed one.
+        bytes_received: over the wire.
+        seconds_waited: for the budget and before retries, summed over threads.
         texts_repaired: lone surrogates that were replaced in texts of answers.
     """
 
@@ -60,7 +60,7 @@ class Receipt:
     texts_repaired: int = 0
 
     def __sub__(self, before: "Receipt") -> "Receipt":
-        """What was asked for since."""
+        """The requests since."""
         return Receipt(
             self.requests - before.requests,
             self.retries - before.retries,
@@ -82,8 +82,8 @@ class Answer:
 
 
 class Refused(PermanentFailure):
-    """The API said no, with a status that no retry can mend."""
+    """The API refused a request; a retry would be refused too."""
 
-    def __init__(self, told: str, status: int) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
         self.status = status

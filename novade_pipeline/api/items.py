@@ -1,4 +1,4 @@
-"""One item of an API as a row of its table, or why it cannot be one, without its values."""
+"""An API's items as rows of a table, or the reason why an item is not valid."""
 
 import json
 import math
@@ -10,37 +10,37 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 RAW_BYTES = 64 * 1024
 _KINDS = {dict: "object", list: "array", str: "text", bool: "boolean", type(None): "null"}
-_TOLD = 5
+_MAX_REASONS = 5
 
 
-def writable(told: str) -> str:
-    """A text as it is; JSON can spell halves of characters, which no file can hold."""
+def whole_text(text: str) -> str:
+    """The text; lone surrogates, which JSON can escape, are refused: UTF-8 cannot encode them."""
     try:
-        told.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise ValueError("expected a text of whole characters") from None
-    return told
+    return text
 
 
-Text = Annotated[str, AfterValidator(writable)]
-"""A text that a file can hold."""
+Text = Annotated[str, AfterValidator(whole_text)]
+"""A text that UTF-8 can encode."""
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-"""A number that a column can hold."""
+"""An integer that fits a column."""
 
 
 @dataclass(frozen=True)
-class Bad:
-    """An item that is no row.
+class BadItem:
+    """An item that is not a valid row.
 
     Attributes:
-        place: the path that was asked for, below the API's address.
-        page: of the answers to that, from 1.
-        position: its place on that page, from 1.
+        place: the requested path, below the API's address.
+        page: the number of the answer, from 1.
+        position: on that page, from 1.
         reason: what was expected and what was found.
-        raw: the item as JSON, `RAW_BYTES` at most.
-        raw_bytes: how many bytes it has as JSON.
-        key: which row of the lake it would have been, where it says so.
+        raw: the item as JSON, truncated to `RAW_BYTES`.
+        raw_bytes: the size of the item as JSON.
+        key: of the row in the lake, where the item has one.
     """
 
     place: str
@@ -52,30 +52,30 @@ class Bad:
     key: int | str | None = None
 
 
-def row_of(model: type[BaseModel], item: Any, ours: Mapping[str, Any]) -> dict[str, Any] | str:
-    """The item as a row, or the reason why it is none, without its values.
+def row_of(model: type[BaseModel], item: Any, added: Mapping[str, Any]) -> dict[str, Any] | str:
+    """The item as a row, or the reason why it is not valid; the reason quotes no value.
 
     Args:
         model: of the table's rows.
-        item: as the API told it.
-        ours: fields that we add.
+        item: as parsed from JSON.
+        added: fields that the item does not have.
     """
     if not isinstance(item, dict):
         return f"expected an object, found {kind_of(item)}"
     if reason := why_not_json(item):
         return reason
     try:
-        return model.model_validate({**item, **ours}).model_dump()
+        return model.model_validate({**item, **added}).model_dump()
     except ValidationError as error:
         return "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
             + ("" if e["type"] == "missing" else f", found {kind_of(e['input'])}")
-            for e in error.errors(include_url=False, include_context=False)[:_TOLD]
+            for e in error.errors(include_url=False, include_context=False)[:_MAX_REASONS]
         )
 
 
 def why_not_json(item: Any) -> str | None:
-    """Say where an item has NaN or Infinity, which a JSON column must not hold; None if nowhere."""
+    """Where an item has NaN or Infinity, which are not JSON; None where it has neither."""
     pending = [("", item)]
     while pending:
         place, value = pending.pop()
@@ -83,25 +83,25 @@ def why_not_json(item: Any) -> str | None:
             pending += [(f"{place}.{name}", below) for name, below in value.items()]
         elif isinstance(value, list):
             pending += [(f"{place}.{number}", below) for number, below in enumerate(value)]
-        # A number too large for a float is a `WrittenNumber`, and JSON.
+        # A number too large for a float is a `VerbatimNumber`, and JSON.
         elif type(value) is float and not math.isfinite(value):
             return f"{place[1:]}: expected a JSON value, found {json.dumps(value)}"
     return None
 
 
-def bad(
+def bad_item(
     item: Any, place: str, page: int, position: int, reason: str, key: int | str | None = None
-) -> Bad:
+) -> BadItem:
     """An item for the quarantine."""
-    raw = as_json(item)
-    return Bad(place, page, position, reason, raw[:RAW_BYTES], len(raw), key)
+    raw = item_json(item)
+    return BadItem(place, page, position, reason, raw[:RAW_BYTES], len(raw), key)
 
 
-def as_json(item: Any) -> bytes:
-    """An item as it was told, whatever it holds."""
+def item_json(item: Any) -> bytes:
+    """The item as JSON, as the API sent it."""
     return json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def kind_of(value: Any) -> str:
-    """What kind of JSON value it is."""
+    """The kind of a JSON value."""
     return _KINDS.get(type(value), "number")

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 class _WithoutQueries(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through, its URLs without query and user."""
+        """Pass every record on, its URLs without query and user."""
         if isinstance(record.args, tuple):
             record.args = tuple(
-                _shown(str(arg)) if "://" in str(arg) else arg for arg in record.args
+                _redacted(str(arg)) if "://" in str(arg) else arg for arg in record.args
             )
         return True
 
@@ -17,11 +17,11 @@ class _WithoutQueries(logging.Filter):
 _FILTER = _WithoutQueries()
 
 
-def keep_queries_private() -> None:
-    """See to it that httpx's own log says nothing of query strings; more than once is no harm."""
+def redact_queries() -> None:
+    """Remove query strings from httpx's log; idempotent."""
     logging.getLogger("httpx").addFilter(_FILTER)
 
 
-def _shown(url: str) -> str:
+def _redacted(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

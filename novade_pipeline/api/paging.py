@@ -1,12 +1,12 @@
-"""From an API's pages to one stream of them, in the order of the API whatever the order of arrival.
+"""An API's pages as one stream, in the API's order, also where several are requested at a time.
 
-| style        | how the next page is asked for            | at once                      |
+| style        | how the next page is requested            | requests at a time           |
 |--------------|-------------------------------------------|------------------------------|
 | `PageNumber` | `page=3&size=100`                         | as many as the budget allows |
 | `Offset`     | `offset=200&limit=100`                    | as many as the budget allows |
-| `Cursor`     | with what the last answer says            | one                          |
-| `NextLink`   | at the URL that the last answer says      | one                          |
-| `FirstOf`    | as the first of these that an answer says | one                          |
+| `Cursor`     | with the cursor in the last answer        | one                          |
+| `NextLink`   | at the URL in the last answer             | one                          |
+| `FirstOf`    | by the first style that the answer has    | one                          |
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from novade_pipeline.api.contract import Answer, Params
 from novade_pipeline.errors import PermanentFailure
 
 REPEATS = 3
-"""A page that holds the same so often repeats for ever; a shift of rows can make it do so twice."""
+"""A page with the same items so often repeats for ever; a shift of rows can repeat it once."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class PageNumber:
     """Pages by their number.
 
     Attributes:
-        page: the parameter that names the page.
-        size: the parameter that says how many items a page has.
-        rows: that many.
+        page: the parameter for the page's number.
+        size: the parameter for the items a page.
+        rows: items a page.
         first: the number of the first page.
-        pages: where an answer says how many pages there are; where it does not, pages are asked
-            for until one is empty.
+        pages: the place of the number of pages in an answer; without it, pages are requested
+            until one is empty.
     """
 
     page: str = "page"
@@ -52,7 +52,7 @@ class PageNumber:
 
 @dataclass(frozen=True)
 class Offset:
-    """Pages by the number of items before them; `total` says where an answer counts all items."""
+    """Pages by the number of items before them; `total` is the place of the number of all items."""
 
     offset: str = "offset"
     limit: str = "limit"
@@ -62,14 +62,14 @@ class Offset:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Each answer says what the next one is asked for with.
+    """Each answer has the cursor of the next one.
 
     Attributes:
-        cursor: the parameter that takes it.
-        at: where an answer says it, dotted; or the header that does.
-        in_header: it is a header.
-        end: the text that says that there is no more, where it is not simply absent.
-        more: where an answer says whether there is more; a false there ends it.
+        cursor: the parameter for it.
+        at: its dotted place in the body, or its header.
+        in_header: it is in a header.
+        end: the value on the last page, where it is not absent there.
+        more: the dotted place of a flag that is false on the last page.
     """
 
     cursor: str = "cursor"
@@ -84,9 +84,9 @@ class NextLink:
     """Each answer links to the next one.
 
     Attributes:
-        at: the dotted place of its body; None: the header `Link`.
-        query_only: of the link only the query counts, asked for at the same path: for an API that
-            links to another name of its host, to which nothing is sent.
+        at: its dotted place in the body; None for the header `Link`.
+        query_only: send the link's query to the same path, for an API that links to another name
+            of its host.
     """
 
     at: str | None = "next"
@@ -95,7 +95,7 @@ class NextLink:
 
 @dataclass(frozen=True)
 class FirstOf:
-    """An API that has more than one way: each answer is followed as the first that it says."""
+    """An API with several styles; each answer is followed by the first one that it has."""
 
     styles: tuple[Cursor | NextLink, ...]
 
@@ -106,7 +106,7 @@ Style = PageNumber | Offset | Linked
 
 @dataclass(frozen=True)
 class Page:
-    """One page: its number from 0, its items, and all that the answer says beside them."""
+    """A page: its number from 0, its items, and the other fields of the answer."""
 
     number: int
     items: list[Any] = field(repr=False)
@@ -122,29 +122,28 @@ def pages(
     items: str | None = "items",
     params: Params | None = None,
 ) -> Iterator[Page]:
-    """The pages in their order; the first one always, even where it is empty.
+    """The pages in order; the first one even where it is empty.
 
     Args:
-        client: of the API; its budget says how many pages are asked for at once.
+        client: of the API; its budget limits how many pages are requested at a time.
         path: below the API's URL.
         style: how the API pages.
-        items: where an answer has its items, dotted; None where it is a list itself.
+        items: the dotted place of the items in an answer; None where the answer is a list.
         params: of every request.
 
     Raises:
-        PermanentFailure: an answer is no JSON, has no items, or pages repeat for ever.
-        TransientFailure: a page could not be had.
+        PermanentFailure: an answer is not JSON, has no items, or pages repeat for ever.
+        TransientFailure: a page could not be read.
     """
-    asked = dict(params or {})
-    seen: Counter[bytes] = Counter()
-    found: Generator[Page]
+    digests: Counter[bytes] = Counter()
+    query = dict(params or {})
     if isinstance(style, PageNumber | Offset):
-        found = _numbered(client, path, style, items, asked)
+        stream = _numbered(client, path, style, items, query)
     else:
-        found = _linked(client, path, style, items, asked)
-    with closing(found):
-        for page in found:
-            _refuse_repeats(client, page, seen)
+        stream = _linked(client, path, style, items, query)
+    with closing(stream):
+        for page in stream:
+            _refuse_repeats(client, page, digests)
             yield page
 
 
@@ -152,30 +151,30 @@ def _numbered(
     client: Client, path: str, style: PageNumber | Offset, items: str | None, params: dict[str, Any]
 ) -> Generator[Page]:
     def fetch(number: int) -> Page:
-        asked = {**params, **_asked(style, number)}
-        return _page(client, number, client.get(path, asked, stopped), items)
+        answer = client.get(path, {**params, **_params_of(style, number)}, stopped)
+        return _page(client, number, answer, items)
 
     stopped = Event()
     concurrent = client.api.budget.concurrent
-    waiting: deque[Future[Page]] = deque()
-    begun, known = 0, None
+    futures: deque[Future[Page]] = deque()
+    requested, page_count = 0, None
     pool = ThreadPoolExecutor(concurrent, thread_name_prefix=f"{client.api.name}-page")
     try:
         while True:
-            # The first page says how many there are, and is asked for alone. Where none is slow,
-            # a page in hand for each on its way keeps all threads at work.
-            ahead = 1 if not begun else concurrent if known is None else 2 * concurrent
-            while len(waiting) < ahead and (known is None or begun < known):
-                waiting.append(pool.submit(fetch, begun))
-                begun += 1
-            if not waiting:
+            # The first page, which may have the number of pages, is requested alone. Later as many
+            # pages are ready as are on their way, so that no thread waits.
+            ahead = 1 if not requested else concurrent if page_count is None else 2 * concurrent
+            while len(futures) < ahead and (page_count is None or requested < page_count):
+                futures.append(pool.submit(fetch, requested))
+                requested += 1
+            if not futures:
                 return
-            page = waiting.popleft().result()
-            known = _last(style, page)
-            if page.number and not page.items and (known is None or page.number >= known):
+            page = futures.popleft().result()
+            page_count = _page_count(style, page)
+            if page.number and not page.items and (page_count is None or page.number >= page_count):
                 return
             yield page
-            if known is None and not page.items:
+            if page_count is None and not page.items:
                 return
     finally:
         stopped.set()
@@ -185,91 +184,89 @@ def _numbered(
 def _linked(
     client: Client, path: str, style: Linked, items: str | None, params: dict[str, Any]
 ) -> Generator[Page]:
-    followed: set[str] = set()
-    number, url, asked = 0, path, params
+    tokens: set[str] = set()
+    number, url, query = 0, path, params
     while True:
-        page = _page(client, number, client.get(url, asked), items)
+        page = _page(client, number, client.get(url, query), items)
         yield page
-        by, token = _next(style, page)
+        followed, token = _next(style, page)
         if token is None:
             return
-        if token in followed:
+        if token in tokens:
             raise PermanentFailure(
                 f"{page.answer.where}: expected another page after page {number + 1}, found one "
                 f"that was read before: it repeats for ever; {client.api.hint}."
             )
-        followed.add(token)
+        tokens.add(token)
         number += 1
-        if isinstance(by, Cursor):
-            url, asked = path, {**params, by.cursor: token}
-        elif by.query_only:
-            url, asked = f"{path}?{urlsplit(token).query}", {}
+        if isinstance(followed, Cursor):
+            url, query = path, {**params, followed.cursor: token}
+        elif followed.query_only:
+            url, query = f"{path}?{urlsplit(token).query}", {}
         else:
-            url, asked = client.join(page.answer.url, token), {}
+            url, query = client.join(page.answer.url, token), {}
 
 
 def _page(client: Client, number: int, answer: Answer, items: str | None) -> Page:
     body = client.json(answer)
-    found = body if items is None else _at(body, items)
-    if not isinstance(found, list):
-        keys = (
-            f"an object of {', '.join(list(map(str, body))[:8])}" if isinstance(body, dict) else ""
-        )
-        told = f"a list at `{items}`" if items is not None else "a list"
+    page_items = body if items is None else _at(body, items)
+    if not isinstance(page_items, list):
+        kind = f"an object of {', '.join([*map(str, body)][:8])}" if isinstance(body, dict) else ""
+        expected = f"a list at `{items}`" if items is not None else "a list"
         raise PermanentFailure(
-            f"{answer.where}: expected {told}, found {keys or _kind(body)}; {client.api.hint}."
+            f"{answer.where}: expected {expected}, found {kind or _kind(body)}; {client.api.hint}."
         )
-    return Page(number, found, body if isinstance(body, dict) else {}, answer)
+    return Page(number, page_items, body if isinstance(body, dict) else {}, answer)
 
 
-def _asked(style: PageNumber | Offset, number: int) -> dict[str, int]:
+def _params_of(style: PageNumber | Offset, number: int) -> dict[str, int]:
     if isinstance(style, PageNumber):
         return {style.page: style.first + number, style.size: style.rows}
     return {style.offset: number * style.rows, style.limit: style.rows}
 
 
-def _last(style: PageNumber | Offset, page: Page) -> int | None:
-    """How many pages there are, as this page says it."""
+def _page_count(style: PageNumber | Offset, page: Page) -> int | None:
+    """The number of pages that this page states."""
     place = style.pages if isinstance(style, PageNumber) else style.total
-    told = None if place is None else _at(page.envelope, place)
-    if not isinstance(told, int) or isinstance(told, bool):
+    count = None if place is None else _at(page.envelope, place)
+    if not isinstance(count, int) or isinstance(count, bool):
         return None
-    return told if isinstance(style, PageNumber) else -(-told // style.rows)
+    return count if isinstance(style, PageNumber) else -(-count // style.rows)
 
 
 def _next(style: Linked, page: Page) -> tuple[Cursor | NextLink, str | None]:
-    """What leads to the next page, and by which style; None where there is no more."""
+    """(the style that leads on, the cursor or link of the next page); None on the last page."""
     if not isinstance(style, FirstOf):
-        return style, _told(style, page)
-    for one in style.styles:
-        if (token := _told(one, page)) is not None:
-            return one, token
+        return style, _token(style, page)
+    for candidate in style.styles:
+        if (token := _token(candidate, page)) is not None:
+            return candidate, token
     return style.styles[-1], None
 
 
-def _told(style: Cursor | NextLink, page: Page) -> str | None:
+def _token(style: Cursor | NextLink, page: Page) -> str | None:
     if isinstance(style, NextLink):
         if style.at is None:
             links = httpx.Response(200, headers=dict(page.answer.headers)).links
             return links.get("next", {}).get("url") or None
-        told = _at(page.envelope, style.at)
+        token = _at(page.envelope, style.at)
     elif style.more is not None and _at(page.envelope, style.more) is False:
         return None
     elif style.in_header:
-        told = page.answer.headers.get(style.at.lower())
+        token = page.answer.headers.get(style.at.lower())
     else:
-        told = _at(page.envelope, style.at)
-    ended = told is None or told is False or str(told) in ("", getattr(style, "end", ""))
-    return None if ended else str(told)
+        token = _at(page.envelope, style.at)
+    is_last = token is None or token is False or str(token) in ("", getattr(style, "end", ""))
+    return None if is_last else str(token)
 
 
-def _refuse_repeats(client: Client, page: Page, seen: Counter[bytes]) -> None:
+def _refuse_repeats(client: Client, page: Page, digests: Counter[bytes]) -> None:
     if not page.items:
         return
-    told = json.dumps([len(page.items), page.items[0], page.items[-1]], sort_keys=True).encode()
-    digest = hashlib.sha256(told).digest()
-    seen[digest] += 1
-    if seen[digest] >= REPEATS:
+    ends = json.dumps([len(page.items), page.items[0], page.items[-1]], sort_keys=True).encode()
+    digest = hashlib.sha256(ends).digest()
+    digests[digest] += 1
+    if digests[digest] >= REPEATS:
         raise PermanentFailure(
             f"{page.answer.where}: expected other items on each page, found the same ones for the "
             f"{REPEATS}rd time: the page repeats for ever; {client.api.hint}."

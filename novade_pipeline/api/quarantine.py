@@ -1,4 +1,4 @@
-"""The quarantine of an API's items: what is no row stays there, with the reason, until it is."""
+"""The quarantine of an API: items that are not valid rows, each with the reason."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -7,31 +7,31 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
-from novade_pipeline.api.items import Bad
+from novade_pipeline.api.items import BadItem
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Where, Window
-from novade_pipeline.privacy.marks import MayHold
+from novade_pipeline.privacy.marks import MayContain
 from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy, protect
 from novade_pipeline.storage.store import Store
 
-_ALWAYS = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+_ALL_TIME = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 _CONTENT = ("place", "page", "position", "reason", "raw", "raw_bytes")
 
 
 class Rejected(BaseModel):
-    """One item of the service that is not what it should be, as it was last read."""
+    """An item that is not a valid row, as it was last read."""
 
-    source: str = Field(description="Which table it would be a row of.")
-    place: str | None = Field(None, description="Where it was told: the path that was asked for.")
-    page: int = Field(description="The page that it was on, from 1.")
+    source: str = Field(description="The table whose row it would be.")
+    place: str | None = Field(None, description="The requested path.")
+    page: int = Field(description="Its page, from 1.")
     position: int = Field(description="Its place on that page, from 1.")
     reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal(), MayHold()] = Field(
+    raw: Annotated[bytes | None, Personal(), MayContain()] = Field(
         None, description="The item as JSON, 64 KiB at most; null unless personal data is kept."
     )
-    raw_bytes: int = Field(description="How many bytes the item has as JSON.")
+    raw_bytes: int = Field(description="The size of the item as JSON, bytes.")
     read_at: datetime = Field(description="When it was read, UTC.")
 
 
@@ -39,13 +39,13 @@ def quarantine(domain: str, *lines_of: Table) -> Table:
     """The quarantine of a domain's API.
 
     Args:
-        lines_of: the tables that the items would have been rows of.
+        lines_of: the tables of the valid items.
     """
     return Table(
         name=f"{domain}/quarantine",
         row=Rejected,
         key=("source", "place", "page", "position"),
-        written="replace_window",
+        write_mode="replace_window",
         partition_by=("source",),
         window="read_at",
         lines_of=lines_of,
@@ -56,36 +56,36 @@ def replace_rejected(
     lake: Store,
     table: Table,
     source: str,
-    found: Sequence[Bad],
+    bad_items: Sequence[BadItem],
     policy: PersonalDataPolicy,
     now: datetime,
     places: Collection[str] | None = None,
 ) -> WriteReceipt | None:
-    """Put the bad items of what was read in the place of those that stand for it.
+    """Replace the quarantined items of the places that were read.
 
     Args:
         table: from `quarantine`.
-        source: the table that they would be rows of.
-        found: the bad items.
+        source: the table of the valid items.
+        bad_items: all that these places have now.
         now: when they were read.
-        places: what was read; None: all that the source has.
+        places: what was read; None for everything.
 
     Returns:
-        None where just these stand there.
+        None where nothing has changed.
     """
     rows = pa.Table.from_pylist(
         [
             {
                 "source": source,
-                "place": one.place,
-                "page": one.page,
-                "position": one.position,
-                "reason": one.reason,
-                "raw": one.raw,
-                "raw_bytes": one.raw_bytes,
+                "place": item.place,
+                "page": item.page,
+                "position": item.position,
+                "reason": item.reason,
+                "raw": item.raw,
+                "raw_bytes": item.raw_bytes,
                 "read_at": now,
             }
-            for one in found
+            for item in bad_items
         ],
         table.schema,
     )
@@ -95,7 +95,7 @@ def replace_rejected(
         where = {**where, "place": sorted(places)}
     if _content(read(lake, table, where=where)) == _content(protected):
         return None
-    return replace_window(lake, table, protected, [_ALWAYS], where=where)
+    return replace_window(lake, table, protected, [_ALL_TIME], where=where)
 
 
 def _content(rows: pa.Table) -> list[tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""The request budget of an API, and the clock that it is kept by."""
+"""The request budget of an API, its rate limiter and the clock."""
 
 import time
 from collections import deque
@@ -8,61 +8,60 @@ from threading import Event, Lock
 
 @dataclass(frozen=True)
 class Budget:
-    """What an API may be asked for.
+    """How many requests an API accepts.
 
     Attributes:
-        concurrent: requests at once.
-        requests: at most so many begin within `seconds`, whichever moment they are counted from;
-            None: as many as there are.
-        seconds: the length of that window.
-        at_most: requests of one client in all; more is a failure.
+        concurrent: requests at a time.
+        requests: how many may begin within any `seconds`; None for no limit.
+        seconds: the length of that sliding window.
+        max_requests: of one client; more is a failure.
     """
 
     concurrent: int = 4
     requests: int | None = None
     seconds: float = 1.0
-    at_most: int | None = None
+    max_requests: int | None = None
 
 
 class Clock:
-    """The monotonic clock; tests bring one that does not make them wait."""
+    """The monotonic clock; tests replace it by one that does not wait."""
 
     def now(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since an arbitrary moment."""
         return time.monotonic()
 
     def wait(self, seconds: float, stopped: Event) -> None:
-        """Wait so long, or until `stopped`."""
+        """Wait, or until `stopped` is set."""
         stopped.wait(seconds)
 
 
-class Pace:
-    """Says how long a request has to wait; shared by all threads that ask one API."""
+class RateLimiter:
+    """How long each request has to wait; shared by all threads that use one API."""
 
     def __init__(self, budget: Budget, clock: Clock) -> None:
         self._budget = budget
         self._clock = clock
         self._lock = Lock()
         self._begun: deque[float] = deque(maxlen=budget.requests)
-        self._held_until = float("-inf")
+        self._paused_until = float("-inf")
 
-    def take(self) -> float:
-        """Take a place in the budget: the seconds until its moment."""
+    def reserve(self) -> float:
+        """Reserve a place in the budget; the seconds until it."""
         with self._lock:
             now = self._clock.now()
-            moment = max(now, self._held_until)
+            moment = max(now, self._paused_until)
             if self._budget.requests is not None:
                 if len(self._begun) == self._budget.requests:
                     moment = max(moment, self._begun[0] + self._budget.seconds)
                 self._begun.append(moment)
             return moment - now
 
-    def hold(self, seconds: float) -> None:
-        """No request begins within so many seconds: the API asked us to stay away."""
+    def pause(self, seconds: float) -> None:
+        """Begin no request for so many seconds, as the API demanded."""
         with self._lock:
-            self._held_until = max(self._held_until, self._clock.now() + seconds)
+            self._paused_until = max(self._paused_until, self._clock.now() + seconds)
 
-    def held(self) -> float:
-        """The seconds until a hold ends."""
+    def pause_left(self) -> float:
+        """The seconds until the pause ends."""
         with self._lock:
-            return max(0.0, self._held_until - self._clock.now())
+            return max(0.0, self._paused_until - self._clock.now())

@@ -1,4 +1,4 @@
-"""What passes by itself, and how long to wait for it."""
+"""Which failures are retried, and after which waits."""
 
 import random
 from collections.abc import Mapping
@@ -9,39 +9,39 @@ from email.utils import parsedate_to_datetime
 from tenacity import RetryCallState
 from tenacity.wait import wait_base
 
-PASSING_STATUSES = frozenset({408, 425, 429})
-"""Beside every 5xx: took too long, too early, too many."""
+RETRYABLE_STATUSES = frozenset({408, 425, 429})
+"""Beside every 5xx: request timeout, too early, too many requests."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How often a request is tried, and how long is waited before the next try.
+    """How often a request is attempted, and how long to wait between attempts.
 
     Attributes:
-        attempts: tries in all.
-        first_wait: greatest wait after the first try, seconds; it doubles with each further one.
-        longest_wait: greatest wait that we choose, seconds.
-        longest_asked: the longest wait that an API may ask for, seconds; beyond it we give up.
+        attempts: at most, the first included.
+        first_wait: longest wait after the first attempt, seconds; it doubles with each further one.
+        longest_wait: longest wait without a `Retry-After`, seconds.
+        longest_retry_after: the longest `Retry-After` that is waited for, seconds.
     """
 
     attempts: int = 6
     first_wait: float = 0.5
     longest_wait: float = 30.0
-    longest_asked: float = 300.0
+    longest_retry_after: float = 300.0
 
 
-class Passing(Exception):
-    """A request failed in a way that passes; `asked` is the wait that the API asked for."""
+class RetryableError(Exception):
+    """A transient failure of a request; `retry_after` is the wait in seconds that the API set."""
 
-    def __init__(self, reason: str, asked: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
-        self.asked = asked
+        self.retry_after = retry_after
 
 
-class Wait(wait_base):
-    """What the API asks for and a little more, so that not all come back at once; else our own.
+class RetryWait(wait_base):
+    """The wait that `Retry-After` sets, plus up to a second of jitter; otherwise full jitter.
 
-    Our own is 'full jitter': anything up to a bound that doubles. Source:
+    Full jitter is a random wait up to a bound that doubles. Source:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
     """
 
@@ -49,24 +49,25 @@ class Wait(wait_base):
         self._retry = retry
 
     def __call__(self, retry_state: RetryCallState) -> float:
-        """The seconds until the next try."""
+        """The seconds until the next attempt."""
         failure = retry_state.outcome.exception() if retry_state.outcome is not None else None
-        if isinstance(failure, Passing) and failure.asked is not None:
-            return failure.asked + random.uniform(0, min(1.0, 0.1 + 0.1 * failure.asked))  # noqa: S311
+        if isinstance(failure, RetryableError) and failure.retry_after is not None:
+            jitter = min(1.0, 0.1 + 0.1 * failure.retry_after)
+            return failure.retry_after + random.uniform(0, jitter)  # noqa: S311
         bound = self._retry.first_wait * 2.0 ** min(retry_state.attempt_number - 1, 30)
         return random.uniform(0, min(self._retry.longest_wait, bound))  # noqa: S311
 
 
-def asked_wait(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """The wait in seconds that `Retry-After` asks for; None where it asks for none.
+def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """The seconds that `Retry-After` sets; None without that header.
 
-    It holds seconds or an HTTP date (RFC 9110, 10.2.3); a date is compared with the answer's own
+    Its value is seconds or an HTTP date (RFC 9110, 10.2.3); a date is compared with the answer's
     `Date`, so that our clock does not matter.
     """
-    told = headers.get("Retry-After", "").strip()
-    if told.isdecimal():
-        return float(told)
-    until = _http_date(told)
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    until = _http_date(value)
     if until is None:
         return None
     since = _http_date(headers.get("Date", "")) or now or datetime.now(UTC)

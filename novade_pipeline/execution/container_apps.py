@@ -1,9 +1,8 @@
-"""Runs as Azure Container Apps jobs, with what dagster-azure's own launcher cannot give a job.
+"""Launches runs as Azure Container Apps jobs, with a disk and secrets.
 
-`AcaRunLauncher` makes a job for each run from an image, plain environment variables and a managed
-identity. The marts need a disk as well (the warehouse file), secrets belong in a Key Vault and not
-in a job's description, and jobs of runs that have ended have to go, since Azure allows only so
-many. Nothing else about it is changed. The class is named in `deploy/dagster.azure.yaml`.
+`AcaRunLauncher` creates a job for each run from an image, environment variables and a managed
+identity. The subclass adds the disk of the warehouse file and secrets of a Key Vault, and deletes
+the jobs of ended runs, since Azure limits their number. `deploy/dagster.azure.yaml` names it.
 """
 
 import json
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
     from azure.mgmt.appcontainers.operations import JobsOperations
 
 CREATE_SECONDS = 300
-"""How long a job may take to be made; Azure needs most of a minute."""
-KEPT = timedelta(minutes=10)
-"""How long a run's job stays after the run has ended, so that its container can end by itself."""
+"""Time limit for creating a job; Azure needs most of a minute."""
+RETENTION = timedelta(minutes=10)
+"""How long a job is retained after its run, so that its container can exit by itself."""
 RUN_TAG = "dagster-run-id"
 DISK = "disk"
 
@@ -35,13 +34,13 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Equipment:
-    """What each job gets beyond image, variables and identity.
+class JobExtras:
+    """What each job gets in addition to image, variables and identity.
 
     Attributes:
         identity_id: the managed identity that reads the secrets.
         disk: name of the environment's NFS storage.
-        disk_path: where the container sees it.
+        disk_path: its mount point.
         secrets: variable -> address of a secret in a Key Vault.
     """
 
@@ -51,7 +50,7 @@ class Equipment:
     secrets: Mapping[str, str]
 
     def add_to(self, job: Job) -> Job:
-        """The job, with disk and secrets."""
+        """Returns the job with disk and secrets."""
         assert job.template is not None
         assert job.template.containers is not None
         assert job.configuration is not None
@@ -72,7 +71,7 @@ class Equipment:
 
 
 class AzureContainerAppRunLauncher(AcaRunLauncher):
-    """`AcaRunLauncher`, with a disk, with secrets of a Key Vault, and tidy."""
+    """`AcaRunLauncher` with a disk and secrets; deletes the jobs of ended runs."""
 
     def __init__(
         self,
@@ -87,16 +86,16 @@ class AzureContainerAppRunLauncher(AcaRunLauncher):
         names = [name.strip() for name in forwarded.split(",") if name.strip()]
         stock["env_vars"] = [*(stock.get("env_vars") or []), *names]
         super().__init__(identity_id=identity_id, **stock)
-        self._equipment = Equipment(identity_id, disk, disk_path, _secrets(key_vault_secrets))
+        self._extras = JobExtras(identity_id, disk, disk_path, _secrets(key_vault_secrets))
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
-        """The stock launcher's, and what is described here."""
+        """The config of `AcaRunLauncher` and the additions."""
         return {
             **super().config_type(),
             "identity_id": Field(StringSource, description="ARM id of the managed identity."),
             "forwarded": Field(
-                StringSource, description="Variables that runs get as well, names between commas."
+                StringSource, description="Variables passed on to runs, names between commas."
             ),
             "key_vault_secrets": Field(
                 StringSource,
@@ -114,33 +113,33 @@ class AzureContainerAppRunLauncher(AcaRunLauncher):
     def from_config_value(
         cls, inst_data: Any, config_value: Mapping[str, Any]
     ) -> "AzureContainerAppRunLauncher":
-        """As Dagster makes it from `dagster.yaml`."""
-        known = {"env_vars": None, "run_resources": None, "run_job_replica_timeout": None}
-        values = {**known, **config_value}
+        """Called by Dagster with the config in `dagster.yaml`."""
+        defaults = {"env_vars": None, "run_resources": None, "run_job_replica_timeout": None}
+        values = {**defaults, **config_value}
         # Of code servers; the stock launcher ignores it too.
         values.pop("server_resources", None)
         return cls(inst_data=inst_data, **values)
 
     def launch_run(self, context: Any) -> None:
-        """Make a job for the run, start it, and delete the jobs of runs that have ended."""
+        """Create and start a job for the run, and delete the jobs of ended runs."""
         super().launch_run(context)
         try:
-            self._tidy()
+            self._delete_ended_jobs()
         except AzureError as error:
-            # The run is on its way; the next launch tries again.
+            # The run has started; the next launch tries again.
             _logger.warning("Jobs of ended runs could not be deleted: %s", type(error).__name__)
 
     def _get_client(self) -> ContainerAppsAPIClient:
         client = super()._get_client()
-        equipped = SimpleNamespace(
-            jobs=_EquippingJobs(client.jobs, self._equipment),
+        extended = SimpleNamespace(
+            jobs=_ExtendingJobs(client.jobs, self._extras),
             jobs_executions=client.jobs_executions,
         )
-        return cast(ContainerAppsAPIClient, equipped)
+        return cast(ContainerAppsAPIClient, extended)
 
-    def _tidy(self) -> None:
+    def _delete_ended_jobs(self) -> None:
         jobs = super()._get_client().jobs
-        latest_end = (datetime.now(UTC) - KEPT).timestamp()
+        latest_end = (datetime.now(UTC) - RETENTION).timestamp()
         for job in jobs.list_by_resource_group(self._resource_group):
             run_id = (job.tags or {}).get(RUN_TAG)
             if run_id is None or job.name is None:
@@ -150,36 +149,36 @@ class AzureContainerAppRunLauncher(AcaRunLauncher):
                 jobs.begin_delete(self._resource_group, job.name)
 
 
-class _EquippingJobs:
-    """The API's jobs; those that are made through it are equipped, and waited for."""
+class _ExtendingJobs:
+    """The jobs API; creating a job adds the extras and waits."""
 
-    def __init__(self, jobs: "JobsOperations", equipment: Equipment) -> None:
+    def __init__(self, jobs: "JobsOperations", extras: JobExtras) -> None:
         self._jobs = jobs
-        self._equipment = equipment
+        self._extras = extras
 
     def begin_create_or_update(self, group: str, name: str, job: Job) -> "LROPoller[Job]":
-        made = self._jobs.begin_create_or_update(group, name, self._equipment.add_to(job))
-        # The stock launcher waits for 30 s and then starts a job that may not be there yet.
-        made.wait(CREATE_SECONDS)
-        return made
+        poller = self._jobs.begin_create_or_update(group, name, self._extras.add_to(job))
+        # `AcaRunLauncher` waits 30 s and then starts a job that may not exist yet.
+        poller.wait(CREATE_SECONDS)
+        return poller
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._jobs, name)
 
 
 def _secret_name(variable: str) -> str:
-    """A job's name for a secret: lower case letters, digits and hyphens."""
+    """Azure's form of a secret's name: lower case letters, digits and hyphens."""
     return variable.lower().replace("_", "-")
 
 
 def _secrets(text: str) -> dict[str, str]:
     try:
-        found = json.loads(text)
+        secrets = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(url, str) for url in found.values()):
+        secrets = None
+    if not isinstance(secrets, dict) or not all(isinstance(url, str) for url in secrets.values()):
         raise ValueError(
             "dagster.yaml: expected key_vault_secrets to be a JSON object of variables and "
             "addresses of Key Vault secrets, found something else"
         )
-    return found
+    return secrets

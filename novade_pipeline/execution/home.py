@@ -1,7 +1,10 @@
-"""Dagster's home: the folder where it keeps its runs, with the settings of this version."""
+"""DAGSTER_HOME: the folder of Dagster's storage and settings."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -11,27 +14,47 @@ from novade_pipeline.settings import Settings
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance that the web page shows; its folder is made where it is missing."""
+    """Returns the instance that the web page shows; creates its folder."""
     home = prepare_home(settings)
     return dg.DagsterInstance.from_config(str(home))
 
 
-def prepare_home(settings: Settings) -> Path:
-    """DAGSTER_HOME, with the settings of this version, unless somebody made them their own.
+@contextmanager
+def only_command(settings: Settings) -> Iterator[None]:
+    """No other command that runs the graph may begin meanwhile on the same home.
 
     Raises:
-        UserError: it cannot be made.
+        UserError: one runs.
+    """
+    with (prepare_home(settings) / "command.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Dagster's home {settings.dagster_home}: expected no other command that runs the "
+                "graph, found one; wait for it to end."
+            ) from None
+        yield
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Creates DAGSTER_HOME with this version's settings, unless a user has replaced them.
+
+    Raises:
+        UserError: it cannot be written.
     """
     home = settings.dagster_home.absolute()
     config = home / "dagster.yaml"
-    ours = Path(__file__).with_name("dagster.yaml").read_text()
-    ours = ours.replace("$EVENTS", json.dumps(str(home / "history" / "runs")))
+    content = Path(__file__).with_name("dagster.yaml").read_text()
+    content = content.replace("$EVENTS", json.dumps(str(home / "history" / "runs")))
     try:
-        there = config.read_text() if config.exists() else None
-        if there is None or (there != ours and there.startswith(ours.split("\n")[0])):
+        existing = config.read_text() if config.exists() else None
+        if existing is None or (
+            existing != content and existing.startswith(content.split("\n")[0])
+        ):
             home.mkdir(parents=True, exist_ok=True)
             new = home / f"dagster.yaml.{os.getpid()}"
-            new.write_text(ours)
+            new.write_text(content)
             new.replace(config)
     except OSError as error:
         raise UserError(

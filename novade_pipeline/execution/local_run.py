@@ -1,37 +1,40 @@
-"""Running the graph in this process, through Dagster, so that the run shows in the web page."""
+"""Runs the graph in this process, through Dagster, so that the web page shows the run."""
 
 import re
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import dagster as dg
 
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.errors import UserError
-from novade_pipeline.execution.home import dagster_instance
-from novade_pipeline.execution.outcome import RunOutcome, outcome_of, told
+from novade_pipeline.execution.home import dagster_instance, only_command
+from novade_pipeline.execution.outcome import RunOutcome, outcome_of, report_progress
 from novade_pipeline.graph.access import lake_probes, landing_probes, require
 from novade_pipeline.graph.domains import landing_sources
 from novade_pipeline.graph.job_runs import (
     JOB,
     LOADED,
     PROCESS_TAG,
-    WANTED_TAG,
+    WORK_TAG,
     process_tag,
     range_tags,
     runs_in_progress,
-    wanted_key,
+    work_key,
 )
-from novade_pipeline.graph.landing_assets import LandingConfig, find_all_wanted
+from novade_pipeline.graph.landing_assets import LandingConfig, find_all_pending
+from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
-from novade_pipeline.landing.ledger import Wanted
+from novade_pipeline.landing.ledger import LoadPlan
+from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 
-_NAME = re.compile(r"[\w-]+(/[\w-]+)+")
+_NAME = re.compile(r"[\w-]+/([\w-]+|\*)")
 
 
 def parse_window(text: str, history_start: date, now: datetime | None = None) -> Window:
@@ -60,7 +63,6 @@ def parse_window(text: str, history_start: date, now: datetime | None = None) ->
         raise UserError(
             f"--window: expected days from {history_start} on (NOVADE_HISTORY_START), found {text}."
         )
-    # Before the history and after tomorrow there is nothing.
     first, tomorrow = (
         datetime.combine(day, time(), UTC)
         for day in (history_start, now.date() + timedelta(days=1))
@@ -68,15 +70,17 @@ def parse_window(text: str, history_start: date, now: datetime | None = None) ->
     return Window(max(start, first), min(end_start, tomorrow) + unit)
 
 
-def check_places(settings: Settings) -> None:
-    """Look before anything is written.
+def check_storage(settings: Settings, *, needs_landing: bool = True) -> None:
+    """Checks landing zone, lake and warehouse before a run.
 
     Raises:
-        UserError: landing cannot be read, the lake cannot be written, or the warehouse is held by
-            another process.
-        TransientFailure: storage does not answer now.
+        UserError: landing cannot be read, the lake cannot be written, or another process has
+            locked the warehouse.
+        TransientFailure: storage does not answer.
     """
-    require(*landing_probes(settings.landing), *lake_probes(settings.lake))
+    if needs_landing:
+        require(*landing_probes(settings.landing))
+    require(*lake_probes(settings.lake))
     try:
         open_database(settings.warehouse_path).close()
     except OSError as error:
@@ -86,15 +90,11 @@ def check_places(settings: Settings) -> None:
         ) from None
 
 
-def refuse_beside_runs(instance: dg.DagsterInstance) -> None:
-    """Look whether a run is at work on the lake.
-
-    Raises:
-        UserError: one is.
-    """
+def require_no_run_in_progress(instance: dg.DagsterInstance) -> None:
+    """Raises a UserError if a run is in progress on the same lake."""
     if alive := runs_in_progress(instance):
         raise UserError(
-            f"Run {alive[0].run_id} is at work on the same lake; wait for it, or end it in the "
+            f"Run {alive[0].run_id} is in progress on the same lake; wait for it, or end it in the "
             "web page."
         )
 
@@ -108,49 +108,66 @@ def run_graph(
     full_refresh: bool = False,
     on_message: Callable[[str], None] = lambda _: None,
 ) -> RunOutcome:
-    """Load what landing holds and the lake does not have yet, and all that follows from it.
+    """Loads pending files and data of APIs, and updates the derived tables.
 
     Args:
         select: assets, in Dagster's selection syntax or as names between commas.
-        window: only hours within.
-        config: what a load does beyond what is new.
-        full_refresh: build the marts anew.
-        on_message: told what happens, a line each.
+        window: loads only these hours.
+        config: which files a load reads.
+        full_refresh: rebuilds the marts.
 
     Raises:
-        UserError: something that must be put right before a run can start.
-        TransientFailure: storage does not answer now.
+        UserError: the run cannot start until the user has fixed something.
+        TransientFailure: storage does not answer.
+        KeyboardInterrupt: the run was interrupted; the next one continues it.
     """
-    check_places(settings)
     definitions = build_definitions(settings)
     job = definitions.resolve_job_def(JOB)
     keys = _selected(definitions, select)
+    landed = [
+        sources for sources in landing_sources() if keys is None or _keys(sources) & set(keys)
+    ]
+    check_storage(settings, needs_landing=bool(landed))
     config = _with_hours(config or LandingConfig(), window)
-    with dagster_instance(settings) as instance:
-        refuse_beside_runs(instance)
-        wanted: dict[str, Wanted] = {}
-        days: list[date] = []
-        for sources in landing_sources():
-            todo = find_all_wanted(settings, sources, config, window)
-            wanted |= todo
-            days += [day for one in todo.values() for day in one.days]
+    with only_command(settings), dagster_instance(settings) as instance:
+        require_no_run_in_progress(instance)
+        plans: dict[str, LoadPlan] = {}
+        for sources in landed:
+            plans |= find_all_pending(settings, sources, config, window)
+        days = [day for plan in plans.values() for day in plan.days]
         if window is not None and not days:
             days = [max(day_of(window.start), settings.history_start)]
         run_id = str(uuid.uuid4())
-        with told(instance, run_id, on_message):
+        with report_progress(instance, run_id, on_message):
             result = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
                 asset_selection=keys,
                 tags={
                     PROCESS_TAG: process_tag(),
-                    WANTED_TAG: wanted_key(wanted),
+                    WORK_TAG: work_key(plans),
                     **range_tags(days),
                 },
                 run_config=_run_config(definitions, keys, config, full_refresh),
                 raise_on_error=False,
             )
+        if any(_is_interruption(event) for event in result.all_events):
+            raise KeyboardInterrupt
         return outcome_of(run_id, result)
+
+
+def _keys(sources: Sequence[Source]) -> set[dg.AssetKey]:
+    """The assets that are loaded from a domain's landed files."""
+    return {
+        key_of(table)
+        for source in sources
+        for table in (source.table, source.ledger, source.quarantine)
+    }
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error if event.is_step_failure else None
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _moment(text: str) -> tuple[datetime, timedelta]:
@@ -160,7 +177,7 @@ def _moment(text: str) -> tuple[datetime, timedelta]:
 
 
 def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetKey] | None:
-    """The selected assets; all where nothing is said."""
+    """The selected assets; None for all."""
     if not select:
         return None
     names = [name.strip() for name in select.split(",")]
@@ -170,10 +187,10 @@ def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetK
     graph = definitions.resolve_asset_graph()
     try:
         with warnings.catch_warnings():
-            # Of a parameter of Dagster's own, that it sets itself.
+            # About a parameter that Dagster itself sets.
             warnings.simplefilter("ignore", dg.BetaWarning)
             selected = dg.AssetSelection.from_string(text) & LOADED
-            # A step that makes several tables makes all of them.
+            # A step without subsets makes all of its tables.
             keys = selected.required_multi_asset_neighbors().resolve(graph)
     except (dg.DagsterError, ValueError) as error:
         raise UserError(
@@ -181,20 +198,18 @@ def _selected(definitions: dg.Definitions, select: str | None) -> list[dg.AssetK
             f"{select!r} ({str(error).splitlines()[0]})."
         ) from None
     if not keys:
-        known = ", ".join(sorted("/".join(key.path) for key in LOADED.resolve(graph)))
-        raise UserError(f"--select: expected some of {known}; found none called {select!r}.")
+        names = sorted(key.to_user_string() for key in LOADED.resolve(graph))
+        similar = get_close_matches(select, names, n=3)
+        hint = f"did you mean {' or '.join(similar)}?" if similar else ", ".join(names)
+        raise UserError(f"--select: expected assets, found none named {select!r}: {hint}")
     return sorted(keys)
 
 
 def _with_hours(config: LandingConfig, window: Window | None) -> LandingConfig:
     if window is None:
         return config
-    hours = {"first_hour": _hour(window.start), "end_hour": _hour(window.end)}
-    return config.model_copy(update=hours)
-
-
-def _hour(moment: Any) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M}"
+    first, end = (f"{moment:%Y-%m-%dT%H:%M}" for moment in (window.start, window.end))
+    return config.model_copy(update={"first_hour": first, "end_hour": end})
 
 
 def _run_config(
@@ -203,16 +218,15 @@ def _run_config(
     landing: LandingConfig,
     full_refresh: bool,
 ) -> dict[str, Any]:
-    """The config of each selected op that takes some of these values."""
+    """The config of each selected op that accepts some of these values."""
     values = landing.model_dump() | {"full_refresh": full_refresh}
     ops = {}
     for assets in definitions.assets or ():
         if isinstance(assets, dg.AssetsDefinition) and (
             keys is None or not assets.keys.isdisjoint(keys)
         ):
-            taken = getattr(assets.op.config_schema.config_type, "fields", {})
-            if told := {name: value for name, value in values.items() if name in taken}:
-                ops[assets.op.name] = {"config": told}
-    # What a person needs is told by `on_message` and at the end.
+            accepted = getattr(assets.op.config_schema.config_type, "fields", {})
+            if config := {name: value for name, value in values.items() if name in accepted}:
+                ops[assets.op.name] = {"config": config}
     quiet = {"console": {"config": {"log_level": "CRITICAL"}}}
     return {"ops": ops, "loggers": quiet}

@@ -1,4 +1,4 @@
-"""What a run of the graph says: while it is at work, and when it has ended."""
+"""The progress and the outcome of a run."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -8,24 +8,23 @@ from threading import Event, Thread
 
 import dagster as dg
 
-from novade_pipeline.graph.job_runs import why_failed
+from novade_pipeline.graph.job_runs import failure_reason
 
 POLL_SECONDS = 0.2
-# Dagster says so of each check of a source that is not read; the run's notes say why it is not.
-_OF_CHECKS_NOT_MADE = "did not yield or return expected outputs"
+# Dagster logs this for each check of a skipped source; the run's notes say why it is skipped.
+_MISSING_CHECKS = "did not yield or return expected outputs"
 
 
 @dataclass
 class AssetOutcome:
-    """What became of one asset.
+    """The outcome of one asset.
 
     Attributes:
-        rows: rows of the table afterwards; None where it was not materialized.
-        unchanged: there was nothing to do.
-        passed: checks that passed.
-        warned: checks that did not pass and stop nothing.
-        failed: checks that did not pass and are errors.
-        seconds: that its own work took.
+        rows: of the table after the run; None if it was not materialized.
+        passed: number of checks that passed.
+        warned: checks that failed as warnings.
+        failed: checks that failed as errors.
+        seconds: duration of the asset's own work.
     """
 
     rows: float | None = None
@@ -38,14 +37,11 @@ class AssetOutcome:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
-        run_id: as the web page knows it.
-        success: nothing failed.
-        assets: each asset's own outcome.
-        failures: sentences, one a failed step.
-        notes: sentences that assets want to be read, each once: that a system is not configured.
+        failures: one sentence for each failed step.
+        notes: distinct notes of assets, for example that a system is not configured.
     """
 
     run_id: str
@@ -56,32 +52,28 @@ class RunOutcome:
 
     @property
     def unchanged(self) -> bool:
-        """Every asset that was made had nothing to do."""
-        made = [asset for asset in self.assets.values() if asset.rows is not None]
-        return self.success and all(asset.unchanged for asset in made)
+        """Whether no materialized asset had anything to do."""
+        materialized = [asset for asset in self.assets.values() if asset.rows is not None]
+        return self.success and all(asset.unchanged for asset in materialized)
 
 
 @contextmanager
-def told(
+def report_progress(
     instance: dg.DagsterInstance, run_id: str, on_message: Callable[[str], None]
 ) -> Iterator[None]:
-    """Tell what a run logs while it is at work.
-
-    Args:
-        on_message: told what happens, a line each.
-    """
+    """Calls `on_message` with each line that a run logs while it is in progress."""
     ended = Event()
 
     def follow() -> None:
         cursor = None
         while True:
-            last_look = ended.wait(POLL_SECONDS)
+            has_ended = ended.wait(POLL_SECONDS)
             records = instance.get_records_for_run(run_id, cursor=cursor)
             cursor = records.cursor
             for record in records.records:
                 if message := _message(record.event_log_entry):
                     on_message(message)
-            if last_look and not records.has_more:
+            if has_ended and not records.has_more:
                 return
 
     thread = Thread(target=follow, name="progress", daemon=True)
@@ -94,7 +86,7 @@ def told(
 
 
 def outcome_of(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
-    """What became of a run that ended."""
+    """Collects the outcome of a run from its events."""
     assets: dict[str, AssetOutcome] = {}
     seconds: dict[str, float] = {}
     failures = []
@@ -102,17 +94,17 @@ def outcome_of(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
     for event in result.all_events:
         kind = event.event_type
         if kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
-            made = event.step_materialization_data.materialization
-            name = "/".join(made.asset_key.path)
-            told = {key: value.value for key, value in made.metadata.items()}
+            materialization = event.step_materialization_data.materialization
+            name = "/".join(materialization.asset_key.path)
+            metadata = {key: value.value for key, value in materialization.metadata.items()}
             outcome = assets.setdefault(name, AssetOutcome())
-            if "dagster/row_count" not in told:
-                # One of several partitions: the newest has what is told of all.
+            if "dagster/row_count" not in metadata:
+                # Of several partitions only the newest has the table's metadata.
                 continue
-            outcome.rows = _number(told.get("dagster/row_count"))
-            outcome.unchanged = bool(told.get("unchanged"))
-            seconds[name] = _number(told.get("seconds")) or 0.0
-            if note := told.get("note"):
+            outcome.rows = _number(metadata.get("dagster/row_count"))
+            outcome.unchanged = bool(metadata.get("unchanged"))
+            seconds[name] = _number(metadata.get("seconds")) or 0.0
+            if note := metadata.get("note"):
                 notes[str(note)] = None
         elif kind == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
@@ -124,7 +116,7 @@ def outcome_of(run_id: str, result: dg.ExecuteInProcessResult) -> RunOutcome:
             else:
                 outcome.failed.append(check.check_name)
         elif kind == dg.DagsterEventType.STEP_FAILURE:
-            failures.append(f"{event.step_key}: {why_failed(event.step_failure_data)}")
+            failures.append(f"{event.step_key}: {failure_reason(event.step_failure_data)}")
     for name, outcome in assets.items():
         outcome.seconds = seconds.get(name, 0.0)
     failed = any(outcome.failed for outcome in assets.values())
@@ -138,7 +130,7 @@ def _number(value: object) -> int | float | None:
 def _message(entry: dg.EventLogEntry) -> str | None:
     event = entry.dagster_event
     if event is None:
-        if int(entry.level) < logging.INFO or _OF_CHECKS_NOT_MADE in entry.user_message:
+        if int(entry.level) < logging.INFO or _MISSING_CHECKS in entry.user_message:
             return None
         return entry.user_message
     if event.event_type == dg.DagsterEventType.STEP_START:

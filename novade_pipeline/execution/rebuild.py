@@ -1,4 +1,4 @@
-"""Making again what is derived from tables of the lake, without reading the outside world."""
+"""Rebuilds tables that are derived from tables of the lake, without reading any source."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from novade_pipeline.graph.job_runs import LOADED
 from novade_pipeline.settings import Settings
 
 
-def derive(settings: Settings, *, rebuild_marts: bool = False) -> Sequence[str]:
-    """Make again what is derived, where its sources changed.
+def rebuild_derived(settings: Settings, *, rebuild_marts: bool = False) -> Sequence[str]:
+    """Rebuilds the derived tables whose sources have changed.
 
     Args:
-        rebuild_marts: only the marts, and from all that their sources hold.
+        rebuild_marts: rebuild all marts, from all rows, and nothing else.
 
     Returns:
-        Sentences, one a step or asset that failed.
+        One sentence for each step or asset that failed.
     """
     names = [mart.name for mart in mart_tables(settings.warehouse_path)]
     if not rebuild_marts:
@@ -34,16 +34,16 @@ def derive(settings: Settings, *, rebuild_marts: bool = False) -> Sequence[str]:
 
 
 def derived_tables(settings: Settings) -> list[str]:
-    """The tables that are made from other assets of the graph alone, marts among them."""
+    """The tables derived from other assets alone, including the marts."""
     definitions = build_definitions(settings)
     loaded = LOADED.resolve(definitions.resolve_asset_graph())
     known = {*tables(), *(mart.name for mart in mart_tables(settings.warehouse_path))}
-    found = []
+    derived = []
     for assets in definitions.assets or ():
         if not isinstance(assets, dg.AssetsDefinition):
             continue
-        others = {dep.asset_key for spec in assets.specs for dep in spec.deps} - assets.keys
-        asks = any("api" in spec.kinds for spec in assets.specs)
-        if others and not asks:
-            found += ["/".join(key.path) for key in assets.keys & loaded]
-    return sorted(known.intersection(found))
+        sources = {dep.asset_key for spec in assets.specs for dep in spec.deps} - assets.keys
+        reads_api = any("api" in spec.kinds for spec in assets.specs)
+        if sources and not reads_api:
+            derived += ["/".join(key.path) for key in assets.keys & loaded]
+    return sorted(known.intersection(derived))

@@ -1,4 +1,4 @@
-"""Runs in this process, for the domains' commands; Dagster is imported when a run begins."""
+"""Runs the graph in this process, for the domains' commands; imports Dagster when a run starts."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -15,21 +15,21 @@ class LocalRunner:
     def run(
         self, settings: Settings, *, select: str, on_message: Callable[[str], None]
     ) -> "RunOutcome":
-        """Load what is new of the selected assets."""
+        """Load the pending data of the selected assets."""
         from novade_pipeline.execution.local_run import run_graph
 
         return run_graph(settings, select=select, on_message=on_message)
 
     def rebuild(self, settings: Settings, *, all_marts: bool) -> Sequence[str]:
-        """Make derived tables again, where their sources changed."""
-        from novade_pipeline.execution.rebuild import derive
+        """Rebuild the derived tables whose sources have changed."""
+        from novade_pipeline.execution.rebuild import rebuild_derived
 
-        return derive(settings, rebuild_marts=all_marts)
+        return rebuild_derived(settings, rebuild_marts=all_marts)
 
-    def refuse_beside_runs(self, settings: Settings) -> None:
-        """Raise a UserError where a run is in progress on the same lake."""
+    def require_no_run_in_progress(self, settings: Settings) -> None:
+        """Raises a UserError if a run is in progress on the same lake."""
         from novade_pipeline.execution.home import dagster_instance
-        from novade_pipeline.execution.local_run import refuse_beside_runs
+        from novade_pipeline.execution.local_run import require_no_run_in_progress
 
         with dagster_instance(settings) as instance:
-            refuse_beside_runs(instance)
+            require_no_run_in_progress(instance)

@@ -1,8 +1,7 @@
-"""Whether the graph may do what it needs to: each right is tried, and nothing is changed by it.
+"""Probes of the rights that the graph needs; a probe changes no data.
 
-A probe is a right of a system and a function that tries it. `novade doctor`, the checks of
-`operations/access` and every step that writes first all try the same ones. A system is added by a
-module `access` in its domain's folder, whose `probes(settings)` yields its probes.
+`novade doctor`, the checks of `operations/access` and every step that writes run the same probes.
+A system is added by a module `access` in its domain's folder, whose `probes(settings)` yields them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,82 +23,80 @@ class Probe:
     """A right that the graph needs.
 
     Attributes:
-        system: whose: `lake`.
-        right: which: `write`.
-        needed: what the graph needs it for.
-        where: the place, as people name it; without secrets.
-        mend: what to do where the system itself does not say what is missing.
-        attempt: tries it and says what was found; raises a failure of ours or an OSError where the
-            right is missing. It gives up within seconds where nobody answers.
+        system: `lake`.
+        right: `write`.
+        purpose: what the graph needs it for.
+        location: of the system, for messages; without secrets.
+        remedy: what to do where the system's own error does not say what is missing.
+        attempt: uses the right and describes the result; raises a UserError, TransientFailure or
+            OSError where the right is missing. Gives up within seconds without an answer.
     """
 
     system: str
     right: str
-    needed: str
-    where: str
-    mend: str
+    purpose: str
+    location: str
+    remedy: str
     attempt: Callable[[], str] = field(repr=False)
 
     @property
     def name(self) -> str:
-        """Unique, and of the characters that the name of a check may have."""
+        """Unique, and a valid name of a check."""
         return f"{self.system}_{self.right}"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a probe found.
+class ProbeResult:
+    """The result of a probe.
 
     Attributes:
-        probe: what was tried.
-        passed: the right is there.
-        told: one sentence; where it is not passed, what is missing and what to do.
-        may_pass: it failed in a way that passes by itself: nobody answered, say.
+        message: one sentence; after a failure, what is missing and what to do.
+        is_transient: the failure may pass by itself, for example a timeout.
     """
 
     probe: Probe
     passed: bool
-    told: str
-    may_pass: bool = False
+    message: str
+    is_transient: bool = False
 
 
 def all_probes(settings: Settings) -> list[Probe]:
-    """The probes of every configured system, system by system; nothing is tried yet."""
+    """Returns the probes of every configured system, grouped by system, without running them."""
     return [probe for module in modules("access") for probe in module.probes(settings)]
 
 
-def tried(probes: Iterable[Probe]) -> list[Finding]:
-    """Try all of them, systems side by side; one that fails keeps no other from being tried."""
+def try_all(probes: Iterable[Probe]) -> list[ProbeResult]:
+    """Run all probes, systems in parallel; a failure does not stop the rest."""
     by_system = [list(group) for _, group in groupby(probes, key=lambda probe: probe.system)]
 
-    def of_one(group: Sequence[Probe]) -> list[Finding]:
-        return [_found(probe) for probe in group]
+    def try_system(group: Sequence[Probe]) -> list[ProbeResult]:
+        return [_try(probe) for probe in group]
 
     with ThreadPoolExecutor(max(1, len(by_system))) as threads:
-        return [finding for findings in threads.map(of_one, by_system) for finding in findings]
+        return [result for results in threads.map(try_system, by_system) for result in results]
 
 
 def require(*probes: Probe) -> None:
-    """Go on only with all of these rights; for what is about to write.
+    """Run probes before a write.
 
     Raises:
         PermanentFailure: a right is missing.
-        TransientFailure: it could not be tried for a reason that passes.
+        TransientFailure: a probe failed for a reason that may pass.
     """
     for probe in probes:
-        finding = _found(probe)
-        if not finding.passed:
-            raise (TransientFailure if finding.may_pass else PermanentFailure)(finding.told)
+        result = _try(probe)
+        if not result.passed:
+            raise (TransientFailure if result.is_transient else PermanentFailure)(result.message)
 
 
 def lake_probes(lake: Store) -> list[Probe]:
-    """What every table needs of the lake."""
+    """The rights that every table needs in the lake."""
 
     def listing() -> str:
-        return "Tables are there." if lake.any_entry() else "Nothing is there yet."
+        return "The lake has tables." if lake.any_entry() else "The lake is empty."
 
     def write() -> str:
-        # The second one finds a token that may create and not write.
+        # The second write fails with a token that may create and not overwrite.
         for _ in range(2):
             lake.write(b"probe", PROBE_OBJECT)
         return "A probe object was written."
@@ -108,57 +105,60 @@ def lake_probes(lake: Store) -> list[Probe]:
         try:
             lake.read(PROBE_OBJECT)
         except FileNotFoundError:
-            # Who may not read is not told that there is nothing.
-            return "A probe object was asked for."
+            # Without the right to read, the error is another one.
+            return "A probe object was requested."
         return "A probe object was read."
 
     def delete() -> str:
         lake.delete(PROBE_OBJECT)
         return "A probe object was deleted."
 
-    where, mend = f"Lake {lake.url}", "set NOVADE_LAKE_URL to a place that can be written"
+    location, remedy = f"Lake {lake.url}", "set NOVADE_LAKE_URL to a writable location"
     return [
-        Probe("lake", "list", "Tables are found in it.", where, mend, listing),
-        Probe("lake", "write", "Tables are written.", where, mend, write),
-        Probe("lake", "read", "Tables are read.", where, mend, read),
-        Probe("lake", "delete", "Upkeep deletes what nobody needs.", where, mend, delete),
+        Probe("lake", "list", "Tables are discovered.", location, remedy, listing),
+        Probe("lake", "write", "Tables are written.", location, remedy, write),
+        Probe("lake", "read", "Tables are read.", location, remedy, read),
+        Probe("lake", "delete", "Maintenance deletes unused files.", location, remedy, delete),
     ]
 
 
 def landing_probes(landing: Store) -> list[Probe]:
-    """What loading needs of the landing zone, into which it never writes."""
+    """The rights that loading needs in the landing zone, into which it never writes."""
 
     def listing() -> str:
-        if not landing.is_there():
+        if not landing.exists():
             raise UserError(
                 f"Landing zone: expected a folder at {landing.path()}, found none; set "
                 "NOVADE_LANDING_URL, or write a sample with `novade sandbox land`."
             )
-        return "It was listed."
+        return "The folder was listed."
 
     def read() -> str:
-        found = landing.any_entry()
-        if found is None:
-            return "Nothing has landed that could be read."
-        with landing.open_version(found.file, found.etag) as stream:
+        entry = landing.any_entry()
+        if entry is None:
+            return "The landing zone has no file to read."
+        with landing.open_version(entry.file, entry.etag) as stream:
             stream.read(1)
-        return f"The first byte of {found.file} was read."
+        return f"The first byte of {entry.file} was read."
 
-    where, mend = f"Landing zone {landing.url}", "let this user read it, or set NOVADE_LANDING_URL"
+    location, remedy = (
+        f"Landing zone {landing.url}",
+        "grant this user read access, or set NOVADE_LANDING_URL",
+    )
     return [
-        Probe("landing", "list", "New files are found.", where, mend, listing),
-        Probe("landing", "read", "Files are loaded.", where, mend, read),
+        Probe("landing", "list", "New files are discovered.", location, remedy, listing),
+        Probe("landing", "read", "Files are loaded.", location, remedy, read),
     ]
 
 
-def _found(probe: Probe) -> Finding:
+def _try(probe: Probe) -> ProbeResult:
     try:
-        return Finding(probe, True, probe.attempt())
+        return ProbeResult(probe, True, probe.attempt())
     except (UserError, TransientFailure) as failure:
-        return Finding(probe, False, str(failure), isinstance(failure, TransientFailure))
+        return ProbeResult(probe, False, str(failure), isinstance(failure, TransientFailure))
     except OSError as error:
-        told = (
-            f"{probe.where}: expected to {probe.right} there, found: {error.strerror or error}; "
-            f"{probe.mend}."
+        message = (
+            f"{probe.location}: expected to {probe.right} there, found: {error.strerror or error}; "
+            f"{probe.remedy}."
         )
-        return Finding(probe, False, told)
+        return ProbeResult(probe, False, message)

@@ -1,14 +1,14 @@
-"""The domains are the folders of `defs`: each is found by itself, nothing is listed anywhere.
+"""Discovers the domains, which are the folders of `defs`.
 
-What a domain may bring, by the name of the module that brings it:
+A domain may have these modules:
 
-| module                                              | what is taken from it                 |
+| module                                              | what it provides                      |
 |-----------------------------------------------------|---------------------------------------|
 | `assets`, `checks`, `sensors`, `automation`, `dbt`  | `definitions(settings)` for the graph |
-| `tables`                                            | `TABLES`; of them `MART_SOURCES`      |
+| `tables`                                            | `TABLES` and their `MART_SOURCES`     |
 | `settings`                                          | `SETTINGS`, its `DomainSettings`      |
 | `commands`                                          | `add_to(app)` for the command line    |
-| `access`                                            | `probes(settings)`: rights it needs   |
+| `access`                                            | `probes(settings)` of rights          |
 | `copies`                                            | `forget_in_copies(lake, erased)`      |
 """
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from novade_pipeline.landing.source import Source
 
 DOMAINS = "novade_pipeline.defs"
-"""The package of the domains, by its name: what is imported here is below it."""
+"""The package of the domains, by name, since importing it here would be a circle."""
 
 
 def modules(*names: str) -> Iterator[ModuleType]:
-    """The modules of these names in each domain's folder, where it has them."""
+    """Yields the modules with these names in each domain's folder."""
     folder = importlib.import_module(DOMAINS).__path__
     for domain in sorted(pkgutil.iter_modules(folder, f"{DOMAINS}.")):
         if domain.ispkg:
             package = importlib.import_module(domain.name)
-            there = {module.name for module in pkgutil.iter_modules(package.__path__)}
+            available = {module.name for module in pkgutil.iter_modules(package.__path__)}
             for name in names:
-                if name in there:
+                if name in available:
                     yield importlib.import_module(f"{domain.name}.{name}")
 
 
@@ -46,5 +46,5 @@ def tables() -> dict[str, "Table"]:
 
 
 def landing_sources() -> list[Sequence["Source"]]:
-    """Of each domain that loads files, its sources."""
+    """The sources of each domain that loads files."""
     return [m.SOURCES for m in modules("assets") if hasattr(m, "SOURCES")]

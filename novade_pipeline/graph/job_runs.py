@@ -1,7 +1,7 @@
-"""Runs of the graph: which job, for which days, and which of them are dead.
+"""Runs of the graph: the job, its tags, and which runs are still in progress.
 
-The command line and the sensors ask for the same job with the same tags, so either sees what the
-other is doing, and both decide what is wanted from the lake.
+The command line and the sensors start the same job with the same tags, so each sees the other's
+runs.
 """
 
 import hashlib
@@ -14,13 +14,15 @@ from typing import Any
 import dagster as dg
 
 from novade_pipeline import errors
-from novade_pipeline.landing.ledger import Wanted
+from novade_pipeline.landing.ledger import LoadPlan
 
 JOB = "load_everything"
 LOADED = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
-"""What the job loads: all but what watches over it."""
-WANTED_TAG = "novade/wanted"
-PROCESS_TAG = "novade/process"
+"""What the job loads: every asset but those that monitor the graph."""
+# Dagster's lists of runs hide tags with this prefix.
+WORK_TAG = ".dagster/novade_work"
+PROCESS_TAG = ".dagster/novade_process"
+"""On runs that a person started with a command."""
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 BACKFILL_TAG = "dagster/backfill"
 SENSOR_TAG = "dagster/sensor_name"
@@ -32,36 +34,36 @@ IN_PROGRESS = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
-# A run of another process that has said nothing for so long is not believed to be at work.
+# After so long without an event, a run of another host counts as dead.
 SILENCE = timedelta(hours=1)
 
 
-def wanted_key(wanted: Mapping[str, Wanted]) -> str:
-    """Names exactly these versions of these files: the same work, the same key."""
-    told = hashlib.sha256()
-    for source, todo in sorted(wanted.items()):
-        files = [file for group in todo.hours.values() for file in group]
-        for file in [*files, *(todo.unplaced or ())]:
-            told.update(f"{source}\0{file.file}\0{file.etag}\n".encode())
-        # Of what is gone there is only an hour, or a name.
-        gone = [*map(str, todo.hours), *(row.file for row in todo.missing)]
-        told.update("\0".join([source, *gone, "\n"]).encode())
-    return told.hexdigest()[:16]
+def work_key(plans: Mapping[str, LoadPlan]) -> str:
+    """Identifies these versions of these files: equal work has an equal key."""
+    digest = hashlib.sha256()
+    for source, plan in sorted(plans.items()):
+        files = [file for group in plan.hours.values() for file in group]
+        for file in [*files, *(plan.unplaced or ())]:
+            digest.update(f"{source}\0{file.file}\0{file.etag}\n".encode())
+        # A missing file has only an hour, or a name.
+        missing = [*map(str, plan.hours), *(row.file for row in plan.missing)]
+        digest.update("\0".join([source, *missing, "\n"]).encode())
+    return digest.hexdigest()[:16]
 
 
 def range_tags(days: Iterable[date]) -> dict[str, str]:
-    """The tags of one run for all days from the first to the last; today where there is none."""
+    """The tags of one run for all days from the first to the last; today if there are none."""
     ordered = sorted(days) or [datetime.now(UTC).date()]
     return {RANGE_START_TAG: str(ordered[0]), RANGE_END_TAG: str(ordered[-1])}
 
 
 def process_tag() -> str:
-    """Names this process on this host."""
+    """Identifies this process on this host."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def runs_in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """The runs of the job that are at work; dead ones are declared failed first."""
+    """Returns the runs of the job in progress, after reporting dead ones as failed."""
     alive = []
     for record in instance.get_run_records(
         dg.RunsFilter(job_name=JOB, statuses=list(IN_PROGRESS)), limit=100
@@ -69,7 +71,7 @@ def runs_in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
         silent = datetime.now(UTC) - record.update_timestamp > SILENCE
         if _is_dead(record.dagster_run, silent):
             instance.report_run_failed(
-                record.dagster_run, "The process that ran it ended without a word."
+                record.dagster_run, "The process that ran it ended unexpectedly."
             )
             instance.event_log_storage.free_concurrency_slots_for_run(record.dagster_run.run_id)
         else:
@@ -78,52 +80,44 @@ def runs_in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
-    """How many runs for the same work have failed since a run last succeeded.
-
-    What was loaded in the end may have to be loaded again, when it is put back later.
-    """
+    """Counts the failed automatic runs for the same work since the last run that succeeded."""
     done = dg.RunsFilter(job_name=JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
     since = [record.create_timestamp for record in instance.get_run_records(done, limit=1)]
     failed = dg.RunsFilter(
-        tags={WANTED_TAG: key},
+        tags={WORK_TAG: key},
         statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
         created_after=since[0] if since else None,
     )
-    return instance.get_runs_count(failed)
+    return sum(PROCESS_TAG not in run.tags for run in instance.get_runs(failed))
 
 
-def why_failed(failure: Any) -> str:
-    """The failure of a step or a run in one line: what the error that began it says of itself.
-
-    Args:
-        failure: the data of the event that tells of it.
-    """
-    told = getattr(failure, "user_failure_data", None)
-    if told is not None and told.description:
-        return str(told.description)
+def failure_reason(failure: Any) -> str:
+    """Returns the root cause in the data of Dagster's failure event, in one line."""
+    user_failure = getattr(failure, "user_failure_data", None)
+    if user_failure is not None and user_failure.description:
+        return str(user_failure.description)
     error = getattr(failure, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
     if error is None:
         return "unknown"
-    told = str(error.message).strip().splitlines()[0]
-    # Ours are sentences; of others the kind says more than the words.
-    ours = f"{errors.__name__}.{error.cls_name}: "
-    return told.removeprefix(ours)
+    # Errors of this package are sentences; any other error keeps its class name.
+    message = str(error.message).strip().splitlines()[0]
+    return message.removeprefix(f"{errors.__name__}.{error.cls_name}: ")
 
 
-def is_asked_for(context: dg.AssetExecutionContext) -> bool:
-    """The run is for assets that somebody named, not for all that there are, nor a backfill.
+def is_selected_explicitly(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run selects assets, and is no backfill.
 
-    What is not configured fails a run that asks for it, and is passed over in a run of everything.
+    A system that is not configured fails such a run; a run of all assets skips it.
     """
     return bool(context.run.asset_selection) and BACKFILL_TAG not in context.run.tags
 
 
-def is_after_a_landing(context: dg.AssetExecutionContext) -> bool:
-    """A sensor began this run of everything, since something landed.
+def is_started_by_sensor(context: dg.AssetExecutionContext) -> bool:
+    """Whether a landing sensor started this run of all assets.
 
-    What has a schedule of its own is passed over: nobody reads a whole API for each landed file.
+    Such a run skips the assets with a schedule: a landed file is no reason to read a whole API.
     """
     return not context.run.asset_selection and SENSOR_TAG in context.run.tags
 

@@ -1,7 +1,7 @@
-"""The assets of a domain whose data lands as files: its tables, its ledger, its quarantine.
+"""Assets of a domain whose data lands as files: its tables, its ledger, its quarantine.
 
 One step loads all of a domain's sources, since they share the ledger. Dagster's partitions are
-upload days; what a run does within them is decided hour by hour from the ledger.
+upload days; within them, the ledger decides hour by hour what is pending.
 """
 
 import json
@@ -22,19 +22,19 @@ from novade_pipeline.graph.landing_checks import (
     source_checks,
 )
 from novade_pipeline.graph.table_assets import (
+    dagster_failures,
     key_of,
-    picture_before,
+    previous_picture,
     quarantine_checks,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.read import count_by, read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, day_of
-from novade_pipeline.landing.ledger import Rules, Wanted
+from novade_pipeline.landing.ledger import LoadPlan, Rules
 from novade_pipeline.landing.load import LoadReport, load
-from novade_pipeline.landing.source import Source, find_wanted
+from novade_pipeline.landing.source import Source, find_pending
 from novade_pipeline.landing.tables import MENDED
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
@@ -43,10 +43,12 @@ PICTURE_DAYS = timedelta(days=31)
 
 
 class LandingConfig(dg.Config):
-    """What a load does beyond what is new, and within which hours."""
+    """Which files a load reads."""
 
     reload: bool = Field(default=False, description="Load every hour again, new or not.")
-    retry_quarantined: bool = Field(default=False, description="Try what an older parser refused.")
+    retry_quarantined: bool = Field(
+        default=False, description="Parse again what an older parser refused."
+    )
     first_hour: str = Field(default="", description="Only from this hour on: 2018-11-05T09. UTC.")
     stems: list[str] = Field(
         default=[],
@@ -56,7 +58,7 @@ class LandingConfig(dg.Config):
     end_hour: str = Field(default="", description="Only before this hour: 2018-11-05T12. UTC.")
 
     def within(self, window: Window) -> Window:
-        """The part of a window that the hours leave."""
+        """Returns the part of a window within the hours."""
         start, end = window.start, window.end
         if self.first_hour:
             start = max(start, datetime.fromisoformat(self.first_hour).replace(tzinfo=UTC))
@@ -71,7 +73,7 @@ def landing_step(domain: str) -> str:
 
 
 def rules_of(settings: Settings, source: Source, config: LandingConfig | None = None) -> Rules:
-    """When a file of the source is wanted again."""
+    """The rules by which a file of the source is pending."""
     return Rules(
         parser_version=source.parser_version,
         personal_data=settings.personal_data_policy.fingerprint,
@@ -82,15 +84,15 @@ def rules_of(settings: Settings, source: Source, config: LandingConfig | None = 
     )
 
 
-def find_all_wanted(
+def find_all_pending(
     settings: Settings,
     sources: Sequence[Source],
     config: LandingConfig | None = None,
     within: Window | None = None,
-) -> dict[str, Wanted]:
-    """Source name -> what landing holds of it and the lake does not have yet."""
+) -> dict[str, LoadPlan]:
+    """Source name -> the files and hours that the lake does not have yet."""
     return {
-        source.name: find_wanted(
+        source.name: find_pending(
             source, settings.landing, settings.lake, rules_of(settings, source, config), within
         )
         for source in sources
@@ -98,19 +100,14 @@ def find_all_wanted(
 
 
 def upload_days(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """The upload days that the graph has partitions for; today is one of them."""
+    """The partitions: upload days up to and including today."""
     return dg.DailyPartitionsDefinition(start_date=str(settings.history_start), end_offset=1)
 
 
 def landing_assets(
     settings: Settings, domain: str, sources: Sequence[Source]
 ) -> dg.AssetsDefinition:
-    """The step that loads a domain's sources.
-
-    Args:
-        domain: the folder's name.
-        sources: they share one ledger and one quarantine.
-    """
+    """Builds the step that loads a domain's sources, which share one ledger and one quarantine."""
     ledger, quarantine = sources[0].ledger, sources[0].quarantine
     tables = [source.table for source in sources]
     days = upload_days(settings)
@@ -147,13 +144,13 @@ def landing_assets(
         selected = context.selected_asset_keys
         checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         changed = False
-        with told_to_dagster():
+        with dagster_failures():
             require(*landing_probes(landing), *lake_probes(lake))
         for source in sources:
             if key_of(source.table) not in selected:
                 continue
-            with told_to_dagster():
-                todo = find_wanted(
+            with dagster_failures():
+                plan = find_pending(
                     source,
                     landing,
                     lake,
@@ -162,7 +159,7 @@ def landing_assets(
                     [stem for stem in config.stems if stem.startswith(f"{source.folder}/")],
                 )
                 report = load(
-                    source, landing, lake, settings.personal_data_policy, todo, context.log.info
+                    source, landing, lake, settings.personal_data_policy, plan, context.log.info
                 )
             changed = changed or report.changed
             metadata = _source_metadata(context, lake, source, report, days)
@@ -183,9 +180,9 @@ def landing_assets(
 def _materialized(
     context: dg.AssetExecutionContext, lake: Store, table: Table, metadata: Mapping[str, Any]
 ) -> dg.MaterializeResult[Any]:
-    """The partitions of the run: each with its own rows, the newest with what is of all.
+    """The run's partitions, each with its row count; only the newest has the other metadata.
 
-    Dagster writes an event a partition; years of days with previews and pictures are a large log.
+    Dagster writes an event for each partition: years of days with previews are a large log.
     """
     rows = count_by(lake, table, DAY_COLUMN)
     for partition in context.partition_keys:
@@ -203,7 +200,7 @@ def _source_metadata(
     report: LoadReport,
     within: Window,
 ) -> dict[str, Any]:
-    """What a load says of itself; with a picture of rows an hour where there are any."""
+    """The metadata of a load, with a chart of rows an hour."""
     metadata = table_metadata(lake, source.table, report.receipts)
     lines = report.lines
     metadata |= {
@@ -215,25 +212,24 @@ def _source_metadata(
         "lines_erased": lines.erased,
         "hours_loaded": report.hours,
     }
-    metadata["rows_mended"] = dg.MetadataValue.json(_mends(lake, source))
-    # Every partition of a run keeps its metadata: a picture for each day of years is too much.
+    metadata["rows_mended"] = dg.MetadataValue.json(_repairs_by_kind(lake, source))
     if metadata["dagster/row_count"] and day_of(within.end) - day_of(within.start) <= PICTURE_DAYS:
-        drawn = picture_before(context, key_of(source.table), "rows_by_hour", metadata)
+        drawn = previous_picture(context, key_of(source.table), "rows_by_hour", metadata)
         metadata["rows_by_hour"] = dg.MetadataValue.md(drawn or _rows_by_hour(lake, source))
     return metadata
 
 
-def _mends(lake: Store, source: Source) -> dict[str, int]:
-    """Kind of mend -> rows of the table that were mended so, as the ledger tells them."""
-    told = read(lake, source.ledger, columns=[MENDED], where={"source": source.name})
+def _repairs_by_kind(lake: Store, source: Source) -> dict[str, int]:
+    """Kind of repair -> repaired rows of the table, from the ledger."""
+    ledger = read(lake, source.ledger, columns=[MENDED], where={"source": source.name})
     counted: Counter[str] = Counter()
-    for of_file in told[MENDED].drop_null().to_pylist():
-        counted.update(json.loads(of_file))
+    for repairs in ledger[MENDED].drop_null().to_pylist():
+        counted.update(json.loads(repairs))
     return dict(sorted(counted.items()))
 
 
 def _rows_by_hour(lake: Store, source: Source) -> str:
-    """Rows an upload hour, the newest days of them, as the ledger tells them."""
+    """A chart of rows an upload hour for the newest days, from the ledger."""
     files = read(
         lake, source.ledger, columns=["upload_hour", "rows"], where={"source": source.name}
     )

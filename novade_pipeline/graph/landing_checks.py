@@ -1,6 +1,6 @@
-"""The checks of a domain whose data lands as files: what is promised, and whether it holds.
+"""Checks of the tables, ledger and quarantine of a domain whose data lands as files.
 
-Of its tables, its ledger and its quarantine; the step of `landing_assets` runs them after a load.
+The step of `landing_assets` runs them after a load.
 """
 
 import functools
@@ -17,10 +17,11 @@ from novade_pipeline.graph.table_assets import (
     QUARANTINE_CHECK,
     check_columns,
     check_fresh,
+    check_result,
     check_specs,
     key_of,
 )
-from novade_pipeline.lake.query import identifier, workspace
+from novade_pipeline.lake.query import sql_identifier, workspace
 from novade_pipeline.lake.read import count_by, read, stream
 from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
@@ -37,12 +38,13 @@ LOADS_CHECK = "loads_succeed"
 RECORDED_CHECK = "every_row_is_recorded"
 WHOLE_CHECK = "nothing_follows_the_gzip_stream"
 DAY_COLUMN = "upload_date"
-"""By which the tables of landed rows are cut."""
+"""The column by which the tables of landed rows are partitioned."""
 LISTED = 20
+_ERROR = dg.AssetCheckSeverity.ERROR
 
 
 def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
-    """What is checked of a table that lines become rows of."""
+    """The checks of a table of landed rows."""
     return [
         *check_specs(table),
         dg.AssetCheckSpec(
@@ -55,7 +57,7 @@ def source_checks(table: Table) -> list[dg.AssetCheckSpec]:
 
 
 def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
-    """What is checked of the ledger."""
+    """The checks of the ledger."""
     return [
         *check_specs(ledger, fresh=False),
         dg.AssetCheckSpec(
@@ -87,66 +89,59 @@ def ledger_checks(ledger: Table) -> list[dg.AssetCheckSpec]:
 def check_results(
     settings: Settings, lake: Store, sources: Sequence[Source], within: Window
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of all those checks.
+    """Runs all checks.
 
     Args:
         sources: they share one ledger and one quarantine.
-        within: the run's days; keys are looked at within them.
+        within: the run's days, whose keys are checked.
     """
     ledger, quarantine = sources[0].ledger, sources[0].quarantine
     for source in sources:
         yield check_columns(lake, source.table)
         yield check_fresh(source.table, _newest(lake, source), settings.freshness_hours)
-        # Files without a date in their names are loaded by every run, whatever its days.
+        # Every run loads files without a date in their names.
         yield _check_unique(lake, source.table, within if source.is_undated is None else None)
     yield check_columns(lake, ledger)
     yield _check_accounted(lake, ledger)
     yield _check_recorded(lake, ledger, sources)
     yield _check_whole(lake, ledger)
-    yield dg.AssetCheckResult(
-        passed=True, check_name=LOADS_CHECK, asset_key=key_of(ledger), metadata={"attempts": 1}
-    )
+    yield check_result(ledger, LOADS_CHECK, True, {"attempts": 1}, severity=_ERROR)
     yield check_columns(lake, quarantine)
     yield _check_quarantine(lake, quarantine)
 
 
 def _newest(lake: Store, source: Source) -> datetime | None:
-    """The newest hour that has rows: what landed last, as the ledger has it."""
+    """The end of the newest hour with rows, from the ledger."""
     columns, where = ["upload_hour", "rows"], {"source": source.name}
     hours = [
         greatest(files.filter(pc.greater(files["rows"], 0))["upload_hour"])
         for files in stream(lake, source.ledger, columns=columns, where=where)
     ]
-    found = [hour for hour in hours if isinstance(hour, datetime)]
-    return max(found) + HOUR if found else None
+    with_rows = [hour for hour in hours if isinstance(hour, datetime)]
+    return max(with_rows) + HOUR if with_rows else None
 
 
 def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetCheckResult:
-    """Day by day, as a table is cut by days and a key lies within one."""
-    names = ", ".join(identifier(name) for name in table.key)
+    """Day by day, since equal keys are in one day's partition."""
+    names = ", ".join(sql_identifier(name) for name in table.key)
     repeated = rows = 0
     with workspace() as connection:
         for days in _days(lake, table, within):
             keys = stream(lake, table, columns=list(table.key), windows=days)
             connection.register("keys", keys)
-            found = connection.execute(
+            counts = connection.execute(
                 "select coalesce(sum(times), 0), count(*) filter (times > 1)"
                 f" from (select count(*) as times from keys group by {names})"
             ).fetchone()
             connection.unregister("keys")
-            assert found is not None
-            rows, repeated = rows + int(found[0]), repeated + found[1]
-    return dg.AssetCheckResult(
-        passed=repeated == 0,
-        check_name=UNIQUE_CHECK,
-        asset_key=key_of(table),
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"rows": rows, "repeated_keys": repeated, "key": ", ".join(table.key)},
-    )
+            assert counts is not None
+            rows, repeated = rows + int(counts[0]), repeated + counts[1]
+    metadata = {"rows": rows, "repeated_keys": repeated, "key": ", ".join(table.key)}
+    return check_result(table, UNIQUE_CHECK, repeated == 0, metadata, severity=_ERROR)
 
 
 def _days(lake: Store, table: Table, within: Window | None) -> Iterator[list[Window] | None]:
-    """The days within a window that the table has rows of; all at once where there is no window."""
+    """The days of the table within the window; None, for all at once, if there is no window."""
     if within is None:
         yield None
         return
@@ -162,20 +157,15 @@ def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
     wrong: list[str] = []
     for files in stream(lake, ledger, columns=["file", *names]):
         columns = {name: pc.fill_null(files[name], 0) for name in names}
-        known = functools.reduce(pc.add, (columns[name] for name in names[1:]))
-        wrong += files.filter(pc.not_equal(columns["lines"], known))["file"].to_pylist()
+        accounted = functools.reduce(pc.add, (columns[name] for name in names[1:]))
+        wrong += files.filter(pc.not_equal(columns["lines"], accounted))["file"].to_pylist()
         total.update({name: pc.sum(column).as_py() or 0 for name, column in columns.items()})
         total["files"] += files.num_rows
-    return dg.AssetCheckResult(
-        passed=not wrong,
-        check_name=ACCOUNTED_CHECK,
-        asset_key=key_of(ledger),
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={
-            **{name: total[name] for name in ("files", *names)},
-            "files_not_accounted_for": dg.MetadataValue.json(wrong[:LISTED]),
-        },
-    )
+    metadata = {
+        **{name: total[name] for name in ("files", *names)},
+        "files_not_accounted_for": dg.MetadataValue.json(wrong[:LISTED]),
+    }
+    return check_result(ledger, ACCOUNTED_CHECK, not wrong, metadata, severity=_ERROR)
 
 
 def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg.AssetCheckResult:
@@ -187,17 +177,16 @@ def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg
         [(d.table.name, d.place, d.rows, d.recorded) for d in differing[:LISTED]],
         characters=120,
     )
-    return dg.AssetCheckResult(
-        passed=not differing,
-        check_name=RECORDED_CHECK,
-        asset_key=key_of(ledger),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=_explain(ledger, differing, unrecorded, missing) if differing else None,
-        metadata={
+    return check_result(
+        ledger,
+        RECORDED_CHECK,
+        not differing,
+        {
             "rows_unrecorded": unrecorded,
             "rows_missing": missing,
             "files": dg.MetadataValue.md(listed),
         },
+        description=_explain(ledger, differing, unrecorded, missing) if differing else None,
     )
 
 
@@ -226,23 +215,14 @@ def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
             f"({files[0]['trailing_bytes']:,} bytes). The stream is loaded, the bytes are ignored; "
             "export the files again if rows are missing."
         )
-    listed = markdown_table(
-        ["file", "bytes"],
-        [(f["file"], f["trailing_bytes"]) for f in files[:LISTED]],
-        characters=120,
-    )
-    return dg.AssetCheckResult(
-        passed=not files,
-        check_name=WHOLE_CHECK,
-        asset_key=key_of(ledger),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=description,
-        metadata={
-            "files": len(files),
-            "trailing_bytes": sum(f["trailing_bytes"] for f in files),
-            "listed": dg.MetadataValue.md(listed),
-        },
-    )
+    listed_files = [(f["file"], f["trailing_bytes"]) for f in files[:LISTED]]
+    listed = markdown_table(["file", "bytes"], listed_files, characters=120)
+    metadata = {
+        "files": len(files),
+        "trailing_bytes": sum(f["trailing_bytes"] for f in files),
+        "listed": dg.MetadataValue.md(listed),
+    }
+    return check_result(ledger, WHOLE_CHECK, not files, metadata, description=description)
 
 
 def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
@@ -253,16 +233,6 @@ def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
         files, lines = files + whole, lines + rows.num_rows - whole
         first = rows.slice(0, LISTED - len(listed)).to_pylist()
         listed += [(row["file"], row["line"] or "all", row["reason"]) for row in first]
-    return dg.AssetCheckResult(
-        passed=not listed,
-        check_name=QUARANTINE_CHECK,
-        asset_key=key_of(quarantine),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "files": files,
-            "lines": lines,
-            "reasons": dg.MetadataValue.md(
-                markdown_table(["file", "line", "reason"], listed, characters=120)
-            ),
-        },
-    )
+    reasons = markdown_table(["file", "line", "reason"], listed, characters=120)
+    metadata = {"files": files, "lines": lines, "reasons": dg.MetadataValue.md(reasons)}
+    return check_result(quarantine, QUARANTINE_CHECK, not listed, metadata)

@@ -1,7 +1,6 @@
-"""Watching a landing zone: what is new becomes one run, what failed is asked for again.
+"""The sensor of a landing zone: new files become one run, a failed run is requested again.
 
-What is wanted is decided from the listing and the ledger, never from the cursor: the cursor only
-saves listing again what was there before.
+The listing and the ledger decide what is pending. The cursor only saves listing old files again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,18 +11,19 @@ import dagster as dg
 
 from novade_pipeline.graph.job_runs import (
     JOB,
-    WANTED_TAG,
+    PROCESS_TAG,
+    WORK_TAG,
     failed_attempts,
     range_tags,
     runs_in_progress,
-    wanted_key,
+    work_key,
 )
 from novade_pipeline.graph.landing_assets import landing_step, rules_of
 from novade_pipeline.graph.landing_checks import LOADS_CHECK
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.delta import current_version
-from novade_pipeline.landing.discovery import remembered, to_remember
-from novade_pipeline.landing.poll import Look, look
+from novade_pipeline.landing.discovery import dump_cursors, parse_cursors
+from novade_pipeline.landing.poll import Poll, poll_source
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
@@ -32,11 +32,11 @@ from novade_pipeline.storage.store import Store
 def landing_sensor(
     settings: Settings, domain: str, sources: Sequence[Source]
 ) -> dg.SensorDefinition:
-    """The sensor of one domain's landing zone.
+    """Builds the sensor of one domain's landing zone.
 
-    A tick asks for one run, for all days between the first and the last that have something new.
-    The run loads only the hours that are wanted. A failed run is asked for again, until the set
-    number of attempts; then the tick fails and the check `loads_succeed` with it.
+    A tick requests one run for all days between the first and the last with new files; the run
+    loads only pending hours. A failed run is requested again, up to the maximum number of attempts;
+    after that the check `loads_succeed` fails.
     """
 
     @dg.sensor(
@@ -48,43 +48,41 @@ def landing_sensor(
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if alive := runs_in_progress(context.instance):
-            return dg.SkipReason(f"Run {alive[0].run_id} is at work.")
-        looks = look_at_all(settings, sources, context.cursor)
-        context.update_cursor(remember(looks))
-        key = wanted_key({name: found.wanted for name, found in looks.items()})
-        if all(found.wanted.is_empty for found in looks.values()):
+            return dg.SkipReason(f"Run {alive[0].run_id} is in progress.")
+        polls = poll_all(settings, sources, context.cursor)
+        context.update_cursor(dump_cursor(polls))
+        key = work_key({name: poll.plan for name, poll in polls.items()})
+        if all(poll.plan.is_empty for poll in polls.values()):
             if not _last_failed(context.instance):
-                return dg.SkipReason(_all_is_held(settings, looks))
-            # A crash cut off what follows the load.
+                return dg.SkipReason(_nothing_new(settings, polls))
+            # The run was interrupted after its load.
             key = _key_after_failure(context.instance)
         attempts = failed_attempts(context.instance, key)
         if attempts >= settings.landing_max_attempts:
             return dg.SensorResult(
                 skip_reason=dg.SkipReason(
-                    f"{attempts} runs for the same files have failed; the newest run tells why. "
-                    "Mend it, then run `novade run`."
+                    f"{attempts} runs for the same files have failed; the newest run says why. "
+                    "Fix it, then run `novade run`."
                 ),
-                asset_events=[gave_up(sources[0], attempts)],
+                asset_events=[failed_loads_check(sources[0], attempts)],
             )
         ledgers = versions(settings.lake, sources)
-        return dg.SensorResult(run_requests=[request({domain: looks}, key, attempts, ledgers)])
+        return dg.SensorResult(run_requests=[request({domain: polls}, key, attempts, ledgers)])
 
     return watch
 
 
-def look_at_all(
-    settings: Settings, sources: Sequence[Source], cursor: str | None
-) -> dict[str, Look]:
-    """Source name -> what a look found, after those that the cursor remembers."""
-    seen = remembered(cursor)
+def poll_all(settings: Settings, sources: Sequence[Source], cursor: str | None) -> dict[str, Poll]:
+    """Polls each source, from where its cursor is: source name -> poll."""
+    cursors = parse_cursors(cursor)
     period = timedelta(hours=settings.landing_sweep_hours)
     return {
-        source.name: look(
+        source.name: poll_source(
             source,
             settings.landing,
             settings.lake,
             rules_of(settings, source),
-            seen.get(source.name),
+            cursors.get(source.name),
             period,
             newest_days=settings.landing_discovery == "listing",
         )
@@ -92,60 +90,60 @@ def look_at_all(
     }
 
 
-def remember(looks: Mapping[str, Look]) -> str:
+def dump_cursor(polls: Mapping[str, Poll]) -> str:
     """The cursor of the next tick."""
-    return to_remember({name: found.seen for name, found in looks.items() if found.seen})
+    return dump_cursors({name: poll.cursor for name, poll in polls.items() if poll.cursor})
 
 
 def versions(lake: Store, sources: Iterable[Source]) -> str:
-    """Of the sources' ledgers: others after each load that had something to do."""
+    """The versions of the sources' ledgers, which change with each load that writes."""
     ledgers = dict.fromkeys(source.ledger for source in sources)
     return "-".join(str(current_version(lake, ledger)) for ledger in ledgers)
 
 
 def request(
-    looks: Mapping[str, Mapping[str, Look]], key: str, attempts: int, ledgers: str
+    polls: Mapping[str, Mapping[str, Poll]], key: str, attempts: int, ledgers: str
 ) -> dg.RunRequest:
-    """One run for all that was found.
+    """Builds the request of one run for all polls.
 
-    Dagster never begins a second run of one key, whatever became of the first; but what was done
-    once may have to be done again, when a file is put back that was there before.
+    Dagster never starts a second run with the same run key, but the same work may be pending again:
+    after a failed run, or when a deleted file is restored.
 
     Args:
-        looks: domain -> source name -> what a look found.
-        key: names the work.
+        polls: domain -> source name -> poll.
         attempts: how many runs for the same work have failed.
-        ledgers: their versions.
     """
-    every = [found for of_domain in looks.values() for found in of_domain.values()]
+    all_polls = [poll for of_domain in polls.values() for poll in of_domain.values()]
     ops: dict[str, Any] = {
         landing_step(domain): {
             "config": {"stems": sorted({s for f in of_domain.values() for s in f.stems})}
         }
-        for domain, of_domain in looks.items()
+        for domain, of_domain in polls.items()
     }
     return dg.RunRequest(
         run_key=f"{key}-{attempts + 1}-{ledgers}",
         run_config={"ops": ops},
-        tags={WANTED_TAG: key, **range_tags({day for f in every for day in f.wanted.days})},
+        tags={WORK_TAG: key, **range_tags({day for f in all_polls for day in f.plan.days})},
     )
 
 
-def _all_is_held(settings: Settings, looks: Mapping[str, Look]) -> str:
-    if all(found.seen is None or found.seen.is_small for found in looks.values()):
-        return "The lake holds all that has landed."
+def _nothing_new(settings: Settings, polls: Mapping[str, Poll]) -> str:
+    if all(poll.cursor is None or poll.cursor.is_small for poll in polls.values()):
+        return "The lake has all landed files."
     return (
-        "The lake holds all that has landed of the newest days; older ones are looked at once in "
+        "The lake has all landed files of the newest days; older days are polled every "
         f"{settings.landing_sweep_hours:g} hours (NOVADE_LANDING_SWEEP_HOURS)."
     )
 
 
-def _last(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    return next(iter(instance.get_runs(dg.RunsFilter(job_name=JOB), limit=1)), None)
+def _last_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The newest run, except failed ones that a person started with a command."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=JOB), limit=100)
+    return next((run for run in runs if run.is_success or PROCESS_TAG not in run.tags), None)
 
 
 def _last_failed(instance: dg.DagsterInstance) -> bool:
-    last = _last(instance)
+    last = _last_run(instance)
     return last is not None and last.status in (
         dg.DagsterRunStatus.FAILURE,
         dg.DagsterRunStatus.CANCELED,
@@ -153,15 +151,15 @@ def _last_failed(instance: dg.DagsterInstance) -> bool:
 
 
 def _key_after_failure(instance: dg.DagsterInstance) -> str:
-    """The same for every attempt to finish what one failed run left."""
-    last = _last(instance)
-    assert last is not None, "asked for only after a failed run"
-    known = last.tags.get(WANTED_TAG, "")
+    """The same key for every attempt to finish the work of one failed run."""
+    last = _last_run(instance)
+    assert last is not None, "called only after a failed run"
+    known = last.tags.get(WORK_TAG, "")
     return known if known.startswith("after-") else f"after-{last.run_id}"
 
 
-def gave_up(source: Source, attempts: int) -> dg.AssetCheckEvaluation:
-    """The check that tells that a source's files could not be loaded."""
+def failed_loads_check(source: Source, attempts: int) -> dg.AssetCheckEvaluation:
+    """The failed check `loads_succeed` of a source's ledger."""
     return dg.AssetCheckEvaluation(
         asset_key=key_of(source.ledger),
         check_name=LOADS_CHECK,

@@ -1,4 +1,4 @@
-"""Tables in Markdown, as the web page shows them in metadata."""
+"""Markdown tables for metadata."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "|": "\\|", "`": "\\`", "<": "&lt;", "\n
 def markdown_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], characters: int = CHARACTERS
 ) -> str:
-    """Columns and rows as a Markdown table, values cut after so many characters."""
+    """Returns a Markdown table, with values shortened to a number of characters."""
     lines = [columns, ["---"] * len(columns)]
     lines += [[_cell(value, characters) for value in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,8 +1,8 @@
-"""The single place where local becomes ADLS: what assets ask for by name.
+"""The resources of the graph: storage on local disk or on Azure.
 
 `lake` and `landing` are stores, `io_manager` and `documents` write to the lake. They are plain
-objects, not configurable resources, so that no credential is shown in the web page. On Azure there
-is `landing_blobs` as well: dagster-azure's resource, for assets that need the Azure SDK itself.
+objects, not configurable resources, so that the web page shows no credential. On Azure,
+`landing_blobs` is dagster-azure's resource, for assets that need the Azure SDK itself.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from novade_pipeline.storage.store import Store
 
 
 def resources(settings: Settings, tables: Mapping[str, Table]) -> dict[str, Any]:
-    """Resource name -> object, as the settings say."""
+    """Resource name -> object, from the settings."""
     lake, landing = settings.lake, settings.landing
-    of_azure = {"landing_blobs": _landing_blobs(landing)} if landing.is_azure else {}
-    return of_azure | {
+    azure = {"landing_blobs": _landing_blobs(landing)} if landing.is_azure else {}
+    return azure | {
         "lake": lake,
         "landing": landing,
         "io_manager": DeltaIOManager(lake, tables, settings.personal_data_policy),
@@ -31,7 +31,7 @@ def resources(settings: Settings, tables: Mapping[str, Table]) -> dict[str, Any]
 def _landing_blobs(landing: Store) -> dg.ResourceDefinition:
     """An `AzureBlobStorageResource` of the landing zone's account, with the store's credentials.
 
-    It is made when a step asks for it: importing dagster_azure costs every process 1.5 s.
+    It is created on first use, since the import of dagster_azure takes 1.5 s.
     """
 
     @dg.resource(
@@ -49,11 +49,11 @@ def _landing_blobs(landing: Store) -> dg.ResourceDefinition:
 
         assert isinstance(landing, AzureStore)
         access = landing.access
-        told: Any = AzureBlobStorageDefaultCredential()
+        credential: Any = AzureBlobStorageDefaultCredential()
         if access.key:
-            told = AzureBlobStorageKeyCredential(key=access.key)
+            credential = AzureBlobStorageKeyCredential(key=access.key)
         elif access.sas:
-            told = AzureBlobStorageSASTokenCredential(token=access.sas)
-        return AzureBlobStorageResource(account_url=access.endpoint, credential=told)
+            credential = AzureBlobStorageSASTokenCredential(token=access.sas)
+        return AzureBlobStorageResource(account_url=access.endpoint, credential=credential)
 
     return landing_blobs

@@ -1,6 +1,6 @@
-"""How a domain's command runs the graph: by what the command line hands down to it.
+"""How a domain's command runs the graph: through a `Runner` in the command's context.
 
-The domains are below what runs them, so a command imports none of it.
+Domains must not import `execution`, which is above them.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,15 +12,15 @@ from novade_pipeline.settings import Settings
 
 
 class RunResult(Protocol):
-    """What a command needs to know of a run that ended."""
+    """The outcome of a run, as far as commands need it."""
 
     @property
     def success(self) -> bool:
-        """Nothing failed."""
+        """Whether nothing failed."""
 
     @property
     def failures(self) -> Sequence[str]:
-        """Sentences, one a failed step."""
+        """One sentence for each failed step."""
 
 
 class Runner(Protocol):
@@ -29,28 +29,27 @@ class Runner(Protocol):
     def run(
         self, settings: Settings, *, select: str, on_message: Callable[[str], None]
     ) -> RunResult:
-        """Load what is new of the selected assets.
+        """Load the pending data of the selected assets.
 
         Args:
             select: assets, in Dagster's selection syntax or as names between commas.
-            on_message: called with what happens, a line each.
         """
 
     def rebuild(self, settings: Settings, *, all_marts: bool) -> Sequence[str]:
-        """Make derived tables again, where their sources changed.
+        """Rebuild the derived tables whose sources have changed.
 
         Args:
-            all_marts: only the marts, and from all that their sources hold.
+            all_marts: rebuild all marts, from all rows, and nothing else.
 
         Returns:
-            Sentences, one a step or asset that failed.
+            One sentence for each step or asset that failed.
         """
 
-    def refuse_beside_runs(self, settings: Settings) -> None:
-        """Raise a UserError where a run is in progress on the same lake."""
+    def require_no_run_in_progress(self, settings: Settings) -> None:
+        """Raises a UserError if a run is in progress on the same lake."""
 
 
 def runner_of(context: typer.Context) -> Runner:
-    """The runner that the command line has put into a command's context."""
+    """The runner in a command's context."""
     runner: Runner = context.obj
     return runner

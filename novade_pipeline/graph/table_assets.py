@@ -1,7 +1,4 @@
-"""What every asset that is a table has: its spec, its checks, the metadata of a materialization.
-
-All of it follows from the `Table`; a domain adds only what is its own.
-"""
+"""Asset specs, checks and metadata of a materialization, derived from a `Table`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,9 +30,9 @@ def table_spec(
     *,
     kinds: Iterable[str] = (),
     deps: Sequence[Table] = (),
-    **more: Any,
+    **attributes: Any,
 ) -> dg.AssetSpec:
-    """The asset of a table: description, group, kinds, owner, tags and columns."""
+    """The asset spec of a table."""
     return dg.AssetSpec(
         key_of(table),
         description=table.description,
@@ -43,13 +40,13 @@ def table_spec(
         kinds={"deltalake", *kinds},
         owners=[table.owner],
         tags={
-            "written": table.written,
+            "written": table.write_mode,
             **dict.fromkeys(table.tags, ""),
             **({"personal_data": ""} if table.personal else {}),
         },
         deps=[key_of(dep) for dep in deps],
         metadata={"dagster/column_schema": column_schema(table)},
-        **more,
+        **attributes,
     )
 
 
@@ -91,52 +88,65 @@ def check_specs(table: Table, *, fresh: bool = True) -> list[dg.AssetCheckSpec]:
 
 
 def quarantine_checks(quarantine: Table, description: str) -> list[dg.AssetCheckSpec]:
-    """What is checked of a quarantine: nothing new in it is good news, so it need not be fresh."""
+    """The checks of a quarantine, which need not be fresh."""
     return [
         *check_specs(quarantine, fresh=False),
         dg.AssetCheckSpec(QUARANTINE_CHECK, asset=key_of(quarantine), description=description),
     ]
 
 
+def check_result(
+    table: Table,
+    name: str,
+    passed: bool,
+    metadata: Mapping[str, Any],
+    *,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
+    description: str | None = None,
+) -> dg.AssetCheckResult:
+    """The result of a check of a table; a warning by default."""
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=key_of(table),
+        check_name=name,
+        metadata=metadata,
+        severity=severity,
+        description=description,
+    )
+
+
 def check_columns(lake: Store, table: Table) -> dg.AssetCheckResult:
-    """Compare the declared columns with those in the lake."""
+    """Compares the declared columns with those in the lake."""
     import pyarrow as pa
 
     from novade_pipeline.lake.conform import is_of_type
 
-    found = open_table(lake, table)
-    there = {} if found is None else {f.name: f.type for f in pa.schema(found.schema().to_arrow())}
+    delta_table = open_table(lake, table)
+    schema = None if delta_table is None else pa.schema(delta_table.schema().to_arrow())
+    stored = {} if schema is None else {field.name: field.type for field in schema}
     wrong = {
-        field.name: {"expected": str(field.type), "found": str(there.get(field.name))}
+        field.name: {"expected": str(field.type), "found": str(stored.get(field.name))}
         for field in table.schema
-        if found is not None
-        and not (field.name in there and is_of_type(there[field.name], field.type))
+        if schema is not None
+        and not (field.name in stored and is_of_type(stored[field.name], field.type))
     }
-    return dg.AssetCheckResult(
-        passed=not wrong,
-        check_name=COLUMNS_CHECK,
-        asset_key=key_of(table),
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"columns": len(table.columns), "wrong": dg.MetadataValue.json(wrong)},
+    metadata = {"columns": len(table.columns), "wrong": dg.MetadataValue.json(wrong)}
+    return check_result(
+        table, COLUMNS_CHECK, not wrong, metadata, severity=dg.AssetCheckSeverity.ERROR
     )
 
 
 def check_fresh(table: Table, newest: datetime | date | None, hours: float) -> dg.AssetCheckResult:
-    """Warn where the newest data is older than `hours`."""
+    """Warns if the newest data is older than `hours`."""
     if newest is not None and not isinstance(newest, datetime):
         newest = datetime(newest.year, newest.month, newest.day, tzinfo=UTC) + timedelta(days=1)
     age = None if newest is None else (datetime.now(UTC) - newest) / timedelta(hours=1)
-    return dg.AssetCheckResult(
-        passed=age is not None and age <= hours,
-        check_name=FRESH_CHECK,
-        asset_key=key_of(table),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "newest": "none" if newest is None else newest.isoformat(),
-            "expected_hours": hours,
-            **({} if age is None else {"age_hours": round(age, 1)}),
-        },
-    )
+    metadata = {
+        "newest": "none" if newest is None else newest.isoformat(),
+        "expected_hours": hours,
+        **({} if age is None else {"age_hours": round(age, 1)}),
+    }
+    return check_result(table, FRESH_CHECK, age is not None and age <= hours, metadata)
 
 
 def table_metadata(
@@ -146,14 +156,14 @@ def table_metadata(
     *,
     changed: bool | None = None,
 ) -> dict[str, Any]:
-    """What the web page shows of a table after a materialization.
+    """The metadata of a table's materialization.
 
     Args:
-        receipts: of the writes of this run; none where there was nothing to do.
-        changed: whether the run wrote to the table; None: where it has receipts.
+        receipts: of the writes of this run.
+        changed: whether the run wrote to the table; None: if it has receipts.
     """
     changed = bool(receipts) if changed is None else changed
-    found = open_table(lake, table)
+    delta_table = open_table(lake, table)
     metadata: dict[str, Any] = {
         "unchanged": not changed,
         "dagster/uri": location(lake, table),
@@ -163,20 +173,20 @@ def table_metadata(
     newest = [receipt.newest for receipt in receipts if receipt.newest is not None]
     if newest:
         metadata["newest"] = str(max(newest))
-    if found is None:
+    if delta_table is None:
         return metadata | {"dagster/row_count": 0, "bytes": 0}
-    sizes = found.get_add_actions(flatten=True)
+    sizes = delta_table.get_add_actions(flatten=True)
     metadata |= {
-        "dagster/row_count": int(found.count()),
+        "dagster/row_count": int(delta_table.count()),
         "bytes": sum(sizes.column("size_bytes").to_pylist()),
         "files": sizes.num_rows,
-        "table_version": found.version(),
+        "table_version": delta_table.version(),
     }
     return metadata | {"preview": dg.MetadataValue.md(preview(lake, table))}
 
 
 def preview(lake: Store, table: Table) -> str:
-    """A few rows as a Markdown table; personal data never shows."""
+    """A few rows as a Markdown table, without personal columns."""
     from novade_pipeline.lake.read import stream
     from novade_pipeline.privacy.policy import Personal
 
@@ -188,48 +198,48 @@ def preview(lake: Store, table: Table) -> str:
     return markdown_table(columns, [[row[name] for name in columns] for row in rows])
 
 
-def picture_before(
+def previous_picture(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
     name: str,
     metadata: Mapping[str, Any],
     by: str = "table_version",
 ) -> str | None:
-    """The picture of the newest materialization, where nothing has changed since.
+    """The chart of the newest materialization, if nothing has changed since.
 
-    To draw takes longer than all else that a run does which finds nothing to do. What has changed
-    is drawn, whatever its version: a table that was deleted and made again counts from 0 again.
+    Drawing takes longer than the rest of a run without new data. A changed table is drawn whatever
+    its version: a table that was deleted and recreated counts its versions from 0 again.
 
     Args:
-        name: of the picture in the metadata.
-        metadata: of this materialization: whether it is `unchanged`, and `by` which version.
+        name: of the chart in the metadata.
+        metadata: of this materialization, with `unchanged` and the entry `by`.
         by: the entry that must be the same.
     """
     event = context.instance.get_latest_materialization_event(key)
-    told = event.asset_materialization if event is not None else None
-    if told is None or not metadata["unchanged"] or not {name, by} <= told.metadata.keys():
+    newest = event.asset_materialization if event is not None else None
+    if newest is None or not metadata["unchanged"] or not {name, by} <= newest.metadata.keys():
         return None
-    same = told.metadata[by].value == metadata[by]
-    return str(told.metadata[name].value) if same else None
+    same = newest.metadata[by].value == metadata[by]
+    return str(newest.metadata[name].value) if same else None
 
 
 def follows_its_sources() -> dg.AutomationCondition[Any]:
-    """Materialize after a source was, once, and not while a run is at work on either.
+    """Materializes once after a source was, and not while either is in progress.
 
-    `AutomationCondition.eager` waits until no partition of a source is missing, and a landing zone
-    has days without files.
+    `AutomationCondition.eager` would wait until no partition of a source is missing, and a landing
+    zone has days without files.
     """
     condition = dg.AutomationCondition
     updated = condition.any_deps_updated().since(
         condition.newly_requested() | condition.newly_updated()
     )
-    busy = condition.in_progress() | condition.any_deps_in_progress()
-    return (updated & ~busy).with_label("follows_its_sources")
+    in_progress = condition.in_progress() | condition.any_deps_in_progress()
+    return (updated & ~in_progress).with_label("follows_its_sources")
 
 
 @contextmanager
-def told_to_dagster() -> Iterator[None]:
-    """Our failures in Dagster's words: what passes is tried again, what a user can mend is not."""
+def dagster_failures() -> Iterator[None]:
+    """Turns a TransientFailure into a retry, and a UserError into a failure without retries."""
     try:
         yield
     except TransientFailure as failure:

@@ -29,16 +29,14 @@ def changed_windows(
     """The windows whose rows differ, or may differ, between two versions.
 
     Args:
-        store: the lake.
         table: a table with a window column that holds full hours, or days, and one partition
             column, the day of the window.
         since: the version that is known already, exclusive; None when none is.
-        until: the version up to which is looked, inclusive.
+        until: the last version that is compared, inclusive.
 
     Returns:
-        Windows of whole hours, or of whole days where the window column is a date, in order;
-        `EVERYTHING` when there is no `since`, when the table is younger than it, or when the log
-        between the two is gone, or has a file of which neither the range nor the day is known.
+        Windows of whole hours, or of days where the column is a date, in order; `EVERYTHING`
+        without `since`, or where the log between the two is gone or incomplete.
     """
     if since is None or since > until:
         return EVERYTHING
@@ -108,7 +106,9 @@ def _ends_at(store: Store, table: Table, version: int) -> dict[str, Ends | None]
         for file in (files_of(table, before) if before is not None else ())
     }
     return {
-        path: (values.low, values.high) if values and values.has_ends and not values.nulls else None
+        path: (values.low, values.high)
+        if values and values.is_bounded and not values.nulls
+        else None
         for path, values in ranges.items()
     }
 

@@ -19,7 +19,7 @@ from novade_pipeline.storage.store import Store
 
 
 class Everything(Enum):
-    """The log does not tell: anything may have changed."""
+    """The log cannot say what changed: anything may have."""
 
     EVERYTHING = "everything"
 
@@ -33,15 +33,12 @@ def changed_partitions(store: Store, table: Table, since: int | None, until: int
     """The partitions whose rows differ, or may differ, between two versions.
 
     Args:
-        store: the lake.
-        table: a table with one partition column.
         since: the version that is known already, exclusive; None when none is.
-        until: the version up to which is looked, inclusive.
+        until: the last version that is compared, inclusive.
 
     Returns:
-        Values of the partition column, dates where it is a date; `EVERYTHING` when there is no
-        `since`, when the table is younger than it (made again), or when the log between the two
-        is gone or does not name partitions.
+        Values of the partition column; `EVERYTHING` without `since`, where the table was created
+        again after it, or where the log between the two is gone or has no partitions.
 
     Raises:
         ValueError: the table has not exactly one partition column.
@@ -69,10 +66,8 @@ def has_changed(store: Store, table: Table, since: int, until: int, but_by: str 
     """Whether rows may differ between two versions.
 
     Args:
-        store: the lake.
-        table: the table.
         since: the version that is known already, exclusive.
-        until: the version up to which is looked, inclusive.
+        until: the last version that is compared, inclusive.
         but_by: commits that record a transaction of this application do not count.
     """
     if since > until:
@@ -89,10 +84,7 @@ def has_changed(store: Store, table: Table, since: int, until: int, but_by: str 
 
 
 def unchanged_since(store: Store, table: Table, version: int) -> int:
-    """The oldest version that is known to hold the same rows as `version`.
-
-    Upkeep makes versions too: what has taken in any version from there on has nothing to do.
-    """
+    """The oldest version with the same rows as `version`; maintenance commits change none."""
     try:
         while version > 0 and not any(map(_changed_file, _actions(store, table, version))):
             version -= 1
@@ -103,10 +95,6 @@ def unchanged_since(store: Store, table: Table, version: int) -> int:
 
 def changed_files(store: Store, table: Table, first: int, last: int) -> Iterator[dict[str, Any]]:
     """The actions on files, added or removed, of commits that changed rows.
-
-    Args:
-        first: the version of the first commit, inclusive.
-        last: that of the last one, inclusive.
 
     Raises:
         FileNotFoundError: the log does not reach back to `first`.

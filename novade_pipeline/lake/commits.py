@@ -1,8 +1,7 @@
-"""What writers say with a commit, how they know their own in the log, and why one failed.
+"""The metadata of commits, by which writers recognise their own in the log, and commit failures.
 
-Where storage has done a commit but its answer is lost, delta-rs asks again, is told that the
-version is there already, and takes its own commit for another writer's. The log knows better.
-Source: the Delta protocol,
+Where the response to a commit is lost, delta-rs retries, finds the version in place and takes its
+own commit for another writer's. Source: the Delta protocol,
 https://github.com/delta-io/delta/blob/master/PROTOCOL.md#commit-provenance-information.
 """
 
@@ -25,7 +24,7 @@ _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = ("ermission denied", "Read-only file system", "Not a directory")
 
 
-class LostRace(TransientFailure):
+class CommitConflict(TransientFailure):
     """Another writer was faster, and nothing is written."""
 
 
@@ -38,7 +37,6 @@ def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int)
     """The version whose commit carries a mark; None where there is none.
 
     Args:
-        mark: from `new_mark`.
         since: the newest version that cannot be it.
 
     Raises:
@@ -52,69 +50,64 @@ def find_commit(store: Store, table: Table, mark: Mapping[str, str], since: int)
         except FileNotFoundError:
             return None
         for action in map(json.loads, entry.splitlines()):
-            told: dict[str, Any] = action.get("commitInfo", {})
-            if told.get(MARK) == mark[MARK]:
+            commit_info: dict[str, Any] = action.get("commitInfo", {})
+            if commit_info.get(MARK) == mark[MARK]:
                 return version
 
 
-def recorded(transactions: Mapping[str, int] | None) -> list[Transaction] | None:
+def app_transactions(transactions: Mapping[str, int] | None) -> list[Transaction] | None:
     """App id -> version, as delta-rs records them with a commit."""
     return [Transaction(app, version) for app, version in (transactions or {}).items()] or None
 
 
-def own_commit(
+def recover_commit(
     store: Store, table: Table, mark: Mapping[str, str], before: int, error: Exception
 ) -> int:
-    """The version of our commit, where delta-rs says that it failed but the log has it.
+    """The version of our commit, where delta-rs reports a failure but the log has the commit.
 
     Args:
         before: the version that the write began with.
-        error: what delta-rs says.
 
     Raises:
-        LostRace: another writer was faster.
+        CommitConflict: another writer was faster.
         TransientFailure: the log cannot be read now.
         UserError: the lake cannot be written.
     """
     failure = (
-        lost_race(table)
+        commit_conflict(table)
         if isinstance(error, CommitFailedError)
-        else cannot_write(store, table, error)
+        else write_failure(store, table, error)
     )
     try:
-        found = find_commit(store, table, mark, before)
+        version = find_commit(store, table, mark, before)
     except (OSError, UserError):
         raise failure from None
     except TransientFailure:
         raise TransientFailure(
-            f"{table.name}: storage failed during a commit, and whether it was done cannot be "
-            "told now; the step runs again from its source."
+            f"{table.name}: storage failed during a commit, whose outcome is unknown; "
+            "the step runs again from its source."
         ) from None
-    if found is None:
+    if version is None:
         raise failure from None
-    return found
+    return version
 
 
-def lost_race(table: Table) -> LostRace:
-    """What a writer is told that was too slow."""
-    return LostRace(
+def commit_conflict(table: Table) -> CommitConflict:
+    """The failure of a writer that another one overtook."""
+    return CommitConflict(
         f"{table.name}: another writer changed the same rows meanwhile; nothing is written, "
         "the step runs again from its source."
     )
 
 
-def cannot_write(store: Store, table: Table, error: Exception) -> Exception:
-    """What a failed write is told as; delta-rs's words may print rows, and only its kind is told.
-
-    Args:
-        error: from delta-rs, from the disk, or what the store has made of its own.
-    """
-    is_told = isinstance(error, TransientFailure | UserError)
-    if (failure := error if is_told else store.explained(error, "write")) is not None:
+def write_failure(store: Store, table: Table, error: Exception) -> Exception:
+    """The failure to report for a failed write, without delta-rs's text, which may print rows."""
+    is_explained = isinstance(error, TransientFailure | UserError)
+    if (failure := error if is_explained else store.translate_error(error, "write")) is not None:
         return type(failure)(f"{table.name}: {failure}")
-    # A folder that cannot be made is reported as a table that is not there.
+    # delta-rs reports a folder that cannot be created as a missing table.
     if isinstance(error, PermissionError | TableNotFoundError) or any(
-        told in str(error) for told in _UNWRITABLE
+        phrase in str(error) for phrase in _UNWRITABLE
     ):
         return UserError(
             f"{table.name}: expected to write to {store.child(*table.path)}, found that this "

@@ -1,9 +1,9 @@
-"""Rows in a table's declared columns and types; what is not the same values is refused by name."""
+"""Casts rows to a table's declared columns and types; casts that change values are refused."""
 
 import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.decimals import holds_numbers_of, widened
+from novade_pipeline.lake.decimals import stores_numbers_of, widened
 from novade_pipeline.lake.table import Table
 
 
@@ -49,62 +49,63 @@ def conform_columns(table: Table, schema: pa.Schema, batch: pa.RecordBatch) -> p
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def refuse_changed_types(table: Table, there: pa.Schema) -> None:
+def refuse_changed_types(table: Table, stored: pa.Schema) -> None:
     """Check that the lake's columns have the types that the code declares.
-
-    Args:
-        there: the columns that the Delta table has.
 
     Raises:
         PermanentFailure: a column has another type.
     """
     for field in table.schema:
-        index = there.get_field_index(field.name)
+        index = stored.get_field_index(field.name)
         if index < 0:
             continue
-        held = there.field(index).type
-        if not is_of_type(held, field.type) or _would_lose_digits(held, field.type):
+        stored_type = stored.field(index).type
+        if not is_of_type(stored_type, field.type) or _would_lose_digits(stored_type, field.type):
             raise PermanentFailure(
-                f"{table.name}: column {field.name} is {_normal(held)} in the lake and "
+                f"{table.name}: column {field.name} is {_normal(stored_type)} in the lake and "
                 f"{_normal(field.type)} in the code; nothing is written. Give the new type a new "
                 "name."
             )
 
 
-def is_of_type(held: pa.DataType, declared: pa.DataType) -> bool:
-    """Whether a column of the lake has its declared type, or one that a write makes of it."""
-    return _normal(held) == _normal(declared) or holds_numbers_of(held, declared)
+def is_of_type(stored: pa.DataType, declared: pa.DataType) -> bool:
+    """Whether a stored column has its declared type, or one that a write widens."""
+    return _normal(stored) == _normal(declared) or stores_numbers_of(stored, declared)
 
 
 def _retype(table: Table, column: pa.Array, field: pa.Field) -> pa.Array:
     """Only representations of the same values are changed: large strings, time units, nulls."""
-    found, wanted = column.type, field.type
-    if found == wanted:
+    actual, declared = column.type, field.type
+    if actual == declared:
         return column
-    same = (
-        pa.types.is_null(found)
-        or (_is_text(found) and _is_text(wanted))
-        or (_is_bytes(found) and _is_bytes(wanted))
-        or (pa.types.is_dictionary(found) and found.value_type == wanted)
-        or (pa.types.is_integer(found) and pa.types.is_integer(wanted))
-        or (pa.types.is_float32(found) and pa.types.is_float64(wanted))
-        or (pa.types.is_decimal(found) and pa.types.is_decimal(wanted))
-        or (pa.types.is_timestamp(found) and pa.types.is_timestamp(wanted) and found.tz is not None)
-        or (pa.types.is_nested(found) and pa.types.is_nested(wanted))
+    is_castable = (
+        pa.types.is_null(actual)
+        or (_is_text(actual) and _is_text(declared))
+        or (_is_bytes(actual) and _is_bytes(declared))
+        or (pa.types.is_dictionary(actual) and actual.value_type == declared)
+        or (pa.types.is_integer(actual) and pa.types.is_integer(declared))
+        or (pa.types.is_float32(actual) and pa.types.is_float64(declared))
+        or (pa.types.is_decimal(actual) and pa.types.is_decimal(declared))
+        or (
+            pa.types.is_timestamp(actual)
+            and pa.types.is_timestamp(declared)
+            and actual.tz is not None
+        )
+        or (pa.types.is_nested(actual) and pa.types.is_nested(declared))
     )
-    if same:
+    if is_castable:
         try:
-            return column.cast(wanted)
+            return column.cast(declared)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pass
     raise PermanentFailure(
-        f"{table.name}: column {field.name} is {wanted}, found {found}; nothing is written. "
+        f"{table.name}: column {field.name} is {declared}, found {actual}; nothing is written. "
         "Change the source, or declare another column."
     )
 
 
-def _would_lose_digits(held: pa.DataType, declared: pa.DataType) -> bool:
-    return pa.types.is_decimal(declared) and widened(held, declared) is None
+def _would_lose_digits(stored: pa.DataType, declared: pa.DataType) -> bool:
+    return pa.types.is_decimal(declared) and widened(stored, declared) is None
 
 
 def _is_text(kind: pa.DataType) -> bool:

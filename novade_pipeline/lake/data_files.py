@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from deltalake import ColumnProperties, DeltaTable, WriterProperties
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
-from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.commits import write_failure
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
 
@@ -38,20 +38,14 @@ _MARKED = re.compile(f'"{_MARK}([-0-9.]+){_MARK}"')
 
 @dataclass(frozen=True)
 class Range:
-    """What a file has of a column.
-
-    Attributes:
-        low: at most the least value.
-        high: at least the greatest one.
-        nulls: how many rows have none; None where that is not known.
-    """
+    """Bounds of a file's values in a column, and its count of nulls; each None where unknown."""
 
     low: Any
     high: Any
     nulls: int | None
 
     @property
-    def has_ends(self) -> bool:
+    def is_bounded(self) -> bool:
         """Whether they are known, and there are any."""
         return self.low is not None and self.high is not None
 
@@ -63,10 +57,8 @@ class DataFile:
     Attributes:
         path: below the table, as the storage has it; the log has it encoded like a URL.
         size: bytes.
-        rows: how many it has.
         partition: the partition columns' values, as the log writes them.
-        ranges: column -> what it has, as far as that is known.
-        stats: what the log says of its columns, as JSON; empty for files that are in the log.
+        stats: the log's statistics, as JSON; empty for files that are in the log.
     """
 
     path: str
@@ -84,30 +76,33 @@ def partition_value(value: Any) -> str | None:
 
 def files_of(table: Table, target: DeltaTable) -> Iterator[DataFile]:
     """The data files of the version that is opened, whoever wrote them."""
-    found = pa.table(target.get_add_actions(flatten=True))
+    actions = pa.table(target.get_add_actions(flatten=True))
     partition_by = target.metadata().partition_columns
-    nothing = [None] * len(found)
+    nothing = [None] * len(actions)
 
     def column(name: str) -> list[Any]:
-        return found[name].to_pylist() if name in found.schema.names else nothing
+        return actions[name].to_pylist() if name in actions.schema.names else nothing
 
-    known = {
+    statistics_of = {
         name: list(
-            zip(*(column(f"{told}.{name}") for told in ("min", "max", "null_count")), strict=True)
+            zip(
+                *(column(f"{partition}.{name}") for partition in ("min", "max", "null_count")),
+                strict=True,
+            )
         )
         for name in _ranged(table, partition_by)
     }
     partitions = {name: column(f"partition.{name}") for name in partition_by}
-    plain = zip(*(column(name) for name in ("path", "size_bytes", "num_records")), strict=True)
-    for at, (path, size, rows) in enumerate(plain):
+    sizes = zip(*(column(name) for name in ("path", "size_bytes", "num_records")), strict=True)
+    for at, (path, size, rows) in enumerate(sizes):
         values = {name: of_files[at] for name, of_files in partitions.items()}
-        ranges = {name: _range(*of_files[at]) for name, of_files in known.items()}
+        ranges = {name: _range(*of_files[at]) for name, of_files in statistics_of.items()}
         ranges |= {
             name: Range(value, value, rows if value is None else 0)
             for name, value in values.items()
         }
-        told = {name: partition_value(value) for name, value in values.items()}
-        yield DataFile(unquote(path), size, rows, told, ranges)
+        partition = {name: partition_value(value) for name, value in values.items()}
+        yield DataFile(unquote(path), size, rows, partition, ranges)
 
 
 def writer_properties(table: Table) -> WriterProperties:
@@ -117,7 +112,7 @@ def writer_properties(table: Table) -> WriterProperties:
         max_row_group_size=ROW_GROUP_ROWS,
         compression="ZSTD",
         compression_level=_LEVEL,
-        column_properties=dict.fromkeys(_unlike(table), plain),
+        column_properties=dict.fromkeys(_mostly_distinct(table), plain),
     )
 
 
@@ -127,12 +122,7 @@ class FileWriter:
     def __init__(
         self, store: Store, table: Table, columns: pa.Schema, partition: Mapping[str, str | None]
     ) -> None:
-        """Begin a file.
-
-        Args:
-            columns: of the rows that come, without those of the partition.
-            partition: the values of all rows in the partition columns.
-        """
+        """Begin a file of `columns`, without those of the partition."""
         self._store = store
         self._table = table
         self._columns = columns
@@ -140,7 +130,7 @@ class FileWriter:
         self._ranged = _ranged(table, partition)
         self._rows = 0
         self._ranges: dict[str, Range] = {}
-        unlike = _unlike(table)
+        mostly_distinct = _mostly_distinct(table)
         folders = [
             f"{name}={_NO_VALUE if value is None else quote(value, safe='')}"
             for name, value in partition.items()
@@ -154,7 +144,7 @@ class FileWriter:
                     columns,
                     compression="zstd",
                     compression_level=_LEVEL,
-                    use_dictionary=[name for name in columns.names if name not in unlike],
+                    use_dictionary=[name for name in columns.names if name not in mostly_distinct],
                     write_statistics=_compared(columns, self._ranged),
                     store_schema=False,
                 )
@@ -224,10 +214,10 @@ class FileWriter:
         try:
             yield
         except (OSError, TransientFailure, UserError) as error:
-            raise cannot_write(self._store, self._table, error) from None
+            raise write_failure(self._store, self._table, error) from None
 
 
-def _unlike(table: Table) -> set[str]:
+def _mostly_distinct(table: Table) -> set[str]:
     """Columns whose values mostly differ, which a dictionary would only make larger."""
     times = (f.name for f in table.schema if pa.types.is_timestamp(f.type))
     return {*table.key, *times, *(n for n in (table.version,) if n)} - {table.window}
@@ -248,10 +238,10 @@ def _ranged(table: Table, partition_by: Collection[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name and name not in partition_by]
 
 
-def _compared(columns: pa.Schema, found_by: Collection[str]) -> list[str]:
+def _compared(columns: pa.Schema, ranged: Collection[str]) -> list[str]:
     """Columns by which a reader may skip row groups; of other texts that would hardly ever help."""
     text = (pa.types.is_string, pa.types.is_binary)
-    return [f.name for f in columns if f.name in found_by or not any(is_(f.type) for is_ in text)]
+    return [f.name for f in columns if f.name in ranged or not any(is_(f.type) for is_ in text)]
 
 
 def _range(low: Any, high: Any, nulls: int | None) -> Range:
@@ -267,14 +257,14 @@ def _later(moment: datetime) -> datetime | None:
         return None
 
 
-def _joined(one: Range | None, other: Range) -> Range:
-    if one is None:
-        return other
+def _joined(first: Range | None, second: Range) -> Range:
+    if first is None:
+        return second
     low, high = (
         pick((value for value in values if value is not None), default=None)
-        for pick, values in ((min, (one.low, other.low)), (max, (one.high, other.high)))
+        for pick, values in ((min, (first.low, second.low)), (max, (first.high, second.high)))
     )
-    return Range(low, high, (one.nulls or 0) + (other.nulls or 0))
+    return Range(low, high, (first.nulls or 0) + (second.nulls or 0))
 
 
 def _stats(rows: int, ranges: Mapping[str, Range]) -> str:
@@ -282,13 +272,13 @@ def _stats(rows: int, ranges: Mapping[str, Range]) -> str:
         "minValues": {name: _end(of_column.low) for name, of_column in ranges.items()},
         "maxValues": {name: _end(of_column.high, up=True) for name, of_column in ranges.items()},
     }
-    told = {
+    stats = {
         "numRecords": rows,
         **{of: {n: v for n, v in values.items() if v is not None} for of, values in ends.items()},
         "nullCount": {name: of_column.nulls for name, of_column in ranges.items()},
     }
     # delta-rs reads some pairs of surrogates, as JSON may be escaped, for other characters.
-    text = json.dumps(told, ensure_ascii=False, default=lambda number: f"{_MARK}{number:f}{_MARK}")
+    text = json.dumps(stats, ensure_ascii=False, default=lambda number: f"{_MARK}{number:f}{_MARK}")
     return _MARKED.sub(r"\1", text)
 
 

@@ -1,7 +1,7 @@
-"""Decimal columns: numbers to the digit, and what becomes of columns that hold them otherwise.
+"""Decimal columns: exact numbers, and the widening of stored columns with fewer digits.
 
-A table that holds doubles where the code declares decimals, or decimals of fewer digits, is widened
-by the next write, in a commit of its own. One that has more digits than declared keeps them.
+A stored column of doubles, or of decimals with fewer digits than declared, is widened by the next
+write, in a commit of its own. One with more digits keeps them.
 """
 
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -15,42 +15,34 @@ MOST_DIGITS = 38
 _EXACT = Context(prec=2 * MOST_DIGITS, rounding=ROUND_HALF_UP)
 
 
-def holds_numbers_of(held: pa.DataType, declared: pa.DataType) -> bool:
-    """Whether a column of the lake holds the numbers of one that is declared as decimals."""
-    numbers = pa.types.is_decimal(held) or pa.types.is_floating(held)
+def stores_numbers_of(stored: pa.DataType, declared: pa.DataType) -> bool:
+    """Whether a stored column has the numbers of a column that is declared as decimals."""
+    numbers = pa.types.is_decimal(stored) or pa.types.is_floating(stored)
     return bool(numbers and pa.types.is_decimal(declared))
 
 
-def widened(held: pa.DataType, declared: pa.DataType) -> pa.DataType | None:
-    """The type of a column that has held one type and takes in the other as well.
-
-    Args:
-        held: decimals, or doubles.
-        declared: decimals.
-
-    Returns:
-        Decimals that lose no digit of either; None where these would be more than `MOST_DIGITS`.
-    """
-    if pa.types.is_floating(held):
+def widened(stored: pa.DataType, declared: pa.DataType) -> pa.DataType | None:
+    """Decimals that lose no digit of either type; None where that takes over `MOST_DIGITS`."""
+    if pa.types.is_floating(stored):
         return declared
-    whole = max(kind.precision - kind.scale for kind in (held, declared))
-    scale = max(held.scale, declared.scale)
+    whole = max(kind.precision - kind.scale for kind in (stored, declared))
+    scale = max(stored.scale, declared.scale)
     return pa.decimal128(whole + scale, scale) if whole + scale <= MOST_DIGITS else None
 
 
-def as_held(schema: pa.Schema, there: pa.Schema) -> pa.Schema:
+def with_stored_decimals(schema: pa.Schema, lake_schema: pa.Schema) -> pa.Schema:
     """The declared columns, those of decimals in the types that the lake has."""
     for place, field in enumerate(schema):
-        index = there.get_field_index(field.name)
-        if index >= 0 and holds_numbers_of(there.field(index).type, field.type):
-            schema = schema.set(place, field.with_type(there.field(index).type))
+        index = lake_schema.get_field_index(field.name)
+        if index >= 0 and stores_numbers_of(lake_schema.field(index).type, field.type):
+            schema = schema.set(place, field.with_type(lake_schema.field(index).type))
     return schema
 
 
-def to_widen(schema: pa.Schema, there: pa.Schema) -> dict[str, pa.DataType]:
-    """Columns of the lake that do not hold all that the declared decimals can: their new types."""
+def widened_types(schema: pa.Schema, lake_schema: pa.Schema) -> dict[str, pa.DataType]:
+    """The new types of stored columns that are too narrow for the declared decimals."""
     types = {}
-    for field in as_held(schema, there):
+    for field in with_stored_decimals(schema, lake_schema):
         declared = schema.field(field.name).type
         new = widened(field.type, declared) if field.type != declared else None
         if new is not None and new != field.type:
@@ -58,8 +50,8 @@ def to_widen(schema: pa.Schema, there: pa.Schema) -> dict[str, pa.DataType]:
     return types
 
 
-def exactly(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Numbers as decimals; a double is the shortest number that it stands for, rounded half up.
+def to_decimals(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Numbers as decimals; a double counts as its shortest decimal form, rounded half up.
 
     Raises:
         ValueError: a value is not finite, or has more digits before the point than the type.
@@ -74,7 +66,7 @@ def exactly(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def rounded(value: Decimal, kind: pa.DataType) -> Decimal:
-    """A number as a decimal type holds it, rounded half up.
+    """A number as a decimal type stores it, rounded half up.
 
     Raises:
         ValueError: it is not finite, or has too many digits before the point.

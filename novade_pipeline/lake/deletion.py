@@ -1,7 +1,7 @@
-"""Taking rows away, and what there was of them in older versions.
+"""Deletes rows, and older versions that still have them.
 
-Files are written anew without them, in memory that does not grow with the table; the log says no
-more of it than which files: a predicate would stand there with the values that must go.
+Files are rewritten without the rows, in memory that does not grow with the table. The commit has no
+predicate: that would record the values that must go.
 """
 
 import json
@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.commits import write_failure
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.delta import WriteReceipt, create, create_with_columns, open_table
 from novade_pipeline.lake.draft import Draft
@@ -75,10 +75,10 @@ def rewrite(
             )
             draft.replace([file], write(draft, batches))
     version = draft.version
-    if draft.dropped:
+    if draft.removed:
         version = draft.commit(metadata={ERASURE: "true"})
     before, after = (
-        sum(file.rows for file in files.values()) for files in (draft.dropped, draft.added)
+        sum(file.rows for file in files.values()) for files in (draft.removed, draft.added)
     )
     return WriteReceipt(
         rows=before - after,
@@ -91,7 +91,7 @@ def rewrite(
 
 
 def amend(store: Store, table: Table, rows: pa.Table) -> WriteReceipt | None:
-    """Put other values in the place of those of some rows, in one commit; None without a table.
+    """Change values of some rows, in one commit; None without a table.
 
     Args:
         rows: the table's key columns and partition columns, none of them null, and the columns that
@@ -103,19 +103,21 @@ def amend(store: Store, table: Table, rows: pa.Table) -> WriteReceipt | None:
     if open_table(store, table) is None:
         return None
     create_with_columns(store, table)
-    names = named_by(table)
+    names = row_key(table)
     keys = rows.select(names).append_column(_AMENDED, pa.array(range(len(rows)), pa.int64()))
 
     def amended(file: DataFile, at: int, stored: pa.Table) -> pa.Table:
-        number = pa.array(range(len(stored)), pa.int64())
-        places = (
-            stored.select(names).append_column(_STORED, number).join(keys, names, join_type="inner")
+        row_numbers = pa.array(range(len(stored)), pa.int64())
+        matches = (
+            stored.select(names)
+            .append_column(_STORED, row_numbers)
+            .join(keys, names, join_type="inner")
         )
-        if not len(places):
+        if not len(matches):
             return stored
-        places = places.sort_by(_STORED)
-        mask = pc.is_in(number, value_set=places[_STORED].combine_chunks())
-        values = rows.take(places[_AMENDED].combine_chunks())
+        matches = matches.sort_by(_STORED)
+        mask = pc.is_in(row_numbers, value_set=matches[_STORED].combine_chunks())
+        values = rows.take(matches[_AMENDED].combine_chunks())
         for name in (name for name in rows.schema.names if name not in names):
             stored = with_values(stored, name, mask, values[name].combine_chunks())
         return stored
@@ -131,16 +133,16 @@ def with_values(rows: pa.Table, name: str, mask: pa.Array, values: pa.Array) -> 
     return rows.set_column(at, rows.schema.field(at), column)
 
 
-def named_by(table: Table) -> list[str]:
-    """The columns that find a row: its key, and the partition that it is in."""
+def row_key(table: Table) -> list[str]:
+    """The columns that locate a row: its key, and its partition."""
     return list(dict.fromkeys((*table.key, *table.partition_by)))
 
 
-def forget_the_past(store: Store, table: Table, before: datetime) -> "Forgotten | None":
-    """Leave of a table its newest version alone: no older version, and no part of the log before.
+def purge_history(store: Store, table: Table, before: datetime) -> "PurgeReceipt | None":
+    """Delete all versions of a table but the newest, with the log before it.
 
-    The newest version is summed up in a checkpoint; data files that are not of it go, those of
-    loads that died as well, and the log before it. Its statistics are of the rows that are there.
+    The newest version gets a checkpoint. Data files that it does not have are deleted, those of
+    loads that died included.
 
     Args:
         before: files that no version ever had go where they were last changed up to then, by the
@@ -150,30 +152,24 @@ def forget_the_past(store: Store, table: Table, before: datetime) -> "Forgotten 
         UserError: the lake cannot be written.
         TransientFailure: the storage failed, or another writer was faster.
     """
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return None
-    _add_empty_entry(store, table, found)
+    _add_empty_entry(store, table, target)
     try:
-        found.create_checkpoint()
+        target.create_checkpoint()
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
     files, size = 0, 0
-    for entry, parts in list(_past(store, table, found, before)):
+    for entry, parts in list(_expendable_files(store, table, target, before)):
         store.delete(*table.path, *parts)
         files, size = files + 1, size + entry.size
-    return Forgotten(files, size, found.version())
+    return PurgeReceipt(files, size, target.version())
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """What there was of older versions: files of data and of the log.
-
-    Attributes:
-        files: how many are deleted.
-        bytes: their size.
-        table_version: the one that is left.
-    """
+class PurgeReceipt:
+    """The files of data and log that a purge deleted, and the version that is left."""
 
     files: int
     bytes: int
@@ -181,25 +177,25 @@ class Forgotten:
 
 
 def storage_clock(store: Store, table: Table) -> datetime:
-    """What time it is by the storage's clock, told by an entry of the log that changes nothing.
+    """The time by the storage's clock, from a new log entry that changes nothing.
 
     Raises:
         UserError: the lake cannot be written.
         TransientFailure: the storage failed, or another writer was faster.
     """
-    found = create(store, table)
-    _add_empty_entry(store, table, found)
-    entry = "/".join((*table.path, "_delta_log", f"{found.version():020}.json"))
-    return next(told.modified for told in store.entries(entry))
+    target = create(store, table)
+    _add_empty_entry(store, table, target)
+    entry = "/".join((*table.path, "_delta_log", f"{target.version():020}.json"))
+    return next(entry_.modified for entry_ in store.entries(entry))
 
 
 def has_erasures(store: Store, table: Table) -> bool:
-    """Whether the log still has a commit of an erasure: the past is not forgotten yet."""
+    """Whether the log still has a commit of an erasure, so older versions are not purged yet."""
     return any(ERASURE in action.get("commitInfo", {}) for action in _actions(store, table))
 
 
 def _actions(store: Store, table: Table) -> Iterator[dict[str, Any]]:
-    """What the entries of the log say that are there still."""
+    """The actions of the log's entries."""
     prefix = "/".join((*table.path, "_delta_log", ""))
     for entry in store.entries(prefix):
         name = entry.file.removeprefix(prefix)
@@ -207,46 +203,46 @@ def _actions(store: Store, table: Table) -> Iterator[dict[str, Any]]:
             yield from map(json.loads, store.read(entry.file).splitlines())
 
 
-def _add_empty_entry(store: Store, table: Table, found: DeltaTable) -> None:
-    """Make the newest entry of the log one without rows and without values."""
+def _add_empty_entry(store: Store, table: Table, target: DeltaTable) -> None:
+    """Commit a log entry without rows and without values."""
     try:
-        found.alter.set_table_properties(
-            {**found.metadata().configuration, "delta.enableExpiredLogCleanup": "false"}
+        target.alter.set_table_properties(
+            {**target.metadata().configuration, "delta.enableExpiredLogCleanup": "false"}
         )
-        found.update_incremental()
+        target.update_incremental()
     except CommitFailedError:
         raise TransientFailure(f"{table.name}: another writer was faster.") from None
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
 
 
-def _past(
-    store: Store, table: Table, found: DeltaTable, before: datetime
+def _expendable_files(
+    store: Store, table: Table, target: DeltaTable, before: datetime
 ) -> Iterator[tuple[Entry, Sequence[str]]]:
-    """What is not of the newest version, data before the log that tells of it."""
-    paths = pa.table(found.get_add_actions(flatten=True))["path"].to_pylist()
+    """The files that the newest version does not need, data before log."""
+    paths = pa.table(target.get_add_actions(flatten=True))["path"].to_pylist()
     live = _both_forms(paths)
     removed = _both_forms(a["remove"]["path"] for a in _actions(store, table) if "remove" in a)
     prefix = "/".join((*table.path, ""))
-    of_log = []
+    log_files = []
     for entry in store.entries(prefix):
         file = entry.file.removeprefix(prefix)
         *folders, name = file.split("/")
         if folders == ["_delta_log"]:
-            is_old = int(name[:20]) < found.version() if name[:20].isdigit() else False
+            is_old = int(name[:20]) < target.version() if name[:20].isdigit() else False
             if is_old or (name.endswith(".tmp") and entry.modified <= before):
-                of_log.append((entry, (*folders, name)))
+                log_files.append((entry, (*folders, name)))
         elif (
             _DATA.fullmatch(name)
             and file not in live
             and (file in removed or entry.modified <= before)
         ):
             yield entry, (*folders, name)
-    yield from of_log
+    yield from log_files
 
 
 def _both_forms(paths: Iterable[str]) -> set[str]:
-    """The log has paths encoded; which form a listing has depends on the storage."""
+    """Paths as the log encodes them, and decoded: the form of a listing depends on the storage."""
     return {form for path in paths for form in (path, unquote(path))}
 
 

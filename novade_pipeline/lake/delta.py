@@ -19,16 +19,16 @@ from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
-from novade_pipeline.lake.commits import cannot_write, lost_race
+from novade_pipeline.lake.commits import commit_conflict, write_failure
 from novade_pipeline.lake.conform import refuse_changed_types
 from novade_pipeline.lake.data_files import DataFile, statistics
-from novade_pipeline.lake.decimals import to_widen
+from novade_pipeline.lake.decimals import widened_types
 from novade_pipeline.lake.draft import Draft, known_transactions
 from novade_pipeline.lake.prefetch import in_threads, prefetch
 from novade_pipeline.lake.protocol import refuse_unfit
-from novade_pipeline.lake.region import Region, Throughout, Windows
+from novade_pipeline.lake.region import ConstantRegion, Region, WindowRegion
 from novade_pipeline.lake.retention import TIME_TRAVEL_DAYS, retention
-from novade_pipeline.lake.stream import Checked, Rows, write
+from novade_pipeline.lake.stream import CheckedRows, Rows, write
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Where, Window
 from novade_pipeline.storage.store import Store
@@ -40,17 +40,12 @@ _BATCHES_AHEAD = 4
 
 @dataclass(frozen=True)
 class WriteReceipt:
-    """What one write did.
+    """The rows, and the files and bytes added, of one write.
 
     Attributes:
-        rows: rows written.
-        bytes: bytes of the files added.
-        files: files added.
-        table_version: the Delta version that holds the write.
-        newest: the greatest value of the table's data time among the rows, if it has one.
-        seconds: wall time of the write, its source's time included.
-        passed_over: of a merge, rows that were not written, as the table has them in a newer
-            version.
+        newest: the greatest data time among the rows, if the table has one.
+        seconds: wall time, the source's included.
+        passed_over: of a merge, rows that the table has in a newer version.
     """
 
     rows: int
@@ -63,7 +58,7 @@ class WriteReceipt:
 
 
 def location(store: Store, table: Table) -> str:
-    """Where the table is."""
+    """The URL of the table."""
     return store.child(*table.path)
 
 
@@ -86,7 +81,7 @@ def open_table(store: Store, table: Table, version: int | None = None) -> DeltaT
                 "versions stay readable for NOVADE_TIME_TRAVEL_DAYS."
             ) from None
         except (OSError, DeltaError) as error:
-            failure = store.explained(error, "read") or error
+            failure = store.translate_error(error, "read") or error
             if not left or not isinstance(failure, TransientFailure):
                 raise failure from None
     raise AssertionError("the last try returns or raises")
@@ -94,14 +89,14 @@ def open_table(store: Store, table: Table, version: int | None = None) -> DeltaT
 
 def current_version(store: Store, table: Table) -> int | None:
     """The newest version, or None where nothing has been written yet."""
-    found = open_table(store, table)
-    return None if found is None else found.version()
+    target = open_table(store, table)
+    return None if target is None else target.version()
 
 
 def transaction_version(store: Store, table: Table, app_id: str) -> int | None:
     """The version that `app_id` last recorded with a commit to the table."""
-    found = open_table(store, table)
-    return None if found is None else found.transaction_version(app_id)
+    target = open_table(store, table)
+    return None if target is None else target.transaction_version(app_id)
 
 
 def create(store: Store, table: Table) -> DeltaTable:
@@ -110,9 +105,9 @@ def create(store: Store, table: Table) -> DeltaTable:
     Raises:
         UserError: the lake cannot be written.
     """
-    found = open_table(store, table)
-    if found is not None:
-        return found
+    target = open_table(store, table)
+    if target is not None:
+        return target
     try:
         return DeltaTable.create(
             store.table_url(*table.path),
@@ -127,11 +122,11 @@ def create(store: Store, table: Table) -> DeltaTable:
             storage_options=store.options(),
         )
     except (OSError, DeltaError) as error:
-        failure = cannot_write(store, table, error)
-        # Another writer was faster, or it was us and the answer is lost.
-        may_be_there = isinstance(failure, TransientFailure | PermanentFailure)
-        if may_be_there and (found := open_table(store, table)):
-            return found
+        failure = write_failure(store, table, error)
+        # Another writer created it, or we did and the response was lost.
+        may_exist = isinstance(failure, TransientFailure | PermanentFailure)
+        if may_exist and (target := open_table(store, table)):
+            return target
         raise failure from None
 
 
@@ -147,7 +142,7 @@ def create_with_columns(store: Store, table: Table) -> DeltaTable:
         UserError: the lake cannot be written.
     """
     target = _create_with_names(store, table)
-    if types := to_widen(table.schema, pa.schema(target.schema().to_arrow())):
+    if types := widened_types(table.schema, pa.schema(target.schema().to_arrow())):
         draft = Draft(store, table, target, types)
         for file in list(draft.files.values()):
             rows = (batch for part in draft.read(file) for batch in part.to_batches())
@@ -160,18 +155,18 @@ def create_with_columns(store: Store, table: Table) -> DeltaTable:
 def _create_with_names(store: Store, table: Table) -> DeltaTable:
     """The Delta table with all columns, whose types may be those that hold fewer digits."""
     target = create(store, table)
-    there = pa.schema(target.schema().to_arrow())
-    refuse_changed_types(table, there)
-    new = [field.with_nullable(True) for field in table.schema if field.name not in there.names]
+    stored = pa.schema(target.schema().to_arrow())
+    refuse_changed_types(table, stored)
+    new = [field.with_nullable(True) for field in table.schema if field.name not in stored.names]
     if new:
         # A draft refuses it as well, but after the columns are there.
         refuse_unfit(table, target)
         try:
             target.alter.add_columns(list(Schema.from_arrow(pa.schema(new)).fields))
         except CommitFailedError:
-            raise lost_race(table) from None
+            raise commit_conflict(table) from None
         except (OSError, DeltaError) as error:
-            raise cannot_write(store, table, error) from None
+            raise write_failure(store, table, error) from None
         target.update_incremental()
     return target
 
@@ -185,7 +180,7 @@ def replace_window(
     where: Where | None = None,
     transactions: Mapping[str, int] | None = None,
 ) -> WriteReceipt:
-    """Put `rows` in the place of those that the windows hold; no rows clear the windows.
+    """Replace the rows within the windows by `rows`; without rows, the windows become empty.
 
     Only files with such rows are written anew, without them.
 
@@ -200,16 +195,16 @@ def replace_window(
         TransientFailure: another writer was faster.
     """
     draft = _draft(store, table)
-    return _write(draft, rows, Windows(table, windows, where or {}), transactions)
+    return _write(draft, rows, WindowRegion(table, windows, where or {}), transactions)
 
 
 def replace(
     store: Store, table: Table, rows: Rows, *, transactions: Mapping[str, int] | None = None
 ) -> WriteReceipt:
-    """Put `rows` in the place of all rows, as a new version; older versions stay readable."""
+    """Replace all rows by `rows`, as a new version; older versions stay readable."""
     target = _create_with_names(store, table)
-    types = to_widen(table.schema, pa.schema(target.schema().to_arrow()))
-    return _write(Draft(store, table, target, types), rows, Throughout(True), transactions)
+    types = widened_types(table.schema, pa.schema(target.schema().to_arrow()))
+    return _write(Draft(store, table, target, types), rows, ConstantRegion(True), transactions)
 
 
 def append_once(
@@ -224,7 +219,7 @@ def append_once(
     done = draft.target.transaction_version(app_id)
     if done is not None and done >= version:
         return None
-    return _write(draft, rows, Throughout(False), {app_id: version})
+    return _write(draft, rows, ConstantRegion(False), {app_id: version})
 
 
 def _draft(store: Store, table: Table) -> Draft:
@@ -234,21 +229,23 @@ def _draft(store: Store, table: Table) -> Draft:
 def _write(
     draft: Draft, rows: Rows, replaced: Region, transactions: Mapping[str, int] | None
 ) -> WriteReceipt:
-    """Write rows in the place of those of a region."""
+    """Replace the rows of a region."""
     started = time.monotonic()
     known = known_transactions(draft.target, transactions)
-    before = [file for file in draft.files.values() if replaced.whole(file) is not False]
-    checked = Checked(draft.table, rows, replaced.refuse_outside)
-    # Making rows and writing them run side by side; row groups, which take long, hold nobody up.
+    before = [file for file in draft.files.values() if replaced.contains(file) is not False]
+    checked = CheckedRows(draft.table, rows, replaced.refuse_outside)
+    # Rows are made and written concurrently.
     with closing(prefetch(checked, _BATCHES_AHEAD)) as batches:
         draft.replace([], write(draft, batches))
-    holds = partial(_holds, draft, replaced)
-    for file, told in zip(before, in_threads(holds, before), strict=True):
-        if told is not False:
-            draft.replace([file], [] if told else write(draft, _outside(draft, replaced, file)))
+    contains = partial(_contains, draft, replaced)
+    for file, is_contained in zip(before, in_threads(contains, before), strict=True):
+        if is_contained is not False:
+            draft.replace(
+                [file], [] if is_contained else write(draft, _outside(draft, replaced, file))
+            )
     version = draft.version
     if draft.is_changed or known != dict(transactions or {}):
-        version = draft.commit(transactions, concerns=lambda file: holds(file) is not False)
+        version = draft.commit(transactions, conflicts=lambda file: contains(file) is not False)
     return WriteReceipt(
         rows=checked.rows,
         bytes=sum(file.size for file in draft.added.values()),
@@ -259,18 +256,18 @@ def _write(
     )
 
 
-def _holds(draft: Draft, region: Region, file: DataFile) -> bool | None:
+def _contains(draft: Draft, region: Region, file: DataFile) -> bool | None:
     """Whether all rows of a file are inside the region, or none; None where some are."""
-    told = region.whole(file)
-    if told is not None:
-        return told
-    inside = [region.inside(rows) for rows in draft.read(file, region.columns)]
-    if all(part.all() for part in inside):
+    is_contained = region.contains(file)
+    if is_contained is not None:
+        return is_contained
+    masks = [region.mask(rows) for rows in draft.read(file, region.columns)]
+    if all(part.all() for part in masks):
         return True
-    return None if any(part.any() for part in inside) else False
+    return None if any(part.any() for part in masks) else False
 
 
 def _outside(draft: Draft, region: Region, file: DataFile) -> Iterator[pa.RecordBatch]:
     """The rows of a file that stay."""
     for rows in draft.read(file):
-        yield from rows.filter(pa.array(~region.inside(rows))).to_batches()
+        yield from rows.filter(pa.array(~region.mask(rows))).to_batches()

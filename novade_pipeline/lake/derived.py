@@ -1,4 +1,4 @@
-"""What a derived table has taken in of its sources, and so what it still has to do.
+"""The versions of its sources that a derived table was made from.
 
 The version of each source is recorded as a Delta transaction of the derived table, in the commit
 that holds what was made of it: 'nothing to do' is decided from the lake, whatever crashed. A table
@@ -13,61 +13,57 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
 
 UNFINISHED = -1
-"""The version of a source that some of a table's rows are made by, and some are not."""
+"""Recorded as a source's version while only some of the rows are rebuilt by it."""
 _ID = "@"
 
 
-def taken_in(store: Store, table: Table, sources: Mapping[str, int]) -> dict[str, int | None]:
-    """Source -> the version of it that the table has taken in; None where it never has."""
-    found = open_table(store, table)
+def recorded_versions(
+    store: Store, table: Table, sources: Mapping[str, int]
+) -> dict[str, int | None]:
+    """Source -> the version that the table was last made from; None where there is none."""
+    target = open_table(store, table)
     return {
-        source: None if found is None else found.transaction_version(source) for source in sources
+        source: None if target is None else target.transaction_version(source) for source in sources
     }
 
 
 def is_current(
     store: Store, table: Table, sources: Mapping[str, int], tables: Sequence[Table] = ()
 ) -> bool:
-    """The table has taken in these versions, or older ones with the same rows.
+    """Whether the table was made from these versions, or from older ones with the same rows.
 
     Args:
-        store: the lake.
-        table: the derived table.
-        sources: source -> its version.
-        tables: those of the sources that are tables of the lake, which upkeep gives new versions;
-            they are named as by `source_of`.
+        tables: the sources that are tables of the lake, to which maintenance gives new versions.
     """
-    known = taken_in(store, table, sources)
-    upkept = {source.name: source for source in tables}
+    known = recorded_versions(store, table, sources)
+    lake_tables = {source.name: source for source in tables}
     for name, version in sources.items():
-        taken = known[name]
-        if taken == version:
+        recorded = known[name]
+        if recorded == version:
             continue
-        source = upkept.get(name.partition(_ID)[0])
-        if taken is None or taken > version or source is None:
+        source = lake_tables.get(name.partition(_ID)[0])
+        if recorded is None or recorded > version or source is None:
             return False
-        if unchanged_since(store, source, version) > taken:
+        if unchanged_since(store, source, version) > recorded:
             return False
     return True
 
 
 def source_of(store: Store, table: Table) -> tuple[str, int]:
     """(a table's name as a source, its version as it is recorded: -1 where it has none yet)."""
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return table.name, -1
-    return f"{table.name}{_ID}{found.metadata().id}", found.version()
+    return f"{table.name}{_ID}{target.metadata().id}", target.version()
 
 
-def recorded_with(
+def transactions_of_commit(
     number: int, count: int, sources: Mapping[str, int], anew_by: str | None
 ) -> Mapping[str, int] | None:
     """What is recorded with one commit of several: the sources with the last.
 
     Args:
         number: of the commit, from 1.
-        count: of the commits.
-        sources: source -> its version.
         anew_by: the source by which all rows are made anew; None where only some are. What is cut
             off is not current, whatever becomes of the source.
     """

@@ -1,4 +1,4 @@
-"""What was read of a source, beside what the lake holds: what is the same is not written."""
+"""Compares rows read from a source with the lake's, so that only differing ones are written."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from novade_pipeline.lake.merge import CLOCKS_DIFFER
-from novade_pipeline.lake.query import identifier, scratch
+from novade_pipeline.lake.query import scratch, sql_identifier
 from novade_pipeline.lake.table import Table
 
-_OURS = ("read_at",)
+_NOT_COMPARED = ("read_at",)
 
 
 @dataclass(frozen=True)
-class Changes:
+class Comparison:
     """The rows to merge, and why each is among them.
 
     Attributes:
@@ -37,33 +37,33 @@ class Changes:
     unchanged: int
 
 
-def changes(
-    table: Table, there: pa.Table, found: pa.Table, keys: Iterable[Any] | None, now: datetime
-) -> Changes:
-    """Compare what the lake holds with what the source told.
+def compare(
+    table: Table, stored: pa.Table, read_rows: pa.Table, keys: Iterable[Any] | None, now: datetime
+) -> Comparison:
+    """Compare the lake's rows with those that the source returned.
 
     Args:
         table: written by `merge`, with one column as its key, and `read_at`, which is its version
             where the source's present state wins; where rows can vanish, with `is_deleted`.
-        there: the lake's rows; all of them where some can have vanished, else those of the keys.
-        found: what was read; of several rows of a key the newest stands, of equally new ones the
-            one that was read last.
+        stored: the lake's rows; all where some can have vanished, else those of the keys.
+        read_rows: the source's rows; of several rows of a key the newest counts, of equally new
+            ones the last.
         keys: those that did not vanish, though there may be no row of them; None: none can have.
         now: when rows that vanished are said to have been read so.
     """
     assert table.version is not None, f"{table.name} has no version column"
-    (key,), version = map(identifier, table.key), identifier(table.version)
+    (key,), version = map(sql_identifier, table.key), sql_identifier(table.version)
     can_be_gone = "is_deleted" in table.schema.names
     is_live = "not t.is_deleted" if can_be_gone else "true"
     names = [column.name for column in table.columns]
-    told = [identifier(name) for name in names if name not in (*table.key, *_OURS)]
-    differs = f"({_struct('f', told)}) is distinct from ({_struct('t', told)})"
+    compared = [sql_identifier(name) for name in names if name not in (*table.key, *_NOT_COMPARED)]
+    differs = f"({_struct('f', compared)}) is distinct from ({_struct('t', compared)})"
     kind = table.schema.field(table.key[0]).type
-    if not len(found) and keys is None:
-        return Changes(table.schema.empty_table(), 0, 0, 0, 0, 0)
+    if not len(read_rows) and keys is None:
+        return Comparison(table.schema.empty_table(), 0, 0, 0, 0, 0)
     with closing(scratch()) as connection:
-        numbered = found.append_column("_nth", pa.array(range(len(found)), pa.int64()))
-        connection.register("there", there)
+        numbered = read_rows.append_column("_nth", pa.array(range(len(read_rows)), pa.int64()))
+        connection.register("stored", stored)
         connection.register("numbered", numbered)
         connection.execute(
             f"""
@@ -83,31 +83,31 @@ def changes(
                         then 'passed_over'
                     else 'changed'
                 end as _what
-            from f left join there as t on f.{key} = t.{key}
+            from f left join stored as t on f.{key} = t.{key}
         """,
             [now + CLOCKS_DIFFER],
         )
         if keys is not None and can_be_gone:
-            connection.register("seen", pa.table({"key": pa.array(list(keys), kind)}))
+            connection.register("existing", pa.table({"key": pa.array(list(keys), kind)}))
             connection.execute(
                 f"""
                 insert into compared by name
                 select
                     t.* replace (true as is_deleted, $1::timestamptz as read_at),
                     'vanished' as _what
-                from there as t
-                where {is_live} and t.{key} not in (select key from seen)
+                from stored as t
+                where {is_live} and t.{key} not in (select key from existing)
             """,
                 [now],
             )
         counts = dict(
             connection.execute("select _what, count(*) from compared group by 1").fetchall()
         )
-        columns = ", ".join(map(identifier, names))
+        columns = ", ".join(map(sql_identifier, names))
         rows = connection.execute(
             f"select {columns} from compared where _what not in ('unchanged', 'passed_over')"
         ).to_arrow_table()
-    return Changes(
+    return Comparison(
         rows=rows.cast(table.schema),
         **{name: counts.get(name, 0) for name in ("new", "changed", "vanished", "passed_over")},
         unchanged=counts.get("unchanged", 0),

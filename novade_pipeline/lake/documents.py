@@ -4,7 +4,7 @@ from novade_pipeline.storage.store import Store
 
 
 def write_document(lake: Store, content: bytes, *parts: str) -> bool:
-    """Put a whole document in its place; False where it stands there already."""
+    """Write a document; False where the stored one is the same."""
     try:
         if lake.read(*parts) == content:
             return False

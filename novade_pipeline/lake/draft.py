@@ -16,10 +16,16 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.lake.changes import has_changed
-from novade_pipeline.lake.commits import LostRace, cannot_write, new_mark, own_commit, recorded
+from novade_pipeline.lake.commits import (
+    CommitConflict,
+    app_transactions,
+    new_mark,
+    recover_commit,
+    write_failure,
+)
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import DataFile, FileWriter, files_of
-from novade_pipeline.lake.decimals import as_held, exactly
+from novade_pipeline.lake.decimals import to_decimals, with_stored_decimals
 from novade_pipeline.lake.protocol import refuse_unfit
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
@@ -34,10 +40,8 @@ class Draft:
 
     Attributes:
         columns: the lake's, which may be more than the code declares.
-        partition_by: the lake's partition columns, which may be others than the code declares.
-        files: path -> file, as the version would be.
-        dropped: files of the version that the draft began with.
-        added: files that are written and not yet in the log.
+        partition_by: the lake's, which may differ from the declared ones.
+        files: path -> file, of the next version.
     """
 
     def __init__(
@@ -52,8 +56,7 @@ class Draft:
         """Begin with the version that is opened.
 
         Args:
-            types: column -> its type from this version on, which drops every file of the one
-                before.
+            types: column -> its new type, which removes all files.
             as_stored: rows have the lake's own columns and types, whatever the code declares.
 
         Raises:
@@ -69,7 +72,7 @@ class Draft:
         self._types = types
         self.partition_by = tuple(target.metadata().partition_columns)
         self.files = {file.path: file for file in files_of(table, target)}
-        self.dropped: dict[str, DataFile] = {}
+        self.removed: dict[str, DataFile] = {}
         self.added: dict[str, DataFile] = {}
         self._begun_with = frozenset(self.files)
 
@@ -81,7 +84,7 @@ class Draft:
     @property
     def is_changed(self) -> bool:
         """Whether it differs from the version that it began with."""
-        return bool(self.added or self.dropped or self._types)
+        return bool(self.added or self.removed or self._types)
 
     def read(self, file: DataFile, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """A file's rows, row group by row group; all columns of the lake where None.
@@ -111,7 +114,7 @@ class Draft:
         for file in old:
             del self.files[file.path]
             if self.added.pop(file.path, None) is None:
-                self.dropped[file.path] = file
+                self.removed[file.path] = file
         for file in new:
             self.files[file.path] = self.added[file.path] = file
 
@@ -120,25 +123,22 @@ class Draft:
         transactions: Mapping[str, int] | None = None,
         *,
         metadata: Mapping[str, str] | None = None,
-        changes: bool = True,
-        concerns: Callable[[DataFile], bool] | None = None,
+        data_change: bool = True,
+        conflicts: Callable[[DataFile], bool] | None = None,
     ) -> int:
         """Make it the table's next version; its number is returned.
 
-        delta-rs's own retries let a file be dropped that a compaction has joined meanwhile, and
-        its rows would stand twice. Here a version follows the one that it was made from, or a
-        newer one that has the dropped files still, the same transactions, and nothing new that
-        concerns this one.
+        delta-rs's own retries would duplicate rows of a file that a compaction joined meanwhile.
+        Here a version follows the one that it was made from, or a newer one with the same
+        transactions, the removed files and no conflicting new file.
 
         Args:
             transactions: app id -> version, recorded with the commit.
-            metadata: of the commit.
-            changes: rows differ; otherwise only files do.
-            concerns: whether another writer's new file has rows that this version's would have
-                replaced or heeded; None where any row that changed does.
+            data_change: rows differ; otherwise only files do.
+            conflicts: whether another writer's new file conflicts; None where any changed row does.
 
         Raises:
-            LostRace: another writer was faster; nothing is committed.
+            CommitConflict: another writer was faster; nothing is committed.
             TransientFailure: the storage failed.
             UserError: the lake cannot be written.
         """
@@ -146,13 +146,13 @@ class Draft:
         known = known_transactions(self.target, transactions)
         for left in reversed(range(COMMIT_TRIES)):
             try:
-                self._commit(mark, transactions, changes)
+                self._commit(mark, transactions, data_change)
                 return self.version + 1
             except (OSError, DeltaError) as error:
                 try:
-                    return own_commit(self.store, self.table, mark, self.version, error)
-                except LostRace:
-                    may_follow = self._catch_up(concerns) and not self._types
+                    return recover_commit(self.store, self.table, mark, self.version, error)
+                except CommitConflict:
+                    may_follow = self._catch_up(conflicts) and not self._types
                     if known_transactions(self.target, transactions) != known:
                         may_follow = False
                     if not left or not may_follow:
@@ -161,25 +161,25 @@ class Draft:
 
     def _row_groups(self, file: DataFile, columns: pa.Schema) -> Iterator[pa.Table]:
         """What a file itself has of the columns, without those of its partition."""
-        place = (*self.table.path, file.path)
+        parts = (*self.table.path, file.path)
         try:
             with (
-                self.store.open(*place)
+                self.store.open(*parts)
                 if file.size > WHOLE_BYTES
-                else io.BytesIO(self.store.read(*place)) as content
+                else io.BytesIO(self.store.read(*parts)) as content
             ):
                 parquet = pq.ParquetFile(content, coerce_int96_timestamp_unit="us")
                 # Some writers put the partition's columns in there too; what counts is the log.
                 own = {*parquet.schema_arrow.names} - {*file.partition}
-                there = [name for name in columns.names if name in own]
+                present = [name for name in columns.names if name in own]
                 for group in range(parquet.num_row_groups):
-                    rows = parquet.read_row_group(group, there, use_threads=False)
+                    rows = parquet.read_row_group(group, present, use_threads=False)
                     yield _in_utc(rows.combine_chunks(), columns)
         except (pa.ArrowInvalid, OSError, TransientFailure, UserError) as error:
             if not _is_damage(error):
-                raise cannot_write(self.store, self.table, error) from None
+                raise write_failure(self.store, self.table, error) from None
             raise PermanentFailure(
-                f"{self.table.name}: expected Parquet in {self.store.child(*place)}, found a "
+                f"{self.table.name}: expected Parquet in {self.store.child(*parts)}, found a "
                 f"damaged file ({type(error).__name__}); nothing is written; put the file back "
                 "from a copy, or delete the table's folder and load it again."
             ) from None
@@ -189,7 +189,7 @@ class Draft:
         for name in self._types.keys() & set(rows.schema.names):
             place, kind = rows.schema.get_field_index(name), self._types[name]
             try:
-                chunks = [exactly(chunk, kind) for chunk in rows[name].chunks]
+                chunks = [to_decimals(chunk, kind) for chunk in rows[name].chunks]
             except (ValueError, pa.ArrowInvalid) as error:
                 raise PermanentFailure(
                     f"{self.table.name}: column {name} is to hold {kind}: {error}, found another; "
@@ -198,36 +198,36 @@ class Draft:
             rows = rows.set_column(place, name, pa.chunked_array(chunks, kind))
         return rows
 
-    def _catch_up(self, concerns: Callable[[DataFile], bool] | None) -> bool:
+    def _catch_up(self, conflicts: Callable[[DataFile], bool] | None) -> bool:
         """Look at the newest version; whether this one may follow it as well."""
         before = self.version
         try:
             self.target.update_incremental()
         except (OSError, DeltaError) as error:
-            raise cannot_write(self.store, self.table, error) from None
+            raise write_failure(self.store, self.table, error) from None
         self.version = self.target.version()
-        there = {file.path: file for file in files_of(self.table, self.target)}
-        new = [file for path, file in there.items() if path not in self._begun_with]
-        if not self.dropped.keys() <= there.keys():
+        current = {file.path: file for file in files_of(self.table, self.target)}
+        new = [file for path, file in current.items() if path not in self._begun_with]
+        if not self.removed.keys() <= current.keys():
             return False
-        if concerns is None:
+        if conflicts is None:
             return not has_changed(self.store, self.table, before, self.version)
-        return not any(map(concerns, new))
+        return not any(map(conflicts, new))
 
     def _commit(
-        self, mark: dict[str, str], transactions: Mapping[str, int] | None, changes: bool
+        self, mark: dict[str, str], transactions: Mapping[str, int] | None, data_change: bool
     ) -> None:
         now = int(datetime.now(UTC).timestamp() * 1000)
         removed = [
-            RemoveAction(f.path, changes, now, f.size, dict(f.partition))
-            for f in self.dropped.values()
+            RemoveAction(f.path, data_change, now, f.size, dict(f.partition))
+            for f in self.removed.values()
         ]
         added = [
-            AddAction(f.path, f.size, f.partition, now, changes, f.stats)
+            AddAction(f.path, f.size, f.partition, now, data_change, f.stats)
             for f in self.added.values()
         ]
         # To overwrite drops all files, and says the new types.
-        assert not self._types or self.dropped.keys() == self._begun_with
+        assert not self._types or self.removed.keys() == self._begun_with
         self.target.create_write_transaction(
             [*added] if self._types else [*removed, *added],
             "overwrite" if self._types else "append",
@@ -235,7 +235,7 @@ class Draft:
             partition_by=list(self.partition_by),
             commit_properties=CommitProperties(
                 custom_metadata=mark,
-                app_transactions=recorded(transactions),
+                app_transactions=app_transactions(transactions),
                 max_commit_retries=0,
             ),
         )
@@ -264,14 +264,14 @@ def _in_utc(rows: pa.Table, columns: pa.Schema) -> pa.Table:
     return rows
 
 
-def _columns(table: Table, there: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schema:
+def _columns(table: Table, stored: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schema:
     """The declared columns, and after them what the lake has besides; null may be what may there.
 
     A column that is new, or that may no longer be without a value, has none in older rows.
     """
     declared = [
-        field.with_nullable(field.name not in there.names or there.field(field.name).nullable)
-        for field in as_held(table.schema, there)
+        field.with_nullable(field.name not in stored.names or stored.field(field.name).nullable)
+        for field in with_stored_decimals(table.schema, stored)
     ]
-    columns = [*declared, *(f for f in there if f.name not in table.schema.names)]
+    columns = [*declared, *(f for f in stored if f.name not in table.schema.names)]
     return pa.schema([f.with_type(types.get(f.name, f.type)) for f in columns])

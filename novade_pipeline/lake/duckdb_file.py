@@ -4,7 +4,7 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-from novade_pipeline.lake.query import connect, identifier, literal
+from novade_pipeline.lake.query import connect, sql_identifier, sql_literal
 from novade_pipeline.storage.store import Store
 
 
@@ -24,8 +24,8 @@ def rewrite_database(path: Path, lake: Store) -> None:
     with closing(connect(path, lake=lake)) as connection:
         row = connection.execute("select current_database()").fetchone()
         assert row is not None
-        connection.execute(f"attach {literal(str(fresh))} as rewritten")
-        connection.execute(f"copy from database {identifier(row[0])} to rewritten")
+        connection.execute(f"attach {sql_literal(str(fresh))} as rewritten")
+        connection.execute(f"copy from database {sql_identifier(row[0])} to rewritten")
         connection.execute("detach rewritten")
         connection.execute("checkpoint")
         fresh.replace(path)

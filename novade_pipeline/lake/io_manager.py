@@ -1,4 +1,4 @@
-"""Delta tables and documents as what Dagster's assets return and take.
+"""Delta tables and documents as outputs and inputs of Dagster's assets.
 
 The only kernel file that imports Dagster. An asset returns rows in any of the forms below and
 says nothing of storage; which table they go to, and which of its rows they replace, follows from
@@ -50,11 +50,11 @@ class DeltaIOManager(dg.IOManager):
         """The upstream table's rows, of the run's partitions where it has any."""
         table = self._table(context)
         windows = _windows(context, table)
-        wanted = context.dagster_type.typing_type
-        if wanted is pa.RecordBatchReader:
+        annotation = context.dagster_type.typing_type
+        if annotation is pa.RecordBatchReader:
             return stream(self._lake, table, windows=windows)
         rows = read(self._lake, table, windows=windows)
-        module = getattr(wanted, "__module__", "").split(".")[0]
+        module = getattr(annotation, "__module__", "").split(".")[0]
         if module == "pandas":
             return rows.to_pandas()
         if module in ("duckdb", "_duckdb"):
@@ -64,7 +64,7 @@ class DeltaIOManager(dg.IOManager):
         return rows
 
     def _write(self, context: dg.OutputContext, table: Table, rows: Rows) -> WriteReceipt:
-        if table.written == "replace_window":
+        if table.write_mode == "replace_window":
             windows = _windows(context, table)
             if windows is None:
                 raise PermanentFailure(
@@ -72,9 +72,9 @@ class DeltaIOManager(dg.IOManager):
                     "for none."
                 )
             return delta.replace_window(self._lake, table, rows, windows)
-        if table.written == "merge":
+        if table.write_mode == "merge":
             return merge(self._lake, table, rows)
-        if table.written == "append_once":
+        if table.write_mode == "append_once":
             raise PermanentFailure(
                 f"{table.name} is appended to under a transaction: call lake.delta.append_once."
             )
@@ -82,8 +82,8 @@ class DeltaIOManager(dg.IOManager):
 
     def _protected(self, table: Table, rows: Rows) -> Rows:
         policy = self._policy.pinned()
-        nobody = policy.erased is None or not policy.erased.kinds
-        if nobody and (policy.mode == "keep" or not table.personal):
+        none_erased = policy.erased is None or not policy.erased.kinds
+        if none_erased and (policy.mode == "keep" or not table.personal):
             return rows
         if isinstance(rows, pa.Table):
             return protect(rows, table.personal, policy)
@@ -112,7 +112,7 @@ class DocumentIOManager(dg.IOManager):
         self._lake = lake
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Put the whole document in its place, where it differs from what stands there."""
+        """Write the document where it differs from the stored one."""
         parts = _document(context)
         text = json.dumps(obj, ensure_ascii=False, indent=1).encode()
         is_new = write_document(self._lake, text, *parts)
@@ -148,11 +148,7 @@ def receipt_metadata(receipt: WriteReceipt) -> dict[str, Any]:
 
 
 def _rows(obj: Any) -> Rows:
-    """Any of the forms as Arrow rows.
-
-    Raises:
-        PermanentFailure: the asset returned something else.
-    """
+    """Any of the forms as Arrow rows."""
     if isinstance(obj, pa.RecordBatchReader | pa.Table):
         return obj
     kind = type(obj)

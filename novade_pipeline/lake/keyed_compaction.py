@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from novade_pipeline.lake.commits import LostRace
+from novade_pipeline.lake.commits import CommitConflict
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.draft import Draft
-from novade_pipeline.lake.keyed_files import keys_in, rows_a_file, write
+from novade_pipeline.lake.keyed_files import key_range, rows_per_file, write_sorted
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
@@ -23,7 +23,7 @@ from novade_pipeline.storage.store import Store
 SLICE_ROWS = 200_000
 
 
-def put_in_order(store: Store, table: Table, target: DeltaTable) -> bool:
+def compact_by_key(store: Store, table: Table, target: DeltaTable) -> bool:
     """Write anew what is too small or overlaps; False where a load was faster.
 
     Raises:
@@ -31,29 +31,25 @@ def put_in_order(store: Store, table: Table, target: DeltaTable) -> bool:
         UserError: the lake cannot be written.
     """
     draft = Draft(store, table, target)
-    each = rows_a_file(draft.rows)
-    for files in due(table, list(draft.files.values()), each):
+    each = rows_per_file(draft.rows)
+    for files in files_to_rewrite(table, list(draft.files.values()), each):
         written: list[DataFile] = []
         for low, high in _slices(draft, files):
-            written += write(draft, _sorted(draft, files, low, high), each)
+            written += write_sorted(draft, _sorted(draft, files, low, high), each)
         draft.replace(files, written)
     if not draft.added:
         return True
     try:
-        draft.commit(changes=False, concerns=lambda _: False)
-    except LostRace:
+        draft.commit(data_change=False, conflicts=lambda _: False)
+    except CommitConflict:
         return False
     return True
 
 
-def due(table: Table, files: Sequence[DataFile], each: int) -> list[list[DataFile]]:
-    """The files that are to be written anew, in groups that do not overlap.
-
-    Args:
-        each: how many rows a file should have; half of them are enough.
-    """
-    keys = {file.path: keys_in(table, file) for file in files}
-    if not all(of_file.has_ends for of_file in keys.values()):
+def files_to_rewrite(table: Table, files: Sequence[DataFile], each: int) -> list[list[DataFile]]:
+    """The files to rewrite, in groups that do not overlap; files half of `each` rows are large."""
+    keys = {file.path: key_range(table, file) for file in files}
+    if not all(of_file.is_bounded for of_file in keys.values()):
         return [list(files)]
     groups: list[list[DataFile]] = []
     rows, high = 0, None
@@ -79,7 +75,12 @@ def _slices(draft: Draft, files: Sequence[DataFile]) -> Iterator[tuple[Any, Any]
     def values(file: DataFile) -> list[pa.ChunkedArray]:
         return [rows[column] for rows in draft.read(file, [column])]
 
-    chunks = [chunk for part in in_threads(values, files) for one in part for chunk in one.chunks]
+    chunks = [
+        chunk
+        for groups in in_threads(values, files)
+        for values_of_group in groups
+        for chunk in values_of_group.chunks
+    ]
     keys = pa.chunked_array(chunks)
     order = pc.sort_indices(keys)
     ends = [keys[order[at].as_py()].as_py() for at in range(SLICE_ROWS, len(keys), SLICE_ROWS)]
@@ -92,22 +93,22 @@ def _sorted(draft: Draft, files: Sequence[DataFile], low: Any, high: Any) -> pa.
     column = draft.table.key[0]
 
     def rows(file: DataFile) -> list[pa.Table]:
-        found = []
+        parts_of_file = []
         for part in draft.read(file):
             if low is not None:
                 part = part.filter(pc.greater_equal(part[column], low))
             if high is not None:
                 part = part.filter(pc.less(part[column], high))
-            found.append(part)
-        return found
+            parts_of_file.append(part)
+        return parts_of_file
 
-    wanted = []
+    overlapping = []
     for file in files:
-        keys = keys_in(draft.table, file)
-        if not keys.has_ends or (
+        keys = key_range(draft.table, file)
+        if not keys.is_bounded or (
             (low is None or keys.high >= low) and (high is None or keys.low < high)
         ):
-            wanted.append(file)
-    parts = [part for found in in_threads(rows, wanted) for part in found]
+            overlapping.append(file)
+    parts = [part for parts_of_file in in_threads(rows, overlapping) for part in parts_of_file]
     order = [(name, "ascending") for name in draft.table.key]
     return pa.concat_tables(parts).combine_chunks().sort_by(order)

@@ -1,8 +1,7 @@
 """The data files of a table that is written by `merge`: many, small, in the order of the key.
 
-A changed row costs the file that it stands in, so the files are cut such that 100 rows, wherever
-they stand, are less than a twentieth of the table. The log has the range of keys of each file,
-which tells where a key can be.
+A changed row costs a rewrite of its file, so the files are so small that 100 rows, wherever they
+are, touch less than a twentieth of the table. The log has each file's range of keys.
 """
 
 from math import ceil
@@ -21,17 +20,17 @@ LEAST_ROWS = 400
 _UNKNOWN = Range(None, None, None)
 
 
-def rows_a_file(rows: int) -> int:
+def rows_per_file(rows: int) -> int:
     """How many rows a file should have, in a table of so many."""
     return max(LEAST_ROWS, ceil(rows / FILES))
 
 
-def keys_in(table: Table, file: DataFile) -> Range:
+def key_range(table: Table, file: DataFile) -> Range:
     """The range of the first key column; without ends where that is not known."""
     return file.ranges.get(table.key[0], _UNKNOWN)
 
 
-def write(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:
+def write_sorted(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:
     """Write rows, which are in the order of the key, to new files of about so many each."""
     if not len(rows):
         return []

@@ -18,7 +18,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.lake.commits import cannot_write
+from novade_pipeline.lake.commits import write_failure
 from novade_pipeline.lake.data_files import (
     FILE_BYTES,
     partition_value,
@@ -26,7 +26,7 @@ from novade_pipeline.lake.data_files import (
     writer_properties,
 )
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.keyed_compaction import put_in_order
+from novade_pipeline.lake.keyed_compaction import compact_by_key
 from novade_pipeline.lake.retention import LOG_DAYS_MORE, expired, retention
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Entry, Store
@@ -42,18 +42,14 @@ Filters: TypeAlias = list[tuple[str, str, Any]]
 
 
 @dataclass(frozen=True)
-class Upkeep:
-    """What one piece of upkeep found and left.
+class MaintenanceReceipt:
+    """What one maintenance operation did.
 
     Attributes:
-        files_before: of a compaction the files of the newest version, of a vacuum all data files,
-            older versions' included, of a checkpoint the files of the log.
-        files_after: the same, afterwards.
-        bytes_before: their size.
-        bytes_after: their size, afterwards.
+        files_before: of a compaction the newest version's, of a vacuum all data files, of a
+            checkpoint the log's.
         table_version: the newest version, afterwards.
-        seconds: wall time.
-        gave_way: how many commits of a compaction lost against a load, and are left to the next.
+        gave_way: how many commits of a compaction lost to a load, and are left to the next.
     """
 
     files_before: int
@@ -65,33 +61,31 @@ class Upkeep:
     gave_way: int = 0
 
 
-def compact(store: Store, table: Table) -> Upkeep | None:
+def compact(store: Store, table: Table) -> MaintenanceReceipt | None:
     """Join the small files of each partition that has several; None where there is no table.
 
     Files of a table that is written by `merge` stay small, and are put in the order of their keys.
-
-    Where a load replaced rows of the same files meanwhile, the compaction gives way and its new
-    files wait, unreferenced, for a vacuum. A load that replaces rows of files that a compaction
-    joined meanwhile gets `TransientFailure` and runs again; loads of other rows do not notice.
+    A compaction gives way to a load that replaced rows of the same files meanwhile; a load that
+    loses to a compaction gets `TransientFailure` and runs again.
 
     Raises:
         UserError: the lake cannot be written.
         TransientFailure: the storage failed.
     """
     started = time.monotonic()
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return None
-    before = _sizes(found)
-    if table.written == "merge":
-        gave_way = int(not put_in_order(store, table, found))
+    before = _sizes(target)
+    if table.write_mode == "merge":
+        gave_way = int(not compact_by_key(store, table, target))
     else:
-        gave_way = _join(store, table, found, _due(before))
-    found.update_incremental()
-    after = _sizes(found)
-    return Upkeep(
+        gave_way = _join(store, table, target, _due(before))
+    target.update_incremental()
+    after = _sizes(target)
+    return MaintenanceReceipt(
         *_counts(before, after),
-        table_version=found.version(),
+        table_version=target.version(),
         seconds=time.monotonic() - started,
         gave_way=gave_way,
     )
@@ -99,22 +93,16 @@ def compact(store: Store, table: Table) -> Upkeep | None:
 
 def vacuum(
     store: Store, table: Table, keep_days: int, now: Callable[[], datetime] | None = None
-) -> Upkeep | None:
-    """Delete data files that no version of the last `keep_days` days needs.
+) -> MaintenanceReceipt | None:
+    """Delete data files that no version of the last `keep_days` days needs; None without a table.
 
-    Files that a version needs are those that it has, whenever they were written, so a file may go
-    `keep_days` after the commit that removed it, and one that was never committed (a load died)
-    `keep_days` after it was written: what a running load has written is younger than that.
-
-    delta-rs says which files are expendable, but would also delete what other programs keep below
-    the table, and commit twice for nothing: of its list, data files of the table are deleted here.
+    A file is deleted `keep_days` after the commit that removed it, one that was never committed
+    `keep_days` after it was written. delta-rs lists the files, but would delete other programs'
+    files too, and commit twice.
 
     Args:
         keep_days: at least 1; a longer one than before holds for what is removed from then on.
         now: the clock; the real one where None.
-
-    Returns:
-        None where there is no table.
 
     Raises:
         UserError: the lake cannot be written.
@@ -123,42 +111,35 @@ def vacuum(
     assert keep_days >= 1, "a running load's files would not be safe"
     started = time.monotonic()
     keep_days = max(keep_days, table.time_travel_days)
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return None
     oldest = (now() if now is not None else datetime.now(UTC)) - timedelta(days=keep_days)
-    _keep(store, table, found, keep_days)
+    _set_properties(store, table, target, keep_days)
     try:
-        expendable = set(found.vacuum(retention_hours=24 * keep_days, dry_run=True, full=True))
+        expendable = set(target.vacuum(retention_hours=24 * keep_days, dry_run=True, full=True))
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
-    partition_by = found.metadata().partition_columns
+        raise write_failure(store, table, error) from None
+    partition_by = target.metadata().partition_columns
     before = {file: entry for file, entry in _files(store, table) if _is_data(file, partition_by)}
     doomed = [file for file in before if file in expendable and before[file].modified < oldest]
     for file in doomed:
         store.delete(*table.path, *file.split("/"))
     size = sum(entry.size for entry in before.values())
-    return Upkeep(
+    return MaintenanceReceipt(
         files_before=len(before),
         files_after=len(before) - len(doomed),
         bytes_before=size,
         bytes_after=size - sum(before[file].size for file in doomed),
-        table_version=found.version(),
+        table_version=target.version(),
         seconds=time.monotonic() - started,
     )
 
 
-def checkpoint(store: Store, table: Table, keep_days: int) -> Upkeep | None:
-    """Sum the log up at its newest version, and drop what no version within the retention needs.
+def checkpoint(store: Store, table: Table, keep_days: int) -> MaintenanceReceipt | None:
+    """Write a checkpoint, and delete expired files of the log; None without a table.
 
-    The version that was the newest `keep_days` ago is needed, however old it is, and so is the last
-    sum before it. A week more is kept, for derived tables that are behind (`lake.changes`).
-
-    Args:
-        keep_days: as for `vacuum`.
-
-    Returns:
-        None where there is no table.
+    A week more than `keep_days` is kept, for derived tables that are behind (`lake.changes`).
 
     Raises:
         UserError: the lake cannot be written.
@@ -166,34 +147,34 @@ def checkpoint(store: Store, table: Table, keep_days: int) -> Upkeep | None:
     """
     started = time.monotonic()
     keep_days = max(keep_days, table.time_travel_days)
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return None
-    _keep(store, table, found, keep_days)
+    _set_properties(store, table, target, keep_days)
     before = _log(store, table)
     try:
-        if _last_checkpoint(store, table) != found.version():
-            found.create_checkpoint()
+        if _last_checkpoint(store, table) != target.version():
+            target.create_checkpoint()
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
     after = _log(store, table)
     for name in expired(after, datetime.now(UTC) - timedelta(days=keep_days + LOG_DAYS_MORE)):
         store.delete(*table.path, "_delta_log", name)
         del after[name]
     sizes = [[entry.size for entry in log.values()] for log in (before, after)]
-    return Upkeep(
+    return MaintenanceReceipt(
         *_counts({(): sizes[0]}, {(): sizes[1]}),
-        table_version=found.version(),
+        table_version=target.version(),
         seconds=time.monotonic() - started,
     )
 
 
-def _join(store: Store, table: Table, found: DeltaTable, due: Sequence[Partition]) -> int:
+def _join(store: Store, table: Table, target: DeltaTable, due: Sequence[Partition]) -> int:
     """Join the small files of these partitions; how many commits gave way to a load."""
     gave_way = 0
-    for filters in _slices(found.metadata().partition_columns, due):
+    for filters in _slices(target.metadata().partition_columns, due):
         try:
-            found.optimize.compact(
+            target.optimize.compact(
                 partition_filters=filters,
                 target_size=FILE_BYTES,
                 max_concurrent_tasks=1,
@@ -203,9 +184,9 @@ def _join(store: Store, table: Table, found: DeltaTable, due: Sequence[Partition
             )
         except CommitFailedError:
             gave_way += 1
-            found.update_incremental()
+            target.update_incremental()
         except (OSError, DeltaError) as error:
-            raise cannot_write(store, table, error) from None
+            raise write_failure(store, table, error) from None
     return gave_way
 
 
@@ -234,10 +215,10 @@ def _slices(
         yield [(partition_by[0], "in", values[at : at + SLICE_PARTITIONS])]
 
 
-def _sizes(found: DeltaTable) -> dict[Partition, list[int]]:
+def _sizes(target: DeltaTable) -> dict[Partition, list[int]]:
     """Partition -> the sizes of the newest version's files, bytes."""
-    files = pa.table(found.get_add_actions(flatten=True))
-    partition_by = found.metadata().partition_columns
+    files = pa.table(target.get_add_actions(flatten=True))
+    partition_by = target.metadata().partition_columns
     columns = [files[f"partition.{name}"].to_pylist() for name in partition_by]
     sizes: dict[Partition, list[int]] = defaultdict(list)
     for row, size in enumerate(files["size_bytes"].to_pylist()):
@@ -255,21 +236,21 @@ def _counts(
     return len(old), len(new), sum(old), sum(new)
 
 
-def _keep(store: Store, table: Table, found: DeltaTable, days: int) -> None:
-    """Write the retention, and which columns have ranges, down in the table for all who write."""
-    wanted = retention(days) | statistics(table)
-    told = found.metadata().configuration
-    if all(told.get(name) == value for name, value in wanted.items()):
+def _set_properties(store: Store, table: Table, target: DeltaTable, days: int) -> None:
+    """Set the retention and the columns with ranges as table properties, for all writers."""
+    properties = retention(days) | statistics(table)
+    current = target.metadata().configuration
+    if all(current.get(name) == value for name, value in properties.items()):
         return
     try:
-        found.alter.set_table_properties(wanted)
-        found.update_incremental()
+        target.alter.set_table_properties(properties)
+        target.update_incremental()
     except CommitFailedError:
         raise TransientFailure(
             f"{table.name}: another writer was faster; its properties are set by the next upkeep."
         ) from None
     except (OSError, DeltaError) as error:
-        raise cannot_write(store, table, error) from None
+        raise write_failure(store, table, error) from None
 
 
 def _files(store: Store, table: Table) -> Iterator[tuple[str, Entry]]:
@@ -298,7 +279,7 @@ def _log(store: Store, table: Table) -> dict[str, Entry]:
 
 def _last_checkpoint(store: Store, table: Table) -> int | None:
     try:
-        told = json.loads(store.read(*table.path, "_delta_log", "_last_checkpoint"))
+        checkpoint_ = json.loads(store.read(*table.path, "_delta_log", "_last_checkpoint"))
     except FileNotFoundError:
         return None
-    return int(told["version"])
+    return int(checkpoint_["version"])

@@ -35,11 +35,7 @@ def set_budget(size: int | None) -> None:
 
 
 def duckdb_bytes(share: float = 1.0) -> int:
-    """The limit of one DuckDB database, in bytes.
-
-    Args:
-        share: of the budget, where others work beside it.
-    """
+    """The limit of one DuckDB database with a share of the budget, in bytes."""
     return int((budget() - _BESIDE_DUCKDB) * _UNDER_LIMIT * share)
 
 

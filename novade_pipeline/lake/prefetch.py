@@ -17,12 +17,7 @@ Result = TypeVar("Result")
 def map_ahead(
     workers: Sequence[Callable[[Item], Result]], items: Iterable[Item]
 ) -> Generator[Result]:
-    """What the workers make of the items, in the items' order, one item a worker ahead.
-
-    Args:
-        workers: do the same; each is used by one thread at a time.
-        items: read in the reader's thread.
-    """
+    """Maps the items, in order, one item a worker ahead; one thread at a time uses a worker."""
     idle: queue.SimpleQueue[Callable[[Item], Result]] = queue.SimpleQueue()
     for worker in workers:
         idle.put(worker)
@@ -57,8 +52,7 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Generat
 def prefetch(items: Iterable[Item], ahead: int = 1) -> Generator[Item]:
     """The same items in the same order; what the iterator raises is raised here.
 
-    Closing the generator stops the thread before it returns. The work must release the
-    interpreter's lock for the two to run at the same time; decompression and DuckDB do.
+    Closing the generator stops the thread. Work that releases the GIL runs concurrently.
     """
     ready: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(ahead)
     stopped = threading.Event()

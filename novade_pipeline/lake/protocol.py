@@ -32,7 +32,7 @@ def refuse_unfit(table: Table, target: DeltaTable) -> None:
             f"{', '.join(features)}; nothing is written. Drop them there (ALTER TABLE … DROP "
             "FEATURE, or UNSET TBLPROPERTIES), or make the table anew."
         )
-    if table.written == "merge" and (columns := target.metadata().partition_columns):
+    if table.write_mode == "merge" and (columns := target.metadata().partition_columns):
         raise PermanentFailure(
             f"{table.name}: expected no partitions, since its files are cut by key, found "
             f"{', '.join(columns)}; nothing is written. Make the table anew."
@@ -52,5 +52,5 @@ def _in_use(target: DeltaTable) -> Iterator[str]:
             yield "columnMapping"
     # Invariants, generated and identity columns.
     for field in json.loads(target.schema().to_json())["fields"]:
-        told = (name for name in field["metadata"] if name.startswith("delta."))
-        yield from (name for name in told if not name.startswith("delta.columnMapping."))
+        features = (name for name in field["metadata"] if name.startswith("delta."))
+        yield from (name for name in features if not name.startswith("delta.columnMapping."))

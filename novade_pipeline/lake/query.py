@@ -32,7 +32,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _FULL_DISK = re.compile(
     "No space left on device|Disk quota exceeded|File too large|failed to offload data block"
 )
-_HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
+_LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 _TYPES: dict[pa.DataType, str] = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
@@ -55,10 +55,8 @@ def connect(
     """Open a DuckDB database that can scan Delta tables, in UTC.
 
     Args:
-        path: the database file; its folder is made when it is missing.
-        read_only: open for reading, beside other readers.
-        threads: how many threads DuckDB may use.
-        memory_limit: how much memory DuckDB may use, as DuckDB writes it: `512MB`.
+        path: the database file; its folder is created.
+        memory_limit: as DuckDB writes it: `512MB`.
         lake: the lake that is read; None for tables on the local disk.
 
     Raises:
@@ -68,7 +66,7 @@ def connect(
     if threads is not None:
         connection.execute(f"SET threads = {int(threads)}")
     if memory_limit is not None:
-        connection.execute(f"SET memory_limit = {literal(memory_limit)}")
+        connection.execute(f"SET memory_limit = {sql_literal(memory_limit)}")
     prepare(connection, lake)
     return connection
 
@@ -90,10 +88,7 @@ def open_database(path: str | Path, *, read_only: bool = False) -> duckdb.DuckDB
 
 
 def scratch() -> duckdb.DuckDBPyConnection:
-    """A connection for what is computed with temporary tables, in UTC.
-
-    All share one database in memory, as opening another takes 15 ms and more.
-    """
+    """A connection to the shared database in memory, in UTC; opening another one takes 15 ms."""
     connection = _memory().cursor()
     connection.execute("SET TimeZone = 'UTC'")
     return connection
@@ -106,12 +101,11 @@ def workspace(
     """A database that is gone afterwards, for what may be larger than memory: it spills to disk.
 
     Args:
-        lake: the lake that is read; None for tables on the local disk.
         share: of the process's memory that it may use, see `lake.memory`.
     """
     with (
         tempfile.TemporaryDirectory(prefix="novade-workspace-") as folder,
-        full_disk_told(folder),
+        reports_full_disk(folder),
         closing(open_database(Path(folder, "workspace.duckdb"))) as connection,
     ):
         limit(connection, share)
@@ -120,8 +114,8 @@ def workspace(
 
 
 @contextmanager
-def full_disk_told(place: str | Path) -> Iterator[None]:
-    """Tell in one sentence where DuckDB, or dbt that runs it, fails for want of space.
+def reports_full_disk(place: str | Path) -> Iterator[None]:
+    """Report in one sentence that DuckDB, or dbt that runs it, ran out of disk space.
 
     Args:
         place: the database's file or folder; what it spills is beside it.
@@ -132,12 +126,12 @@ def full_disk_told(place: str | Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, PermanentFailure) as error:
-        if message := full_disk(place, str(error)):
+        if message := full_disk_message(place, str(error)):
             raise UserError(message) from None
         raise
 
 
-def full_disk(place: str | Path, failure: str) -> str | None:
+def full_disk_message(place: str | Path, failure: str) -> str | None:
     """The sentence for a failure that a full disk has caused; None for any other failure."""
     if not _FULL_DISK.search(failure):
         return None
@@ -151,17 +145,17 @@ def full_disk(place: str | Path, failure: str) -> str | None:
 def limit(connection: duckdb.DuckDBPyConnection, share: float = 1.0) -> None:
     """Let a database use no more than its share of the process's memory; it spills to disk."""
     connection.execute(
-        f"SET GLOBAL memory_limit = {literal(duckdb_limit(share))};"
+        f"SET GLOBAL memory_limit = {sql_literal(duckdb_limit(share))};"
         f" SET GLOBAL threads = {duckdb_threads(share)};"
         " SET GLOBAL preserve_insertion_order = false"
     )
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, lake: Store | None = None) -> None:
-    """Make a connection that somebody else opened read the lake; None: on the local disk."""
+    """Make any connection able to read the lake; None: on the local disk."""
     extensions, statements = (("delta",), ()) if lake is None else lake.duckdb_setup()
     for name in extensions:
-        connection.execute(f"LOAD {literal(str(extension_path(name)))}")
+        connection.execute(f"LOAD {sql_literal(str(extension_path(name)))}")
     for statement in statements:
         connection.execute(statement)
 
@@ -187,21 +181,21 @@ def extension_path(name: str) -> Path:
 def scan(store: Store, table: Table, version: int | None = None) -> str:
     """SQL that reads a table of the lake, at a version or as it is now."""
     pinned = "" if version is None else f", version := {int(version)}"
-    return f"delta_scan({literal(store.duckdb_path(*table.path))}{pinned})"
+    return f"delta_scan({sql_literal(store.duckdb_path(*table.path))}{pinned})"
 
 
-def identifier(name: str) -> str:
+def sql_identifier(name: str) -> str:
     """A name as SQL writes it: `"event type"`."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
+def sql_literal(text: str) -> str:
     """A text as SQL writes it: `'it''s'`."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def sql_type(type_: pa.DataType) -> str:
-    """The DuckDB type that holds an Arrow type of the house.
+    """The DuckDB type of a column's Arrow type.
 
     Raises:
         TypeError: no table of the house has a column of that type.
@@ -210,7 +204,9 @@ def sql_type(type_: pa.DataType) -> str:
         return f"{sql_type(type_.value_type)}[]"
     if pa.types.is_struct(type_):
         fields = (type_.field(i) for i in range(type_.num_fields))
-        return f"STRUCT({', '.join(f'{identifier(f.name)} {sql_type(f.type)}' for f in fields)})"
+        return (
+            f"STRUCT({', '.join(f'{sql_identifier(f.name)} {sql_type(f.type)}' for f in fields)})"
+        )
     if pa.types.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
     if type_ not in _TYPES:
@@ -224,9 +220,9 @@ def _memory() -> duckdb.DuckDBPyConnection:
 
 
 def _why_not(path: str | Path, message: str) -> str:
-    if held := _HELD.search(message):
+    if lock := _LOCKED.search(message):
         return (
-            f"The DuckDB file {path} is held by another process (PID {held['pid']}, "
-            f"{held['program'] or 'unknown program'}); close it there and try again."
+            f"The DuckDB file {path} is held by another process (PID {lock['pid']}, "
+            f"{lock['program'] or 'unknown program'}); close it there and try again."
         )
     return f"The DuckDB file {path} cannot be opened: {message.splitlines()[0]}"

@@ -10,9 +10,9 @@ from deltalake import DeltaTable, QueryBuilder
 
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import files_of
-from novade_pipeline.lake.decimals import as_held
+from novade_pipeline.lake.decimals import with_stored_decimals
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.query import identifier, literal
+from novade_pipeline.lake.query import sql_identifier, sql_literal
 from novade_pipeline.lake.stream import greatest
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment, Where, Window, at_least, predicate
@@ -45,22 +45,22 @@ def stream(
     schema = table.schema
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
-    found = open_table(store, table, version)
-    if found is None:
+    target = open_table(store, table, version)
+    if target is None:
         return pa.RecordBatchReader.from_batches(schema, [])
-    there = pa.schema(found.schema().to_arrow())
-    schema = as_held(schema, there)
-    names = ", ".join(f'"{name}"' for name in schema.names if name in there.names)
+    stored = pa.schema(target.schema().to_arrow())
+    schema = with_stored_decimals(schema, stored)
+    names = ", ".join(f'"{name}"' for name in schema.names if name in stored.names)
     query = f"SELECT {names} FROM t"
     query += f" WHERE {predicate(table, None if windows is None else sorted(windows), where or {})}"
     for name, (after, up_to) in (between or {}).items():
-        column = identifier(name)
-        query += f" AND {column} > {literal(after)} AND {column} <= {literal(up_to)}"
+        column = sql_identifier(name)
+        query += f" AND {column} > {sql_literal(after)} AND {column} <= {sql_literal(up_to)}"
     if limit is not None:
         query += f" LIMIT {int(limit)}"
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in _asked(store, found, query):
+        for batch in _query(store, target, query):
             yield conform_columns(table, schema, pa.record_batch(batch))
 
     return pa.RecordBatchReader.from_batches(schema, batches())
@@ -97,13 +97,7 @@ def distinct(store: Store, table: Table, column: str, where: Where | None = None
 def count_by(
     store: Store, table: Table, column: str, windows: Sequence[Window] | None = None
 ) -> Counter[str]:
-    """Value of a column, as text -> how many rows have it.
-
-    By a column that the lake is cut by, the log says it and no row is read.
-
-    Args:
-        windows: only rows within; all where None.
-    """
+    """Value of a column, as text -> its rows; of a partition column from the log alone."""
     counts: Counter[str] = Counter()
     target = open_table(store, table)
     files = [] if target is None or windows is not None else list(files_of(table, target))
@@ -120,21 +114,21 @@ def count_by(
 def newest(store: Store, table: Table) -> Moment | None:
     """The greatest data time of all rows, if there is any; of files that may have it alone."""
     assert table.data_time is not None
-    found = open_table(store, table)
-    if found is None:
+    target = open_table(store, table)
+    if target is None:
         return None
-    ranges = [file.ranges.get(table.data_time) for file in files_of(table, found)]
-    lows = [values.low for values in ranges if values is not None and values.has_ends]
-    query = f"SELECT {identifier(table.data_time)} FROM t"
+    ranges = [file.ranges.get(table.data_time) for file in files_of(table, target)]
+    lows = [values.low for values in ranges if values is not None and values.is_bounded]
+    query = f"SELECT {sql_identifier(table.data_time)} FROM t"
     if lows and len(lows) == len(ranges):
         query += f" WHERE {at_least(table.data_time, max(lows))}"
-    column = (pa.record_batch(batch).column(0) for batch in _asked(store, found, query))
+    column = (pa.record_batch(batch).column(0) for batch in _query(store, target, query))
     greatest_values = (greatest(values) for values in column)
     return max((moment for moment in greatest_values if moment is not None), default=None)
 
 
-def _asked(store: Store, found: DeltaTable, query: str) -> Iterator[Any]:
+def _query(store: Store, target: DeltaTable, query: str) -> Iterator[Any]:
     try:
-        yield from QueryBuilder().register("t", found).execute(query)
+        yield from QueryBuilder().register("t", target).execute(query)
     except Exception as error:  # delta-rs has no class of its own for it
-        raise store.explained(error, "read") or error from None
+        raise store.translate_error(error, "read") or error from None

@@ -1,4 +1,4 @@
-"""Which rows of a table a write replaces, told of whole files where their ranges tell it."""
+"""The rows of a table that a write replaces; files are decided by their ranges where possible."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -23,20 +23,16 @@ class Region(Protocol):
 
     @property
     def columns(self) -> list[str]:
-        """The columns that tell whether a row is inside."""
+        """The columns that decide whether a row is inside."""
 
-    def inside(self, rows: pa.Table) -> Mask:
-        """For each row whether it is inside.
+    def mask(self, rows: pa.Table) -> Mask:
+        """For each row, which has the region's columns, whether it is inside."""
 
-        Args:
-            rows: with the region's columns.
-        """
-
-    def whole(self, file: DataFile) -> bool | None:
-        """Whether all rows of a file are inside, or none; None where the log does not tell."""
+    def contains(self, file: DataFile) -> bool | None:
+        """Whether all rows of a file are inside, or none; None where the log cannot decide."""
 
     def refuse_outside(self, batch: pa.RecordBatch) -> None:
-        """Check rows that are to stand in the region.
+        """Check rows that are written to the region.
 
         Raises:
             PermanentFailure: a row lies outside.
@@ -44,17 +40,17 @@ class Region(Protocol):
 
 
 @dataclass(frozen=True)
-class Throughout:
+class ConstantRegion:
     """Every row of a table, or no row; new ones may be any."""
 
     is_inside: bool
     columns: list[str] = field(default_factory=list)
 
-    def inside(self, rows: pa.Table) -> Mask:
+    def mask(self, rows: pa.Table) -> Mask:
         """As `Region` says."""
         return np.full(len(rows), self.is_inside)
 
-    def whole(self, file: DataFile) -> bool | None:
+    def contains(self, file: DataFile) -> bool | None:
         """As `Region` says."""
         return self.is_inside
 
@@ -63,14 +59,8 @@ class Throughout:
 
 
 @dataclass(frozen=True)
-class Windows:
-    """The rows that lie within windows and have given values.
-
-    Attributes:
-        table: it has a window column.
-        windows: which values of it; None for its nulls.
-        where: further columns and the value, or values, that the rows have.
-    """
+class WindowRegion:
+    """The rows that lie within windows, or have no window where None, and have given values."""
 
     table: Table
     windows: Sequence[Window] | None
@@ -82,7 +72,7 @@ class Windows:
         assert self.table.window is not None, f"{self.table.name} has no window column"
         return list(dict.fromkeys((self.table.window, *self.where)))
 
-    def inside(self, rows: pa.Table) -> Mask:
+    def mask(self, rows: pa.Table) -> Mask:
         """As `Region` says."""
         window, *_ = self.columns
         inside = self._in_windows(rows[window])
@@ -90,31 +80,33 @@ class Windows:
             inside &= self._has_value(rows[name], name)
         return inside
 
-    def whole(self, file: DataFile) -> bool | None:
+    def contains(self, file: DataFile) -> bool | None:
         """As `Region` says."""
-        told = [self._whole_in_windows(file)]
+        verdicts = [self._whole_in_windows(file)]
         for name in self.where:
-            there = file.partition.get(name)
-            wanted = {str(value) for value in self._values(name)}
-            told.append(None if name not in file.partition else there in wanted)
-        return False if False in told else None if None in told else True
+            value = file.partition.get(name)
+            values = {str(value) for value in self._values(name)}
+            verdicts.append(None if name not in file.partition else value in values)
+        return False if False in verdicts else None if None in verdicts else True
 
     def refuse_outside(self, batch: pa.RecordBatch) -> None:
         """As `Region` says."""
         window, *_ = self.columns
         if not self._in_windows(batch.column(window)).all():
-            told = "no value"
+            expected = "no value"
             if self.windows is not None:
-                told = ", ".join(interval(w) for w in sorted(self.windows)[:3])
+                expected = ", ".join(interval(w) for w in sorted(self.windows)[:3])
             raise PermanentFailure(
-                f"{self.table.name}: expected {window} in {told}, found rows outside; nothing is "
-                "written."
+                f"{self.table.name}: expected {window} in {expected}, found rows outside; nothing "
+                "is written."
             )
         for name, value in self.where.items():
             if not self._has_value(batch.column(name), name).all():
-                told = repr(value) if isinstance(value, str | int) else f"of {len(value)} values"
+                expected = (
+                    repr(value) if isinstance(value, str | int) else f"of {len(value)} values"
+                )
                 raise PermanentFailure(
-                    f"{self.table.name}: expected {name} {told} only, found others; nothing is "
+                    f"{self.table.name}: expected {name} {expected} only, found others; nothing is "
                     "written."
                 )
 
@@ -145,23 +137,23 @@ class Windows:
 
     def _whole_in_windows(self, file: DataFile) -> bool | None:
         assert self.table.window is not None
-        there = file.ranges.get(self.table.window)
-        if there is None:
+        values = file.ranges.get(self.table.window)
+        if values is None:
             return None
-        no_row = there.nulls == 0
-        every_row = there.nulls is not None and there.nulls == file.rows
+        no_row = values.nulls == 0
+        every_row = values.nulls is not None and values.nulls == file.rows
         if self.windows is None:
             return True if every_row else False if no_row else None
         starts, ends = self._bounds
         if not starts or every_row:
             return False
-        if not there.has_ends:
+        if not values.is_bounded:
             return None
-        last = bisect_right(starts, there.high) - 1
-        if last < 0 or ends[last] <= there.low:
+        last = bisect_right(starts, values.high) - 1
+        if last < 0 or ends[last] <= values.low:
             return False
-        first = bisect_right(starts, there.low) - 1
-        return True if no_row and first >= 0 and there.high < ends[first] else None
+        first = bisect_right(starts, values.low) - 1
+        return True if no_row and first >= 0 and values.high < ends[first] else None
 
     def _has_value(self, column: pa.Array | pa.ChunkedArray, name: str) -> Mask:
         return _mask(pc.is_in(column, pa.array(self._values(name), column.type)))

@@ -20,8 +20,7 @@ _OF_VERSION = re.compile(r"\d{20}\.(json|crc|checkpoint(\..+)?\.parquet)")
 def retention(days: int) -> dict[str, str]:
     """Table properties that keep every version of the last `days` days readable.
 
-    Writers leave the log alone: they would drop a version that is older than its retention, though
-    it was the newest until just now.
+    Writers must not clean the log: they would drop an old version that was the newest until now.
     """
     return {
         "delta.enableExpiredLogCleanup": "false",
@@ -31,15 +30,7 @@ def retention(days: int) -> dict[str, str]:
 
 
 def expired(log: Mapping[str, Entry], oldest: datetime) -> list[str]:
-    """The log's files that no version needs that was the newest at that time or later.
-
-    Args:
-        log: the files of the log by their names.
-        oldest: the time to go back to.
-
-    Returns:
-        Names, the oldest version first.
-    """
+    """The log's files, oldest first, that no version needs that was the newest since `oldest`."""
     versions = {name: int(name[:20]) for name in log if _OF_VERSION.fullmatch(name)}
     then = max(
         (v for n, v in versions.items() if n.endswith(".json") and log[n].modified <= oldest),

@@ -27,20 +27,15 @@ from novade_pipeline.lake.windows import Moment
 
 # Of rows that wait for their row group: of one partition, and of all.
 GROUP_BYTES = 64 * 2**20
-HELD_BYTES = 128 * 2**20
+BUFFERED_BYTES = 128 * 2**20
 OPEN_FILES = 64
 FEW_ROWS = 4096
 
 Rows: TypeAlias = "pa.RecordBatchReader | pa.Table"
 
 
-class Checked:
-    """Rows in a table's declared columns, checked and counted as they are read.
-
-    Attributes:
-        rows: how many were read so far.
-        newest: the greatest data time among them.
-    """
+class CheckedRows:
+    """Rows in a table's declared columns, checked and counted as they are read."""
 
     def __init__(self, table: Table, rows: Rows, check: Callable[[pa.RecordBatch], None]) -> None:
         self._table = table
@@ -88,13 +83,10 @@ def write(draft: Draft, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
 
 
 def _due(begun: "Mapping[Values, _Partition]") -> list[Values]:
-    """The partitions whose files end here: large ones, and all where they are too many.
-
-    To close only as many as must be would leave a small file for each that is begun again.
-    """
-    held = sum(partition.held_bytes for partition in begun.values())
+    """The partitions to close: those with large files, and all where there are too many."""
+    buffered = sum(partition.buffered_bytes for partition in begun.values())
     files = sum(partition.file_bytes > 0 for partition in begun.values())
-    if held > HELD_BYTES or files > OPEN_FILES:
+    if buffered > BUFFERED_BYTES or files > OPEN_FILES:
         return list(begun)
     return [values for values, partition in begun.items() if partition.file_bytes >= FILE_BYTES]
 
@@ -113,9 +105,9 @@ class _Partition:
         self._draft = draft
         self._values = dict(zip(draft.partition_by, values, strict=True))
         self._file: FileWriter | None = None
-        self._held: list[pa.RecordBatch] = []
-        self._held_rows = 0
-        self.held_bytes = 0
+        self._batches: list[pa.RecordBatch] = []
+        self._buffered_rows = 0
+        self.buffered_bytes = 0
 
     @property
     def file_bytes(self) -> int:
@@ -124,20 +116,22 @@ class _Partition:
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take rows in; whole row groups go to the file."""
-        self._held.append(rows)
-        while len(self._held) > 1 and _are_few(*self._held[-2:]):
-            self._held[-2:] = pa.Table.from_batches(self._held[-2:]).combine_chunks().to_batches()
-        self._held_rows += rows.num_rows
-        self.held_bytes += rows.nbytes
-        if self._held_rows >= ROW_GROUP_ROWS:
-            self._write(self._held_rows - self._held_rows % ROW_GROUP_ROWS)
-        elif self.held_bytes >= GROUP_BYTES:
-            self._write(self._held_rows)
+        self._batches.append(rows)
+        while len(self._batches) > 1 and _are_few(*self._batches[-2:]):
+            self._batches[-2:] = (
+                pa.Table.from_batches(self._batches[-2:]).combine_chunks().to_batches()
+            )
+        self._buffered_rows += rows.num_rows
+        self.buffered_bytes += rows.nbytes
+        if self._buffered_rows >= ROW_GROUP_ROWS:
+            self._write(self._buffered_rows - self._buffered_rows % ROW_GROUP_ROWS)
+        elif self.buffered_bytes >= GROUP_BYTES:
+            self._write(self._buffered_rows)
 
     def close(self) -> DataFile:
         """End the file with all rows that there are."""
-        if self._held_rows:
-            self._write(self._held_rows)
+        if self._buffered_rows:
+            self._write(self._buffered_rows)
         assert self._file is not None
         return self._file.close()
 
@@ -149,11 +143,11 @@ class _Partition:
     def _write(self, count: int) -> None:
         if self._file is None:
             self._file = self._draft.new_file(self._values)
-        rows = pa.Table.from_batches(self._held)
+        rows = pa.Table.from_batches(self._batches)
         self._file.write(rows.slice(0, count))
-        self._held = rows.slice(count).to_batches()
-        self._held_rows -= count
-        self.held_bytes = sum(batch.nbytes for batch in self._held)
+        self._batches = rows.slice(count).to_batches()
+        self._buffered_rows -= count
+        self.buffered_bytes = sum(batch.nbytes for batch in self._batches)
 
 
 def _are_few(rows: pa.RecordBatch, more: pa.RecordBatch) -> bool:

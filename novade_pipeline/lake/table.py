@@ -17,10 +17,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from novade_pipeline.privacy.forget import Owners
-from novade_pipeline.privacy.marks import BelongsTo, Identity, MayHold, Owner
+from novade_pipeline.privacy.marks import BelongsTo, Identity, MayContain, Owner
 from novade_pipeline.privacy.policy import Marks, Personal
 
-Written = Literal["replace_window", "merge", "replace", "append_once"]
+WriteMode = Literal["replace_window", "merge", "replace", "append_once"]
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 _SCALARS: dict[type, pa.DataType] = {
@@ -62,7 +62,7 @@ class Column:
     json: bool
     personal: Personal | None
     owners: tuple[Owner, ...] = ()
-    may_hold: MayHold | None = None
+    may_contain: MayContain | None = None
 
 
 @dataclass(frozen=True)
@@ -72,23 +72,20 @@ class Table:
     Attributes:
         name: `<domain>/<table>`.
         row: the row model; its docstring describes the table.
-        key: columns that name a row.
-        written: how rows get in; see `delta`.
-        partition_by: physical Delta partition columns.
+        key: columns that identify a row.
+        write_mode: how rows are written; see `delta`.
         window: for `replace_window`, the column (timestamp or date) that says a row's window.
         version: for `merge`, the column whose greatest value wins.
         data_time: the column whose maximum says how new the data is.
         time_travel_days: how long older versions stay readable at least, whatever upkeep asks for.
         follows: the table whose rows these are, under the same keys: an erased row's goes with it.
         lines_of: the tables whose unreadable rows are kept here as they came.
-        owner: the team that answers for it.
-        tags: shown in the web page.
     """
 
     name: str
     row: type[BaseModel]
     key: tuple[str, ...]
-    written: Written
+    write_mode: WriteMode
     partition_by: tuple[str, ...] = ()
     window: str | None = None
     version: str | None = None
@@ -106,15 +103,15 @@ class Table:
             raise ValueError(
                 f"{self.name}: the row model has no column {sorted(map(str, missing))}"
             )
-        if self.written == "replace_window" and self.window is None:
+        if self.write_mode == "replace_window" and self.window is None:
             raise ValueError(f"{self.name}: replace_window needs a window column")
-        if self.written == "merge" and self.version is None:
+        if self.write_mode == "merge" and self.version is None:
             raise ValueError(f"{self.name}: merge needs a version column")
         for name in (*self.key, self.window, self.version, self.data_time):
             # Neither has an order that all engines agree on.
             if name and self.schema.field(name).type in (pa.float64(), pa.binary()):
                 raise ValueError(f"{self.name}: rows cannot be found by floats or bytes: {name}")
-        if self.written == "merge" and self.partition_by:
+        if self.write_mode == "merge" and self.partition_by:
             raise ValueError(f"{self.name}: merge cuts its files by key, and takes no partitions")
 
     @cached_property
@@ -141,7 +138,7 @@ class Table:
         """Which columns say whose a row is."""
         return Owners(
             {c.name: c.owners for c in self.columns if c.owners},
-            {c.name: c.may_hold for c in self.columns if c.may_hold is not None},
+            {c.name: c.may_contain for c in self.columns if c.may_contain is not None},
             {
                 (table.path[-1], column.source): mark.kind
                 for table in self.lines_of
@@ -184,7 +181,7 @@ def _column(name: str, field: FieldInfo) -> Column:
         json=any(isinstance(mark, JsonText) for mark in marks),
         personal=next((mark for mark in marks if isinstance(mark, Personal)), None),
         owners=tuple(mark for mark in marks if isinstance(mark, Identity | BelongsTo)),
-        may_hold=next((mark for mark in marks if isinstance(mark, MayHold)), None),
+        may_contain=next((mark for mark in marks if isinstance(mark, MayContain)), None),
     )
 
 

@@ -1,11 +1,10 @@
-"""Who was erased, so that no later load brings them back: hashes of their names, and nothing else.
+"""Erased persons, as hashes of their identifiers, so that no later load brings them back.
 
-A name is hashed with the key of NOVADE_PERSONAL_DATA_KEY where that is set: who can read the lake
-but not the key cannot even try names one by one. Without a key there is a random salt, kept beside
-the hashes, since a key that is made up and lost would let erased persons return; names can then be
-tried by those who may read the table, as they could try the hashes of any password file. Each row
-says what it was made with: a key that is set later makes new rows only, and while the key of some
-rows is missing nothing is loaded, for nobody could tell whom to leave out.
+The key of the hash is NOVADE_PERSONAL_DATA_KEY where that is set: readers of the lake without the
+key cannot guess identifiers. Without it, the key is a random salt stored beside the hashes, and
+readers of the table can guess identifiers as of any password file. Each row records its key's id or
+salt: a key that is set later applies to new rows only, and while the key of some rows is missing,
+nothing is loaded.
 """
 
 import hmac
@@ -22,7 +21,7 @@ from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.identifiers import Identifier
 from novade_pipeline.storage.store import Store
 
 _DIGITS = 40
@@ -42,76 +41,79 @@ TOMBSTONES = Table(
     name="operations/tombstones",
     row=Tombstone,
     key=("kind", "digest"),
-    written="merge",
+    write_mode="merge",
     version="erased_at",
 )
 
 
 @dataclass(frozen=True)
-class Hashed:
-    """The tombstones of the lake, as `persons.forget` asks them."""
+class HashedIdentifiers:
+    """The tombstones of the lake, as `ErasedIdentifiers`."""
 
     by_key: Mapping[bytes, frozenset[tuple[str, str]]] = field(default_factory=dict, repr=False)
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds that there are names of."""
+        """The kinds of these identifiers."""
         return frozenset(kind for known in self.by_key.values() for kind, _ in known)
 
-    def holds(self, name: Name) -> bool:
-        """Whether a name is an erased person's."""
+    def contains(self, identifier: Identifier) -> bool:
+        """Whether an identifier is an erased person's."""
         return any(
-            (name.kind, digest(key, name.value)) in known for key, known in self.by_key.items()
+            (identifier.kind, digest(key, identifier.value)) in known
+            for key, known in self.by_key.items()
         )
 
-    def words(self, words: Iterable[str]) -> bool:
-        """Whether any of these words is an erased person's name, of whatever kind."""
-        told = set(words)
+    def contains_any_word(self, words: Iterable[str]) -> bool:
+        """Whether any of these words is an erased person's identifier of any kind."""
+        distinct = set(words)
         for key, known in self.by_key.items():
-            digests = {found for _, found in known}
-            if any(digest(key, word) in digests for word in told):
+            digests = {value for _, value in known}
+            if any(digest(key, word) in digests for word in distinct):
                 return True
         return False
 
 
-class TombstoneBook:
-    """The tombstones of a lake as they are now; read again when there are new ones."""
+class TombstoneRegistry:
+    """The current tombstones of a lake; read again when there are new ones."""
 
     def __init__(self, lake: Store, key: bytes) -> None:
         self._lake = lake
         self._key = key
         self._version: int | None = None
-        self._found = Hashed()
+        self._current = HashedIdentifiers()
 
-    def current(self) -> Hashed:
-        """Who is erased now.
+    def current(self) -> HashedIdentifiers:
+        """The erased persons.
 
         Raises:
             UserError: some were hashed with a key that is not set any more.
         """
         version = current_version(self._lake, TOMBSTONES)
         if version != self._version:
-            self._found = _hashed(read(self._lake, TOMBSTONES), self._key)
+            self._current = _hashed(read(self._lake, TOMBSTONES), self._key)
             self._version = version
-        return self._found
+        return self._current
 
-    def add(self, names: Iterable[Name], now: datetime) -> None:
-        """Write the tombstones of a person; those that are there already stay as they are."""
+    def add(self, identifiers: Iterable[Identifier], now: datetime) -> None:
+        """Write the tombstones of a person, except existing ones."""
         key, salt = self._key, None if self._key else self._salt()
         if salt is not None:
             key = bytes.fromhex(salt)
         known = self.current()
-        new = [name for name in sorted(set(names)) if not known.holds(name)]
+        new = [
+            identifier for identifier in sorted(set(identifiers)) if not known.contains(identifier)
+        ]
         if new:
             rows = [
                 {
-                    "kind": name.kind,
-                    "digest": digest(key, name.value),
+                    "kind": identifier.kind,
+                    "digest": digest(key, identifier.value),
                     "salt": salt,
                     "key_id": None if salt is not None else _key_id(key),
                     "erased_at": now,
                 }
-                for name in new
+                for identifier in new
             ]
             merge(self._lake, TOMBSTONES, pa.Table.from_pylist(rows, TOMBSTONES.schema))
 
@@ -121,7 +123,7 @@ class TombstoneBook:
 
 
 def digest(key: bytes, value: str) -> str:
-    """What stands for a name; never what stands for the same value under `hash`."""
+    """The hash of an identifier; it differs from the hash of the value under the policy."""
     return hmac.digest(key, b"tombstone:" + value.encode(), "sha256").hex()[:_DIGITS]
 
 
@@ -129,7 +131,7 @@ def _key_id(key: bytes) -> str:
     return digest(key, "novade")[:8]
 
 
-def _hashed(rows: pa.Table, key: bytes) -> Hashed:
+def _hashed(rows: pa.Table, key: bytes) -> HashedIdentifiers:
     by_key: dict[bytes, set[tuple[str, str]]] = {}
     for row in rows.to_pylist():
         if row["salt"] is None and (not key or row["key_id"] != _key_id(key)):
@@ -140,4 +142,4 @@ def _hashed(rows: pa.Table, key: bytes) -> Hashed:
             )
         used = key if row["salt"] is None else bytes.fromhex(row["salt"])
         by_key.setdefault(used, set()).add((row["kind"], row["digest"]))
-    return Hashed({used: frozenset(known) for used, known in by_key.items()})
+    return HashedIdentifiers({used: frozenset(known) for used, known in by_key.items()})

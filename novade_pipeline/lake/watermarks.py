@@ -1,4 +1,4 @@
-"""How far a table has taken in its source, kept with its rows: in the commit that wrote them.
+"""How far a table has read its source, recorded in the commits that wrote its rows.
 
 A watermark counts for the personal-data policy that the rows were written under. Another policy
 begins another generation, from nothing, and so does the first one where it comes back. All of it
@@ -22,13 +22,12 @@ from novade_pipeline.storage.store import Store
 
 @dataclass(frozen=True)
 class Watermark:
-    """Where a read goes on.
+    """Where the next read begins.
 
     Attributes:
-        name: of the source.
         policy: the fingerprint of the policy.
         generation: all rows of one were read under its policy.
-        value: all that is older than it has been taken in; None: nothing yet.
+        value: all that is older has been read; None: nothing yet.
         is_whole: the generation has been read whole, once.
     """
 
@@ -38,12 +37,12 @@ class Watermark:
     value: int | None = None
     is_whole: bool = False
 
-    def anew(self) -> "Watermark":
-        """A generation that begins from nothing."""
+    def restarted(self) -> "Watermark":
+        """The next generation, which begins from nothing."""
         return replace(self, generation=self.generation + 1, value=None, is_whole=False)
 
     def transactions(self) -> dict[str, int]:
-        """What records it with a commit; nothing where nothing has been taken in."""
+        """The transactions that record it with a commit; none before the first read."""
         if self.value is None:
             return {}
         of_policy = f"{self.name}:{self.policy}"
@@ -55,19 +54,19 @@ class Watermark:
 
 
 def watermark(store: Store, table: Table, name: str, policy: PersonalDataPolicy) -> Watermark:
-    """Where a read of that source, under that policy, goes on; one table may have several."""
-    found = open_table(store, table)
+    """The watermark of a source under a policy; one table may have several."""
+    target = open_table(store, table)
     fingerprint = policy.fingerprint
-    if found is None:
+    if target is None:
         return Watermark(name, fingerprint, 1)
-    newest: int = found.transaction_version(name) or 0
+    newest: int = target.transaction_version(name) or 0
     of_policy = f"{name}:{fingerprint}"
-    if not newest or found.transaction_version(of_policy) != newest:
+    if not newest or target.transaction_version(of_policy) != newest:
         return Watermark(name, fingerprint, newest + 1)
     return Watermark(
         name,
         fingerprint,
         newest,
-        found.transaction_version(f"{of_policy}:{newest}"),
-        bool(found.transaction_version(f"{of_policy}:{newest}:all")),
+        target.transaction_version(f"{of_policy}:{newest}"),
+        bool(target.transaction_version(f"{of_policy}:{newest}:all")),
     )

@@ -1,4 +1,4 @@
-"""Half-open windows of a column's values, and SQL for the rows that they hold."""
+"""Half-open windows of a column's values, and SQL for the rows within them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def at_least(column: str, moment: Moment) -> str:
 
 
 def interval(window: Window) -> str:
-    """A window as messages tell it: `[start, end)`."""
+    """A window as messages print it: `[start, end)`."""
     return f"[{window.start}, {window.end})"
 
 

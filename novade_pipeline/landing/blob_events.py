@@ -1,8 +1,8 @@
-"""Notices of new blobs: Event Grid puts one on a storage queue for each blob that is created.
+"""Notices of new blobs: Event Grid sends one to a storage queue for each blob that is created.
 
 Source: https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage (Event Grid's schema
-and CloudEvents) and `handler-storage-queues` beside it (messages are base64). A notice is received,
-which hides it for a while, and deleted when what it tells of is in the lake.
+and CloudEvents) and `handler-storage-queues` beside it (messages are base64). A receiver
+hides a notice for a while, and deletes it when the lake has the blob.
 """
 
 import base64
@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from novade_pipeline.storage.azure import AzureStore, queue_client
-from novade_pipeline.storage.azure_errors import explained
+from novade_pipeline.storage.azure_errors import translate_error
 
 MOST_NOTICES = 320
-"""How many notices one look receives."""
+"""How many notices one poll receives."""
 HIDDEN_SECONDS = 600
-"""How long received notices stay hidden; while their run is at work they are hidden again."""
+"""How long received notices stay hidden; while their run is in progress they are hidden again."""
 POISON_SUFFIX = "-poison"
 CREATED = "Microsoft.Storage.BlobCreated"
 _SUBJECT = "/blobServices/default/containers/"
@@ -31,13 +31,12 @@ class Notice:
     """One received message.
 
     Attributes:
-        id: names it in its queue.
-        receipt: allows to delete it, as long as nobody else has received it.
-        attempts: how often it has been received, this time included.
+        id: in its queue.
+        receipt: needed to delete it; invalid once the message is received again.
+        attempts: how often it was received, this time included.
         text: its body.
-        file: the path below the landing zone of the blob that it tells of; None where it tells of
-            a blob elsewhere, or of none.
-        problem: why nobody can read it, where nobody can.
+        file: the path of the blob below the landing zone; None for a blob elsewhere, or none.
+        problem: why it cannot be parsed; None where it can.
     """
 
     id: str
@@ -49,7 +48,7 @@ class Notice:
 
 
 class NoticeQueue:
-    """The queue, and the second queue for what nobody can read or load."""
+    """The queue, and its poison queue for notices that cannot be parsed or loaded."""
 
     def __init__(self, landing: AzureStore, url: str) -> None:
         """The queue at `url`, reached with the landing zone's credentials."""
@@ -59,10 +58,10 @@ class NoticeQueue:
         self._poison = queue_client(landing.access, url + POISON_SUFFIX)
 
     def receive(self) -> list[Notice]:
-        """Notices that nobody else has received; they stay hidden for `HIDDEN_SECONDS`.
+        """Receive notices; they stay hidden for `HIDDEN_SECONDS`.
 
         Raises:
-            UserError: the queue is not there, or may not be read.
+            UserError: the queue does not exist, or must not be read.
         """
         with self._explained("receive from"):
             return [
@@ -75,29 +74,29 @@ class NoticeQueue:
             ]
 
     def delete(self, notices: Iterable[Notice]) -> None:
-        """Take notices away; one that was received again meanwhile is left to come again."""
+        """Delete notices, except those that were received again meanwhile."""
         with self._explained("delete from"):
             for notice in notices:
-                with _left_to_others():
+                with _ignore_received_again():
                     self._queue.delete_message(notice.id, notice.receipt)
 
     def hide(self, notices: Iterable[Notice], seconds: int = HIDDEN_SECONDS) -> list[Notice]:
-        """Hide notices for so long from now on; those that still were ours, with new receipts."""
-        kept = []
+        """Hide notices; returns those not received again meanwhile, with new receipts."""
+        hidden = []
         with self._explained("update"):
             for notice in notices:
-                with _left_to_others():
+                with _ignore_received_again():
                     now = self._queue.update_message(
                         notice.id, notice.receipt, visibility_timeout=seconds
                     )
-                    kept.append(replace(notice, receipt=str(now.pop_receipt)))
-        return kept
+                    hidden.append(replace(notice, receipt=str(now.pop_receipt)))
+        return hidden
 
     def poison(self, notice: Notice, reason: str) -> None:
-        """Move a notice to the second queue, with the reason."""
+        """Move a notice to the poison queue, with the reason."""
         with self._explained("write to"):
-            told = json.dumps({"reason": reason, "message": notice.text})
-            self._poison.send_message(told, time_to_live=-1)
+            message = json.dumps({"reason": reason, "message": notice.text})
+            self._poison.send_message(message, time_to_live=-1)
         self.delete([notice])
 
     def _notice(self, message: Any) -> Notice:
@@ -113,11 +112,13 @@ class NoticeQueue:
         try:
             yield
         except AzureError as error:
-            raise explained(error, self.url, doing, self._landing.access.sas) or error from None
+            raise (
+                translate_error(error, self.url, doing, self._landing.access.sas) or error
+            ) from None
 
 
 def read_notice(text: str, landing: AzureStore) -> tuple[str | None, str | None]:
-    """What a message tells of: (path below the landing zone, why it cannot be read)."""
+    """Parse a message: (the blob's path below the landing zone, why it cannot be parsed)."""
     try:
         event = json.loads(_decoded(text))
         if isinstance(event, list) and len(event) == 1:
@@ -146,8 +147,8 @@ def _decoded(text: str) -> str:
 
 
 @contextmanager
-def _left_to_others() -> Iterator[None]:
-    """Somebody else has received it meanwhile, or has deleted it: it is theirs."""
+def _ignore_received_again() -> Iterator[None]:
+    """Ignore that another process has received or deleted the message meanwhile."""
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
     try:

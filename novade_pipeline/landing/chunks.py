@@ -1,7 +1,4 @@
-"""From gzipped files to chunks of whole lines, in bounded memory.
-
-Small files share a chunk; a large one has several.
-"""
+"""From gzipped files to chunks of whole lines, in bounded memory; small files share a chunk."""
 
 import weakref
 from collections import deque
@@ -24,14 +21,13 @@ _TEXT_BYTES = 2**18
 
 
 @dataclass(frozen=True)
-class Piece:
+class FileSlice:
     """The lines of a chunk that came from one file.
 
     Attributes:
-        file: where they came from.
-        first_line: the number of the first one in its file, from 1.
+        first_line: the number of the first line in its file, from 1.
         lines: how many.
-        trailing_bytes: how many bytes follow the file's gzip stream; 0 but in its last piece.
+        trailing_bytes: how many bytes follow the file's gzip stream; 0 but in its last slice.
     """
 
     file: LandedFile
@@ -45,33 +41,33 @@ class Chunk:
     """Whole lines, each ended by a newline.
 
     Attributes:
-        text: the lines, and `PADDING` bytes at least that belong to none.
-        size: of the lines.
-        pieces: in the order of the lines.
+        text: the lines, then at least `PADDING` other bytes.
+        size: of the lines, bytes.
+        slices: in the order of the lines.
     """
 
     text: Text
     size: int
-    pieces: tuple[Piece, ...]
+    slices: tuple[FileSlice, ...]
 
     @property
     def lines(self) -> int:
         """How many lines."""
-        return sum(piece.lines for piece in self.pieces)
+        return sum(file_slice.lines for file_slice in self.slices)
 
 
-class _Memory:
-    """Memory for chunks, which is given out again once nobody holds a chunk's text any more.
+class _ChunkMemory:
+    """Memory for chunks, used again once a chunk's text is garbage.
 
-    New memory for each would have to be cleared, which takes as long as half of the decompression.
+    Clearing new memory would take as long as half of the decompression.
     """
 
     def __init__(self) -> None:
         self._free: list[Text] = []
 
-    def take(self) -> Text:
-        """Memory for a chunk."""
-        # Lines may end a little before the whole of a chunk, and one more piece has to fit then.
+    def allocate(self) -> Text:
+        """Memory for one chunk."""
+        # Whole lines may end just below `CHUNK_BYTES`: one more decompressed text has to fit.
         size = CHUNK_BYTES + 2 * _TEXT_BYTES + PADDING
         memory = self._free.pop() if self._free else np.empty(size, np.uint8)
         text = memory[:]
@@ -79,29 +75,29 @@ class _Memory:
         return text
 
 
-class _Filling:
-    """A chunk in the making.
+class _ChunkBuilder:
+    """Collects the lines of a chunk.
 
     Attributes:
-        whole: the bytes of whole lines.
-        size: with those of the line that has begun behind them.
-        pieces: of the whole lines.
+        whole: the size of the whole lines, bytes.
+        size: with the incomplete line after them.
+        slices: of the whole lines.
     """
 
-    def __init__(self, memory: _Memory) -> None:
+    def __init__(self, memory: _ChunkMemory) -> None:
         self.whole = self.size = 0
-        self.pieces: list[Piece] = []
+        self.slices: list[FileSlice] = []
         self._memory = memory
-        self._text = memory.take()
+        self._text = memory.allocate()
 
     def add(self, text: bytes) -> None:
-        """Take text in; whole lines end with its last newline."""
+        """Append text; whole lines end with its last newline."""
         last = text.rfind(b"\n")
         if last >= 0:
             self.whole = self.size + last + 1
-        self._put(np.frombuffer(text, np.uint8))
+        self._append(np.frombuffer(text, np.uint8))
 
-    def _put(self, text: Text) -> None:
+    def _append(self, text: Text) -> None:
         end = self.size + len(text)
         if end + PADDING > len(self._text):
             self._text = np.concatenate([self._text, np.empty(end, np.uint8)])
@@ -110,57 +106,57 @@ class _Filling:
 
     def chunk(self) -> Chunk:
         """The whole lines."""
-        return Chunk(self._text, self.whole, tuple(self.pieces))
+        return Chunk(self._text, self.whole, tuple(self.slices))
 
-    def next(self) -> "_Filling":
-        """What comes behind the whole lines."""
-        following = _Filling(self._memory)
-        following._put(self._text[self.whole : self.size])
+    def next(self) -> "_ChunkBuilder":
+        """A builder that begins with the incomplete line."""
+        following = _ChunkBuilder(self._memory)
+        following._append(self._text[self.whole : self.size])
         return following
 
 
 def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
-    """The files' lines, in the order of the files.
+    """Read the files' lines, in the order of the files.
 
     Raises:
         DamagedFile: a file is not gzip, ends early, fails its CRC, or has an endless line.
         TransientFailure: a file changed while it was read.
     """
-    # As in `json_lines`, a graph that is loaded does without.
+    # Numba is imported where it is used; see `json_lines`.
     from novade_pipeline.landing.compiled.scan import count_lines
 
-    filling = _Filling(_Memory())
+    builder = _ChunkBuilder(_ChunkMemory())
     for file in files:
         first_line, lines = 1, 0
         trailing: list[int] = []
         for text in gunzipped(landing, file, _TEXT_BYTES, trailing.append):
-            filling.add(text)
+            builder.add(text)
             lines += count_lines(np.frombuffer(text, np.uint8))
-            if filling.size - filling.whole > MAX_LINE_BYTES:
+            if builder.size - builder.whole > MAX_LINE_BYTES:
                 raise DamagedFile(
                     file,
                     f"expected lines of at most {MAX_LINE_BYTES >> 20} MiB, found that line "
                     f"{first_line + lines} is longer",
                 )
-            if filling.whole >= CHUNK_BYTES:
-                filling.pieces.append(Piece(file, first_line, lines))
-                yield filling.chunk()
-                filling = filling.next()
+            if builder.whole >= CHUNK_BYTES:
+                builder.slices.append(FileSlice(file, first_line, lines))
+                yield builder.chunk()
+                builder = builder.next()
                 first_line, lines = first_line + lines, 0
-        if filling.size > filling.whole:
-            filling.add(b"\n")
+        if builder.size > builder.whole:
+            builder.add(b"\n")
             lines += 1
-        filling.pieces.append(Piece(file, first_line, lines, sum(trailing)))
-    if filling.pieces:
-        yield filling.chunk()
+        builder.slices.append(FileSlice(file, first_line, lines, sum(trailing)))
+    if builder.slices:
+        yield builder.chunk()
 
 
 def damaged(landing: Store, files: Iterable[LandedFile]) -> dict[str, str]:
     """The files that cannot be trusted as a whole, and why."""
-    found = {}
+    reasons = {}
     for file in files:
         try:
             deque(read_chunks(landing, [file]), maxlen=0)
         except DamagedFile as damage:
-            found[file.file] = damage.reason
-    return found
+            reasons[file.file] = damage.reason
+    return reasons

@@ -1,6 +1,6 @@
 """Records of CSV: commas, a header, quotes doubled inside quotes (RFC 4180).
 
-A quote that is never closed costs the line that it stands in, not the rest of the file.
+A quote that is never closed costs its line, not the rest of the file.
 """
 
 import csv
@@ -16,7 +16,7 @@ from novade_pipeline.landing.records import (
     is_utf8,
 )
 
-_OTHERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def csv_records(texts: Iterator[str], file: LandedFile, columns: Columns) -> Iterator[Record]:
@@ -37,7 +37,7 @@ def csv_records(texts: Iterator[str], file: LandedFile, columns: Columns) -> Ite
         except csv.Error as error:
             if header is None:
                 raise DamagedFile(file, f"expected a CSV header, found none ({error})") from None
-            yield lines.first_is_bad(error)
+            yield lines.reject_first_line(error)
             continue
         if not any(field.strip() for field in fields):
             if header is not None:
@@ -52,14 +52,14 @@ def csv_records(texts: Iterator[str], file: LandedFile, columns: Columns) -> Ite
 
 def _header(fields: list[str], file: LandedFile, columns: Columns) -> list[str]:
     if missing := columns.missing(fields):
-        told = f"expected the columns {', '.join(missing)}"
-        for separator, name in _OTHERS.items():
+        expected = f"expected the columns {', '.join(missing)}"
+        for separator, name in _OTHER_SEPARATORS.items():
             if not columns.missing(",".join(fields).split(separator)):
-                told = f"expected commas between the columns, found {name}"
+                expected = f"expected commas between the columns, found {name}"
         raise DamagedFile(
-            file, f"{told}; the header has {len(fields)} columns; export it again as CSV"
+            file, f"{expected}; the header has {len(fields)} columns; export it again as CSV"
         )
-    header = [columns.of(field) for field in fields]
+    header = [columns.column_of(field) for field in fields]
     if len(set(header)) < len(header):
         raise DamagedFile(file, "expected each column once, found one twice in the header")
     return header
@@ -82,40 +82,40 @@ def _too_long(size: int) -> str:
 
 
 class _Lines:
-    """The lines of a text, that can be given back; of an endless one only the head is kept."""
+    """The lines of a text, which can be read again; of an endless one only the head is kept."""
 
     def __init__(self, texts: Iterator[str]) -> None:
         self._fresh = _lines(texts)
         self._again: deque[tuple[str, int]] = deque()
-        self._taken: list[tuple[str, int]] = []
+        self._record: list[tuple[str, int]] = []
         self.line = 1
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        taken = self._again.popleft() if self._again else next(self._fresh)
-        self._taken.append(taken)
-        return taken[0]
+        line = self._again.popleft() if self._again else next(self._fresh)
+        self._record.append(line)
+        return line[0]
 
     def begin(self) -> None:
-        """A record begins with the next line."""
-        self.line += len(self._taken)
-        self._taken = []
+        """Begin a record with the next line."""
+        self.line += len(self._record)
+        self._record = []
 
     def text(self) -> str:
         """The record's lines."""
-        return "".join(text for text, _ in self._taken)
+        return "".join(text for text, _ in self._record)
 
     def size(self) -> int:
         """How many characters they have."""
-        return sum(size for _, size in self._taken)
+        return sum(size for _, size in self._record)
 
-    def first_is_bad(self, error: csv.Error) -> Record:
-        """Take the first line alone as the record, which is none; give the others back."""
-        (text, size), *others = self._taken
+    def reject_first_line(self, error: csv.Error) -> Record:
+        """The first line as a bad record; the other lines are read again."""
+        (text, size), *others = self._record
         self._again.extendleft(reversed(others))
-        self._taken = self._taken[:1]
+        self._record = self._record[:1]
         if size > MAX_RECORD_BYTES:
             reason = _too_long(size)
         elif others or "end of data" in str(error):

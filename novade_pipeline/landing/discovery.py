@@ -1,9 +1,8 @@
-"""Finding what is new without listing all that ever landed.
+"""Finding new files without listing the whole folder.
 
-A look lists the names of the newest days, and one page of the whole listing: page by page a sweep
-finds what was exported again late, new names, and what is gone. Where one page holds all there is,
-each look lists it. What earlier looks have seen only saves listing; what is wanted is decided from
-the listing and the ledger alone.
+A poll lists the newest days, and one page of the whole listing: page by page, a sweep finds late
+re-exports, new names and missing files. A folder that fits one page is listed by every poll. The
+cursor only saves listing; what is to be loaded depends on the listing and the ledger alone.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,25 +15,25 @@ from novade_pipeline.lake.windows import Window, day_of
 
 DAY = timedelta(days=1)
 OVERLAP = DAY
-"""How far before the newest day a look begins: an export of several hours comes in any order."""
+"""How far before the newest day a poll begins: an export of several hours lands in any order."""
 RECENT_DAYS = 7
-"""How many days a look asks for at once, each a request; a sweep finds the rest."""
+"""How many days a poll lists, each by one request; a sweep finds the rest."""
 MOST_DAYS = 31
-"""How many days a look takes up at once of what a sweep has found."""
+"""How many days of a sweep's findings one poll plans."""
 MOST_PREFIXES = 200
-"""With more names than that to ask for, one listing of all is cheaper."""
+"""With more prefixes than that, one listing of everything is cheaper."""
 LAST_NAME = chr(0x10FFFF)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """How far the listing of everything has come.
+    """The progress of a listing of everything.
 
     Attributes:
-        begun: when.
-        following: where the next page begins, as the store names it; None for the first page.
-        after: the last path of the page before.
-        is_done: all pages have been looked at.
+        begun: when it began.
+        following: the store's token of the next page; None for the first page.
+        after: the last path of the previous page.
+        is_done: all pages are listed.
     """
 
     begun: datetime
@@ -43,21 +42,21 @@ class Sweep:
     is_done: bool = False
 
     def next_page(self, now: datetime, period: timedelta) -> "Sweep | None":
-        """What to look at now; None where all was looked at within the period."""
+        """The sweep to continue; None where the last one is done and younger than the period."""
         if not self.is_done:
             return self
         return Sweep(now) if now - self.begun >= period else None
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What earlier looks at one source have seen.
+class PollCursor:
+    """What the polls of one source remember.
 
     Attributes:
-        newest: the newest day that anything is of.
-        stems: how paths begin, before their day.
+        newest: the newest day that has files.
+        stems: path prefixes up to the day.
         sweep: of everything.
-        is_small: all there is fits into one page of a listing, so each look looks at everything.
+        is_small: everything fits one page of a listing, so each poll lists everything.
     """
 
     newest: date
@@ -68,7 +67,7 @@ class Seen:
     def recent(self, now: datetime) -> list[Window]:
         """The hours of the newest days, to the end of tomorrow.
 
-        Where nothing has come for long, the days after the newest one, and those around today.
+        Where nothing has landed for long: the days after the newest one, and those around today.
         """
         today = _midnight(now.date())
         start, end = _midnight(self.newest) - OVERLAP, today + 2 * DAY
@@ -78,27 +77,27 @@ class Seen:
         return [Window(start, start + reach), Window(today - OVERLAP, end)]
 
 
-_SEEN = TypeAdapter(dict[str, Seen])
+_CURSORS = TypeAdapter(dict[str, PollCursor])
 
 
-def remembered(text: str | None) -> dict[str, Seen]:
-    """Source name -> what was seen, from a sensor's cursor; nothing from one of another form."""
+def parse_cursors(text: str | None) -> dict[str, PollCursor]:
+    """Source name -> cursor, from a sensor's cursor; empty for one of another form."""
     try:
-        return _SEEN.validate_json(text or "{}")
+        return _CURSORS.validate_json(text or "{}")
     except ValueError:
         return {}
 
 
-def to_remember(seen: dict[str, Seen]) -> str:
-    """The text that `remembered` reads."""
-    return _SEEN.dump_json(seen).decode()
+def dump_cursors(cursors: dict[str, PollCursor]) -> str:
+    """The text that `parse_cursors` reads."""
+    return _CURSORS.dump_json(cursors).decode()
 
 
 def stems_of(files: Iterable[tuple[str, datetime | None]]) -> set[str]:
-    """What paths begin with before the day that they say, of those that say one.
+    """The prefixes up to the day of the paths that contain their day.
 
     Args:
-        files: paths and hours.
+        files: (path, hour) of each.
     """
     stems = set()
     for file, hour in files:
@@ -110,7 +109,7 @@ def stems_of(files: Iterable[tuple[str, datetime | None]]) -> set[str]:
 
 
 def day_prefixes(stems: Collection[str], within: Window) -> list[str]:
-    """How paths of a window's days begin; none where one listing of all is cheaper."""
+    """The path prefixes of a window's days; empty where one listing of everything is cheaper."""
     first, last = day_of(within.start), day_of(within.end - timedelta(microseconds=1))
     days = (last - first).days + 1
     if not stems or days * len(stems) > MOST_PREFIXES:
@@ -118,8 +117,8 @@ def day_prefixes(stems: Collection[str], within: Window) -> list[str]:
     return [f"{stem}{first + n * DAY}" for stem in sorted(stems) for n in range(days)]
 
 
-def some_days(days: Collection[date]) -> Window | None:
-    """The first of the days, and those that follow within a look's reach."""
+def first_days_window(days: Collection[date]) -> Window | None:
+    """The first of the days, and those up to `MOST_DAYS` after it."""
     if not days:
         return None
     first = min(days)

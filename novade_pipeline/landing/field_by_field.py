@@ -67,7 +67,7 @@ class FieldRows:
 
 
 class FieldByField:
-    """Reads lines field by field; one object serves one thread."""
+    """Parses lines field by field; each thread needs its own."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, fields: Sequence[Column], others: str | None
@@ -84,7 +84,7 @@ class FieldByField:
         self._fields = fields
         self._others = others
         self._plain = PlainLines(fields, others, typed=False)
-        self.know = self._plain.know
+        self.set_extra_fields = self._plain.set_extra_fields
 
     def read(self, lines: Sequence[bytes]) -> FieldRows:
         """Read lines that are JSON without white space."""

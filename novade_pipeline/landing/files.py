@@ -1,4 +1,4 @@
-"""Landed files: listing them, and reading one exactly as it was listed."""
+"""Landed files: listing them, and reading the version that was listed."""
 
 import errno
 from collections.abc import Callable, Iterable, Iterator
@@ -13,21 +13,21 @@ from novade_pipeline.storage.store import Entry, Store
 _OF_THE_FILE = {
     *(errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR),
 }
-"""Errors that stay until somebody changes the file, or the right to it."""
+"""Errors that last until the file or its permissions are changed."""
 HourOf = Callable[[str], datetime | None]
-"""From a file's name to the hour that it is about; None where the name does not say."""
+"""From a file's name to its hour; None where the name has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class LandedFile:
-    """One version of one file.
+    """One version of a file.
 
     Attributes:
         file: the path below the landing zone.
-        etag: names this version of its content.
+        etag: of this version.
         size: bytes, as landed.
-        modified: when it was last changed, UTC.
-        hour: the hour that the name says, UTC; None where it says none.
+        modified: the last change, UTC.
+        hour: from the name, UTC; None where it has none.
     """
 
     file: str
@@ -53,15 +53,15 @@ class DamagedFile(Exception):
 
 def list_files(landing: Store, prefixes: Iterable[str], hour_of: HourOf) -> list[LandedFile]:
     """The files whose paths begin with one of the prefixes, ordered by hour and name."""
-    found = [file for prefix in prefixes for file in landed_files(landing.entries(prefix), hour_of)]
+    files = [file for prefix in prefixes for file in landed_files(landing.entries(prefix), hour_of)]
     never = datetime.min.replace(tzinfo=UTC)
-    return sorted(found, key=lambda f: (f.hour or never, f.file))
+    return sorted(files, key=lambda f: (f.hour or never, f.file))
 
 
 def landed_files(entries: Iterable[Entry], hour_of: HourOf) -> list[LandedFile]:
     """The objects that are landed files.
 
-    Names that begin with a dot or an underscore are uploads in progress and are left alone.
+    Names that begin with a dot or an underscore are uploads in progress and are ignored.
     """
     return [
         LandedFile(entry.file, entry.etag, entry.size, entry.modified, hour_of(name))
@@ -75,8 +75,8 @@ def open_landed(landing: Store, file: LandedFile) -> Iterator[IO[bytes]]:
     """Open the version that was listed.
 
     Raises:
-        DamagedFile: this one cannot be opened, whatever becomes of the machine.
-        TransientFailure: it cannot be opened now, or is another one by the time that it was read.
+        DamagedFile: the file cannot be opened until it is changed.
+        TransientFailure: it cannot be opened now, or changed while it was read.
     """
     with ExitStack() as opened:
         try:

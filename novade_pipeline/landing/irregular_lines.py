@@ -23,8 +23,8 @@ _MAX_EXTRA_FIELDS = 200
 
 
 @dataclass(frozen=True)
-class OddRows:
-    """The rows of lines that are not plain.
+class IrregularRows:
+    """The rows of irregular lines.
 
     Attributes:
         rows: the fields' columns and the one for others; a row may be `wrong` all the same.
@@ -41,8 +41,8 @@ class OddRows:
     repaired: Positions
 
 
-class OddLines:
-    """Reads lines that are not plain; one object serves one thread."""
+class IrregularLines:
+    """Parses irregular lines; each thread needs its own."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class OddLines:
         self._known = {column.source for column in fields}
         self._extra: list[str] = []
 
-    def read(self, lines: Mapping[int, bytes]) -> OddRows:
+    def read(self, lines: Mapping[int, bytes]) -> IrregularRows:
         """Read lines.
 
         Args:
@@ -80,7 +80,7 @@ class OddLines:
         rest_at = at[np.array(list(rest), np.int64)]
         by_field = self._by_field.read(list(rest.values()))
         self._learn(by_field.names)
-        return OddRows(
+        return IrregularRows(
             rows=pa.concat_tables([plain.rows, by_field.rows]),
             numbers=np.concatenate([at[plain.numbers], rest_at[by_field.numbers]]),
             wrong={
@@ -101,11 +101,11 @@ class OddLines:
         return plain
 
     def _learn(self, names: Iterable[str]) -> bool:
-        """Know fields from now on, up to a limit; whether any is new."""
+        """Add extra fields, up to a limit; whether any is new."""
         new = sorted({*names} - self._known)[: _MAX_EXTRA_FIELDS - len(self._extra)]
         if new:
             self._known.update(new)
             self._extra = sorted([*self._extra, *new])
-            self._plain.know(self._extra)
-            self._by_field.know(self._extra)
+            self._plain.set_extra_fields(self._extra)
+            self._by_field.set_extra_fields(self._extra)
         return bool(new)

@@ -49,23 +49,23 @@ def json_records(texts: Iterator[str], file: LandedFile, columns: Columns) -> It
     source = _Source(texts)
     first = source.peek()
     if first not in ("[", "{"):
-        found = "nothing" if not first else "HTML or XML" if first == "<" else "something else"
-        raise DamagedFile(file, f"expected a JSON array of objects, found {found}")
+        content = "nothing" if not first else "HTML or XML" if first == "<" else "something else"
+        raise DamagedFile(file, f"expected a JSON array of objects, found {content}")
     is_array = first == "["
     if is_array:
         source.skip()
-    held: Record | None = None
+    record: Record | None = None
     after_comma = False
     while (character := source.peek()) and not (is_array and character == "]"):
         if character == ",":
             source.skip()
             after_comma = True
             continue
-        if held is not None:
-            yield held
+        if record is not None:
+            yield record
         after_comma = False
-        held = _next(source, columns)
-        if held is None:
+        record = _next(source, columns)
+        if record is None:
             raise DamagedFile(file, _cut_off(source, is_array))
     if is_array and not character:
         raise DamagedFile(file, _cut_off(source, is_array))
@@ -75,9 +75,9 @@ def json_records(texts: Iterator[str], file: LandedFile, columns: Columns) -> It
             raise DamagedFile(
                 file, f"expected nothing after the array, found more in line {source.line}"
             )
-    if held is not None:
-        mended = (*held.mended, TRAILING_COMMA) if after_comma else held.mended
-        yield replace(held, mended=tuple(dict.fromkeys(mended)))
+    if record is not None:
+        mended = (*record.mended, TRAILING_COMMA) if after_comma else record.mended
+        yield replace(record, mended=tuple(dict.fromkeys(mended)))
 
 
 def _next(source: "_Source", columns: Columns) -> Record | None:
@@ -138,7 +138,7 @@ def _record(
     elif not any(str(item).strip() for item in value.values() if item is not None):
         return Record(line, None, text, len(text))
     else:
-        values = {columns.of(name): value[name] for name in value}
+        values = {columns.column_of(name): value[name] for name in value}
         return Record(line, values, text, len(text), mended=mended)
     return Record(line, None, text, len(text), reason)
 
@@ -149,7 +149,7 @@ def _cut_off(source: "_Source", is_array: bool) -> str:
 
 
 class _Source:
-    """A text that is read on as it is needed, and forgotten behind."""
+    """A text that is read as needed; what was parsed is dropped."""
 
     def __init__(self, texts: Iterator[str]) -> None:
         self._texts = texts
@@ -159,10 +159,10 @@ class _Source:
         self.line = 1
 
     def peek(self) -> str:
-        """The next character that is not space, without taking it; empty at the end."""
+        """The next character that is not space, not consumed; empty at the end."""
         while True:
             space = _SPACE.match(self._text, self._at)
-            assert space is not None, "no space is space too"
+            assert space is not None, "the pattern also matches nothing"
             self._go(space.end())
             if self._at < len(self._text):
                 return self._text[self._at]
@@ -170,11 +170,11 @@ class _Source:
                 return ""
 
     def skip(self) -> None:
-        """Take one character."""
+        """Consume one character."""
         self._go(self._at + 1)
 
     def value(self) -> tuple[Any, str]:
-        """(the JSON value here, its text); the text is empty where none can be read."""
+        """Parse a value: (value, its text); the text is empty where parsing fails."""
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
@@ -192,10 +192,10 @@ class _Source:
 
     def up_to_the_end_of_an_object(self) -> tuple[str, int] | None:
         """(the text up to where an object seems to end, its size); None where it never does."""
-        head, size, look = "", 0, 0
+        head, size, offset = "", 0, 0
         while True:
-            found = _END.search(self._text, self._at + look)
-            if found is not None and (found.end() < len(self._text) or self._ended):
+            end = _END.search(self._text, self._at + offset)
+            if end is not None and (end.end() < len(self._text) or self._ended):
                 break
             rest = len(self._text) - self._at
             if rest > MAX_RECORD_BYTES:
@@ -203,11 +203,11 @@ class _Source:
                 size += rest - _OVERLAP
                 self._go(len(self._text) - _OVERLAP)
                 rest = _OVERLAP
-            look = max(0, rest - _OVERLAP)
-            if not self._more() and found is None:
+            offset = max(0, rest - _OVERLAP)
+            if not self._more() and end is None:
                 return None
-        text = self._text[self._at : found.end()]
-        self._go(found.end())
+        text = self._text[self._at : end.end()]
+        self._go(end.end())
         return head or text, size + len(text)
 
     def _go(self, to: int) -> None:
@@ -215,7 +215,7 @@ class _Source:
         self._at = to
 
     def _more(self) -> bool:
-        """Read on, and forget what was taken; False at the end."""
+        """Read on, and drop what was consumed; False at the end."""
         more = next(self._texts, None)
         if more is None:
             self._ended = True

@@ -1,4 +1,4 @@
-"""What became of lines: of one file's while it is read, and of a load's, summed up."""
+"""What lines became: of one file while it is read, and of all files of a load."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from novade_pipeline.landing.tables import LedgerRow
 
 
 @dataclass(frozen=True)
-class Lines:
-    """What became of the lines of a load's files; `rows` are new or replaced rows."""
+class LineTotals:
+    """What the lines of a load's files became; `rows` are new or replaced rows."""
 
     files: int = 0
     lines: int = 0
@@ -20,10 +20,15 @@ class Lines:
     erased: int = 0
     refused_files: int = 0
 
+    def __add__(self, more: "LineTotals") -> "LineTotals":
+        """The sum, field by field."""
+        added = asdict(more)
+        return LineTotals(**{name: n + added[name] for name, n in asdict(self).items()})
+
 
 @dataclass
-class Counts:
-    """What became of one file's lines, and how many bytes follow its gzip stream."""
+class FileCounts:
+    """What the lines of one file became, and how many bytes follow its gzip stream."""
 
     lines: int = 0
     rows: int = 0
@@ -34,10 +39,15 @@ class Counts:
     mended: Counter[str] = field(default_factory=Counter)
     trailing_bytes: int = 0
 
+    @property
+    def accounted(self) -> int:
+        """The lines of which it is known what they became."""
+        return self.rows + self.repeated + self.quarantined + self.blank + self.erased
 
-def lines_of(rows: Sequence[LedgerRow]) -> Lines:
-    """The sum of some files' accounts."""
-    return Lines(
+
+def totals_of(rows: Sequence[LedgerRow]) -> LineTotals:
+    """The sum over files."""
+    return LineTotals(
         files=len(rows),
         lines=sum(row.lines for row in rows),
         rows=sum(row.rows for row in rows),
@@ -47,9 +57,3 @@ def lines_of(rows: Sequence[LedgerRow]) -> Lines:
         erased=sum(row.erased or 0 for row in rows),
         refused_files=sum(row.refused for row in rows),
     )
-
-
-def both(one: Lines, other: Lines) -> Lines:
-    """The sum of two."""
-    sums = {name: value + getattr(other, name) for name, value in asdict(one).items()}
-    return Lines(**sums)

@@ -1,13 +1,12 @@
 """Loading landed files: whole hours, exactly once, every line accounted for.
 
-The order of commits is quarantine, rows, ledger: a crash between two of them means one more,
-harmless, load of the same hours. A long load commits in slices of whole hours, each complete.
+The order of commits is quarantine, rows, ledger: after a crash between two of them the same hours
+are loaded again, which is harmless. A long load commits several times, whole hours each time.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,18 +16,18 @@ import pyarrow as pa
 
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
-from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
-from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, Parsed
+from novade_pipeline.landing.files import DamagedFile, LandedFile
+from novade_pipeline.landing.json_lines import BadLine, Parsed
 from novade_pipeline.landing.ledger import (
     HOUR,
-    Wanted,
+    LoadPlan,
     ledger_rows,
     read_ledger,
     windows,
 )
-from novade_pipeline.landing.line_counts import Counts, Lines, both, lines_of
+from novade_pipeline.landing.line_counts import FileCounts, LineTotals, totals_of
+from novade_pipeline.landing.quarantine import Quarantine, left_out
 from novade_pipeline.landing.readers import NdjsonReader, damaged_files
 from novade_pipeline.landing.repeats import Repeats
 from novade_pipeline.landing.source import Source
@@ -36,8 +35,8 @@ from novade_pipeline.landing.tables import LedgerRow
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline.storage.store import Store
 
-SLICE_BYTES = 128 * 2**20
-SLICE_DAYS = 31
+COMMIT_BYTES = 128 * 2**20
+COMMIT_DAYS = 31
 BATCH_ROWS = 16_384
 
 
@@ -46,13 +45,13 @@ class LoadReport:
     """What one load did.
 
     Attributes:
-        lines: what became of the lines.
-        receipts: one a slice, of the table's own writes.
+        lines: what the lines became.
+        receipts: of the commits to the table.
         hours: how many hours were loaded.
-        changed: something was written, to the ledger at least.
+        changed: anything was written, at least to the ledger.
     """
 
-    lines: Lines
+    lines: LineTotals
     receipts: tuple[WriteReceipt, ...]
     hours: int
     changed: bool
@@ -63,45 +62,45 @@ def load(
     landing: Store,
     lake: Store,
     policy: PersonalDataPolicy,
-    todo: Wanted,
-    progress: Callable[[str], None] = lambda _: None,
+    plan: LoadPlan,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> LoadReport:
-    """Do what is wanted.
+    """Load what a plan says.
 
     Args:
-        todo: from `find_wanted`.
-        progress: told one sentence a slice.
+        plan: from `find_pending`.
+        on_progress: called with one sentence a commit.
 
     Raises:
-        TransientFailure: a file changed while it was read, or another writer was faster; slices
-            committed before stay.
+        TransientFailure: a file changed while it was read, or another writer was faster; what is
+            committed by then stays.
     """
-    loading = _Loading(source, landing, lake, policy)
-    receipts, counted = [], Lines()
-    if todo.unplaced is not None:
-        counted = both(counted, loading.unplaced(todo.unplaced))
-    for hours in _slices(todo.hours):
-        receipt, lines = loading.slice(hours, windows(list(hours), todo.known))
+    loader = _Loader(source, landing, lake, policy)
+    receipts, totals = [], LineTotals()
+    if plan.unplaced is not None:
+        totals += loader.refuse_unplaced(plan.unplaced)
+    for hours in _commits(plan.hours):
+        receipt, lines = loader.load_hours(hours, windows(list(hours), plan.known))
         receipts.append(receipt)
-        counted = both(counted, lines)
-        progress(
-            f"{source.table.name}: {len(receipts)} commits, {counted.files} files, "
-            f"{counted.rows} rows"
+        totals += lines
+        on_progress(
+            f"{source.table.name}: {len(receipts)} commits, {totals.files} files, "
+            f"{totals.rows} rows"
         )
-    loading.note_missing(todo.missing, set(todo.hours))
-    return LoadReport(counted, tuple(receipts), len(todo.hours), not todo.is_empty)
+    loader.record_missing(plan.missing, set(plan.hours))
+    return LoadReport(totals, tuple(receipts), len(plan.hours), not plan.is_empty)
 
 
-def _slices(
+def _commits(
     hours: Mapping[datetime, Sequence[LandedFile]],
 ) -> Iterator[dict[datetime, Sequence[LandedFile]]]:
-    """Consecutive hours with bounded bytes and days; an hour is never cut."""
+    """Consecutive hours with bounded bytes and days; an hour is never split."""
     current: dict[datetime, Sequence[LandedFile]] = {}
     size = 0
     for hour, files in hours.items():
         more = sum(file.size for file in files)
         days = {h.date() for h in current} | {hour.date()}
-        if current and (size + more > SLICE_BYTES or len(days) > SLICE_DAYS):
+        if current and (size + more > COMMIT_BYTES or len(days) > COMMIT_DAYS):
             yield current
             current, size = {}, 0
         current[hour] = files
@@ -111,16 +110,16 @@ def _slices(
 
 
 @dataclass
-class _Slice:
-    """What one slice has seen so far."""
+class _Commit:
+    """What the lines of one commit became so far."""
 
     files: list[LandedFile]
-    counts: dict[str, Counts]
+    counts: dict[str, FileCounts]
     refused: dict[str, str]
     bad: list[BadLine] = field(default_factory=list)
 
 
-class _Loading:
+class _Loader:
     def __init__(
         self, source: Source, landing: Store, lake: Store, policy: PersonalDataPolicy
     ) -> None:
@@ -128,31 +127,31 @@ class _Loading:
         self.landing = landing
         self.lake = lake
         self.policy = policy.pinned()
-        self.held = self._hours_in_quarantine()
+        self.quarantine = Quarantine(source, landing, lake, self.policy)
 
-    def slice(
+    def load_hours(
         self, hours: Mapping[datetime, Sequence[LandedFile]], spans: list[Window]
-    ) -> tuple[WriteReceipt, Lines]:
+    ) -> tuple[WriteReceipt, LineTotals]:
         """Load whole hours: quarantine, rows, ledger."""
         refused: dict[str, str] = {}
         while True:
             files = [file for group in hours.values() for file in group]
-            state = _Slice(files, {file.file: Counts() for file in files}, refused)
+            commit = _Commit(files, {file.file: FileCounts() for file in files}, refused)
             try:
                 rows = pa.RecordBatchReader.from_batches(
-                    self.source.table.schema, self._rows(state, spans)
+                    self.source.table.schema, self._rows(commit, spans)
                 )
                 receipt = replace_window(self.lake, self.source.table, rows, spans)
                 break
             except DamagedFile:
-                # Nothing of the slice is committed yet: it is read again without such files.
+                # Nothing is committed yet: the hours are read again without such files.
                 refused |= damaged_files(self.source.reader, self.landing, files)
-        ledger = [self._ledger_row(state, file, receipt.table_version) for file in files]
+        ledger = [self._ledger_row(commit, file, receipt.table_version) for file in files]
         self._write_ledger(ledger, spans)
-        return receipt, lines_of(ledger)
+        return receipt, totals_of(ledger)
 
-    def unplaced(self, files: Sequence[LandedFile]) -> Lines:
-        """Put files that have no place into quarantine, whole."""
+    def refuse_unplaced(self, files: Sequence[LandedFile]) -> LineTotals:
+        """Quarantine whole files that belong to no hour."""
         reasons = {}
         for file in files:
             hour = self.source.hour_of(file.name)
@@ -161,14 +160,14 @@ class _Loading:
                 if hour is None
                 else f"expected an hour from NOVADE_HISTORY_START to now, found {hour:%Y-%m-%d %H}h"
             )
-        state = _Slice(list(files), {}, reasons)
-        self._write_quarantine(self._protected(state), None)
-        ledger = [self._ledger_row(state, file, None) for file in files]
+        commit = _Commit(list(files), {}, reasons)
+        self.quarantine.write(self._quarantined(commit), None)
+        ledger = [self._ledger_row(commit, file, None) for file in files]
         self._write_ledger(ledger, None)
-        return lines_of(ledger)
+        return totals_of(ledger)
 
-    def note_missing(self, rows: Sequence[LedgerRow], loaded: set[datetime]) -> None:
-        """Write down since when files are gone; their rows stay for the grace period."""
+    def record_missing(self, rows: Sequence[LedgerRow], loaded: set[datetime]) -> None:
+        """Record since when files are missing; their rows stay for the grace period."""
         by_hour: dict[datetime | None, set[str]] = {}
         for row in rows:
             if row.upload_hour not in loaded:
@@ -185,105 +184,64 @@ class _Loading:
             ]
             self._write_ledger(same_hour, None if hour is None else [Window(hour, hour + HOUR)])
 
-    def _rows(self, state: _Slice, spans: list[Window]) -> Iterator[pa.RecordBatch]:
-        """The slice's rows; before the last word, all lines are accounted for and bad ones kept."""
+    def _rows(self, commit: _Commit, spans: list[Window]) -> Iterator[pa.RecordBatch]:
+        """The rows of the commit; before the last batch ends, bad lines are in quarantine."""
         repeats = Repeats(self.source.table)
-        readable = [file for file in state.files if file.file not in state.refused]
+        readable = [file for file in commit.files if file.file not in commit.refused]
         reader = self.source.reader or NdjsonReader(self.source.table)
-        with closing(reader.read(self.landing, readable)) as read:
-            for parsed in read:
-                yield from self._account(state, parsed, repeats).to_batches(BATCH_ROWS)
-        bad = self._protected(state)
-        for name, counts in state.counts.items():
-            told = counts.rows + counts.repeated + counts.quarantined + counts.blank
-            told += counts.erased
-            if counts.lines != told:
+        with closing(reader.read(self.landing, readable)) as chunks:
+            for parsed in chunks:
+                yield from self._account(commit, parsed, repeats).to_batches(BATCH_ROWS)
+        quarantined = self._quarantined(commit)
+        for name, counts in commit.counts.items():
+            if counts.lines != counts.accounted:
                 raise PermanentFailure(
                     f"{name}: expected every line accounted for, found {counts.lines} lines and "
-                    f"{told} told of; nothing is written. This is an error in the program."
+                    f"{counts.accounted} accounted for; nothing is written. This is an error in "
+                    "the program."
                 )
-        self._write_quarantine(bad, spans)
+        self.quarantine.write(quarantined, spans)
 
-    def _account(self, state: _Slice, parsed: Parsed, repeats: Repeats) -> pa.Table:
-        for piece, blank in zip(parsed.pieces, parsed.blank, strict=True):
-            counts = state.counts[piece.file.file]
-            counts.lines += piece.lines
-            counts.blank += blank
-            counts.trailing_bytes += piece.trailing_bytes
-        for piece, completed in zip(parsed.pieces, parsed.completed, strict=False):
-            state.counts[piece.file.file].repeated += completed
-        for piece, kinds in zip(parsed.pieces, parsed.mended, strict=False):
-            state.counts[piece.file.file].mended.update(kinds)
+    def _account(self, commit: _Commit, parsed: Parsed, repeats: Repeats) -> pa.Table:
+        """Count what the lines became; the rows to be written."""
+        counts = [commit.counts[file_slice.file.file] for file_slice in parsed.slices]
+        for count, file_slice, blank in zip(counts, parsed.slices, parsed.blank, strict=True):
+            count.lines += file_slice.lines
+            count.blank += blank
+            count.trailing_bytes += file_slice.trailing_bytes
+        for count, completed in zip(counts, parsed.completed, strict=False):
+            count.repeated += completed
+        for count, mended in zip(counts, parsed.mended, strict=False):
+            count.mended.update(mended)
         for bad in parsed.bad:
-            state.counts[bad.piece.file.file].quarantined += 1
-        state.bad += parsed.bad
+            commit.counts[bad.file_slice.file.file].quarantined += 1
+        commit.bad += parsed.bad
         first = repeats.first(parsed.rows)
-        stands = parsed.index if first is None else parsed.index[first]
-        count = partial(np.bincount, minlength=len(parsed.pieces))
-        for piece, rows, of_it in zip(
-            parsed.pieces, count(stands).tolist(), count(parsed.index).tolist(), strict=True
-        ):
-            state.counts[piece.file.file].rows += rows
-            state.counts[piece.file.file].repeated += of_it - rows
-        standing = parsed.rows if first is None else parsed.rows.filter(pa.array(first))
-        kept = protect(standing, self.source.table.personal, self.policy)
-        for name, erased in _missing(standing, kept).items():
-            state.counts[name].rows -= erased
-            state.counts[name].erased += erased
+        first_index = parsed.index if first is None else parsed.index[first]
+        by_slice = partial(np.bincount, minlength=len(parsed.slices))
+        unique, total = by_slice(first_index).tolist(), by_slice(parsed.index).tolist()
+        for count, rows, rows_and_repeats in zip(counts, unique, total, strict=True):
+            count.rows += rows
+            count.repeated += rows_and_repeats - rows
+        rows = parsed.rows if first is None else parsed.rows.filter(pa.array(first))
+        kept = protect(rows, self.source.table.personal, self.policy)
+        for name, erased in left_out(rows, kept).items():
+            commit.counts[name].rows -= erased
+            commit.counts[name].erased += erased
         return kept
 
-    def _protected(self, state: _Slice) -> pa.Table:
-        """The rows for quarantine; lines of erased persons are not among them."""
-        rows = [
-            self._whole(file, state.refused[file.file])
-            for file in state.files
-            if file.file in state.refused
-        ]
-        rows += [
-            self._quarantined(bad.piece.file, bad.line, bad.reason, bad.raw, bad.raw_bytes)
-            for bad in state.bad
-        ]
-        quarantine = self.source.quarantine
-        bad = pa.Table.from_pylist(rows, schema=quarantine.schema)
-        kept = protect(bad, quarantine.personal, self.policy)
-        for name, erased in _missing(bad, kept).items():
-            state.counts[name].quarantined -= erased
-            state.counts[name].erased += erased
-        return kept
-
-    def _write_quarantine(self, rows: pa.Table, spans: list[Window] | None) -> None:
-        was_held = any(
-            hour is None if spans is None else hour and any(w.start <= hour < w.end for w in spans)
-            for hour in self.held
+    def _quarantined(self, commit: _Commit) -> pa.Table:
+        refused = [file for file in commit.files if file.file in commit.refused]
+        kept, erased = self.quarantine.rows(
+            {file: commit.refused[file.file] for file in refused}, commit.bad
         )
-        if rows.num_rows or was_held:
-            where = {"source": self.source.name}
-            replace_window(self.lake, self.source.quarantine, rows, spans, where=where)
+        for name, lines in erased.items():
+            commit.counts[name].quarantined -= lines
+            commit.counts[name].erased += lines
+        return kept
 
-    def _whole(self, file: LandedFile, reason: str) -> dict[str, object]:
-        """A whole bad file: a pointer to it and its first bytes."""
-        head = b""
-        with suppress(DamagedFile), open_landed(self.landing, file) as stream:
-            head = stream.read(RAW_BYTES)
-        return self._quarantined(file, 0, reason, head, file.size)
-
-    def _quarantined(
-        self, file: LandedFile, line: int, reason: str, raw: bytes, raw_bytes: int
-    ) -> dict[str, object]:
-        return {
-            "source": self.source.name,
-            "file": file.file,
-            "etag": file.etag,
-            "line": line,
-            "upload_date": None if file.hour is None else file.hour.date(),
-            "upload_hour": file.hour,
-            "reason": reason,
-            "raw": raw,
-            "raw_bytes": raw_bytes,
-        }
-
-    def _ledger_row(self, state: _Slice, file: LandedFile, version: int | None) -> LedgerRow:
-        counts = state.counts.get(file.file, Counts())
+    def _ledger_row(self, commit: _Commit, file: LandedFile, version: int | None) -> LedgerRow:
+        counts = commit.counts.get(file.file, FileCounts())
         return LedgerRow(
             source=self.source.name,
             file=file.file,
@@ -299,7 +257,7 @@ class _Loading:
             erased=counts.erased,
             mended=json.dumps(counts.mended, sort_keys=True) if counts.mended else None,
             trailing_bytes=counts.trailing_bytes,
-            refused=file.file in state.refused,
+            refused=file.file in commit.refused,
             parser_version=self.source.parser_version,
             personal_data=self.policy.fingerprint,
             table_version=version,
@@ -311,21 +269,3 @@ class _Loading:
         replace_window(
             self.lake, self.source.ledger, ledger_rows(rows, self.source.ledger), spans, where=where
         )
-
-    def _hours_in_quarantine(self) -> set[datetime | None]:
-        rows = read(
-            self.lake,
-            self.source.quarantine,
-            columns=["upload_hour"],
-            where={"source": self.source.name},
-        )
-        return set(rows["upload_hour"].unique().to_pylist())
-
-
-def _missing(rows: pa.Table, kept: pa.Table) -> Counter[str]:
-    """File -> how many of its rows were left out."""
-    if len(rows) == len(kept):
-        return Counter()
-    missing = Counter(rows["file"].to_pylist())
-    missing.subtract(kept["file"].to_pylist())
-    return +missing

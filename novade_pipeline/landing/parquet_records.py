@@ -35,26 +35,28 @@ def parquet_records(landing: Store, file: LandedFile, columns: Columns) -> Itera
             spool.seek(0)
             stream = spool
         try:
-            found = parquet.ParquetFile(stream)
-            _refuse(found, file, columns)
+            parquet_file = parquet.ParquetFile(stream)
+            _refuse(parquet_file, file, columns)
             line = 0
-            for batch in found.iter_batches(_BATCH_ROWS):
+            for batch in parquet_file.iter_batches(_BATCH_ROWS):
                 for row in _rows(batch):
                     line += 1
                     yield _record(line, row, columns)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            # Parquet's own complaints are of no system call: the others are not the file's fault.
+            # Errors of Parquet have no errno; those of the system are not the file's fault.
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DamagedFile(file, f"Parquet is damaged ({type(error).__name__})") from None
 
 
-def _refuse(found: Any, file: LandedFile, columns: Columns) -> None:
-    if missing := columns.missing(found.schema_arrow.names):
+def _refuse(parquet_file: Any, file: LandedFile, columns: Columns) -> None:
+    if missing := columns.missing(parquet_file.schema_arrow.names):
         raise DamagedFile(
             file, f"expected the columns {', '.join(missing)}, found none of the name"
         )
-    groups = (found.metadata.row_group(i) for i in range(found.metadata.num_row_groups))
+    groups = (
+        parquet_file.metadata.row_group(i) for i in range(parquet_file.metadata.num_row_groups)
+    )
     largest = max((group.total_byte_size for group in groups), default=0)
     if largest > _MAX_GROUP_BYTES:
         raise DamagedFile(
@@ -85,7 +87,7 @@ def _record(line: int, row: dict[str, Any] | None, columns: Columns) -> Record:
         return Record(line, None, text, len(text), reason)
     # Some programs write NaN for a missing number.
     values = {
-        columns.of(name): None if isinstance(value, float) and math.isnan(value) else value
+        columns.column_of(name): None if isinstance(value, float) and math.isnan(value) else value
         for name, value in row.items()
     }
     if not any(str(value).strip() for value in values.values() if value is not None):

@@ -1,7 +1,7 @@
 """Lines of JSON as most are: objects without space, of known fields whose values need no care.
 
-The first and fastest of the ways of `json_lines`. What it takes, it takes as the slower ones would;
-all other lines it gives back.
+The first and fastest of the ways of `json_lines`. It accepts a line only where the slower ones
+would give the same values.
 """
 
 import math
@@ -36,7 +36,7 @@ _MOST_LINES = 2**14 + 16
 
 @dataclass(frozen=True)
 class Plain:
-    """What became of lines.
+    """What lines became.
 
     Attributes:
         rows: of the plain ones, in their order: the fields' columns, and the one for others.
@@ -50,7 +50,7 @@ class Plain:
 
 
 class PlainLines:
-    """Reads lines of the fields that it knows; one object serves one thread."""
+    """Parses lines of known fields; each thread needs its own."""
 
     def __init__(
         self, fields: Sequence[Column], others: str | None = None, *, typed: bool = True
@@ -67,10 +67,10 @@ class PlainLines:
         self._fields = fields
         self._others = others
         self._typed = typed
-        self.know([])
+        self.set_extra_fields([])
 
-    def know(self, extra: Sequence[str]) -> None:
-        """Take these other fields from now on, in this order."""
+    def set_extra_fields(self, extra: Sequence[str]) -> None:
+        """Parse these extra fields too, in this order."""
         types = [c.type if self._typed else pa.string() for c in self._fields]
         names = [c.name for c in self._fields]
         self._schema = pa.schema(
@@ -79,7 +79,7 @@ class PlainLines:
         kinds = [_kind(c, self._typed) for c in self._fields] + [scan.DOCUMENT for _ in extra]
         required = [self._typed and c.required for c in self._fields] + [False for _ in extra]
         names = [*(c.source for c in self._fields), *extra]
-        self._columns, self._found = _columns(kinds, required, names), _room(kinds)
+        self._columns, self._buffers = _columns(kinds, required, names), _room(kinds)
 
     def read(self, text: Text, size: int) -> Plain:
         """Find the plain lines, and read them.
@@ -90,15 +90,15 @@ class PlainLines:
         """
         assert not size or text[size - 1] == scan.NEWLINE, "compiled code reads up to one"
         batches, numbers, rest = [], [np.empty(0, np.int64)], {}
-        at = seen = 0
+        at = line_count = 0
         while at < size:
-            found = _fresh(self._found)
-            at, rows, others = scan.scan(text, at, size, self._columns, found)
-            batches.append(self._batch(text, found, rows))
-            numbers.append(found.lines[:rows] + seen)
-            for number, begin, end in found.rest[:others].tolist():
-                rest[seen + number] = text[begin:end].tobytes()
-            seen += rows + others
+            scanned = _fresh(self._buffers)
+            at, rows, others = scan.scan_lines(text, at, size, self._columns, scanned)
+            batches.append(self._batch(text, scanned, rows))
+            numbers.append(scanned.lines[:rows] + line_count)
+            for number, begin, end in scanned.rest[:others].tolist():
+                rest[line_count + number] = text[begin:end].tobytes()
+            line_count += rows + others
         table = pa.Table.from_batches(batches, self._schema)
         fields = len(self._fields)
         rows = table.select(range(fields))
@@ -107,14 +107,14 @@ class PlainLines:
             rows = rows.append_column(self._others, objects_of(extra, len(table)))
         return Plain(rows, np.concatenate(numbers), rest)
 
-    def _batch(self, text: Text, found: scan.Found, rows: int) -> pa.RecordBatch:
-        """The rows that were found, in Arrow's memory."""
-        offsets = _in_arrow((len(found.starts), rows + 1), np.int32)
-        size = int(found.lengths[:, :rows].sum(dtype=np.int64))
+    def _batch(self, text: Text, scanned: scan.ScanBuffers, rows: int) -> pa.RecordBatch:
+        """The scanned rows, in Arrow's memory."""
+        offsets = _in_arrow((len(scanned.starts), rows + 1), np.int32)
+        size = int(scanned.lengths[:, :rows].sum(dtype=np.int64))
         gathered = _in_arrow((size + PADDING,), np.uint8)
-        scan.gather(text, found, rows, offsets, gathered)
+        scan.gather_texts(text, scanned, rows, offsets, gathered)
         texts = pa.py_buffer(gathered)
-        filled = found.filled[:, :rows]
+        filled = scanned.filled[:, :rows]
         bits, counts = np.packbits(filled, 1, "little"), filled.sum(1)
         arrays, begin = [], 0
         for column, field in enumerate(self._schema):
@@ -127,7 +127,7 @@ class PlainLines:
             elif kind == scan.FLAG:
                 buffers.append(pa.py_buffer(bits[len(self._schema) + slot]))
             else:
-                buffers.append(pa.py_buffer(found.values[slot, :rows]))
+                buffers.append(pa.py_buffer(scanned.values[slot, :rows]))
             arrays.append(pa.Array.from_buffers(field.type, rows, buffers, nulls))
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
@@ -161,17 +161,17 @@ def _store(kind: int) -> int:
     return 0 if kind in _TEXTS else 1 if kind == scan.FLAG else 2
 
 
-def _room(kinds: Sequence[int]) -> scan.Found:
+def _room(kinds: Sequence[int]) -> scan.ScanBuffers:
     """Room that is used again and again, of `_MOST_LINES`."""
     texts, flags, others = ([_store(kind) for kind in kinds].count(store) for store in range(3))
     starts, lengths = np.empty((2, texts, _MOST_LINES), np.int32)
     values = np.empty((others, _MOST_LINES), np.int64)
     filled = np.empty((len(kinds) + flags, _MOST_LINES), np.uint8)
     lines, rest = np.empty(_MOST_LINES, np.int64), np.empty((_MOST_LINES, 3), np.int64)
-    return scan.Found(starts, lengths, values, values.view(np.float64), filled, lines, rest)
+    return scan.ScanBuffers(starts, lengths, values, values.view(np.float64), filled, lines, rest)
 
 
-def _fresh(room: scan.Found) -> scan.Found:
+def _fresh(room: scan.ScanBuffers) -> scan.ScanBuffers:
     """The same room, but for values, which Arrow keeps: theirs is new."""
     values = _in_arrow(room.values.shape, np.int64)
     return room._replace(values=values, numbers=values.view(np.float64))

@@ -1,4 +1,4 @@
-"""What reads the files of a source: by default gzipped NDJSON, two parsers side by side."""
+"""Readers of a source's files; the default reads gzipped NDJSON with two parsers."""
 
 import ctypes
 from collections import deque
@@ -16,15 +16,15 @@ from novade_pipeline.storage.store import Store
 
 # Two of one thread each are faster than one of two, and need smaller chunks.
 PARSERS = 2
-# With so many chunks between, it takes a hundredth of the time.
-_CHUNKS_TO_GIVE_BACK = 16
+# With so many chunks between, trimming takes 1 % of the time.
+_CHUNKS_PER_TRIM = 16
 
 
 class Reader(Protocol):
     """Reads files of one format, or of several."""
 
     def read(self, landing: Store, files: Sequence[LandedFile]) -> Generator[Parsed]:
-        """What became of the files' lines, in order, in bounded memory.
+        """Parse the files' lines, in order, in bounded memory.
 
         Raises:
             DamagedFile: a file cannot be trusted as a whole.
@@ -34,22 +34,22 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class NdjsonReader:
-    """Reads gzipped NDJSON: a table's rows, one a line."""
+    """Reads gzipped NDJSON, a row of a table a line."""
 
     table: Table
 
     def read(self, landing: Store, files: Sequence[LandedFile]) -> Generator[Parsed]:
-        """As `Reader` says."""
+        """See `Reader`."""
         with ExitStack() as opened:
-            opened.callback(_give_back)
+            opened.callback(_trim_memory)
             parsers = [opened.enter_context(closing(JsonLines(self.table))) for _ in range(PARSERS)]
             chunks = opened.enter_context(closing(prefetch(read_chunks(landing, files))))
             parse = [parser.parse for parser in parsers]
             read = opened.enter_context(closing(map_ahead(parse, chunks)))
             for number, parsed in enumerate(read, 1):
                 yield parsed
-                if not number % _CHUNKS_TO_GIVE_BACK:
-                    _give_back()
+                if not number % _CHUNKS_PER_TRIM:
+                    _trim_memory()
 
 
 def damaged_files(
@@ -58,24 +58,24 @@ def damaged_files(
     """The files that cannot be trusted as a whole, and why.
 
     Args:
-        reader: that raised for one of them; None for gzipped NDJSON.
+        reader: None for gzipped NDJSON.
     """
     if reader is None:
         return damaged(landing, files)
-    found = {}
+    reasons = {}
     for file in files:
         try:
             deque(reader.read(landing, [file]), maxlen=0)
         except DamagedFile as damage:
-            found[file.file] = damage.reason
-    return found
+            reasons[file.file] = damage.reason
+    return reasons
 
 
-def _give_back() -> None:
-    """Return memory that is free to the system.
+def _trim_memory() -> None:
+    """Return free memory to the system.
 
-    glibc keeps what threads freed, and threads that come later find little of it: ten times the
-    files would take twice the memory. Other C libraries do not know the call.
+    glibc keeps what threads freed, and later threads reuse little of it: ten times the files would
+    take twice the memory. Other C libraries do not have the call.
     """
     with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

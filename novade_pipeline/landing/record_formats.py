@@ -1,6 +1,6 @@
-"""Files of records, CSV, JSON or Parquet, each perhaps gzipped: one record after the other.
+"""Files of records: CSV, JSON or Parquet, plain or gzipped.
 
-Memory is bounded by a record, whatever the file: one that is too long is told as such and skipped.
+Memory is bounded by the size of a record; one that is too long is reported and skipped.
 A file that cannot be trusted as a whole is a `DamagedFile`.
 """
 

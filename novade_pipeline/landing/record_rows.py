@@ -1,7 +1,7 @@
-"""From files of records to rows: what `load` asks of a source whose files are not NDJSON.
+"""From files of records to rows: the reader of sources whose files are not NDJSON.
 
-A domain says what row a record becomes, or why it becomes none; numbering, quarantine and the
-account of every line are done here.
+A domain makes a row of a record, or says why it cannot; numbering, quarantine and line counts are
+done here.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.chunks import Piece
+from novade_pipeline.landing.chunks import FileSlice
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, RAW_BYTES, BadLine, Parsed
 from novade_pipeline.landing.record_formats import read_records
@@ -27,13 +27,13 @@ BATCH_RECORDS = 8192
 Row = dict[str, Any]
 
 
-class NoRow(Exception):
-    """A record that can become no row: what was expected and what was found."""
+class InvalidRecord(Exception):
+    """A record that cannot become a row: what was expected and what was found."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A row with the line that it began in."""
+class LocatedRow:
+    """A row with the line that its record begins in."""
 
     line: int
     row: Row
@@ -42,11 +42,11 @@ class Entry:
 class Joiner(Protocol):
     """Makes one row of several records of a file; a new one for each file."""
 
-    def take(self, entry: Entry) -> tuple[list[Entry], int]:
-        """(rows that are whole now, how many records completed an earlier one)."""
+    def add(self, entry: LocatedRow) -> tuple[list[LocatedRow], int]:
+        """(rows that are complete now, how many records completed an earlier one)."""
 
-    def rest(self) -> list[Entry]:
-        """At the end of the file, the rows that nothing completed."""
+    def flush(self) -> list[LocatedRow]:
+        """The rows that are incomplete at the end of the file."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class RecordRows:
 
     Attributes:
         table: its rows are `RecordRow`s; with `other_fields`, unknown fields are kept.
-        columns: what files call the table's columns.
-        row_of: (column -> value, kinds of mends to add to) -> a row's own columns; or `NoRow`.
-        joiner: makes what joins the records of a file; None where each is a row by itself.
+        columns: the names of the table's columns in files.
+        row_of: (column -> value, kinds of repairs to add to) -> a row; raises `InvalidRecord`.
+        joiner: a factory; None where each record is a row.
     """
 
     table: Table
@@ -66,7 +66,7 @@ class RecordRows:
     joiner: Callable[[], Joiner] | None = None
 
     def read(self, landing: Store, files: Sequence[LandedFile]) -> Generator[Parsed]:
-        """What became of the records, batch by batch.
+        """Parse the records, batch by batch.
 
         Raises:
             DamagedFile: a file cannot be trusted as a whole.
@@ -86,42 +86,42 @@ class RecordRows:
             elif record.values is None:
                 batch.bad.append((record, record.reason or ""))
             else:
-                self._take(record, batch, joiner)
+                self._add(record, batch, joiner)
             if batch.records >= BATCH_RECORDS:
                 yield self._parsed(file, batch)
                 batch = _Batch(batch.first + batch.records)
         if joiner is not None:
-            batch.entries += joiner.rest()
+            batch.entries += joiner.flush()
         yield self._parsed(file, batch, sum(trailing))
 
-    def _take(self, record: Record, batch: "_Batch", joiner: Joiner | None) -> None:
+    def _add(self, record: Record, batch: "_Batch", joiner: Joiner | None) -> None:
         assert record.values is not None
         mended = list(record.mended)
         try:
             row = self.row_of(record.values, mended)
-        except NoRow as told:
-            batch.bad.append((record, str(told)))
+        except InvalidRecord as error:
+            batch.bad.append((record, str(error)))
             return
         row[MENDED] = sorted(set(mended))
         row[RECORD] = batch.first + batch.records - 1
         if OTHER_FIELDS in self.table.schema.names:
-            row[OTHER_FIELDS] = self._others(record.values)
-        entries, completed = [Entry(record.line, row)], 0
+            row[OTHER_FIELDS] = self._other_fields(record.values)
+        entries, completed = [LocatedRow(record.line, row)], 0
         if joiner is not None:
-            entries, completed = joiner.take(entries[0])
+            entries, completed = joiner.add(entries[0])
         batch.entries += entries
         batch.completed += completed
 
-    def _others(self, values: Mapping[str, Any]) -> str | None:
-        others = {
+    def _other_fields(self, values: Mapping[str, Any]) -> str | None:
+        fields = {
             name: value
             for name, value in values.items()
             if name not in self.columns.names and value not in (None, "")
         }
-        return write_json(others, (", ", ": ")) if others else None
+        return write_json(fields, (", ", ": ")) if fields else None
 
     def _parsed(self, file: LandedFile, batch: "_Batch", trailing_bytes: int = 0) -> Parsed:
-        piece = Piece(file, 1, batch.records, trailing_bytes)
+        file_slice = FileSlice(file, 1, batch.records, trailing_bytes)
         entries, count = batch.entries, len(batch.entries)
         assert file.hour is not None
         landed = {
@@ -136,9 +136,9 @@ class RecordRows:
             pa.array(landed.get(f.name) or [entry.row.get(f.name) for entry in entries], f.type)
             for f in schema
         ]
-        bad = tuple(_bad(piece, record, reason) for record, reason in batch.bad)
+        bad = tuple(_bad(file_slice, record, reason) for record, reason in batch.bad)
         return Parsed(
-            (piece,),
+            (file_slice,),
             pa.table(columns, schema=schema),
             np.zeros(count, np.int64),
             bad,
@@ -154,12 +154,12 @@ class _Batch:
     records: int = 0
     blank: int = 0
     completed: int = 0
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LocatedRow] = field(default_factory=list)
     bad: list[tuple[Record, str]] = field(default_factory=list)
 
 
-def _bad(piece: Piece, record: Record, reason: str) -> BadLine:
+def _bad(file_slice: FileSlice, record: Record, reason: str) -> BadLine:
     raw = record.text.encode("utf-8", "surrogateescape").rstrip(b"\r\n")
-    # Of a record that is too long only the head is here.
+    # `text` is truncated where the record is too long.
     size = max(len(raw), record.size - len(record.text) + len(raw))
-    return BadLine(piece, record.line, reason, raw[:RAW_BYTES], size)
+    return BadLine(file_slice, record.line, reason, raw[:RAW_BYTES], size)

@@ -17,25 +17,25 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass(frozen=True)
 class Columns:
-    """What a file's records must have.
+    """The columns of a file's records.
 
     Attributes:
-        names: the house's column -> the names that files call it by, in small letters.
+        names: the table's column -> its names in files, in small letters.
         required: columns without which a whole CSV or Parquet file is refused.
     """
 
     names: Mapping[str, tuple[str, ...]]
     required: tuple[str, ...]
 
-    def of(self, found: str) -> str:
-        """The column that a file's name stands for; the name itself where it is unknown."""
-        told = found.strip().casefold()
-        return next((column for column, names in self.names.items() if told in names), told)
+    def column_of(self, header: str) -> str:
+        """The column of a name in a file; the name itself where it is unknown."""
+        name = header.strip().casefold()
+        return next((column for column, names in self.names.items() if name in names), name)
 
-    def missing(self, found: list[str]) -> list[str]:
-        """The required columns that are not among these names of a file, as files call them."""
-        there = {self.of(name) for name in found}
-        return [self.names[column][0] for column in self.required if column not in there]
+    def missing(self, header: list[str]) -> list[str]:
+        """The required columns that a file's header does not have, as files name them."""
+        present = {self.column_of(name) for name in header}
+        return [self.names[column][0] for column in self.required if column not in present]
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Record:
 
     Attributes:
         line: the line that it begins in, from 1; in Parquet its row.
-        values: column -> value; None where it is no record, or blank.
-        text: as it stands in the file; no more than its head where it is too long.
-        size: how many characters it has.
-        reason: why it is no record: what was expected and what was found, without the values.
-        mended: the kinds of what had to be put right before it could be read.
+        values: column -> value; None where it is not valid, or blank.
+        text: as in the file; truncated where it is too long.
+        size: characters.
+        reason: what was expected and what was found, without the values; None for a valid record.
+        mended: the kinds of repairs that were needed to parse it.
     """
 
     line: int

@@ -1,4 +1,4 @@
-"""Lines that repeat a row of the same hour, found as the rows stream by in order."""
+"""Finds rows that repeat a key of the same hour, in one pass over the ordered rows."""
 
 from datetime import datetime
 from typing import Any
@@ -19,23 +19,23 @@ RUN_KEYS = 2**19
 class Repeats:
     """Which rows are the first of their key within their window.
 
-    Rows come ordered by window, so only the newest window is remembered: 128 bits of each key, in
+    Rows come ordered by window, so only the keys of the newest window are kept: 128 bits each, in
     sorted runs of which each has at least twice the keys of the next, up to `RUN_KEYS`. So a row
     takes about as long in a window of millions as in one of a few.
     """
 
     def __init__(self, table: Table) -> None:
-        others = [name for name in table.key if name not in (table.window, "file", "line")]
+        key_columns = [name for name in table.key if name not in (table.window, "file", "line")]
         if "file" in table.key:
-            others = []
-        self._name = others[0] if others else None
-        assert len(others) <= 1, f"{table.name}: repeats are told by one column, found {others}"
+            key_columns = []
+        self._name = key_columns[0] if key_columns else None
+        assert len(key_columns) <= 1, f"{table.name}: expected one key column, found {key_columns}"
         self._window = str(table.window)
         self._hour: datetime | None = None
-        self._seen: list[Hashes] = []
+        self._runs: list[Hashes] = []
 
     def first(self, rows: pa.Table) -> Mask | None:
-        """True for each row that stands; None where all do."""
+        """True for each row with a new key; None where all keys are new."""
         if self._name is None or not len(rows):
             return None
         hours = rows[self._window].combine_chunks()
@@ -46,18 +46,18 @@ class Repeats:
             numbered = np.stack(
                 [hashes[1], hashes[0], hours.cast(pa.int64()).to_numpy().view("u8")]
             )
-            # Of equal ones the first comes first.
+            # The sort is stable: of equal keys the first row comes first.
             by_key = np.lexsort(numbered)
             same = (np.diff(numbered[:, by_key]) == 0).all(axis=0)
             mask[by_key[1:][same]] = False
         if hours[0].as_py() == self._hour:
             same = self._is_in_hour(hours)
-            for run in self._seen:
-                mask &= ~(same & _holds(run, hashes))
+            for run in self._runs:
+                mask &= ~(same & _contains(run, hashes))
         last = hours[-1].as_py()
         if last != self._hour:
-            self._hour, self._seen = last, []
-        self._remember(hashes[:, order[self._is_in_hour(hours)[order]]])
+            self._hour, self._runs = last, []
+        self._add_run(hashes[:, order[self._is_in_hour(hours)[order]]])
         return None if mask.all() else mask
 
     def _is_in_hour(self, hours: pa.Array) -> Mask:
@@ -66,17 +66,17 @@ class Repeats:
         )
         return same
 
-    def _remember(self, run: Hashes) -> None:
-        while self._seen and self._seen[-1].shape[1] < min(2 * run.shape[1], RUN_KEYS):
-            joined = np.concatenate([self._seen.pop(), run], axis=1)
+    def _add_run(self, run: Hashes) -> None:
+        while self._runs and self._runs[-1].shape[1] < min(2 * run.shape[1], RUN_KEYS):
+            joined = np.concatenate([self._runs.pop(), run], axis=1)
             # Two sorted runs, which this kind of sort merges.
             run = joined[:, np.argsort(joined[0], kind="stable")]
-        self._seen.append(run)
+        self._runs.append(run)
 
 
 def hashes_of(keys: pa.ChunkedArray) -> Hashes:
     """128 bits of each key: [2, n]."""
-    # As in `json_lines`, a graph that is loaded does without.
+    # Numba is imported where it is used; see `json_lines`.
     from novade_pipeline.landing.compiled.hashes import hash_texts
 
     texts = keys.cast(pa.string()).combine_chunks()
@@ -87,7 +87,7 @@ def hashes_of(keys: pa.ChunkedArray) -> Hashes:
     return hashes
 
 
-def _holds(run: Hashes, hashes: Hashes) -> Mask:
+def _contains(run: Hashes, hashes: Hashes) -> Mask:
     at = np.minimum(np.searchsorted(run[0], hashes[0]), run.shape[1] - 1)
-    found: Mask = (run[:, at] == hashes).all(axis=0)
-    return found
+    is_in_run: Mask = (run[:, at] == hashes).all(axis=0)
+    return is_in_run

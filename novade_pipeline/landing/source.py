@@ -1,4 +1,4 @@
-"""What a domain says of one kind of file, and what is wanted of it."""
+"""One kind of landed file of a domain, and what is to be loaded of it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,28 +7,28 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import day_prefixes, stems_of
 from novade_pipeline.landing.files import HourOf, LandedFile, list_files
-from novade_pipeline.landing.ledger import Rules, Wanted, placed, read_ledger, wanted
+from novade_pipeline.landing.ledger import LoadPlan, Rules, assign_hours, plan_load, read_ledger
 from novade_pipeline.landing.readers import Reader
 from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of file of a domain, and the table that its lines become.
+    """One kind of file of a domain, and the table of its lines.
 
     Attributes:
-        name: as the ledger calls it.
+        name: in the ledger.
         folder: below the landing zone.
         table: where the rows go.
         ledger: the domain's ledger.
         quarantine: the domain's quarantine.
         hour_of: from a file's name to its hour.
-        naming: what a name must look like, for people.
+        naming: an example of a name, for messages.
         parser_version: raised when the code reads lines that it refused before.
-        reader: reads files of other formats; None for gzipped NDJSON.
-        claims: which names of the folder are this source's; None for all.
-        is_undated: which names need not say an hour: such a file is of the hour that it was last
-            changed in, and is loaded by every run, whatever its days. None for no name.
+        reader: of other formats; None for gzipped NDJSON.
+        claims: which names in the folder are this source's; None for all.
+        is_undated: which names need no hour: such a file belongs to the hour of its last change,
+            and is loaded by every run, whatever its days. None for no name.
     """
 
     name: str
@@ -46,40 +46,40 @@ class Source:
     def files(
         self, landing: Store, rules: Rules, prefixes: Sequence[str] | None = None
     ) -> list[LandedFile]:
-        """The source's files in landing, or of them those whose paths begin so, in their places."""
+        """The source's files in landing, each with its hour; with `prefixes`, only such paths."""
         listing = list_files(landing, prefixes or [f"{self.folder}/"], self.hour_of)
-        return self.placed(listing, rules)
+        return self.select(listing, rules)
 
-    def placed(self, listing: Iterable[LandedFile], rules: Rules) -> list[LandedFile]:
-        """What of a listing is the source's, each file with its place."""
-        ours = [file for file in listing if self.claims is None or self.claims(file.name)]
-        return placed(ours, rules, self.lacks_a_date)
+    def select(self, listing: Iterable[LandedFile], rules: Rules) -> list[LandedFile]:
+        """The source's files in a listing, each with its hour."""
+        files = [file for file in listing if self.claims is None or self.claims(file.name)]
+        return assign_hours(files, rules, self.lacks_a_date)
 
     def lacks_a_date(self, file: str) -> bool:
-        """Whether a file's name says no hour, and need not."""
+        """Whether a file's name needs no hour."""
         return self.is_undated is not None and self.is_undated(file.rsplit("/", 1)[-1])
 
 
-def find_wanted(
+def find_pending(
     source: Source,
     landing: Store,
     lake: Store,
     rules: Rules,
     within: Window | None = None,
     stems: Sequence[str] = (),
-) -> Wanted:
-    """What landing holds of the source, within a window, and the lake does not have yet.
+) -> LoadPlan:
+    """Plan the load of the files of a source, within a window, that the ledger does not have.
 
     Args:
-        stems: how the paths of all files of the window begin, before the day: with these and the
-            ledger's, only names of the window's days are listed, instead of all that ever landed.
+        stems: the path prefixes, up to the day, of all files of the window: with these and those
+            in the ledger, only the window's days are listed instead of the whole folder.
     """
     prefixes: list[str] = []
     if stems and within is not None and source.is_undated is None:
         known = read_ledger(lake, source.ledger, source.name, within=within)
-        told = stems_of((row.file, row.upload_hour) for row in known)
-        prefixes = day_prefixes({*stems, *told}, within)
-    return wanted(
+        known_stems = stems_of((row.file, row.upload_hour) for row in known)
+        prefixes = day_prefixes({*stems, *known_stems}, within)
+    return plan_load(
         source.files(landing, rules, prefixes),
         known if prefixes else read_ledger(lake, source.ledger, source.name),
         rules,

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.table import Json, Table
-from novade_pipeline.privacy.marks import MayHold
+from novade_pipeline.privacy.marks import MayContain
 from novade_pipeline.privacy.policy import Personal
 
 RECORD = "record"
@@ -77,7 +77,7 @@ class QuarantineRow(BaseModel):
     upload_date: date | None = Field(None, description="UTC day of the upload hour.")
     upload_hour: datetime | None = Field(None, description="The hour that the name says, UTC.")
     reason: str = Field(description="What was expected and what was found, without the values.")
-    raw: Annotated[bytes | None, Personal(), MayHold(whole=("line", 0))] = Field(
+    raw: Annotated[bytes | None, Personal(), MayContain(whole=("line", 0))] = Field(
         None, description="The bytes, 64 KiB at most; null unless personal data is kept."
     )
     raw_bytes: int = Field(description="How many bytes the line or the file has.")
@@ -89,7 +89,7 @@ def ledger_table(domain: str) -> Table:
         name=f"{domain}/files",
         row=LedgerRow,
         key=("source", "file"),
-        written="replace_window",
+        write_mode="replace_window",
         partition_by=("source",),
         window="upload_hour",
         data_time="loaded_at",
@@ -106,7 +106,7 @@ def quarantine_table(domain: str, *lines_of: Table) -> Table:
         name=f"{domain}/quarantine",
         row=QuarantineRow,
         key=("source", "file", "etag", "line"),
-        written="replace_window",
+        write_mode="replace_window",
         partition_by=("source",),
         window="upload_hour",
         data_time="upload_hour",

@@ -1,4 +1,4 @@
-"""What a first load would wait for, some seconds, done ahead: Numba keeps it."""
+"""Compiles ahead what the first load would wait for; Numba caches it."""
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from novade_pipeline.landing.strict_lines import strict_lines
 
 
 def compile_now() -> None:
-    """Compile what reads lines."""
+    """Compile the parsers of lines."""
     PlainLines([]).read(np.zeros(PADDING, np.uint8), 0)
     strict_lines([])
     count_lines(np.frombuffer(b"\n", np.uint8))

@@ -1,126 +1,133 @@
-"""All names of a person, followed from row to row until there are no more.
+"""All identifiers of a person, followed from row to row.
 
-What is held is names of this person, and names that were seen with one of them, never those of all
-persons: links come as a stream, and what leads to too many names is followed no further.
+Memory holds this person's identifiers and those linked to them, never everybody's: links are a
+stream, and an identifier that leads to too many others is not followed.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.identifiers import Identifier
 
-MOST_NAMES = 100_000
-"""A name that leads to more names than this is no person's: a placeholder, a server, a kiosk."""
+MAX_IDENTIFIERS = 100_000
+"""An identifier with more links than this is a placeholder, a server or a kiosk."""
 
-Link = frozenset[Name]
-"""Names that one row, or many like it, says are of one person."""
+Link = frozenset[Identifier]
+"""Identifiers that a row gives to one person."""
 
-LinksOf = Callable[[Collection[Name]], Iterable[Link]]
-"""The links that hold at least one of some names; each call reads them all, so calls are few."""
+LinksOf = Callable[[Collection[Identifier]], Iterable[Link]]
+"""The links with at least one of the identifiers; each call reads all links, so calls are few."""
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """What sorts of names there are beyond those that name exactly one known person.
+    """The kinds of identifiers that do not identify exactly one known person.
 
     Attributes:
-        shared: several persons may have such a name.
-        anonymous: having such a name makes nobody known.
+        shared: several persons may have such an identifier.
+        anonymous: a person who has only such identifiers has no account.
     """
 
     shared: frozenset[str] = frozenset()
     anonymous: frozenset[str] = frozenset()
 
-    def own(self, names: Iterable[Name]) -> set[Name]:
-        """Those that only one person can have."""
+    def own(self, names: Iterable[Identifier]) -> set[Identifier]:
+        """The identifiers that only one person can have."""
         return {name for name in names if name.kind not in self.shared}
 
-    def has_known(self, names: Iterable[Name]) -> bool:
-        """Whether any of these makes somebody known."""
+    def has_known(self, names: Iterable[Identifier]) -> bool:
+        """Whether any of these identifies a known person."""
         return any(name.kind not in self.shared | self.anonymous for name in names)
 
 
 class SeveralPersons(Exception):
-    """The name to begin with is shared by several known persons."""
+    """The first identifier is shared by several known persons."""
 
 
-class TooManyNames(Exception):
-    """A name leads to more names than one person can have."""
+class TooManyIdentifiers(Exception):
+    """An identifier leads to more identifiers than one person can have."""
 
 
-def names_of_person(
-    start: Collection[Name], links_of: LinksOf, kinds: Kinds, most: int = MOST_NAMES
-) -> set[Name]:
-    """The names that are of the same person as those to begin with.
+def identifiers_of_person(
+    start: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int = MAX_IDENTIFIERS
+) -> set[Identifier]:
+    """The identifiers of the person who has the first ones.
 
-    A shared name joins where everybody known who has it is this person; with it join the anonymous
-    names that were seen with it. Circles end, since each name is followed once.
+    A shared identifier belongs to this person where no other known person has it; the anonymous
+    identifiers linked to it belong too. Circles end, since each identifier is followed once.
 
     Args:
-        most: names that a person can have.
+        limit: how many identifiers a person can have.
 
     Raises:
-        SeveralPersons: one to begin with is shared, and more than one known person has it.
-        TooManyNames: they lead to more names than `most`.
+        SeveralPersons: a first identifier is shared by more than one known person.
+        TooManyIdentifiers: they lead to more than `limit`.
     """
     for name in start:
         if name.kind in kinds.shared:
-            _refuse_several(name, links_of, kinds, most)
-    person: set[Name] = set()
-    shared: set[Name] = set()
+            _refuse_several(name, links_of, kinds, limit)
+    person: set[Identifier] = set()
+    shared: set[Identifier] = set()
     pending = set(start)
     while pending:
         person |= pending
-        for link in _walk(pending, links_of, kinds, most):
+        for link in _walk(pending, links_of, kinds, limit):
             own = kinds.own(link)
             person |= own
             shared |= link - own
-        pending = _joining(shared - person, person, links_of, kinds, most)
+        pending = _joining(shared - person, person, links_of, kinds, limit)
     return person
 
 
-def _walk(begin: Collection[Name], links_of: LinksOf, kinds: Kinds, most: int) -> Iterator[Link]:
-    """The links of names, and those of the names of one person alone that they lead to."""
+def _walk(
+    begin: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int
+) -> Iterator[Link]:
+    """The links of identifiers, and of the unshared identifiers that these lead to."""
     reached = set(begin)
     level = set(begin)
     while level:
-        following: set[Name] = set()
+        following: set[Identifier] = set()
         for link in links_of(level):
             following |= kinds.own(link) - reached
-            if len(reached) + len(following) > most:
-                raise TooManyNames
+            if len(reached) + len(following) > limit:
+                raise TooManyIdentifiers
             yield link
         reached |= following
         level = following
 
 
-def _refuse_several(name: Name, links_of: LinksOf, kinds: Kinds, most: int) -> None:
-    """Raise where more than one known person has a shared name, or too many names stand with it."""
-    others = _seen_with([name], links_of, kinds, most).get(name)
+def _refuse_several(name: Identifier, links_of: LinksOf, kinds: Kinds, limit: int) -> None:
+    """Raise where several known persons, or too many identifiers, have a shared one."""
+    others = _seen_with([name], links_of, kinds, limit).get(name)
     try:
         if others is not None:
-            groups = _groups(others, links_of, kinds, most)
+            groups = _groups(others, links_of, kinds, limit)
             if sum(kinds.has_known(group) for group in groups) <= 1:
                 return
-    except TooManyNames:
+    except TooManyIdentifiers:
         pass
     raise SeveralPersons(name.value)
 
 
 def _joining(
-    shared: Collection[Name], person: set[Name], links_of: LinksOf, kinds: Kinds, most: int
-) -> set[Name]:
-    """The shared names that nobody known has but the person, with all that was seen with them."""
+    shared: Collection[Identifier],
+    person: set[Identifier],
+    links_of: LinksOf,
+    kinds: Kinds,
+    limit: int,
+) -> set[Identifier]:
+    """The shared identifiers that no other known person has, with those linked to them."""
     if not shared:
         return set()
-    seen_with = _seen_with(shared, links_of, kinds, most, person)
+    seen_with = _seen_with(shared, links_of, kinds, limit, person)
     try:
-        groups = _groups(set().union(*seen_with.values()) - person, links_of, kinds, most)
-    except TooManyNames:
+        groups = _groups(set().union(*seen_with.values()) - person, links_of, kinds, limit)
+    except TooManyIdentifiers:
         if len(seen_with) == 1:
             return set()
-        return set().union(*(_joining([name], person, links_of, kinds, most) for name in seen_with))
-    joining: set[Name] = set()
+        alone = (_joining([name], person, links_of, kinds, limit) for name in seen_with)
+        return set().union(*alone)
+    joining: set[Identifier] = set()
     for name, others in seen_with.items():
         reached = set().union(*(group for group in groups if not group.isdisjoint(others)))
         if not kinds.has_known(reached):
@@ -129,34 +136,35 @@ def _joining(
 
 
 def _seen_with(
-    shared: Collection[Name],
+    shared: Collection[Identifier],
     links_of: LinksOf,
     kinds: Kinds,
-    most: int,
-    person: Collection[Name] | None = None,
-) -> dict[Name, set[Name]]:
-    """Shared names, each with the names of one person alone that rows have beside it.
+    limit: int,
+    person: Collection[Identifier] | None = None,
+) -> dict[Identifier, set[Identifier]]:
+    """Shared identifiers, each with the unshared ones that rows link to it.
 
-    Those with more than `most` are left out, and where a person is given, those with a name that
-    makes somebody else known: most that many people have are left out early.
+    Those with more than `limit` are left out, and those of a known person other than `person`.
     """
-    seen_with: dict[Name, set[Name]] = {name: set() for name in shared}
+    seen_with: dict[Identifier, set[Identifier]] = {name: set() for name in shared}
     for link in links_of(shared):
         own = kinds.own(link)
         is_foreign = person is not None and kinds.has_known(own.difference(person))
         for name in link & seen_with.keys():
             seen_with[name] |= own
-            if is_foreign or len(seen_with[name]) > most:
+            if is_foreign or len(seen_with[name]) > limit:
                 del seen_with[name]
         if not seen_with:
             break
     return seen_with
 
 
-def _groups(names: Collection[Name], links_of: LinksOf, kinds: Kinds, most: int) -> list[set[Name]]:
-    """The persons, known or not, whom names are of, each with all names of one person alone."""
+def _groups(
+    names: Collection[Identifier], links_of: LinksOf, kinds: Kinds, limit: int
+) -> list[set[Identifier]]:
+    """The unshared identifiers of each person, known or not, who has any of `names`."""
     group_of = {name: {name} for name in names}
-    for link in _walk(names, links_of, kinds, most):
+    for link in _walk(names, links_of, kinds, limit):
         own = kinds.own(link)
         parts = {id(part): part for name in own if (part := group_of.get(name)) is not None}
         joined = max(parts.values(), key=len, default=set())

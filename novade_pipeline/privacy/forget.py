@@ -1,7 +1,6 @@
 """Rows without those of erased persons, and texts without their addresses.
 
-The same rules hold for rows on their way into the lake and for rows that are there: what an erasure
-takes away, a later load leaves out.
+The same rules apply to new and to stored rows: a later load leaves out what an erasure removed.
 """
 
 import json
@@ -16,103 +15,112 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.privacy.identifiers import EMAIL, Name, Paths, addresses_in, name_of, values_at
-from novade_pipeline.privacy.marks import BelongsTo, Identity, MayHold, Owner
+from novade_pipeline.privacy.identifiers import (
+    EMAIL,
+    Identifier,
+    Paths,
+    addresses_in,
+    identifier_of,
+    values_at,
+)
+from novade_pipeline.privacy.marks import BelongsTo, Identity, MayContain, Owner
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 ERASED = "erased"
-"""What stands in a text in the place of an erased person's address."""
+"""Replaces an erased person's address in a text."""
 
 _WORD = re.compile(r"[\w-]{6,}")
 _MOST_BYTES = 2**20
 
 
-class Erased(Protocol):
-    """The names of erased persons, or of those who are to be."""
+class ErasedIdentifiers(Protocol):
+    """The identifiers of persons who are erased or being erased."""
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds that there are names of; nobody is erased where there are none."""
+        """The kinds of these identifiers; empty where no person is erased."""
 
-    def holds(self, name: Name) -> bool:
-        """Whether a name is one of these."""
+    def contains(self, identifier: Identifier) -> bool:
+        """Whether an identifier is one of these."""
 
-    def words(self, words: Iterable[str]) -> bool:
-        """Whether any of these words is a name of any kind."""
+    def contains_any_word(self, words: Iterable[str]) -> bool:
+        """Whether any of these words is an identifier of any kind."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """Names that somebody told, of persons who are to be erased."""
+class GivenIdentifiers:
+    """Identifiers of persons to erase."""
 
-    names: frozenset[Name]
+    identifiers: frozenset[Identifier]
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds that there are names of."""
-        return frozenset(name.kind for name in self.names)
+        """The kinds of these identifiers."""
+        return frozenset(name.kind for name in self.identifiers)
 
-    def holds(self, name: Name) -> bool:
-        """Whether a name is one of these."""
-        return name in self.names
+    def contains(self, identifier: Identifier) -> bool:
+        """Whether an identifier is one of these."""
+        return identifier in self.identifiers
 
-    def words(self, words: Iterable[str]) -> bool:
-        """Whether any of these words is a name of any kind."""
-        return not {name.value for name in self.names}.isdisjoint(words)
+    def contains_any_word(self, words: Iterable[str]) -> bool:
+        """Whether any of these words is an identifier of any kind."""
+        return not {name.value for name in self.identifiers}.isdisjoint(words)
 
 
 @dataclass(frozen=True)
-class Either:
-    """The names of both."""
+class EitherErased:
+    """The identifiers of both."""
 
-    one: Erased
-    other: Erased
+    first: ErasedIdentifiers
+    second: ErasedIdentifiers
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds that there are names of."""
-        return self.one.kinds | self.other.kinds
+        """The kinds of these identifiers."""
+        return self.first.kinds | self.second.kinds
 
-    def holds(self, name: Name) -> bool:
-        """Whether a name is one of these."""
-        return self.one.holds(name) or self.other.holds(name)
+    def contains(self, identifier: Identifier) -> bool:
+        """Whether an identifier is one of these."""
+        return self.first.contains(identifier) or self.second.contains(identifier)
 
-    def words(self, words: Iterable[str]) -> bool:
-        """Whether any of these words is a name of any kind."""
-        told = set(words)
-        return self.one.words(told) or self.other.words(told)
+    def contains_any_word(self, words: Iterable[str]) -> bool:
+        """Whether any of these words is an identifier of any kind."""
+        distinct = set(words)
+        return self.first.contains_any_word(distinct) or self.second.contains_any_word(distinct)
 
 
 @dataclass(frozen=True)
 class Owners:
-    """Which columns of a table say whose its rows are.
+    """The columns of a table that identify the owner of a row.
 
     Attributes:
         columns: column -> its marks.
-        may_hold: columns of bytes that could not be read -> their mark.
-        lines: source and field of what could not be read -> the kind of name that the field has.
+        may_contain: columns of unreadable bytes -> their mark.
+        lines: source and field of unreadable rows -> the kind of identifier in that field.
     """
 
     columns: Mapping[str, Sequence[Owner]] = field(default_factory=dict)
-    may_hold: Mapping[str, MayHold] = field(default_factory=dict)
+    may_contain: Mapping[str, MayContain] = field(default_factory=dict)
     lines: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.columns or self.may_hold)
+        return bool(self.columns or self.may_contain)
 
 
-def without(rows: pa.Table, owners: Owners, erased: Erased) -> pa.Table:
-    """`rows` without the erased persons' rows, and without their addresses in those of others."""
+def without_erased(rows: pa.Table, owners: Owners, erased: ErasedIdentifiers) -> pa.Table:
+    """`rows` without those of erased persons, and without their addresses in other rows."""
     if not erased.kinds or not rows.num_rows:
         return rows
-    gone = owned(rows, owners, erased)
-    kept = rows if gone is None else rows.filter(pa.array(~gone))
-    for name, column in redacted(kept, owners, erased).items():
-        kept = kept.set_column(kept.schema.get_field_index(name), kept.schema.field(name), [column])
-    return kept
+    gone = erased_rows(rows, owners, erased)
+    remaining = rows if gone is None else rows.filter(pa.array(~gone))
+    for name, column in redacted_columns(remaining, owners, erased).items():
+        remaining = remaining.set_column(
+            remaining.schema.get_field_index(name), remaining.schema.field(name), [column]
+        )
+    return remaining
 
 
-def owned(rows: pa.Table, owners: Owners, erased: Erased) -> Mask | None:
+def erased_rows(rows: pa.Table, owners: Owners, erased: ErasedIdentifiers) -> Mask | None:
     """True for each row of an erased person; None where there is no such row."""
     gone = np.zeros(rows.num_rows, bool)
     for name, marks in owners.columns.items():
@@ -121,15 +129,17 @@ def owned(rows: pa.Table, owners: Owners, erased: Erased) -> Mask | None:
         for mark in marks:
             if mark.kind in erased.kinds or EMAIL in erased.kinds:
                 gone |= _owned_by(rows, name, mark, erased)
-    for name, held in owners.may_hold.items():
+    for name, mark_ in owners.may_contain.items():
         if rows.schema.get_field_index(name) >= 0:
-            found = _holding(rows, name, owners, erased)
-            gone |= found & ~_is_whole(rows, held)
+            matches = _lines_of_erased(rows, name, owners, erased)
+            gone |= matches & ~_is_whole(rows, mark_)
     return gone if gone.any() else None
 
 
-def redacted(rows: pa.Table, owners: Owners, erased: Erased) -> dict[str, pa.Array]:
-    """The columns in which an erased person's address stands, or a whole file that holds names."""
+def redacted_columns(
+    rows: pa.Table, owners: Owners, erased: ErasedIdentifiers
+) -> dict[str, pa.Array]:
+    """The columns that contain an erased person's address, or a file with identifiers, changed."""
     changed: dict[str, pa.Array] = {}
     if EMAIL in erased.kinds:
         for field_ in rows.schema:
@@ -137,67 +147,77 @@ def redacted(rows: pa.Table, owners: Owners, erased: Erased) -> dict[str, pa.Arr
                 column = _replaced(rows[field_.name], lambda text: _redact(text, erased))
                 if column is not None:
                     changed[field_.name] = column
-    for name, held in owners.may_hold.items():
+    for name, mark in owners.may_contain.items():
         if rows.schema.get_field_index(name) >= 0:
-            found = _holding(rows, name, owners, erased) & _is_whole(rows, held)
-            if found.any():
+            matches = _lines_of_erased(rows, name, owners, erased) & _is_whole(rows, mark)
+            if matches.any():
                 kind = rows.schema.field(name).type
                 changed[name] = pc.if_else(
-                    pa.array(found), pa.scalar(None, kind), rows[name].combine_chunks()
+                    pa.array(matches), pa.scalar(None, kind), rows[name].combine_chunks()
                 )
     return changed
 
 
-def line_holds(raw: bytes, source: str, owners: Owners, erased: Erased) -> bool:
-    """Whether bytes that could not be read as a row hold an erased person's name."""
+def line_identifies_erased(
+    raw: bytes, source: str, owners: Owners, erased: ErasedIdentifiers
+) -> bool:
+    """Whether the bytes of an unreadable row contain an erased person's identifier."""
     for text in _texts(raw):
-        if any(erased.holds(Name(EMAIL, address)) for _, _, address in addresses_in(text)):
+        if any(erased.contains(Identifier(EMAIL, address)) for _, _, address in addresses_in(text)):
             return True
-        if erased.words(set(_WORD.findall(text))):
+        if erased.contains_any_word(set(_WORD.findall(text))):
             return True
-    return any(map(erased.holds, _names_of_line(raw, source, owners)))
+    return any(map(erased.contains, _identifiers_of_line(raw, source, owners)))
 
 
-def links_in(rows: pa.Table, owners: Owners) -> set[frozenset[Name]]:
-    """What rows say of who is who: sets of names of one person; those of an owner stand alone."""
-    links: set[frozenset[Name]] = set()
-    told: list[list[tuple[Name, ...]]] = []
+def links_in(rows: pa.Table, owners: Owners) -> set[frozenset[Identifier]]:
+    """The sets of identifiers that rows give to one person; of `BelongsTo` columns single ones."""
+    links: set[frozenset[Identifier]] = set()
+    identifiers_by_column: list[list[tuple[Identifier, ...]]] = []
     positions = []
     for column, marks in owners.columns.items():
         for mark in marks:
             values, position = _distinct(rows[column])
-            names = [*(tuple(_names(value, mark)) for value in values), ()]
+            identifiers = [*(tuple(_identifiers_in(value, mark)) for value in values), ()]
             if isinstance(mark, BelongsTo):
-                links |= {frozenset({name}) for of_value in names for name in of_value}
+                links |= {frozenset({name}) for of_value in identifiers for name in of_value}
                 continue
-            # Documents are all different; the names in them are few.
-            number = {of_value: at for at, of_value in enumerate(dict.fromkeys(names))}
-            told.append(list(number))
-            positions.append(np.array([number[of_value] for of_value in names])[position])
+            # Documents mostly differ; the identifiers in them are few.
+            number = {of_value: at for at, of_value in enumerate(dict.fromkeys(identifiers))}
+            identifiers_by_column.append(list(number))
+            positions.append(np.array([number[of_value] for of_value in identifiers])[position])
     if positions:
-        for found in np.unique(np.stack(positions), axis=1).T.tolist():
-            links.add(frozenset(n for of, at in zip(told, found, strict=True) for n in of[at]))
+        for combination in np.unique(np.stack(positions), axis=1).T.tolist():
+            links.add(
+                frozenset(
+                    n
+                    for identifiers, at in zip(identifiers_by_column, combination, strict=True)
+                    for n in identifiers[at]
+                )
+            )
     return links - {frozenset()}
 
 
-def _owned_by(rows: pa.Table, name: str, mark: Owner, erased: Erased) -> Mask:
+def _owned_by(rows: pa.Table, name: str, mark: Owner, erased: ErasedIdentifiers) -> Mask:
     values, position = _distinct(rows[name])
-    hits = np.array([any(map(erased.holds, _names(v, mark))) for v in values] + [False])
-    gone: Mask = hits[position]
+    is_erased = np.array(
+        [any(map(erased.contains, _identifiers_in(v, mark))) for v in values] + [False]
+    )
+    gone: Mask = is_erased[position]
     if isinstance(mark, BelongsTo) and mark.when is not None:
-        other, wanted = mark.when
-        gone &= pc.fill_null(pc.equal(rows[other], wanted), False).to_numpy()
+        column, value = mark.when
+        gone &= pc.fill_null(pc.equal(rows[column], value), False).to_numpy()
     return gone
 
 
-def _names(value: Any, mark: Owner) -> Iterator[Name]:
-    """The names in one value of a column."""
-    found: Iterable[Any] = value if isinstance(value, list) else (value,)
+def _identifiers_in(value: Any, mark: Owner) -> Iterator[Identifier]:
+    """The identifiers in one value of a column."""
+    values: Iterable[Any] = value if isinstance(value, list) else (value,)
     if isinstance(mark, Identity) and mark.paths:
-        found = _at_paths(value, mark)
-    for one in found:
-        if (name := name_of(mark.kind, one)) is not None:
-            yield name
+        values = _at_paths(value, mark)
+    for item in values:
+        if (identifier := identifier_of(mark.kind, item)) is not None:
+            yield identifier
 
 
 def _at_paths(text: str, mark: Identity) -> Iterator[Any]:
@@ -239,37 +259,37 @@ def _replaced(column: pa.ChunkedArray, change: Callable[[str], str]) -> pa.Array
     )
 
 
-def _redact(text: str, erased: Erased) -> str:
+def _redact(text: str, erased: ErasedIdentifiers) -> str:
     parts, at = [], 0
     for start, end, address in addresses_in(text):
-        if erased.holds(Name(EMAIL, address)):
+        if erased.contains(Identifier(EMAIL, address)):
             parts += [text[at:start], ERASED]
             at = end
     return "".join([*parts, text[at:]]) if parts else text
 
 
-def _is_whole(rows: pa.Table, mark: MayHold) -> Mask:
+def _is_whole(rows: pa.Table, mark: MayContain) -> Mask:
     if mark.whole is None:
         return np.zeros(rows.num_rows, bool)
     column, value = mark.whole
-    found: Mask = pc.equal(rows[column], value).to_numpy()
-    return found
+    mask: Mask = pc.equal(rows[column], value).to_numpy()
+    return mask
 
 
-def _holding(rows: pa.Table, name: str, owners: Owners, erased: Erased) -> Mask:
-    sources: list[str] = rows[owners.may_hold[name].source].to_pylist()
+def _lines_of_erased(rows: pa.Table, name: str, owners: Owners, erased: ErasedIdentifiers) -> Mask:
+    sources: list[str] = rows[owners.may_contain[name].source].to_pylist()
     raws: list[bytes | None] = rows[name].to_pylist()
     return np.array(
         [
-            raw is not None and line_holds(raw, source, owners, erased)
+            raw is not None and line_identifies_erased(raw, source, owners, erased)
             for raw, source in zip(raws, sources, strict=True)
         ],
         bool,
     )
 
 
-def _names_of_line(raw: bytes, source: str, owners: Owners) -> Iterator[Name]:
-    """The names that a refused line has in the fields that would have been columns."""
+def _identifiers_of_line(raw: bytes, source: str, owners: Owners) -> Iterator[Identifier]:
+    """The identifiers in the fields of a rejected line."""
     try:
         # A number in a field for texts is a text of its digits.
         value = json.loads(raw, parse_float=str)
@@ -277,13 +297,13 @@ def _names_of_line(raw: bytes, source: str, owners: Owners) -> Iterator[Name]:
         return
     for (of_source, key), kind in owners.lines.items():
         if of_source == source.lower() and isinstance(value, dict):
-            name = name_of(kind, value.get(key))
-            if name is not None:
-                yield name
+            identifier = identifier_of(kind, value.get(key))
+            if identifier is not None:
+                yield identifier
 
 
 def _texts(raw: bytes) -> Iterator[str]:
-    """What bytes of a line or of the head of a file may say, as text."""
+    """The bytes of a line, or of the head of a file, decoded."""
     if raw.startswith(b"\x1f\x8b"):
         raw = _gunzipped(raw)
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -29,19 +29,19 @@ _ESCAPE = re.compile(rf"\\(?:({_HIGH}\\{_LOW})|({_HIGH}|{_LOW})|.)", re.DOTALL)
 _CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)', re.DOTALL)
 
 
-class WrittenNumber(float):
+class VerbatimNumber(float):
     """A float that keeps the text that it was read from."""
 
-    written: str
+    text: str
 
-    def __new__(cls, written: str) -> "WrittenNumber":
+    def __new__(cls, written: str) -> "VerbatimNumber":
         """Parse a JSON number."""
         number = super().__new__(cls, written)
-        number.written = written
+        number.text = written
         return number
 
     def __str__(self) -> str:
-        return self.written
+        return self.text
 
 
 class InvalidConstant(json.JSONDecodeError):
@@ -49,7 +49,7 @@ class InvalidConstant(json.JSONDecodeError):
 
 
 def read_json(text: str, *, strict: bool = True) -> Any:
-    """Parse a JSON text; floats that Python would write differently become `WrittenNumber`.
+    """Parse a JSON text; floats that Python would write differently become `VerbatimNumber`.
 
     Args:
         strict: refuse control characters in strings.
@@ -69,14 +69,10 @@ def read_json(text: str, *, strict: bool = True) -> Any:
 
 
 def write_json(value: Any, separators: tuple[str, str] = (",", ":")) -> str:
-    """Write a value as JSON; NaN and infinite floats become strings with their names.
-
-    Args:
-        separators: between items, and between a key and its value.
-    """
+    """Write a value as JSON; NaN and infinite floats become strings with their names."""
     comma, colon = separators
-    if isinstance(value, WrittenNumber):
-        return value.written
+    if isinstance(value, VerbatimNumber):
+        return value.text
     if isinstance(value, float) and not math.isfinite(value):
         return json.dumps(json.dumps(value))
     # Loops rather than comprehensions: one stack frame a level.
@@ -112,14 +108,13 @@ def edit_json(text: str, edit: Callable[[Any], Any], *, exact: bool = True) -> s
 def parse_float(text: str) -> float:
     """Parse a JSON number that is not an integer so that `write_json` gives the same text."""
     number = float(text)
-    return number if repr(number) == text else WrittenNumber(text)
+    return number if repr(number) == text else VerbatimNumber(text)
 
 
 def repair_surrogates(text: str) -> tuple[str, int]:
     r"""Replace lone surrogates in a JSON text by U+FFFD.
 
-    An escape of a lone surrogate such as `\ud83d` is legal JSON without an encoding in UTF-8.
-    Surrogates that are not escaped come from bytes that are not UTF-8; pairs of them are combined.
+    Unescaped surrogates come from bytes that are not UTF-8; pairs of them are combined.
 
     Returns:
         The text, and how many surrogates were replaced.

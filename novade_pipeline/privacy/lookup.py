@@ -1,7 +1,4 @@
-"""Rows that say something of some names, found among many without a look at each one's names.
-
-Most rows are ruled out by columns at once, as text; the rest are read as `forget` reads them.
-"""
+"""Finds rows with given identifiers: a filter over whole columns, then a reading of the rest."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -12,40 +9,41 @@ import pyarrow.compute as pc
 
 from novade_pipeline.privacy.closure import Link
 from novade_pipeline.privacy.forget import Mask, Owners, links_in
-from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.privacy.marks import Identity, Owner
 
 _MOST_PATTERNS = 500
-"""With more values than these a document is read whole instead."""
+"""With more values than these, every document is a candidate."""
 
 
-def links_with(rows: pa.Table, owners: Owners, names: Collection[Name]) -> Iterable[Link]:
-    """What rows say of who is who, as far as one of some names is among it."""
-    candidates = rows.filter(pa.array(_candidates(rows, owners, names)))
+def links_with(
+    rows: pa.Table, owners: Owners, identifiers: Collection[Identifier]
+) -> Iterable[Link]:
+    """The links of rows that have at least one of the identifiers."""
+    candidates = rows.filter(pa.array(_candidates(rows, owners, identifiers)))
     if not candidates.num_rows:
         return []
-    wanted = frozenset(names)
-    return [link for link in links_in(candidates, owners) if not link.isdisjoint(wanted)]
+    requested = frozenset(identifiers)
+    return [link for link in links_in(candidates, owners) if not link.isdisjoint(requested)]
 
 
-def _candidates(rows: pa.Table, owners: Owners, names: Collection[Name]) -> Mask:
-    """True for each row that has one of the names, and perhaps for others."""
+def _candidates(rows: pa.Table, owners: Owners, identifiers: Collection[Identifier]) -> Mask:
+    """True for each row that has one of the identifiers, and perhaps for others."""
     by_kind: dict[str, list[str]] = {}
-    for name in names:
-        by_kind.setdefault(name.kind, []).append(name.value)
-    found = np.zeros(rows.num_rows, bool)
+    for identifier in identifiers:
+        by_kind.setdefault(identifier.kind, []).append(identifier.value)
+    mask = np.zeros(rows.num_rows, bool)
     for column, marks in owners.columns.items():
         for mark in marks:
             of_kind, addresses = by_kind.get(mark.kind, []), by_kind.get(EMAIL, [])
-            found |= _may_be(rows[column].combine_chunks(), mark, of_kind, addresses)
-    return found
+            mask |= _may_match(rows[column].combine_chunks(), mark, of_kind, addresses)
+    return mask
 
 
-def _may_be(column: pa.Array, mark: Owner, of_kind: list[str], addresses: list[str]) -> Mask:
-    """Where a column has one of some values of its mark's kind, or of addresses, and perhaps more.
+def _may_match(column: pa.Array, mark: Owner, of_kind: list[str], addresses: list[str]) -> Mask:
+    """True where a column has one of the values or addresses, and perhaps elsewhere.
 
-    Addresses are without case, and Python and Arrow lower some letters otherwise: a value with an
-    `@` and other letters than those of ASCII may be anything.
+    Python and Arrow lower some letters differently, so non-ASCII values with an `@` always match.
     """
     if not of_kind and not addresses:
         return np.zeros(len(column), bool)
@@ -53,30 +51,30 @@ def _may_be(column: pa.Array, mark: Owner, of_kind: list[str], addresses: list[s
         if pa.types.is_nested(column.type):
             return _as_mask(pc.is_valid(column))
         column = column.cast(pa.string())
-    may_be = _in_documents if isinstance(mark, Identity) and mark.paths else _in_values
-    found = may_be(column, of_kind, addresses)
+    matcher = _in_documents if isinstance(mark, Identity) and mark.paths else _in_values
+    matches = matcher(column, of_kind, addresses)
     if addresses:
-        odd = pc.and_(pc.match_substring(column, "@"), pc.invert(pc.string_is_ascii(column)))
-        found = pc.or_kleene(found, odd)
-    return _as_mask(found)
+        uncertain = pc.and_(pc.match_substring(column, "@"), pc.invert(pc.string_is_ascii(column)))
+        matches = pc.or_kleene(matches, uncertain)
+    return _as_mask(matches)
 
 
 def _in_values(column: pa.Array, of_kind: list[str], addresses: list[str]) -> pa.Array:
-    found = pc.is_in(column, value_set=pa.array(of_kind, pa.string()))
+    matches = pc.is_in(column, value_set=pa.array(of_kind, pa.string()))
     if addresses:
         bare = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-        found = pc.or_(found, pc.is_in(bare, value_set=pa.array(addresses, pa.string())))
-    return found
+        matches = pc.or_(matches, pc.is_in(bare, value_set=pa.array(addresses, pa.string())))
+    return matches
 
 
 def _in_documents(column: pa.Array, of_kind: list[str], addresses: list[str]) -> pa.Array:
-    """Where a JSON document has one of the values somewhere, or an escape that may hide one."""
+    """True where a JSON document contains one of the values, or an escape that may hide one."""
     if len(of_kind) + len(addresses) > _MOST_PATTERNS:
         return pc.is_valid(column)
     values = "|".join(map(re.escape, [*of_kind, *addresses]))
     return pc.match_substring_regex(column, rf"(?i)\\|{values}")
 
 
-def _as_mask(found: pa.Array) -> Mask:
-    mask: Mask = pc.fill_null(found, False).to_numpy(zero_copy_only=False)
+def _as_mask(matches: pa.Array) -> Mask:
+    mask: Mask = pc.fill_null(matches, False).to_numpy(zero_copy_only=False)
     return mask

@@ -1,21 +1,21 @@
-"""Marks of a row model that say who a row is about."""
+"""Marks of the columns that identify the person a row is about."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Marks a column that names a person; all such names of a row are of one and the same.
+    """Marks a column that identifies a person; all identifiers of a row are of the same person.
 
-    Equal values of one kind name the same person in every table; what looks like an e-mail address
-    is one, whatever the kind says.
+    Equal values of one kind identify the same person in every table; an e-mail address is one
+    whatever the kind.
 
     Attributes:
-        kind: what sort of name it is: `email`, `amplitude_id`.
-        paths: where in a JSON column it stands, as in `Personal`; empty for the column itself.
-        shared: several persons may have it, as a device: it is a person's where no one else who is
-            known has it.
-        anonymous: having it makes nobody known: somebody who has only such names has no account.
+        kind: of the identifier: `email`, `amplitude_id`.
+        paths: its places in a JSON column, as in `Personal`; empty for the column itself.
+        shared: several persons may have it, as a device; it is a person's where no other known
+            person has it.
+        anonymous: a person who has only such identifiers has no account.
     """
 
     kind: str
@@ -26,14 +26,13 @@ class Identity:
 
 @dataclass(frozen=True)
 class BelongsTo:
-    """Marks a column that says whose a row is, without the row saying who that person is.
+    """Marks a column that identifies an owner of a row, without a link to its other owners.
 
-    A message is of a conversation and by an author: it goes with either, and does not make the two
-    one person.
+    A message belongs to a conversation and to an author; that does not make them one person.
 
     Attributes:
-        kind: what sort of name it is.
-        when: a column and the value that it must have for this to hold.
+        kind: of the identifier.
+        when: a column and the value that it must have for the mark to apply.
     """
 
     kind: str
@@ -41,13 +40,13 @@ class BelongsTo:
 
 
 @dataclass(frozen=True)
-class MayHold:
-    """Marks bytes that could not be read as rows and so may hold anybody's names.
+class MayContain:
+    """Marks unreadable bytes, which may contain anybody's identifiers.
 
     Attributes:
-        source: the column that says which table the bytes would have been a row of.
-        whole: a column and its value where the bytes are of a whole file: these are emptied, and
-            the row stays, since it says of the file that it could not be read.
+        source: the column with the name of the table that the bytes were meant for.
+        whole: a column and its value where the bytes are a whole file: an erasure empties these and
+            keeps the row, which records that the file is unreadable.
     """
 
     source: str = "source"

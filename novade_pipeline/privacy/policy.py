@@ -1,9 +1,8 @@
-"""What is marked personal, and what becomes of it at the first write.
+"""Marks of personal data, and the policy that is applied to it before the first write.
 
 A row model marks a column with `Personal()`, or parts of a JSON column with
-`Personal("email", "contact.phone")`. The policy is applied once, before the first write, so that
-no table, quarantine included, ever holds what it may not: neither what the setting forbids, nor
-rows of persons that were erased.
+`Personal("email", "contact.phone")`. No table, quarantine included, ever stores what the policy
+forbids, nor rows of erased persons.
 """
 
 import hashlib
@@ -17,30 +16,26 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.privacy.forget import Erased, Owners, without
-from novade_pipeline.privacy.identifiers import Name, Paths, name_of
+from novade_pipeline.privacy.forget import ErasedIdentifiers, Owners, without_erased
+from novade_pipeline.privacy.identifiers import Identifier, Paths, identifier_of
 from novade_pipeline.privacy.json_text import ODD_NUMBER, edit_json
 
 HASH_DIGITS = 32
-# Another number wherever another part of rows is protected, or in another way.
+# Incremented when protection changes.
 _FORM = 3
 _E_MAIL = re.compile(r"\s*([^@\s]+)@([^@\s]+\.[^@\s.]+)\s*", re.ASCII)
 
 
 class Personal:
-    """Marks a column; with paths, only those parts of a JSON column.
-
-    Args:
-        paths: as `Paths` has them: `email`, `contact.phone`, `**.email`.
-    """
+    """Marks a column; with paths such as `contact.phone` or `**.email`, parts of a JSON column."""
 
     def __init__(self, *paths: str) -> None:
         self.paths = paths
-        self.places = Paths(paths)
+        self.parsed_paths = Paths(paths)
 
 
 class Marks(dict[str, Personal]):
-    """The personal columns of a table, and which of its columns say whose a row is."""
+    """The personal columns of a table, and those that identify the owner of a row."""
 
     def __init__(self, personal: Mapping[str, Personal], owners: Owners) -> None:
         super().__init__(personal)
@@ -48,10 +43,10 @@ class Marks(dict[str, Personal]):
 
 
 class Tombstones(Protocol):
-    """Where it stands who was erased; looked at again whenever it is asked."""
+    """The record of erased persons, read again by each call."""
 
-    def current(self) -> Erased:
-        """The names of those who are erased now."""
+    def current(self) -> ErasedIdentifiers:
+        """The identifiers of the erased persons."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +54,7 @@ class PersonalDataPolicy:
     """`keep`, `hash` (HMAC-SHA256, 32 hex digits, equal values stay equal) or `drop`.
 
     Attributes:
-        mode: what becomes of marked values.
-        key: of the hash.
-        tombstones: who is erased, whatever the mode; None where nobody is.
+        tombstones: the erased persons, whatever the mode; None where there are none.
     """
 
     mode: Literal["keep", "hash", "drop"] = "keep"
@@ -70,38 +63,35 @@ class PersonalDataPolicy:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when data written under this policy would look different; safe to store."""
+        """Differs for policies that write different data; safe to store."""
         if self.mode == "keep":
             return "keep"
         key = f":{self.hash('novade')[:8]}" if self.mode == "hash" else ""
         return f"{self.mode}{_FORM}{key}"
 
     @property
-    def erased(self) -> Erased | None:
-        """Who is erased now, by the names that the outside world has for them."""
+    def erased(self) -> ErasedIdentifiers | None:
+        """The erased persons, matched by their identifiers in the sources."""
         if self.tombstones is None:
             return None
         return self.as_landed(self.tombstones.current())
 
-    def as_landed(self, erased: Erased) -> Erased:
-        """Names as the lake has them, found in what comes from outside.
-
-        Of what was erased from a lake of hashes, only hashes are known.
-        """
-        if not self.key or not erased.kinds or isinstance(erased, _Hashed):
+    def as_landed(self, erased: ErasedIdentifiers) -> ErasedIdentifiers:
+        """The erased, matched in rows that are not hashed yet, by their hashes too."""
+        if not self.key or not erased.kinds or isinstance(erased, _PlainOrHashed):
             return erased
-        return _Hashed(erased, self)
+        return _PlainOrHashed(erased, self)
 
     def pinned(self) -> "PersonalDataPolicy":
-        """The same, with who is erased looked up once: for a load of many pieces."""
-        found = self.erased
-        return self if found is None else replace(self, tombstones=_Pinned(found))
+        """The same policy with the erased persons read once, for a load of many batches."""
+        erased = self.erased
+        return self if erased is None else replace(self, tombstones=_PinnedTombstones(erased))
 
     def hash(self, text: str) -> str:
-        """The stand-in of a value: the same for the same text and key, in every table.
+        """The hash of a value: the same for the same text and key, in every table.
 
-        An e-mail address is taken without regard to case and keeps its domain, which says of an
-        employer and not of a person: `4f0c…@example.com` matches by domain as the address does.
+        An e-mail address is hashed in lower case and keeps its domain, which identifies an employer
+        and not a person: `4f0c…@example.com`.
         """
         if address := _E_MAIL.fullmatch(text):
             text = text.strip().lower()
@@ -117,7 +107,7 @@ def protect(rows: pa.Table, marks: Mapping[str, Personal], policy: PersonalDataP
     """
     if (erased := policy.erased) is not None:
         owners = marks.owners if isinstance(marks, Marks) else Owners()
-        rows = without(rows, owners, erased)
+        rows = without_erased(rows, owners, erased)
     if policy.mode == "keep":
         return rows
     for name, mark in marks.items():
@@ -130,36 +120,40 @@ def protect(rows: pa.Table, marks: Mapping[str, Personal], policy: PersonalDataP
 
 
 def masked(rows: pa.Table, marks: Mapping[str, Personal]) -> pa.Table:
-    """`rows` as a stranger may see them: marked columns null, marked JSON parts gone."""
+    """`rows` without personal data: marked columns null, marked JSON parts removed."""
     return protect(rows, marks, PersonalDataPolicy("drop"))
 
 
 @dataclass(frozen=True)
-class _Hashed:
-    """Knows a name by its hash as well."""
+class _PlainOrHashed:
+    """Matches an identifier by its hash as well."""
 
-    names: Erased
+    identifiers: ErasedIdentifiers
     policy: PersonalDataPolicy
 
     @property
     def kinds(self) -> frozenset[str]:
-        return self.names.kinds
+        return self.identifiers.kinds
 
-    def holds(self, name: Name) -> bool:
-        hashed = name_of(name.kind, self.policy.hash(name.value))
-        return self.names.holds(name) or (hashed is not None and self.names.holds(hashed))
+    def contains(self, identifier: Identifier) -> bool:
+        hashed = identifier_of(identifier.kind, self.policy.hash(identifier.value))
+        return self.identifiers.contains(identifier) or (
+            hashed is not None and self.identifiers.contains(hashed)
+        )
 
-    def words(self, words: Iterable[str]) -> bool:
-        told = set(words)
-        return self.names.words(told | {self.policy.hash(word) for word in told})
+    def contains_any_word(self, words: Iterable[str]) -> bool:
+        distinct = set(words)
+        return self.identifiers.contains_any_word(
+            distinct | {self.policy.hash(word) for word in distinct}
+        )
 
 
 @dataclass(frozen=True)
-class _Pinned:
-    found: Erased
+class _PinnedTombstones:
+    erased: ErasedIdentifiers
 
-    def current(self) -> Erased:
-        return self.found
+    def current(self) -> ErasedIdentifiers:
+        return self.erased
 
 
 def _column(column: pa.ChunkedArray, mark: Personal, policy: PersonalDataPolicy) -> pa.ChunkedArray:
@@ -174,44 +168,44 @@ def _column(column: pa.ChunkedArray, mark: Personal, policy: PersonalDataPolicy)
         replaced = [_json(v, mark, policy, e) for v, e in zip(values, exact, strict=True)]
     else:
         replaced = [policy.hash(value) for value in values]
-    taken = pc.take(pa.array(replaced, column.type), encoded.indices)
-    return pa.chunked_array([taken])
+    values_of_rows = pc.take(pa.array(replaced, column.type), encoded.indices)
+    return pa.chunked_array([values_of_rows])
 
 
 def _json(text: str, mark: Personal, policy: PersonalDataPolicy, exact: bool) -> str | None:
     if text in ("{}", "null"):
         return text
     try:
-        return edit_json(text, lambda it: _protected(it, mark.places, policy), exact=exact)
+        return edit_json(text, lambda it: _protected(it, mark.parsed_paths, policy), exact=exact)
     except (ValueError, RecursionError):
-        # What cannot be read cannot be searched for personal data either.
+        # An unreadable document cannot be searched for personal data.
         return None
 
 
 def _protected(document: Any, paths: Paths, policy: PersonalDataPolicy) -> Any:
-    """A document, changed in place, from the outside in: what is hashed is not looked into."""
+    """A document, changed in place from the root down; a hashed value is not searched."""
     if not isinstance(document, dict | list):
-        return _leaf(document, policy) if paths.is_value else document
-    todo = [(document, paths)]
-    while todo:
-        value, at = todo.pop()
+        return _leaf(document, policy) if paths.matches_scalar else document
+    pending = [(document, paths)]
+    while pending:
+        value, remaining = pending.pop()
         if isinstance(value, list):
-            for place, item in enumerate(value):
+            for position, item in enumerate(value):
                 if isinstance(item, dict | list):
-                    todo.append((item, at))
-                elif at.is_value:
-                    value[place] = _leaf(item, policy)
+                    pending.append((item, remaining))
+                elif remaining.matches_scalar:
+                    value[position] = _leaf(item, policy)
             continue
         for key in list(value):
-            item, there = value[key], at.below(key)
+            item, child = value[key], remaining.below(key)
             is_leaf = not isinstance(item, dict | list)
-            if there.is_here or (there.is_value and is_leaf):
+            if child.is_match or (child.matches_scalar and is_leaf):
                 if policy.mode == "drop":
                     del value[key]
                 else:
                     value[key] = _leaf(item, policy)
-            elif not is_leaf and not there.is_nowhere:
-                todo.append((item, there))
+            elif not is_leaf and not child.is_dead_end:
+                pending.append((item, child))
     return document
 
 

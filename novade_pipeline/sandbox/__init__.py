@@ -1,6 +1,5 @@
-"""The outside world, for the demo and the tests.
+"""Stand-ins for the outside world, for the demo and the tests.
 
-What belongs here: stand-ins for the systems that the pipeline reads (export files, HTTP servers, a
-ticket producer). They speak the vendors' formats, faults included, and know nothing of the lake:
-nothing here imports `novade_pipeline.lake` or `novade_pipeline.defs`.
+Here are the systems that the pipeline reads: export files and HTTP servers, in the vendors'
+formats, with their faults. They do not depend on `novade_pipeline.defs`.
 """

@@ -1,7 +1,7 @@
-"""Many events quickly, for benchmarks: lines of real shape and size, each with a `uuid` of its own.
+"""Many events quickly, for benchmarks: lines of real shape and size, each with its own `uuid`.
 
-A pool of events is simulated once; every line is one of them at another time. What such a line
-says is possible, what all of them say together is not a world: use `land` where that matters.
+A pool of events is simulated once; every line is one of them at another time. Each line is
+plausible, but not their sequence: use `land` where that matters.
 """
 
 import os
@@ -35,10 +35,10 @@ _OLDEST_SESSION = 30 * MINUTE // 1000
 
 
 class _Shape(NamedTuple):
-    """An event of the pool without its time and its ids; `session_age` is in ms, None = none.
+    """An event of the pool without time and ids; `session_age` is in ms, or None.
 
-    `person` has what its template says of who did it: the Amplitude user, the device and, where it
-    is known, the user.
+    `person` has the parts of the template that identify the person: the Amplitude user, the device
+    and, if known, the user.
     """
 
     template: str
@@ -62,45 +62,45 @@ def land_bulk(
     people: int = 1,
     one_event_sessions: bool = False,
 ) -> Landed:
-    """Land so many events in so many files: about 1,680 bytes a line, no faults, no repeats.
+    """Land a number of events, about 1,680 bytes a line, without faults and repeats.
 
     Args:
-        landing: the landing zone, or its folder; made when missing.
-        events: how many lines, evenly over the files.
-        files: how many files; with more files than hours, an hour has several parts.
+        landing: the landing zone, or its folder; created if missing.
+        events: number of lines, evenly distributed over the files.
+        files: number of files; with more files than hours, an hour has several parts.
         first_hour: the first upload hour, a full hour in UTC.
-        spread_days: over how many upload days the files are spread.
-        seed: another seed is other lines.
+        spread_days: number of upload days over which the files are spread.
+        seed: another seed gives other lines.
         app: Amplitude's project.
-        people: how many times as many people there are as in the pool, some 900 each time.
-        one_event_sessions: each event is a session of its own.
+        people: factor on the number of people in the pool, some 900.
+        one_event_sessions: each event is its own session.
 
     Returns:
         What was landed; counted by construction.
 
     Raises:
-        ValueError: when `first_hour` is no full hour in UTC, or a number is below one.
+        ValueError: `first_hour` is not a full hour in UTC, or a number is below 1.
     """
     first = hour_number(first_hour)
     require_positive(events=events, files=files, spread_days=spread_days, people=people)
     pool = _pool(seed, first // 24, app)
-    shapes = (_of_others(shape, number % people) for number in count() for shape in pool)
+    shapes = (_as_another_person(shape, number % people) for number in count() for shape in pool)
     target = LandingFiles(landing)
     for number in range(files):
         hour, part = _place(number, files, spread_days * 24)
-        wanted = events * (number + 1) // files - events * number // files
-        taken = list(islice(shapes, wanted))
+        line_count = events * (number + 1) // files - events * number // files
+        file_shapes = list(islice(shapes, line_count))
         rng = Random(f"{seed}:bulk:{number}")
         name = f"{app}_{hour_name(first + hour)}#{part}.json.gz"
-        raw_size, content = _compressed(_lines(taken, rng, first + hour, one_event_sessions))
-        target.put(f"amplitude/events/{name}", content)
+        raw_size, content = _compressed(_lines(file_shapes, rng, first + hour, one_event_sessions))
+        target.write(f"amplitude/events/{name}", content)
         target.tally.update(
             events_files=1,
-            lines=wanted,
-            rows=wanted,
-            unique_events=wanted,
-            violating_rows=sum(shape.verdict == "violating" for shape in taken),
-            unplanned_rows=sum(shape.verdict == "unplanned" for shape in taken),
+            lines=line_count,
+            rows=line_count,
+            unique_events=line_count,
+            violating_rows=sum(shape.verdict == "violating" for shape in file_shapes),
+            unplanned_rows=sum(shape.verdict == "unplanned" for shape in file_shapes),
             bytes_raw=raw_size,
         )
     return target.landed()
@@ -108,7 +108,7 @@ def land_bulk(
 
 @lru_cache(maxsize=1)
 def _pool(seed: int, day: int, app: int) -> tuple[_Shape, ...]:
-    """One day of a busy world, in order of time, so that it compresses as real exports do."""
+    """A day of a busy world in order of time, so that it compresses like real exports."""
     events = day_of(World(seed, _POOL_EVENTS_PER_HOUR), day).events
     return tuple(
         _Shape(
@@ -128,8 +128,8 @@ def _pool(seed: int, day: int, app: int) -> tuple[_Shape, ...]:
     )
 
 
-def _of_others(shape: _Shape, number: int) -> _Shape:
-    """The same event of somebody else: the ids end in a number more."""
+def _as_another_person(shape: _Shape, number: int) -> _Shape:
+    """The same event of another person: a number is appended to the ids."""
     if not number:
         return shape
     text = shape.template
@@ -148,7 +148,7 @@ def _place(number: int, files: int, hours: int) -> tuple[int, int]:
 def _lines(shapes: list[_Shape], rng: Random, hour: int, one_event_sessions: bool) -> Iterator[str]:
     """The lines of one file, with their line ends, evenly over the hour."""
     begin = hour * HOUR
-    # The text up to the microseconds; made once, as most of the time would go here.
+    # The text up to the microseconds; made once, for speed.
     clock = [timestamp(begin + second * 1_000_000)[:-6] for second in range(3600)]
     for number, shape in enumerate(shapes):
         bits = rng.getrandbits(128)
@@ -172,11 +172,11 @@ def _lines(shapes: list[_Shape], rng: Random, hour: int, one_event_sessions: boo
 
 
 def _compressed(lines: Iterator[str]) -> tuple[int, bytes]:
-    """The size of the text and its gzip; the text itself is never held as a whole."""
+    """The size of the text and its gzip, without the whole text in memory."""
     compressor = isal_zlib.compressobj(isal_zlib.ISAL_BEST_COMPRESSION, wbits=_GZIP_WINDOW)
     size = 0
-    pieces: list[bytes] = []
+    chunks: list[bytes] = []
     while text := "".join(islice(lines, _LINES_AT_ONCE)).encode():
         size += len(text)
-        pieces.append(compressor.compress(text))
-    return size, b"".join((*pieces, compressor.flush()))
+        chunks.append(compressor.compress(text))
+    return size, b"".join((*chunks, compressor.flush()))

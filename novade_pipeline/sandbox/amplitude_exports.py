@@ -1,13 +1,13 @@
-"""Amplitude's hourly exports of the simulated music service, landed as files.
+"""Amplitude's hourly exports of the music service, landed as files.
 
     amplitude/events/<app>_<YYYY-MM-DD>_<H>#<part>.json.gz     events, by upload hour (UTC)
     amplitude/merged_ids/-<org>_<YYYY-MM-DD>_<H>.json.gz       merges of identities
     tracking_plan/lantern.json                                 the plan, in Segment's format
 
-The same arguments give the same bytes, and an hour is the same whichever range it is landed with:
-seed and events an hour are the world. One rule stands apart: damaged *files* come only with ranges
-of at least 24 hours, so that a demo which lands hour by hour stays clean; faults of *lines* come
-with every range.
+The same arguments give the same bytes, and an hour is the same in whatever range it is landed: it
+depends on the seed and the events per hour. With one exception: only ranges of at least 24 hours
+have damaged *files*, so that a demo that lands hour by hour stays clean; faulty *lines* are in
+every range.
 """
 
 import json
@@ -37,13 +37,7 @@ from novade_pipeline.sandbox.amplitude_files import (
     require_positive,
 )
 from novade_pipeline.sandbox.amplitude_lines import event_line
-from novade_pipeline.sandbox.music_service import (
-    LOOKBACK_HOURS,
-    Event,
-    Merge,
-    day_of,
-    quiet_hour,
-)
+from novade_pipeline.sandbox.music_service import LOOKBACK_HOURS, Event, Merge, day_of, quiet_hour
 from novade_pipeline.sandbox.music_users import World
 from novade_pipeline.sandbox.tracking_plan import PLAN_NAME, plan
 from novade_pipeline.storage.store import Store
@@ -68,20 +62,20 @@ def land(
     """Land the exports of a range of upload hours, and the tracking plan.
 
     Args:
-        landing: the landing zone, or its folder; made when missing.
+        landing: the landing zone, or its folder; created if missing.
         first_hour: the first upload hour, a full hour in UTC.
-        hours: how many upload hours.
-        events_per_hour: events an hour, on average over a week.
+        hours: number of upload hours.
+        events_per_hour: average over a week.
         seed: another seed is another world.
-        faults: whether the exports are as imperfect as real ones.
+        faults: whether to include the faults of real exports.
         app: Amplitude's project.
         org: Amplitude's organisation.
 
     Returns:
-        What a correct load of exactly these files finds.
+        What a correct load of exactly these files reads.
 
     Raises:
-        ValueError: when `first_hour` is no full hour in UTC, or a number is below one.
+        ValueError: `first_hour` is not a full hour in UTC, or a number is below 1.
     """
     first = hour_number(first_hour)
     require_positive(hours=hours, events_per_hour=events_per_hour)
@@ -90,17 +84,17 @@ def land(
     for hour, events, merges in _hours(world, first, first + hours):
         page = faults_of(seed, hour // 24) if faults else NO_FAULTS
         _land_hour(files, app, seed, hour, events, page, hours >= _HOURS_FOR_DAMAGED_FILES)
-        # An export that stood still leaves an empty file behind, or none.
+        # A paused export leaves an empty file, or none.
         if not events and faults and hour % 2 == 0 and hour == quiet_hour(world, hour // 24):
-            files.put_events(f"{app}_{hour_name(hour)}#0.json.gz", b"")
+            files.write_events(f"{app}_{hour_name(hour)}#0.json.gz", b"")
         if merges:
-            files.put_merges(f"-{org}_{hour_name(hour)}.json.gz", org, merges)
-    files.put(f"tracking_plan/{PLAN_NAME.lower()}.json", json.dumps(plan(), indent=1).encode())
+            files.write_merges(f"-{org}_{hour_name(hour)}.json.gz", org, merges)
+    files.write(f"tracking_plan/{PLAN_NAME.lower()}.json", json.dumps(plan(), indent=1).encode())
     return files.landed()
 
 
 def _hours(world: World, first: int, end: int) -> Iterator[tuple[int, list[Event], list[Merge]]]:
-    """Each hour with what is uploaded in it, in order; only a few days are held at a time."""
+    """The events and merges of each upload hour, in order; a few days are in memory at a time."""
     events: defaultdict[int, list[Event]] = defaultdict(list)
     merges: defaultdict[int, list[Merge]] = defaultdict(list)
     for day in range((first - LOOKBACK_HOURS) // 24, (end - 1) // 24 + 1):
@@ -111,7 +105,7 @@ def _hours(world: World, first: int, end: int) -> Iterator[tuple[int, list[Event
                     events[hour].append(event)
         for merge in simulated.merges:
             merges[merge.upload_hour].append(merge)
-        # Nothing is uploaded before it happens: later days do not touch the hours of this one.
+        # Uploads follow events: later days do not add to the hours of this one.
         for hour in range(max(first, day * 24), min(end, day * 24 + 24)):
             yield hour, events.pop(hour, []), sorted(merges.pop(hour, []))
 
@@ -134,7 +128,7 @@ def _land_hour(
     if damaged_files and page.file is not None and page.file[0] == hour:
         bad_name, content = damaged(page.file[1], _text(lines), name)
         files.tally["faulty_files"] += 1
-        files.put(f"amplitude/events/{bad_name}", content)
+        files.write(f"amplitude/events/{bad_name}", content)
     rng = Random(f"{seed}:parts:{hour}")
     half = len(lines) // 2 if len(lines) > 1 and rng.randrange(_TWO_PARTS_EVERY) == 0 else 0
     fault = page.lines.get(hour)
@@ -144,17 +138,16 @@ def _land_hour(
         files.tally["blank_lines" if fault == "blank" else "quarantined_lines"] += len(extra)
         place = rng.randint(0, len(lines))
         lines[place:place] = extra
-    for part, some in enumerate((lines[:half], lines[half:]) if half else (lines,)):
-        text = _text(some, marked=page.marked == hour)
-        files.put_events(f"{name}#{part}.json.gz", text)
+    for number, part in enumerate((lines[:half], lines[half:]) if half else (lines,)):
+        files.write_events(f"{name}#{number}.json.gz", _text(part, marked=page.marked == hour))
 
 
 def _in_order(events: list[Event]) -> list[Event]:
-    """By reception; what stands twice in this hour stands there once more at the end."""
+    """Events by reception; those exported twice in this hour again at the end."""
     ordered = sorted(events, key=lambda event: (event.received, event.bits))
-    once = {event.bits: event for event in ordered}
+    unique = {event.bits: event for event in ordered}
     copies = Counter(event.bits for event in ordered)
-    return [*once.values(), *(once[bits] for bits, count in copies.items() if count > 1)]
+    return [*unique.values(), *(unique[bits] for bits, count in copies.items() if count > 1)]
 
 
 def _line(app: int, event: Event, faults: bool) -> str:

@@ -1,24 +1,24 @@
-"""What goes wrong with the simulated exports: the calendar of faults, and how each is made.
+"""Faults of the exports: which day has which, and what they look like.
 
-The calendar is a pure function of (seed, day). A fault is added to the good lines, it never takes
-one away, so that a correct load finds the whole world. The faults of lines:
+Faults are a pure function of (seed, day). They only add lines and files, so that a correct load
+still reads every event. The faults of lines:
 
-| fault | what stands in the file | what must become of it |
+| fault | content of the file | expected handling |
 |---|---|---|
 | cut | a copy of a line that ends early | quarantine |
 | no_uuid | a copy of a line whose `uuid` is null | quarantine |
 | wrong_type | a copy of a line whose `session_id` is a word | quarantine |
-| not_utf8 | a line that is no UTF-8 | quarantine |
+| not_utf8 | a line that is not UTF-8 | quarantine |
 | blank | two blank lines | counted as blank |
 | marked (every fourth day) | a good file with a byte order mark and Windows line ends | loaded |
 
-The faults of files, each a further delivery of lines that stand elsewhere too:
+The faults of files, each with lines that are in another file too:
 
-| fault | what is there | what must become of it |
+| fault | content of the file | expected handling |
 |---|---|---|
 | truncated | part 7, a gzip that ends early | file to quarantine |
 | not_gzip | part 7, plain text | file to quarantine |
-| stray | a good file whose name says no hour | file to quarantine |
+| stray | a good file whose name has no hour | file to quarantine |
 """
 
 import re
@@ -36,7 +36,7 @@ LINE_FAULTS: tuple[LineFault, ...] = ("cut", "no_uuid", "wrong_type", "not_utf8"
 FILE_FAULTS: tuple[FileFault | None, ...] = ("truncated", "not_gzip", "stray", None, None)
 
 NEW_FIELD = "experiments"
-"""A field never seen before, on good lines; it is kept, it is no fault."""
+"""A new field on good lines; it is not a fault."""
 
 DAMAGED_PART = 7
 _LINES_A_DAY = 2
@@ -46,11 +46,11 @@ _NEW_FIELD_EVERY = 700
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong on one UTC day; hours are counted since 1970-01-01.
+    """The faults of one UTC day; hours are counted since 1970-01-01.
 
     Attributes:
-        lines: hour -> what is put between the lines of that hour.
-        file: the hour and the kind of a damaged file.
+        lines: hour -> fault among its lines.
+        file: hour and kind of a damaged file.
         marked: the hour whose files have a byte order mark and Windows line ends.
     """
 
@@ -64,7 +64,7 @@ NO_FAULTS = Faults()
 
 @lru_cache(maxsize=1024)
 def faults_of(seed: int, day: int) -> Faults:
-    """The calendar's page for a day since 1970-01-01."""
+    """The faults of a day since 1970-01-01."""
     rng = Random(f"{seed}:faults:{day}")
     hours = [day * 24 + hour for hour in rng.sample(range(6, 24), _LINES_A_DAY + 2)]
     kinds = [LINE_FAULTS[(day * _LINES_A_DAY + n) % len(LINE_FAULTS)] for n in range(_LINES_A_DAY)]
@@ -77,7 +77,7 @@ def faults_of(seed: int, day: int) -> Faults:
 
 
 def faulty_lines(fault: LineFault, line: bytes) -> list[bytes]:
-    """The lines that a fault adds, made from a good line."""
+    """The lines that a fault adds, derived from a good line."""
     if fault == "cut":
         return [line[: len(line) * 3 // 5]]
     if fault == "no_uuid":
@@ -90,15 +90,15 @@ def faulty_lines(fault: LineFault, line: bytes) -> list[bytes]:
 
 
 def damaged(fault: FileFault, text: bytes, name: str) -> tuple[str, bytes]:
-    """A file that cannot be read, or not be placed: its name and its bytes.
+    """The name and bytes of a file that cannot be read, or has no hour.
 
     Args:
-        fault: what is wrong with it.
-        text: the good lines it was meant to bring.
-        name: what it would be called if it were good, up to `#`.
+        fault: its fault.
+        text: its good lines.
+        name: the name of a good file, up to `#`.
     """
     if fault == "stray":
-        # The day stays, so that two stray files are two files.
+        # The day makes the name unique.
         return f"resent by hand {name.split('_')[1]}.json.gz", igzip.compress(text, mtime=0)
     if fault == "not_gzip":
         return f"{name}#{DAMAGED_PART}.json.gz", text
@@ -107,10 +107,10 @@ def damaged(fault: FileFault, text: bytes, name: str) -> tuple[str, bytes]:
 
 
 def has_new_field(bits: int) -> bool:
-    """Whether the event with these random bits is one of the few with the new field."""
+    """Whether the event with these random bits has the new field."""
     return bits % _NEW_FIELD_EVERY == 0
 
 
 def with_new_field(line: str) -> str:
-    """The line with one field more."""
+    """The line with the new field."""
     return f'{line[:-1]},"{NEW_FIELD}":{{"home":"b"}}}}'

@@ -1,6 +1,6 @@
-"""How the simulated exports come to lie in the landing folder, and what was landed.
+"""Writes exports to the landing zone, and counts what a correct load reads.
 
-File names and figures are those of Amplitude's Azure Blob Storage export.
+File names are those of Amplitude's Azure Blob Storage export.
 """
 
 import os
@@ -25,31 +25,31 @@ _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Landed:
-    """What a call landed, counted as a correct load counts it.
+    """What was landed, counted as a correct load counts it.
 
     `lines == rows + repeated_in_hour + quarantined_lines + blank_lines`, and
     `rows == unique_events + repeated_across_hours`.
 
     Attributes:
-        events_files: files of events that can be read, empty ones included.
+        events_files: readable files of events, empty ones included.
         merged_files: files of merged ids.
-        faulty_files: files that belong in quarantine as a whole; their lines count nowhere.
-        lines: lines in the files of events that can be read.
-        rows: lines that are a `uuid`'s first within their upload hour.
-        repeated_in_hour: further lines of a `uuid` within one upload hour.
-        quarantined_lines: lines that are no event.
-        blank_lines: lines without anything.
-        unique_events: different `uuid`s.
-        repeated_across_hours: rows whose `uuid` also stands in an earlier hour of this range.
-        late_events: unique events that were received an hour or more after they happened.
-        violating_rows: rows that break the tracking plan.
+        faulty_files: files that belong in quarantine as a whole; their lines are not counted.
+        lines: lines in the readable files of events.
+        rows: first lines of a `uuid` within an upload hour.
+        repeated_in_hour: further lines of a `uuid` within an upload hour.
+        quarantined_lines: lines that are not events.
+        blank_lines: blank lines.
+        unique_events: distinct `uuid`s.
+        repeated_across_hours: rows whose `uuid` is also in an earlier hour of this range.
+        late_events: unique events received an hour or more after they happened.
+        violating_rows: rows that violate the tracking plan.
         unplanned_rows: rows whose event type is not in the plan.
-        new_field_rows: rows with the field never seen before.
+        new_field_rows: rows with the new field.
         merges: lines in the files of merged ids.
         bytes_raw: size of all readable files of events and merged ids, decompressed.
-        bytes_landed: size of all files, as they lie there.
-        written: files written, because they were not there or differed.
-        unchanged: files that were there already, byte for byte; they were not touched.
+        bytes_landed: size of all files as stored.
+        written: new and changed files.
+        unchanged: files that existed already with the same bytes; they were not touched.
     """
 
     events_files: int
@@ -74,16 +74,16 @@ class Landed:
 
 
 class LandingFiles:
-    """Writes files atomically, only where they differ, and counts."""
+    """Writes new and changed files atomically, and counts."""
 
     def __init__(self, root: Store | str | os.PathLike[str]) -> None:
-        """Land below `root`: a store, or a folder of the local disk."""
+        """Write to `root`: a store, or a folder of the local disk."""
         self.root = root if isinstance(root, Store) else store(os.fspath(root))
         self.tally: Counter[str] = Counter()
-        self.seen: set[int] = set()
+        self.known_events: set[int] = set()
 
-    def put(self, name: str, content: bytes) -> None:
-        """Write one whole file; leave it alone when it is the same."""
+    def write(self, name: str, content: bytes) -> None:
+        """Write a whole file, unless the same file exists."""
         self.tally["bytes_landed"] += len(content)
         try:
             is_same = self.root.read(name) == content
@@ -95,25 +95,25 @@ class LandingFiles:
         self.root.write(content, name)
         self.tally["written"] += 1
 
-    def put_events(self, name: str, text: bytes) -> None:
-        """Write one file of events."""
+    def write_events(self, name: str, text: bytes) -> None:
+        """Write a file of events."""
         self.tally["events_files"] += 1
         self.tally["bytes_raw"] += len(text)
-        self.put(f"amplitude/events/{name}", igzip.compress(text, mtime=0))
+        self.write(f"amplitude/events/{name}", igzip.compress(text, mtime=0))
 
-    def put_merges(self, name: str, org: int, merges: list[Merge]) -> None:
-        """Write one file of merged ids."""
+    def write_merges(self, name: str, org: int, merges: list[Merge]) -> None:
+        """Write a file of merged ids."""
         text = "".join(f"{merge_line(org, merge)}\n" for merge in merges).encode()
         self.tally["merged_files"] += 1
         self.tally["merges"] += len(merges)
         self.tally["bytes_raw"] += len(text)
-        self.put(f"amplitude/merged_ids/{name}", igzip.compress(text, mtime=0))
+        self.write(f"amplitude/merged_ids/{name}", igzip.compress(text, mtime=0))
 
     def count(self, events: list[Event], faults: bool) -> None:
-        """Count the events of one upload hour."""
+        """Count the events of an upload hour."""
         in_hour = {event.bits: event for event in events}
-        new = in_hour.keys() - self.seen
-        self.seen |= new
+        new = in_hour.keys() - self.known_events
+        self.known_events |= new
         rows = in_hour.values()
         verdicts = Counter(event.verdict for event in rows)
         self.tally.update(
@@ -148,13 +148,13 @@ def hour_number(moment: datetime) -> int:
 
 
 def hour_name(number: int) -> str:
-    """An hour since 1970-01-01 as file names have it: no leading zero."""
+    """An hour since 1970-01-01 as in file names: no leading zero."""
     moment = _UNIX_EPOCH + timedelta(hours=number)
     return f"{moment:%Y-%m-%d}_{moment.hour}"
 
 
 def require_positive(**numbers: int) -> None:
-    """Refuse what must be at least one and is not."""
+    """Raise ValueError for a number below 1."""
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(f"expected {name} to be at least 1, found {number}")

@@ -1,7 +1,7 @@
-"""An event of the simulated music service as one line of Amplitude's export.
+"""Events and merges as lines of Amplitude's export.
 
-Every documented field stands on every line, nulls included. What one visitor's lines have in
-common is encoded once; an event fills in the rest.
+Every line has every documented field, nulls included. The common part of a visitor's lines is
+encoded once as a template.
 """
 
 import json
@@ -13,17 +13,17 @@ from novade_pipeline.sandbox.music_service import PROCESSING, Event, Merge
 from novade_pipeline.sandbox.music_users import SECOND, Device, User
 
 UPLOADING = SECOND * 7 // 20
-"""From reception to `server_upload_time`, in microseconds; the file's hour comes after it."""
+"""Microseconds from reception to `server_upload_time`."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 _TEXT, _BARE = "<text>", "<bare>"
 
 encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-"""JSON as Amplitude writes it: no blanks between the tokens, UTF-8."""
+"""JSON as Amplitude writes it: compact, UTF-8."""
 
 
 def event_line(app: int, event: Event) -> str:
-    """An event as its line, without the line end."""
+    """The line of an event, without the line end."""
     skew = event.device.skew
     happened = timestamp(event.happened)
     received = timestamp(event.received)
@@ -44,7 +44,7 @@ def event_line(app: int, event: Event) -> str:
 
 
 def merge_line(org: int, merge: Merge) -> str:
-    """A merge of two identities as its line, without the line end."""
+    """The line of a merge of two identities, without the line end."""
     return encode(
         {
             "scope": org,
@@ -57,7 +57,7 @@ def merge_line(org: int, merge: Merge) -> str:
 
 
 def template(app: int, event: Event) -> str:
-    """What the lines of this visitor have in common, with a `%s` for each thing that differs.
+    """The common part of a visitor's lines, with `%s` in place of the fields that differ.
 
     In this order: $insert_id, client_event_time, client_upload_time, event_id, event_properties,
     event_time, event_type, processed_time, server_received_time, server_upload_time, session_id,
@@ -67,7 +67,7 @@ def template(app: int, event: Event) -> str:
 
 
 def timestamp(microseconds: int) -> str:
-    """A time since 1970-01-01 UTC in Amplitude's format: a blank between, no zone."""
+    """A time since 1970-01-01 UTC in Amplitude's format: date, blank, time, no zone."""
     moment = _EPOCH + timedelta(microseconds=microseconds)
     return moment.isoformat(sep=" ", timespec="microseconds")
 
@@ -91,7 +91,6 @@ def _fields(
     app: int, user: User, device: Device, amplitude_id: int, user_id: str | None, level: str
 ) -> dict[str, Any]:
     model, place, company = device.model, user.place, user.person.company
-    # Only what comes from a device has a place, and only a phone knows it well.
     placed = device.ip_address is not None
     known = {"gender": user.gender, "favourite_genre": user.genre} if user_id else {}
     return {

@@ -1,9 +1,9 @@
-"""The companies and people that all made-up systems share: product, CRM and chat.
+"""The companies and people that product, CRM and chat have in common.
 
 A company and a person are pure functions of (seed, index), so that the product's exports, the
-Salesforce organisation and the Drift workspace tell of the same ones without asking each other.
-A person's index is that of the product's user; those who never used the product are numbered
-below zero. Every domain ends in `.example`: no address belongs to anybody.
+Salesforce organisation and the Drift workspace agree independently. A person's index is that of
+the product's user; people who never used the product have negative ones. Every domain ends in
+`.example`, so that no address is real.
 """
 
 from dataclasses import dataclass
@@ -42,19 +42,19 @@ _LETTERS = str.maketrans(
 )
 
 FREE_MAILBOX = "freemail.example"
-"""A provider that gives addresses to anybody: its domain says nothing of an employer."""
+"""A public mail provider, whose domain does not identify an employer."""
 
 OWN_DOMAIN = "novade.example"
 
 
 @dataclass(frozen=True)
 class Company:
-    """A customer, or one that may become one.
+    """A customer or prospect.
 
     Attributes:
         domain: of its people's addresses.
-        has_website: whether the CRM knows its domain.
-        is_group: whether the product's events name it as their group.
+        has_website: whether the CRM has its domain.
+        is_group: whether the product's events have it as their group.
     """
 
     index: int
@@ -70,7 +70,7 @@ class Company:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who may use the product, be in the CRM, and chat."""
+    """A person who may use the product, be in the CRM, and chat."""
 
     index: int
     first_name: str
@@ -83,7 +83,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Colleague:
-    """Somebody of our own who sells or answers chats."""
+    """A member of our staff who sells or answers chats."""
 
     index: int
     first_name: str
@@ -93,16 +93,16 @@ class Colleague:
 
 
 def companies_for(events_per_hour: int) -> int:
-    """How many companies there are in a world of that size."""
+    """The number of companies in a world of a size."""
     return max(12, events_per_hour // 2)
 
 
 @lru_cache(maxsize=65_536)
 def company(seed: int, index: int) -> Company:
-    """One of the companies, numbered from 0."""
+    """The company with an index, from 0."""
     rng = Random(f"{seed}:company:{index}")
     round_, place = divmod(index, len(_COMPANY_HEADS) * len(_COMPANY_TAILS))
-    # 5 has no factor in common with the number of pairs: neighbours are unlike, none twice.
+    # 5 and the number of pairs are coprime: neighbours differ, and no pair repeats.
     pair = place * 5 % (len(_COMPANY_HEADS) * len(_COMPANY_TAILS))
     head = _COMPANY_HEADS[pair % len(_COMPANY_HEADS)]
     trade = pair // len(_COMPANY_HEADS)
@@ -123,7 +123,7 @@ def company(seed: int, index: int) -> Company:
 
 @lru_cache(maxsize=65_536)
 def person(seed: int, companies: int, index: int) -> Person:
-    """One of the people; of three two work for a company, and most of these have its address."""
+    """The person with an index; two of three work for a company, mostly with its address."""
     rng = Random(f"{seed}:person:{index}")
     first, last = rng.choice(_FIRST_NAMES), rng.choice(_LAST_NAMES)
     # Few companies have many people.
@@ -143,7 +143,7 @@ def person(seed: int, companies: int, index: int) -> Person:
 
 @lru_cache(maxsize=8)
 def staff(seed: int) -> tuple[Colleague, ...]:
-    """Our own people, from the chief of sales down."""
+    """Our staff, from the chief of sales down."""
     rng = Random(f"{seed}:staff")
     roles = ("Chief of Sales", *("Account Executive",) * 6, *("Support Agent",) * 4)
     names = [(rng.choice(_FIRST_NAMES), rng.choice(_LAST_NAMES)) for _ in roles]

@@ -1,4 +1,4 @@
-"""`novade sandbox`: what makes up the outside world."""
+"""`novade sandbox`: stand-ins for the outside world."""
 
 import os
 import signal
@@ -23,25 +23,25 @@ service_commands.add_to(sandbox)
     epilog="Example: [bold]novade sandbox land --hours 336 --events-per-hour 120[/bold]"
 )
 def land(
-    hours: Annotated[int, typer.Option(min=1, help="How many hours, up to now.")] = 24,
+    hours: Annotated[int, typer.Option(min=1, help="Number of hours, up to now.")] = 24,
     events_per_hour: Annotated[int, typer.Option(min=1, help="On average.")] = 120,
     first_hour: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%dT%H", "%Y-%m-%d"], help="Begin here instead, UTC."),
+        typer.Option(formats=["%Y-%m-%dT%H", "%Y-%m-%d"], help="Begin at this hour instead, UTC."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
-    faults: Annotated[bool, typer.Option(help="Put broken files and lines in.")] = True,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed gives the same data.")] = 1,
+    faults: Annotated[bool, typer.Option(help="Include broken files and lines.")] = True,
     if_empty: Annotated[
-        bool, typer.Option("--if-empty", help="Only where nothing of Amplitude's has landed yet.")
+        bool, typer.Option("--if-empty", help="Only if no Amplitude export has landed yet.")
     ] = False,
 ) -> None:
-    """Write a made-up music service's exports, and publications, into the landing zone."""
+    """Write exports of a made-up music service, and publications, to the landing zone."""
     from novade_pipeline.sandbox import amplitude_exports, publications
 
     settings = load_settings()
     root = settings.landing.path()
     if if_empty and any(page.entries for page in settings.landing.pages("amplitude/")):
-        console.print(f"{root} has exports already; nothing is written.")
+        console.print(f"{root} already has exports; nothing was written.")
         return
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     begin = now - timedelta(hours=hours) if first_hour is None else first_hour.replace(tzinfo=UTC)
@@ -54,7 +54,7 @@ def land(
             seed=seed,
             faults=faults,
         )
-        files, told_of = publications.land(settings.landing, seed=seed, faults=faults)
+        files, publication_count = publications.land(settings.landing, seed=seed, faults=faults)
     except ValueError as error:
         raise UserError(f"novade sandbox land: {error}") from None
     except OSError as error:
@@ -66,7 +66,7 @@ def land(
         f"{root}: {landed.written} files written, {landed.unchanged} as they were; "
         f"{landed.lines:,} event lines and {landed.merges:,} merges from {begin:%Y-%m-%d %H}h "
         f"for {hours} hours, {landed.faulty_files} broken files among them; "
-        f"{told_of:,} publications, {files} of their files written."
+        f"{publication_count:,} publications, {files} of their files written."
     )
 
 
@@ -75,56 +75,56 @@ def land(
     epilog="Example: [bold]novade sandbox with novade run[/bold]",
     context_settings={"allow_interspersed_args": False},
 )
-def beside(
-    command: Annotated[list[str], typer.Argument(help="What to run, and its arguments.")],
-    events_per_hour: Annotated[int, typer.Option(min=1, help="As of the exports landed.")] = 120,
-    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
+def with_services(
+    command: Annotated[list[str], typer.Argument(help="Command and its arguments.")],
+    events_per_hour: Annotated[int, typer.Option(min=1, help="As for `land`.")] = 120,
+    seed: Annotated[int, typer.Option(min=1, help="As for `land`.")] = 1,
 ) -> None:
-    """Run a command beside the made-up music service, Salesforce and Drift, and end as it ends.
+    """Run a command while a made-up music service, Salesforce and Drift are served.
 
-    A system that a setting leads to already is not made up.
+    Exits with the command's exit code. A system that is already configured is not replaced.
     """
     from novade_pipeline.sandbox.services import services
 
     settings = load_settings().masked()
-    with services(seed, events_per_hour, datetime.now(UTC).date()) as told:
-        real = {name.split("_")[1] for name in told if settings[name][1] == "set"}
-        made_up = {name: value for name, value in told.items() if name.split("_")[1] not in real}
+    with services(seed, events_per_hour, datetime.now(UTC).date()) as urls:
+        configured = {name.split("_")[1] for name in urls if settings[name][1] == "set"}
+        added = {name: v for name, v in urls.items() if name.split("_")[1] not in configured}
         try:
-            code = _ended(command, os.environ | made_up)
+            code = _exit_code(command, os.environ | added)
         except OSError as error:
             raise UserError(f"novade sandbox with: {command[0]}: {error.strerror}.") from None
     raise typer.Exit(code if code >= 0 else 128 - code)
 
 
-def _ended(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """The exit code of a command, which is told to end when this process is.
+def _exit_code(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command, which is terminated if this process is, and return its exit code.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the command cannot be started.
     """
     process: subprocess.Popen[bytes] | None = None
-    is_told = False
+    is_stopping = False
 
     def end(*_: object) -> None:
-        nonlocal is_told
-        is_told = True
+        nonlocal is_stopping
+        is_stopping = True
         if process is not None:
             process.terminate()
 
-    # A terminal tells the command as well. An exception could cost its exit code here.
+    # A terminal interrupts the command as well. An exception here could lose its exit code.
     handlers = {signal.SIGTERM: end, signal.SIGINT: lambda *_: None}
     before = {
-        told: signal.signal(told, handler)
-        for told, handler in handlers.items()
-        # What is ignored, as Ctrl-C in the background, is so by the command as well.
-        if signal.getsignal(told) is not signal.SIG_IGN
+        number: signal.signal(number, handler)
+        for number, handler in handlers.items()
+        # The command inherits ignored signals, as Ctrl-C in the background.
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         process = subprocess.Popen(command, env=environment)  # noqa: S603
-        if is_told:
+        if is_stopping:
             process.terminate()
         return process.wait()
     finally:
-        for told, handler in before.items():
-            signal.signal(told, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

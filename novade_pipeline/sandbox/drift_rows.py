@@ -1,8 +1,8 @@
-"""What a made-up Drift workspace holds: who answers, which companies, who chats, and the chats.
+"""Rows of a Drift workspace: users, accounts, contacts, conversations and messages.
 
 The people are those of `business`, so that chats belong to users of the product and to people of
-the CRM. The same seed and day, the same rows, written as the service writes them: times are epoch
-milliseconds, a contact's fields are attributes.
+the CRM. Rows are a function of the seed and the day; times are epoch milliseconds, and a contact's
+fields are attributes.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from novade_pipeline.sandbox.business import (
-    Person,
-    companies_for,
-    company,
-    person,
-    staff,
-)
+from novade_pipeline.sandbox.business import Person, companies_for, company, person, staff
 from novade_pipeline.sandbox.music_users import World
 
 Row = dict[str, Any]
@@ -26,7 +20,7 @@ ORGANISATION = 4021
 INBOX = 62_491
 BOT = 21_000
 DAYS = 90
-"""How far back chats go."""
+"""How many days back chats go."""
 
 SECOND = 1000
 MINUTE = 60 * SECOND
@@ -35,7 +29,7 @@ DAY = 24 * HOUR
 
 _FIRST_CONTACT = 17_035_000_000
 _FIRST_CONVERSATION = 3_782_000_000
-_USERS_SEEN_DAYS = 14
+_ACTIVE_USER_DAYS = 14
 _GREETING = "<p>Hi there! What brings you here today?</p>"
 _QUESTIONS = (
     "<p>Can I change my plan in the middle of the month?</p>",
@@ -59,13 +53,13 @@ _TAGS = ("billing", "bug", "praise", "upgrade")
 
 @dataclass
 class Workspace:
-    """All that the service has.
+    """The rows of the service.
 
     Attributes:
-        conversations: id -> its details.
+        conversations: id -> details.
         messages: conversation -> its messages, the oldest first.
-        contacts: id -> the contact.
-        people: contact -> who that is.
+        contacts: id -> contact.
+        people: contact -> the person.
         now: the service's clock, epoch milliseconds.
     """
 
@@ -79,12 +73,12 @@ class Workspace:
 
 
 def workspace(seed: int, as_of: date, conversations: int, events_per_hour: int) -> Workspace:
-    """The workspace as it is when a day begins, UTC; the newest chats may end a little later.
+    """The workspace at the beginning of a day, UTC; the newest chats may end a little later.
 
     Args:
         seed: of the world.
         as_of: the day.
-        conversations: how many there are; of three contacts two chat once.
+        conversations: their number; of three contacts two chat once.
         events_per_hour: the size of the product's world, whose users chat.
     """
     companies = companies_for(events_per_hour)
@@ -107,7 +101,7 @@ def workspace(seed: int, as_of: date, conversations: int, events_per_hour: int) 
 
 
 def add_contact(made: Workspace, who: Person, at: int, rng: Random) -> int:
-    """Somebody who never chatted before; the id."""
+    """Add a contact; returns the id."""
     contact_id = _contact_id(len(made.people))
     attributes: Row = {
         "_END_USER_VERSION": 3,
@@ -128,7 +122,7 @@ def add_contact(made: Workspace, who: Person, at: int, rng: Random) -> int:
 
 
 def add_conversation(made: Workspace, contact_id: int, began: int, rng: Random) -> int:
-    """A chat from greeting to end; the id."""
+    """Add a chat from greeting to end; returns the id."""
     number = _FIRST_CONVERSATION + 13 * (len(made.messages) + 1)
     made.messages[number] = []
     made.conversations[number] = {
@@ -150,8 +144,7 @@ def add_conversation(made: Workspace, contact_id: int, began: int, rng: Random) 
     for turn in range(rng.randint(1, 4)):
         add_message(made, number, contact_id, rng.choice(_QUESTIONS), at, rng)
         if turn == 0 and rng.random() < 0.15:
-            # Nobody answered.
-            break
+            break  # without an answer
         at += int(rng.expovariate(1 / 6) * MINUTE) + 10 * SECOND
         add_message(made, number, agent, rng.choice(_ANSWERS), at, rng)
         if rng.random() < 0.2:
@@ -174,7 +167,7 @@ def add_message(
     type_: str = "chat",
     buttons: list[Row] | None = None,
 ) -> Row:
-    """A message, which makes its conversation the newest."""
+    """Add a message, which makes its conversation the newest."""
     conversation = made.conversations[conversation_id]
     at = max(at, conversation["updatedAt"])
     is_contact = author in made.people
@@ -249,15 +242,20 @@ def _users(seed: int, now: int) -> list[Row]:
 def _accounts(seed: int, companies: int, now: int) -> list[Row]:
     rows = []
     for number in range(companies):
-        one, rng = company(seed, number), Random(f"{seed}:drift-account:{number}")
+        customer, rng = company(seed, number), Random(f"{seed}:drift-account:{number}")
         made = now - rng.randint(100, 500) * DAY
-        size = {"label": "Employees", "name": "employees", "value": one.employees, "type": "NUMBER"}
+        size = {
+            "label": "Employees",
+            "name": "employees",
+            "value": customer.employees,
+            "type": "NUMBER",
+        }
         rows.append(
             {
                 "ownerId": BOT + 1 + rng.randrange(7),
-                "name": one.name,
-                "domain": one.domain,
-                "accountId": f"{ORGANISATION}_{one.domain}",
+                "name": customer.name,
+                "domain": customer.domain,
+                "accountId": f"{ORGANISATION}_{customer.domain}",
                 "customProperties": [size] if rng.random() < 0.6 else [],
                 "deleted": False,
                 "createDateTime": made,
@@ -269,15 +267,15 @@ def _accounts(seed: int, companies: int, now: int) -> list[Row]:
 
 
 def _people(seed: int, as_of: date, events_per_hour: int) -> Iterator[Person]:
-    """Users of the product as long as there are some, and people who never used it."""
+    """Users of the product while there are some left, and people who never used it."""
     world = World(seed, events_per_hour)
     day = (as_of - date(1970, 1, 1)).days
-    seen = {
+    users_by_index = {
         user.index: user.person
-        for ago in range(1, _USERS_SEEN_DAYS)
+        for ago in range(1, _ACTIVE_USER_DAYS)
         for user in world.users_on(day - ago)
     }
-    users = [seen[index] for index in sorted(seen)]
+    users = [users_by_index[index] for index in sorted(users_by_index)]
     rng = Random(f"{seed}:drift-people:{as_of}")
     rng.shuffle(users)
     strangers = count(1)

@@ -1,9 +1,9 @@
-"""The API of a made-up music service, served for real, with as much trouble as is asked for.
+"""The HTTP API of a made-up music service, with faults on request.
 
 `GET /tracks`, `/users` and `/listen_history`, with `page` from 1 and `size` from 1 to 100, and the
-envelope `{items, total, page, size, pages}`; a page past the end has no items; bad parameters are
-answered by 422. On request pages are slow, answered by 429 or 500, hold rows that break their
-types, and the data changes between pages while it is read.
+envelope `{items, total, page, size, pages}`; a page past the end has no items; bad parameters get
+a 422. On request pages are slow, get a 429 or a 500, or have rows with wrong types, and the data
+changes between pages.
 """
 
 import asyncio
@@ -24,25 +24,24 @@ from novade_pipeline.sandbox.music_api_rows import Row
 
 LARGEST_SIZE = 100
 RESTORED = timedelta(days=90)
-"""How much older a row's state is that is restored."""
+"""How much older the state of a restored row is."""
 ENDPOINTS = ("tracks", "users", "listen_history")
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What goes wrong; nothing where nothing is said.
+class Faults:
+    """Which faults to inject; none by default.
 
     Attributes:
-        limited_every: every so manieth request is answered by 429, in turns with `Retry-After` as
-            seconds and as a date.
-        retry_after: how many seconds that asks for.
-        failing_every: every so manieth request is answered by 500.
-        slow_every: every so manieth request takes `slow_seconds`.
-        slow_seconds: that long.
-        broken_every: every so manieth row breaks its types.
-        changes: so many times a table changes after one of its pages was read.
-        restores: so many times, after that, a row goes back to an older state.
-        token: requests without this bearer token are answered by 401.
+        limited_every: every n-th request gets a 429, with `Retry-After` alternately as seconds and
+            as a date.
+        retry_after: its seconds.
+        failing_every: every n-th request gets a 500.
+        slow_every: every n-th request takes `slow_seconds`.
+        broken_every: every n-th row has a wrong type.
+        changes: number of changes of each table, each after a page of it was read.
+        restores: number of rows that then return to an older state, each after a page.
+        token: requests without this bearer token get a 401.
     """
 
     limited_every: int = 0
@@ -57,12 +56,12 @@ class Trouble:
 
 
 class MusicApi:
-    """The service: its tables, as they are now, and how often it was asked.
+    """The service: its tables and the number of requests.
 
     Attributes:
         tables: endpoint -> its rows, in the order of its pages.
-        asked: requests that were answered, of any status.
-        page_seconds: how long each page takes.
+        request_count: number of answered requests, of any status.
+        page_seconds: duration of each request.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class MusicApi:
         users: int = 60,
         histories: int = 400,
         seed: int = 1,
-        trouble: Trouble | None = None,
+        faults: Faults | None = None,
         page_seconds: float = 0.0,
     ) -> None:
         self.tables: dict[str, list[Row]] = {
@@ -80,18 +79,18 @@ class MusicApi:
             "users": rows.users(users, seed),
             "listen_history": rows.histories(histories, users, tracks, seed),
         }
-        self.trouble = trouble or Trouble()
+        self.faults = faults or Faults()
         self.page_seconds = page_seconds
-        self.asked = 0
+        self.request_count = 0
         self._rng = random.Random(f"{seed}-changes")
-        self._changes_left = dict.fromkeys(ENDPOINTS, self.trouble.changes)
-        self._restores_left = dict.fromkeys(ENDPOINTS, self.trouble.restores)
+        self._changes_left = dict.fromkeys(ENDPOINTS, self.faults.changes)
+        self._restores_left = dict.fromkeys(ENDPOINTS, self.faults.restores)
         self._next_id = {"tracks": tracks + 1, "users": users + 1}
         self._now = rows.BEGIN + timedelta(days=400)
-        if self.trouble.broken_every:
+        if self.faults.broken_every:
             for table in self.tables.values():
                 for number in range(
-                    self.trouble.broken_every - 1, len(table), self.trouble.broken_every
+                    self.faults.broken_every - 1, len(table), self.faults.broken_every
                 ):
                     _break(table[number], number)
 
@@ -100,40 +99,39 @@ class MusicApi:
         return Starlette(routes=[Route(f"/{name}", self._answer, name=name) for name in ENDPOINTS])
 
     def touch(self, endpoint: str, change: str = "") -> None:
-        """Delete, insert or update a row, which is drawn where nothing is said, or restore one.
+        """Delete, insert or update a row, by default at random, or restore one.
 
-        A row that is restored is in an older state: its content is another one, and its
-        `updated_at` goes back.
+        A restored row is in an older state: its content differs, and its `updated_at` goes back.
         """
         table = self.tables[endpoint]
         at = self._rng.randrange(len(table) + 1)
-        what = change or self._rng.choice(("delete", "insert", "update"))
+        change = change or self._rng.choice(("delete", "insert", "update"))
         self._now += timedelta(seconds=1)
-        if what == "insert" or not table:
+        if change == "insert" or not table:
             table.insert(at, self._new(endpoint))
-        elif what == "delete":
+        elif change == "delete":
             del table[min(at, len(table) - 1)]
-        elif what == "restore":
+        elif change == "restore":
             _restore(table[min(at, len(table) - 1)])
         else:
             row = table[min(at, len(table) - 1)]
-            row["updated_at"] = rows.told_time(self._now)
+            row["updated_at"] = rows.format_time(self._now)
 
     async def _answer(self, request: Request) -> Response:
-        self.asked += 1
-        asked, trouble = self.asked, self.trouble
+        self.request_count += 1
+        number, faults = self.request_count, self.faults
         if self.page_seconds:
             await asyncio.sleep(self.page_seconds)
-        if trouble.slow_every and asked % trouble.slow_every == 0:
-            await asyncio.sleep(trouble.slow_seconds)
-        if trouble.token and request.headers.get("Authorization") != f"Bearer {trouble.token}":
+        if faults.slow_every and number % faults.slow_every == 0:
+            await asyncio.sleep(faults.slow_seconds)
+        if faults.token and request.headers.get("Authorization") != f"Bearer {faults.token}":
             return JSONResponse({"detail": "Not authenticated"}, 401)
-        if trouble.limited_every and asked % trouble.limited_every == 0:
-            return self._too_many(asked // trouble.limited_every)
-        if trouble.failing_every and asked % trouble.failing_every == 0:
+        if faults.limited_every and number % faults.limited_every == 0:
+            return self._too_many(number // faults.limited_every)
+        if faults.failing_every and number % faults.failing_every == 0:
             return Response("Internal Server Error", 500)
         page, size = (
-            _whole(request.query_params.get(n, d)) for n, d in (("page", "1"), ("size", "50"))
+            _integer(request.query_params.get(n, d)) for n, d in (("page", "1"), ("size", "50"))
         )
         if page is None or page < 1:
             return _unprocessable("page", "Input should be a valid integer, greater than 0")
@@ -163,7 +161,7 @@ class MusicApi:
         return json.dumps(envelope, ensure_ascii=False).encode()
 
     def _too_many(self, nth: int) -> Response:
-        wait = self.trouble.retry_after
+        wait = self.faults.retry_after
         now = datetime.now(UTC)
         until = (
             str(wait) if nth % 2 else format_datetime(now + timedelta(seconds=wait), usegmt=True)
@@ -177,39 +175,39 @@ class MusicApi:
             number = self._next_id[endpoint]
             self._next_id[endpoint] += 1
             row = (rows.track if endpoint == "tracks" else rows.user)(number, self._rng)
-        moment = rows.told_time(self._now)
+        moment = rows.format_time(self._now)
         return {**row, "created_at": moment, "updated_at": moment}
 
 
 def _restore(row: Row) -> None:
-    """Put a row into the state that it had before its last change."""
+    """Return a row to an older state."""
     before = datetime.fromisoformat(row["updated_at"]) - RESTORED
-    row["updated_at"] = rows.told_time(before)
+    row["updated_at"] = rows.format_time(before)
     for name, value in (("album", "As it was"), ("favorite_genres", "polka"), ("items", [1])):
         if name in row:
             row[name] = value
 
 
 def _break(row: Row, number: int) -> None:
-    """One of the ways in which such rows break their types."""
-    ways: list[Row] = [
+    """Give a row a wrong type, of several kinds in turn."""
+    kinds: list[Row] = [
         {"updated_at": "yesterday"},
         {"created_at": 1_714_521_600},
         {"duration": "3 minutes", "email": ["two@example.com"], "items": "1,2,3"},
         {"id": f"#{number}", "user_id": "unknown"},
     ]
-    for name, value in ways[number % len(ways)].items():
+    for name, value in kinds[number % len(kinds)].items():
         if name in row:
             row[name] = value
 
 
-def _whole(text: str) -> int | None:
+def _integer(text: str) -> int | None:
     try:
         return int(text)
     except ValueError:
         return None
 
 
-def _unprocessable(name: str, told: str) -> Response:
-    detail: list[dict[str, Any]] = [{"type": "int", "loc": ["query", name], "msg": told}]
+def _unprocessable(name: str, message: str) -> Response:
+    detail: list[dict[str, Any]] = [{"type": "int", "loc": ["query", name], "msg": message}]
     return JSONResponse({"detail": detail}, 422)

@@ -1,7 +1,6 @@
-"""What the simulated music API has to tell: tracks, users and what they listened to.
+"""Rows of the music API: tracks, users and listening histories, a function of the seed.
 
-The same seed, the same rows. They are written as the API writes them: durations as `MM:SS`, times
-without a zone, and now and then a creation that lies after an update.
+Durations are `MM:SS`, times have no zone, and some creations are later than the update.
 """
 
 import random
@@ -20,19 +19,19 @@ _GENDERS = ("female", "male", "non-binary", "prefer not to say")
 
 
 def tracks(count: int, seed: int) -> list[Row]:
-    """Tracks by their id, from 1; beyond the catalogue its songs come again as other takes."""
+    """Tracks by id, from 1; beyond the catalogue its songs repeat as other takes."""
     return [
         track(number, random.Random(f"{seed}-track-{number}")) for number in range(1, count + 1)
     ]
 
 
 def users(count: int, seed: int) -> list[Row]:
-    """Users by their id, from 1; a few share an e-mail address."""
+    """Users by id, from 1; a few share an e-mail address."""
     return [user(number, random.Random(f"{seed}-user-{number}")) for number in range(1, count + 1)]
 
 
 def histories(count: int, of_users: int, of_tracks: int, seed: int) -> list[Row]:
-    """What was listened to; a few rows name no user."""
+    """Listening histories; a few have no user."""
     return [
         history(random.Random(f"{seed}-history-{number}"), of_users, of_tracks)
         for number in range(count)
@@ -40,7 +39,7 @@ def histories(count: int, of_users: int, of_tracks: int, seed: int) -> list[Row]
 
 
 def track(number: int, rng: random.Random) -> Row:
-    """One track."""
+    """A track."""
     song = SONGS[(number - 1) % len(SONGS)]
     take = (number - 1) // len(SONGS)
     return {
@@ -56,7 +55,7 @@ def track(number: int, rng: random.Random) -> Row:
 
 
 def user(number: int, rng: random.Random) -> Row:
-    """One user."""
+    """A user."""
     first, last = rng.choice(_FIRST_NAMES), rng.choice(_LAST_NAMES)
     return {
         "id": number,
@@ -70,7 +69,7 @@ def user(number: int, rng: random.Random) -> Row:
 
 
 def history(rng: random.Random, of_users: int, of_tracks: int) -> Row:
-    """One row of the listening history; it has no id of its own."""
+    """A row of the listening history, which has no id."""
     return {
         "user_id": rng.randint(1, of_users) if of_users and rng.random() < 0.97 else None,
         "items": [
@@ -81,7 +80,7 @@ def history(rng: random.Random, of_users: int, of_tracks: int) -> Row:
     }
 
 
-def told_time(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """A moment as the API writes it: microseconds, no zone."""
     return moment.isoformat(timespec="microseconds")
 
@@ -92,4 +91,4 @@ def _times(rng: random.Random) -> Row:
     )
     if rng.random() < 0.9:
         created, updated = sorted((created, updated))
-    return {"created_at": told_time(created), "updated_at": told_time(updated)}
+    return {"created_at": format_time(created), "updated_at": format_time(updated)}

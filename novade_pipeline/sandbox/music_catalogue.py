@@ -1,13 +1,10 @@
-"""What the simulated music service has on its shelves: songs, places, devices.
-
-Plain tables, the same for every seed. All songs and artists are invented.
-"""
+"""Songs, places and devices of the music service, the same for every seed, and all invented."""
 
 from typing import NamedTuple
 
 
 class Song(NamedTuple):
-    """A song that can be played."""
+    """A song."""
 
     song_id: str
     title: str
@@ -17,7 +14,7 @@ class Song(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a user lives; `utc_offset` is in hours and knows no summer time."""
+    """Where a user lives; `utc_offset` is in hours, without summer time."""
 
     city: str
     region: str

@@ -1,8 +1,7 @@
-"""What the simulated music service exports of one day: its events and its merges of identities.
+"""The events and the merges of identities of one day of the music service.
 
-A day is a pure function of (world, day). An event knows in which upload hours it stands in the
-export: normally one, soon after it happened; another one for a session that was offline; a second
-one for a line that is exported again.
+A day is a pure function of (world, day). An event has its upload hours: normally one, soon after it
+happened; a later one for a session that was offline; two for a line that is exported twice.
 """
 
 from collections.abc import Callable
@@ -12,13 +11,13 @@ from typing import Literal, NamedTuple
 
 from novade_pipeline.sandbox.music_sessions import Action, Properties, server_side, visits
 from novade_pipeline.sandbox.music_users import HOUR, SECOND, Device, User, World
-from novade_pipeline.sandbox.tracking_plan import SEEN_AND_UNPLANNED
+from novade_pipeline.sandbox.tracking_plan import UNPLANNED_EVENT
 
 LOOKBACK_HOURS = 96
-"""No event stands in an upload hour that begins this long after the day of its session ends."""
+"""No event is in an upload hour that begins this long after the day of its session ends."""
 
 PROCESSING = SECOND * 3 // 2
-"""From reception to the row in the export; a file's hour is that of the processing."""
+"""Time from reception to processing, which determines the file's hour."""
 
 _OFFLINE_SESSIONS = 0.037
 _LONGEST_DELAY = 66 * HOUR
@@ -29,7 +28,7 @@ Verdict = Literal["conforming", "violating", "unplanned"]
 
 
 class Event(NamedTuple):
-    """One event; times are true times, in microseconds since 1970-01-01 UTC."""
+    """An event; times are true times, in microseconds since 1970-01-01 UTC."""
 
     user: User
     device: Device
@@ -48,7 +47,7 @@ class Event(NamedTuple):
 
 
 class Merge(NamedTuple):
-    """`amplitude_id` turns out to be `merged_amplitude_id`, which survives; times in ms."""
+    """`amplitude_id` is merged into `merged_amplitude_id`; times in ms."""
 
     upload_hour: int
     merge_time: int
@@ -58,40 +57,40 @@ class Merge(NamedTuple):
 
 
 class Day(NamedTuple):
-    """All that began on one UTC day, in the order of the users."""
+    """What began on a UTC day, in the order of the users."""
 
     events: list[Event]
     merges: list[Merge]
 
 
 _VIOLATIONS: dict[str, Callable[[Properties], Properties]] = {
-    "Page Viewed": lambda found: {**found, "page": "beta"},
-    "Song Played": lambda found: {**found, "duration_seconds": str(found["duration_seconds"])},
-    "Searched": lambda found: {**found, "query": ""},
-    "Song Skipped": lambda found: {**found, "played_seconds": 86_400},
-    "Advert Heard": lambda found: {"seconds": found["seconds"]},
+    "Page Viewed": lambda values: {**values, "page": "beta"},
+    "Song Played": lambda values: {**values, "duration_seconds": str(values["duration_seconds"])},
+    "Searched": lambda values: {**values, "query": ""},
+    "Song Skipped": lambda values: {**values, "played_seconds": 86_400},
+    "Advert Heard": lambda values: {"seconds": values["seconds"]},
 }
 
 
 def day_of(world: World, day: int) -> Day:
-    """Simulate one day, counted since 1970-01-01."""
+    """Simulate a day, counted since 1970-01-01."""
     result = Day([], [])
     for user in world.users_on(day):
-        _live(world, user, day, result)
+        _simulate_user(world, user, day, result)
     return result
 
 
 @lru_cache(maxsize=1024)
 def quiet_hour(world: World, day: int) -> int | None:
-    """The hour, since 1970-01-01, in which a day's export stood still, or None.
+    """The hour, since 1970-01-01, in which a day's export paused, or None.
 
-    What would have been uploaded then is uploaded in the hour after.
+    Its uploads follow in the next hour.
     """
     rng = world.random("quiet", day)
     return day * 24 + rng.randint(1, 4) if rng.random() < 0.6 else None
 
 
-def _live(world: World, user: User, day: int, result: Day) -> None:
+def _simulate_user(world: World, user: User, day: int, result: Day) -> None:
     rng = world.random("day", user.index, day)
     written = 0
     for actions in (*visits(rng, user, day), server_side(rng, user, day)):
@@ -108,7 +107,7 @@ def _upload(
     written: int,
     result: Day,
 ) -> None:
-    """Turn the actions of a visit into events that arrive; `written` came before them that day."""
+    """Turn the actions of a visit into events, after `written` events of the same day."""
     offline_until = _offline_until(rng, actions)
     for number, action in enumerate(actions):
         lag = SECOND // 5 + min(30 * SECOND, int(rng.expovariate(1 / 4) * SECOND))
@@ -116,8 +115,8 @@ def _upload(
         hour = (received + PROCESSING) // HOUR
         if hour == quiet_hour(world, hour // 24):
             received, hour = received + HOUR, hour + 1
-        violated = _VIOLATIONS.get(action.event_type) if rng.random() < _VIOLATING else None
-        unplanned = action.event_type == SEEN_AND_UNPLANNED
+        violate = _VIOLATIONS.get(action.event_type) if rng.random() < _VIOLATING else None
+        unplanned = action.event_type == UNPLANNED_EVENT
         result.events.append(
             Event(
                 user=user,
@@ -126,14 +125,14 @@ def _upload(
                 user_id=action.user_id,
                 level=action.level,
                 event_type=action.event_type,
-                properties=violated(action.properties) if violated else action.properties,
+                properties=violate(action.properties) if violate else action.properties,
                 happened=action.happened,
                 received=received,
                 session_id=action.session_id,
                 event_id=(day - user.born) * 1000 + written + number,
                 bits=rng.getrandbits(128),
-                upload_hours=(hour, *_again(world, rng, hour)),
-                verdict="unplanned" if unplanned else "violating" if violated else "conforming",
+                upload_hours=(hour, *_repeat_hours(world, rng, hour)),
+                verdict="unplanned" if unplanned else "violating" if violate else "conforming",
             )
         )
         if action.merged is not None:
@@ -149,7 +148,7 @@ def _upload(
 
 
 def _offline_until(rng: Random, actions: list[Action]) -> int:
-    """When a phone that was offline finds a network; 0 for all that was online.
+    """When an offline phone is online again; 0 for sessions that were online.
 
     Logging in, reinstalling and paying need a network.
     """
@@ -162,8 +161,8 @@ def _offline_until(rng: Random, actions: list[Action]) -> int:
     return actions[-1].happened + min(_LONGEST_DELAY, HOUR + int(rng.expovariate(1 / 9) * HOUR))
 
 
-def _again(world: World, rng: Random, hour: int) -> tuple[int, ...]:
-    """The hour in which the same line is exported once more: sometimes the same hour."""
+def _repeat_hours(world: World, rng: Random, hour: int) -> tuple[int, ...]:
+    """The hour in which the line is exported again, sometimes the same hour; mostly none."""
     if rng.random() >= _REPEATED:
         return ()
     if rng.random() < 0.25:

@@ -1,6 +1,6 @@
-"""What people do in the simulated music service, visit by visit, and what its backend adds.
+"""The actions of users, visit by visit, and of the backend.
 
-Only behaviour: when an action reaches Amplitude is decided in `music_service`.
+Only behaviour: `music_service` decides when an action reaches Amplitude.
 """
 
 from random import Random
@@ -16,7 +16,7 @@ from novade_pipeline.sandbox.music_users import (
     User,
     time_of_visit,
 )
-from novade_pipeline.sandbox.tracking_plan import PAGES, SEEN_AND_UNPLANNED
+from novade_pipeline.sandbox.tracking_plan import PAGES, UNPLANNED_EVENT
 
 _LONGEST_SESSION = 7 * HOUR // 2
 _BETWEEN_SESSIONS = 31 * MINUTE
@@ -26,7 +26,7 @@ Properties = dict[str, Any]
 
 
 class Action(NamedTuple):
-    """What a user, or the backend for them, does at a time; `merged` is the identity left."""
+    """An action of a user, or of the backend for them; `merged` is the identity merged away."""
 
     device: Device
     amplitude_id: int
@@ -40,7 +40,7 @@ class Action(NamedTuple):
 
 
 def visits(rng: Random, user: User, day: int) -> list[list[Action]]:
-    """The actions of each visit of a day, in order; none on a day on which the user stays away."""
+    """The actions of each visit of a day, in order."""
     if day not in user.active:
         return []
     count = 2 if day == user.reinstall or rng.random() < 0.3 else 1
@@ -51,14 +51,14 @@ def visits(rng: Random, user: User, day: int) -> list[list[Action]]:
     done = []
     for number, start in enumerate(starts):
         visit = _Visit(rng, user, day, max(start, free_from), first=number == 0)
-        visit.take_place(last=number == count - 1)
+        visit.simulate(last=number == count - 1)
         free_from = visit.now + _BETWEEN_SESSIONS
         done.append(visit.actions)
     return done
 
 
 def server_side(rng: Random, user: User, day: int) -> list[Action]:
-    """What the backend sends by itself; it belongs to no session."""
+    """The events that the backend sends, outside of sessions."""
     actions = []
     if day in user.renewals:
         happened = day * DAY + 6 * HOUR + rng.randrange(HOUR)
@@ -84,19 +84,19 @@ def _from_server(
 
 
 def _level(user: User, day: int) -> str:
-    """What the user has when the day begins."""
+    """The user's subscription when the day begins."""
     if user.upgrade is None or day <= user.upgrade:
         return "free"
     return "free" if user.downgrade is not None and day > user.downgrade else "paid"
 
 
 def _song(rng: Random) -> Song:
-    """A song; few are played often."""
+    """A random song; few are played often."""
     return SONGS[int(len(SONGS) * rng.random() ** 2.2)]
 
 
 class _Visit:
-    """One session as it goes on: `now` moves, actions collect."""
+    """A session: `now` moves on and actions are collected."""
 
     def __init__(self, rng: Random, user: User, day: int, start: int, first: bool) -> None:
         self.rng, self.user, self.day, self.first = rng, user, day, first
@@ -111,7 +111,7 @@ class _Visit:
         if not first and day == user.downgrade:
             self.level = "free"
         self.device = self._device()
-        # A device's clock is what it names its sessions by.
+        # Session ids come from the device's clock.
         self.session_id = (start + self.device.skew) // 1000
 
     def _device(self) -> Device:
@@ -122,14 +122,14 @@ class _Visit:
             return devices[1] if self.first else devices[0]
         return self.rng.choice(devices)
 
-    def take_place(self, last: bool) -> None:
-        """Go through the whole visit; `last` says that it is the last one of the day."""
+    def simulate(self, last: bool) -> None:
+        """Simulate the whole visit; `last`: it is the last of the day."""
         user, rng = self.user, self.rng
         if user.signup is None or self.day <= user.signup:
             self.amplitude_id = user.anonymous_id(0)
             if self.day == user.reinstall:
                 self.amplitude_id = user.anonymous_id(1)
-                # Amplitude knows the device again: the old visitor goes into the new one.
+                # Amplitude recognises the device, and merges the old visitor into the new one.
                 self.merged = user.anonymous_id(0) if self.first else None
             self._browse(1 + min(12, int(rng.expovariate(1 / 4))))
             if self.day == user.signup and last:
@@ -149,7 +149,7 @@ class _Visit:
             self._listen(1 + min(29, int(rng.expovariate(1 / 9))))
 
     def _add(self, event_type: str, properties: Properties, seconds: float = 0) -> None:
-        """Write down an event that is followed by so many seconds, or by a short pause."""
+        """Add an event that takes a number of seconds, by default a short pause."""
         known = self.amplitude_id == self.user.known_id
         self.actions.append(
             Action(
@@ -174,7 +174,7 @@ class _Visit:
         self._add(event_type, {"method": self.rng.choice(("email", "google", "apple"))})
 
     def _browse(self, steps: int) -> None:
-        """What a visitor does who is not logged in."""
+        """Actions of a visitor who is not logged in."""
         referrer = self.rng.choice((None, "https://search.example/", "https://news.example/"))
         self._add("Page Viewed", {"page": "home", "referrer": referrer})
         for _ in range(steps - 1):
@@ -207,7 +207,7 @@ class _Visit:
         self._add("Searched", {"query": query, "results": self.rng.randrange(40)})
 
     def _listen(self, songs: int) -> None:
-        """What a user does who is logged in."""
+        """Actions of a user who is logged in."""
         rng = self.rng
         self._add("Page Viewed", {"page": "home"})
         shuffle = rng.random() < 0.4
@@ -224,7 +224,7 @@ class _Visit:
             elif chance < 0.24:
                 self._collect(song)
             elif chance < 0.243:
-                self._add(SEEN_AND_UNPLANNED, {"panel": "audio"})
+                self._add(UNPLANNED_EVENT, {"panel": "audio"})
             elif chance < 0.37 and self.level == "free":
                 advertiser, seconds = rng.choice(ADVERTISERS), rng.choice((15, 30))
                 self._add("Advert Heard", {"advertiser": advertiser, "seconds": seconds}, seconds)

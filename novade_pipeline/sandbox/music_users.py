@@ -1,7 +1,7 @@
-"""Who uses the simulated music service, on which days, on what.
+"""Users of the music service, their active days and their devices.
 
-A user is a pure function of (world, index), so that any hour can be simulated without the hours
-before it. Times are microseconds, days and hours are counts, all since 1970-01-01 UTC.
+A user is a pure function of (world, index), so that any hour can be simulated on its own. Times are
+microseconds, days and hours are counts, all since 1970-01-01 UTC.
 """
 
 import math
@@ -30,13 +30,13 @@ HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 
 FIRST_DAY = 10_957
-"""2000-01-01: users are numbered from here on, and no one is older."""
+"""2000-01-01, the first day of the oldest users; users are numbered from here on."""
 
 LONGEST_LIFE = 84
-"""Days after which a user is gone for good; twelve weeks show a whole retention curve."""
+"""Days after which no user returns; twelve weeks show a whole retention curve."""
 
 _EVENTS_IN_A_LIFE = 90.0
-"""Events that a user causes from first to last, on average; measured over eight weeks."""
+"""Average number of events of a user; measured over eight weeks."""
 
 _WEEKDAYS = (0.9, 0.85, 0.9, 1.0, 1.2, 1.25, 0.9)
 _LOCAL_HOURS = (3, 2, 1, 1, 1, 2, 5, 9, 9, 6, 5, 5, 7, 7, 5, 5, 6, 9, 12, 13, 14, 13, 10, 6)
@@ -45,7 +45,7 @@ _SUBSCRIPTION_DAYS = 30
 
 @dataclass(frozen=True, eq=False)
 class Device:
-    """One device of one user; `skew` is how far its clock is ahead, in microseconds."""
+    """A device of a user; `skew` is how far its clock is ahead, in microseconds."""
 
     device_id: str
     model: Model
@@ -59,13 +59,13 @@ class Device:
 
     @property
     def is_phone(self) -> bool:
-        """Whether it is carried about, and so may be offline for hours."""
+        """Whether it is a phone, which may be offline for hours."""
         return self.model in PHONE_MODELS
 
 
 @dataclass(frozen=True, eq=False)
 class User:
-    """One person and their life with the service; days that never come are None."""
+    """A user and the days of their life with the service; None for days that never come."""
 
     index: int
     person: Person
@@ -88,7 +88,7 @@ class User:
 
     @property
     def user_id(self) -> str:
-        """The id that the product gives when the user signs up."""
+        """The product's id of the user, from sign-up on."""
         return self.person.email
 
     @property
@@ -97,11 +97,11 @@ class User:
         return 900_000_000_000 + self.index
 
     def anonymous_id(self, number: int) -> int:
-        """The amplitude_id of one of the anonymous visitors that this user has been (0 to 2)."""
+        """The amplitude_id of an anonymous visitor who is this user, 0 to 2."""
         return 100_000_000_000 + 10 * self.index + number
 
     def does_anything_on(self, day: int) -> bool:
-        """Whether the day holds an event of this user, server-side ones included."""
+        """Whether the user has an event on a day, server-side ones included."""
         return day in self.active or day in self.renewals or day in self.digests
 
 
@@ -111,26 +111,26 @@ class World:
 
     Attributes:
         seed: another seed is another world.
-        events_per_hour: the average over a week, and with it how many users there are.
+        events_per_hour: average over a week, which determines the number of users.
     """
 
     seed: int
     events_per_hour: int
 
     def users_on(self, day: int) -> list[User]:
-        """All who do something on a day, by index."""
+        """The users with an event on a day, by index."""
         births = range(max(FIRST_DAY, day - LONGEST_LIFE), day + 1)
         return [u for born in births for u in _born_on(self, born) if u.does_anything_on(day)]
 
     def known_until(self, day: int) -> Iterator[User]:
-        """Those who have signed up before a day ends, those who came last first; very many."""
+        """The users who have signed up by the end of a day, the newest first; very many."""
         for born in range(day, FIRST_DAY - 1, -1):
             for user in _born_on(self, born):
                 if user.signup is not None and user.signup <= day:
                     yield user
 
     def random(self, *what: str | int) -> Random:
-        """A stream of random numbers of its own for each thing that is named."""
+        """An independent stream of random numbers for each name."""
         return Random(f"{self.seed}:{':'.join(map(str, what))}")
 
 
@@ -140,21 +140,21 @@ def weekday(day: int) -> int:
 
 
 def time_of_visit(rng: Random, place: Place, day: int) -> int:
-    """When, on a UTC day, somebody who lives there opens the app: mostly in their evening."""
+    """A time of a UTC day to open the app at a place, mostly in the local evening."""
     local = rng.choices(range(24), weights=_LOCAL_HOURS)[0]
     return day * DAY + (local - place.utc_offset) % 24 * HOUR + rng.randrange(HOUR)
 
 
 @lru_cache(maxsize=512)
 def _born_on(world: World, day: int) -> tuple[User, ...]:
-    """The users whose first day is `day`; fewer on some weekdays, as on all days."""
+    """The users whose first day is `day`; fewer on some weekdays."""
     rate = world.events_per_hour * 24 / _EVENTS_IN_A_LIFE
     places = math.ceil(rate * 1.3)
     chance = rate * _WEEKDAYS[weekday(day)] / places
     first = (day - FIRST_DAY) * places
-    drawn = world.random("births", day)
+    rng = world.random("births", day)
     return tuple(
-        _user(world, first + place, day) for place in range(places) if drawn.random() < chance
+        _user(world, first + place, day) for place in range(places) if rng.random() < chance
     )
 
 
@@ -163,9 +163,9 @@ def _user(world: World, index: int, born: int) -> User:
     active = _active_days(rng, born)
     signup = reinstall = second_device = upgrade = downgrade = None
     if rng.random() < 0.7:
-        again = len(active) > 1 and rng.random() < 0.45
-        signup = active[1] if again else active[0]
-        reinstall = signup if again and rng.random() < 0.4 else None
+        comes_back = len(active) > 1 and rng.random() < 0.45
+        signup = active[1] if comes_back else active[0]
+        reinstall = signup if comes_back and rng.random() < 0.4 else None
     later = [day for day in active if signup is not None and day > signup]
     if later and rng.random() < 0.4:
         second_device = rng.choice(later)
@@ -199,7 +199,7 @@ def _user(world: World, index: int, born: int) -> User:
 
 
 def _active_days(rng: Random, born: int) -> list[int]:
-    """The first day, and the days of coming back: many never do, a few stay for weeks."""
+    """The first day and the days of return: many users have none, a few return for weeks."""
     if rng.random() < 0.3:
         return [born]
     life = min(LONGEST_LIFE - 8, 1 + int(rng.expovariate(1 / 21)))
@@ -216,7 +216,7 @@ def _renewals(upgrade: int | None, downgrade: int | None, last: int) -> frozense
 
 
 def _digests(signup: int | None, active: list[int]) -> frozenset[int]:
-    """The Mondays after the weeks with a visit."""
+    """The Mondays after weeks with a visit."""
     return frozenset(
         day + 7 - weekday(day) for day in active if signup is not None and day >= signup
     )

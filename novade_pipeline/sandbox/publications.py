@@ -1,8 +1,8 @@
-"""Made-up drugs, articles and trials, landed as files with the faults that real ones have.
+"""Made-up drugs, articles and trials, landed as files with the faults of real ones.
 
     publications/drugs.csv  pubmed.csv  pubmed.json  clinical_trials.csv.gz
 
-The same arguments give the same bytes; files that stand there as they would be written are left.
+The same arguments give the same bytes; identical existing files are not touched.
 """
 
 import csv
@@ -63,53 +63,53 @@ def land(
     """Land drugs, articles and trials.
 
     Args:
-        landing: the landing zone; made where it is missing.
-        articles: PubMed articles, half of them as CSV and half as JSON.
-        trials: clinical trials.
-        seed: another seed has other titles.
-        faults: type some of it as hands do.
+        landing: the landing zone, created if missing.
+        articles: number of PubMed articles, half of them as CSV and half as JSON.
+        trials: number of clinical trials.
+        seed: another seed gives other titles.
+        faults: include the faults of manual entry.
 
     Returns:
-        (files written, publications in all files).
+        (number of files written, number of publications).
     """
-    chance = Random(seed)
-    found = [_publication(chance, str(30_000_001 + i)) for i in range(articles)]
-    tried = [_publication(chance, f"NCT{9_000_001 + i:08}") for i in range(trials)]
+    rng = Random(seed)
+    pubmed = [_publication(rng, str(30_000_001 + i)) for i in range(articles)]
+    clinical = [_publication(rng, f"NCT{9_000_001 + i:08}") for i in range(trials)]
     half = articles // 2
     files = {
         "drugs.csv": _csv(("atccode", "drug", "synonyms"), _DRUGS),
-        "pubmed.csv": _articles(found[:half], faults),
-        "pubmed.json": _json(found[half:], faults),
-        "clinical_trials.csv.gz": gzip.compress(_trials(tried, faults), mtime=0),
+        "pubmed.csv": _articles(pubmed[:half], faults),
+        "pubmed.json": _json(pubmed[half:], faults),
+        "clinical_trials.csv.gz": gzip.compress(_trials(clinical, faults), mtime=0),
     }
     written = [write_document(landing, content, FOLDER, name) for name, content in files.items()]
     return sum(written), articles + trials
 
 
-def _publication(chance: Random, name: str) -> _Publication:
-    template = chance.choice(_TITLES)
-    drugs = [_name(chance, drug) for drug in chance.sample(_DRUGS, template.count("{}"))]
-    day = FIRST_DAY + timedelta(chance.randrange(DAYS))
-    return _Publication(name, template.format(*drugs), day, chance.choice(_JOURNALS))
+def _publication(rng: Random, name: str) -> _Publication:
+    template = rng.choice(_TITLES)
+    drugs = [_name(rng, drug) for drug in rng.sample(_DRUGS, template.count("{}"))]
+    day = FIRST_DAY + timedelta(rng.randrange(DAYS))
+    return _Publication(name, template.format(*drugs), day, rng.choice(_JOURNALS))
 
 
-def _name(chance: Random, drug: Sequence[str]) -> str:
-    """A drug as titles write it: its name or a synonym, in some case."""
+def _name(rng: Random, drug: Sequence[str]) -> str:
+    """A drug as in titles: its name or a synonym, in some case."""
     synonyms = [name for name in drug[2].split("|") if name]
-    name = chance.choice([drug[1], drug[1], *synonyms])
-    return chance.choice([name.capitalize(), name.lower(), name])
+    name = rng.choice([drug[1], drug[1], *synonyms])
+    return rng.choice([name.capitalize(), name.lower(), name])
 
 
-def _articles(found: Sequence[_Publication], faults: bool) -> bytes:
+def _articles(publications: Sequence[_Publication], faults: bool) -> bytes:
     rows = [
         (p.id, p.title, f"{p.day:%d/%m/%Y}" if faults and i % 3 else p.day.isoformat(), p.journal)
-        for i, p in enumerate(found)
+        for i, p in enumerate(publications)
     ]
     text = _csv(("id", "title", "date", "journal"), rows)
     return text + b"\t\n" if faults else text
 
 
-def _json(found: Sequence[_Publication], faults: bool) -> bytes:
+def _json(publications: Sequence[_Publication], faults: bool) -> bytes:
     rows = [
         {
             "id": "" if faults and i % 20 == 7 else int(p.id) if i % 2 else p.id,
@@ -117,15 +117,15 @@ def _json(found: Sequence[_Publication], faults: bool) -> bytes:
             "date": f"{p.day:%d/%m/%Y}" if faults else p.day.isoformat(),
             "journal": p.journal,
         }
-        for i, p in enumerate(found)
+        for i, p in enumerate(publications)
     ]
     text = json.dumps(rows, indent=1, ensure_ascii=False)
     return (text.removesuffix("\n]") + ",\n]" if faults and rows else text).encode()
 
 
-def _trials(found: Sequence[_Publication], faults: bool) -> bytes:
+def _trials(publications: Sequence[_Publication], faults: bool) -> bytes:
     rows: list[tuple[str, ...]] = []
-    for i, p in enumerate(found):
+    for i, p in enumerate(publications):
         day = f"{p.day.day} {p.day:%B %Y}"
         if faults and i % 10 == 3:
             rows += [(p.id, p.title, day, ""), ("", p.title, day, p.journal)]

@@ -1,4 +1,4 @@
-"""`novade sandbox music|salesforce|drift`: one made-up service each, until it is interrupted."""
+"""`novade sandbox music|salesforce|drift`: serve a made-up service until interrupted."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,29 +16,33 @@ console = Console()
 
 
 def add_to(sandbox: typer.Typer) -> None:
-    """Put the services into `novade sandbox`."""
+    """Add the services to `novade sandbox`."""
     for service in (music, salesforce, drift):
         example = f"Example: [bold]novade sandbox {service.__name__} --port 8100[/bold]"
         sandbox.command(epilog=example)(service)
 
 
 def music(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8100,
-    tracks: Annotated[int, typer.Option(min=0, help="How many tracks it has.")] = 240,
-    users: Annotated[int, typer.Option(min=0, help="How many users it has.")] = 60,
-    histories: Annotated[int, typer.Option(min=0, help="How many listening histories.")] = 400,
-    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
-    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 429.")] = 0,
-    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 500.")] = 0,
-    slow_every: Annotated[int, typer.Option(min=0, help="Every n-th answer takes 1 s.")] = 0,
-    broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row breaks its types.")] = 0,
-    changes: Annotated[int, typer.Option(min=0, help="Changes a table while it is read.")] = 0,
-    restores: Annotated[int, typer.Option(min=0, help="Rows go back to an older state.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8100,
+    tracks: Annotated[int, typer.Option(min=0, help="Number of tracks.")] = 240,
+    users: Annotated[int, typer.Option(min=0, help="Number of users.")] = 60,
+    histories: Annotated[int, typer.Option(min=0, help="Number of listening histories.")] = 400,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed gives the same data.")] = 1,
+    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th response is a 429.")] = 0,
+    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th response is a 500.")] = 0,
+    slow_every: Annotated[int, typer.Option(min=0, help="Every n-th response takes 1 s.")] = 0,
+    broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row has a wrong type.")] = 0,
+    changes: Annotated[
+        int, typer.Option(min=0, help="Changes of each table while it is read.")
+    ] = 0,
+    restores: Annotated[
+        int, typer.Option(min=0, help="Rows of each table that return to an older state.")
+    ] = 0,
 ) -> None:
-    """Serve the API of a made-up music service, until it is interrupted."""
-    from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+    """Serve the API of a made-up music service until interrupted."""
+    from novade_pipeline.sandbox.music_api import Faults, MusicApi
 
-    trouble = Trouble(
+    faults = Faults(
         limited_every=limited_every,
         failing_every=failing_every,
         slow_every=slow_every,
@@ -46,39 +50,41 @@ def music(
         changes=changes,
         restores=restores,
     )
-    api = MusicApi(tracks=tracks, users=users, histories=histories, seed=seed, trouble=trouble)
+    api = MusicApi(tracks=tracks, users=users, histories=histories, seed=seed, faults=faults)
     _serve("music", port, api.app(), {"NOVADE_MUSIC_API_URL": ""})
 
 
 def salesforce(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8200,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8200,
     events_per_hour: Annotated[
-        int, typer.Option(min=1, help="Of the exports that tell of the same people.")
+        int, typer.Option(min=1, help="As for `land`: the CRM knows the product's users.")
     ] = 120,
-    people: Annotated[int, typer.Option(min=0, help="How many people it may know.")] = 800,
-    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
+    people: Annotated[int, typer.Option(min=0, help="Number of people in the CRM, at most.")] = 800,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed gives the same data.")] = 1,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="All is older than this day; nothing: today."),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="All records are older than this day; by default today."
+        ),
     ] = None,
     session_requests: Annotated[
-        int, typer.Option(min=0, help="A session ends after so many requests.")
+        int, typer.Option(min=0, help="Requests after which a session ends.")
     ] = 0,
     failing_jobs: Annotated[int, typer.Option(min=0, help="The first n jobs fail.")] = 0,
-    slow_polls: Annotated[int, typer.Option(min=0, help="A job takes so many polls.")] = 0,
-    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 429.")] = 0,
-    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 500.")] = 0,
-    changes: Annotated[int, typer.Option(min=0, help="Changes records while they are read.")] = 0,
-    deletions: Annotated[int, typer.Option(min=0, help="Deletes some while they are read.")] = 0,
+    slow_polls: Annotated[int, typer.Option(min=0, help="Polls until a job completes.")] = 0,
+    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th response is a 429.")] = 0,
+    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th response is a 500.")] = 0,
+    changes: Annotated[int, typer.Option(min=0, help="Records changed while they are read.")] = 0,
+    deletions: Annotated[int, typer.Option(min=0, help="Records deleted while they are read.")] = 0,
     uneven_pages: Annotated[
-        bool, typer.Option("--uneven-pages", help="Pages are smaller than they may be.")
+        bool, typer.Option("--uneven-pages", help="Pages have a random size.")
     ] = False,
-    daily_limit: Annotated[int, typer.Option(min=1, help="So many requests a day.")] = 100_000,
+    daily_limit: Annotated[int, typer.Option(min=1, help="Requests allowed per day.")] = 100_000,
 ) -> None:
-    """Serve a made-up Salesforce organisation, until it is interrupted."""
-    from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+    """Serve a made-up Salesforce organisation until interrupted."""
+    from novade_pipeline.sandbox.salesforce.api import Faults, SalesforceApi
 
-    trouble = Trouble(
+    faults = Faults(
         session_requests=session_requests,
         failing_jobs=failing_jobs,
         slow_polls=slow_polls,
@@ -95,44 +101,46 @@ def salesforce(
         people=people,
         events_per_hour=events_per_hour,
         as_of=today.date(),
-        trouble=trouble,
+        faults=faults,
         live=as_of is None,
     )
-    told = {
+    settings = {
         "NOVADE_SALESFORCE_URL": "",
         "NOVADE_SALESFORCE_CLIENT_ID": api.access.client_id,
         "NOVADE_SALESFORCE_CLIENT_SECRET": api.access.client_secret,
     }
-    _serve("salesforce", port, api.app(), told)
+    _serve("salesforce", port, api.app(), settings)
 
 
 def drift(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8300,
-    conversations: Annotated[int, typer.Option(min=0, help="How many chats it has.")] = 240,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8300,
+    conversations: Annotated[int, typer.Option(min=0, help="Number of chats.")] = 240,
     events_per_hour: Annotated[
         int, typer.Option(min=1, help="As for land: the product's users chat.")
     ] = 120,
-    seed: Annotated[int, typer.Option(min=1, help="The same seed, the same world.")] = 1,
+    seed: Annotated[int, typer.Option(min=1, help="The same seed gives the same data.")] = 1,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day on which it is so; today."),
+        typer.Option(formats=["%Y-%m-%d"], help="The day of the data; by default today."),
     ] = None,
     old_paging: Annotated[
-        bool, typer.Option("--old-paging", help="Page by `pagination`, not by `links`.")
+        bool, typer.Option("--old-paging", help="Use `pagination` instead of `links`.")
     ] = False,
-    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 429.")] = 0,
-    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th answer is a 500.")] = 0,
-    slow_every: Annotated[int, typer.Option(min=0, help="Every n-th answer takes 1 s.")] = 0,
-    broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row breaks its types.")] = 0,
-    changes: Annotated[int, typer.Option(min=0, help="Chats go on while the list is read.")] = 0,
+    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th response is a 429.")] = 0,
+    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th response is a 500.")] = 0,
+    slow_every: Annotated[int, typer.Option(min=0, help="Every n-th response takes 1 s.")] = 0,
+    broken_every: Annotated[int, typer.Option(min=0, help="Every n-th row has a wrong type.")] = 0,
+    changes: Annotated[
+        int, typer.Option(min=0, help="Messages written while the list is read.")
+    ] = 0,
     misplaced_every: Annotated[
-        int, typer.Option(min=0, help="Every n-th chat that changes keeps its place in the list.")
+        int, typer.Option(min=0, help="Every n-th changed chat keeps its position in the list.")
     ] = 0,
 ) -> None:
-    """Serve the API of a made-up Drift workspace, until it is interrupted."""
-    from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+    """Serve the API of a made-up Drift workspace until interrupted."""
+    from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 
-    trouble = Trouble(
+    faults = Faults(
         limited_every=limited_every,
         failing_every=failing_every,
         slow_every=slow_every,
@@ -146,18 +154,14 @@ def drift(
         events_per_hour=events_per_hour,
         as_of=(as_of or datetime.now(UTC)).date(),
         paging="pagination" if old_paging else "links",
-        trouble=trouble,
+        faults=faults,
     )
-    told = {"NOVADE_DRIFT_API_URL": "", "NOVADE_DRIFT_TOKEN": api.token}
-    _serve("drift", port, api.app(), told)
+    settings = {"NOVADE_DRIFT_API_URL": "", "NOVADE_DRIFT_TOKEN": api.token}
+    _serve("drift", port, api.app(), settings)
 
 
-def _serve(service: str, port: int, app: "Starlette", told: Mapping[str, str]) -> None:
-    """Serve an app until the process is interrupted.
-
-    Args:
-        told: the settings that lead to it, printed first; an empty one is the app's address.
-    """
+def _serve(service: str, port: int, app: "Starlette", settings: Mapping[str, str]) -> None:
+    """Print the settings that point to an app, "" for its URL, and serve it until interrupted."""
     from novade_pipeline.sandbox import serving
 
     try:
@@ -165,6 +169,6 @@ def _serve(service: str, port: int, app: "Starlette", told: Mapping[str, str]) -
     except OSError as error:
         raise UserError(f"novade sandbox {service}: port {port}: {error.strerror}.") from None
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    for name, value in told.items():
+    for name, value in settings.items():
         console.print(f"{name}={value or url}", soft_wrap=True, highlight=False)
     serving.serve_for_ever(app, listening)

@@ -1,4 +1,4 @@
-"""All made-up services at once, beside a command: music, Salesforce and Drift tell of one world."""
+"""The music, Salesforce and Drift services of one world, for the duration of a command."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,12 +14,12 @@ PEOPLE = 800
 
 @contextmanager
 def services(seed: int, events_per_hour: int, as_of: date) -> Iterator[dict[str, str]]:
-    """The settings that lead to the services, which are served on free ports meanwhile.
+    """Serve all services on free ports, and yield the settings that point to them.
 
     Args:
-        seed: as of the exports that tell of the same people.
+        seed: of the exports with the same people.
         events_per_hour: likewise.
-        as_of: what Salesforce and Drift hold is older than this day; the same day, the same data.
+        as_of: the data of Salesforce and Drift is older than this day, and a function of it.
     """
     music = MusicApi(seed=seed)
     salesforce = SalesforceApi(

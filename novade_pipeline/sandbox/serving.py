@@ -14,10 +14,10 @@ STARTS_WITHIN = 30.0
 
 @contextmanager
 def serving(app: Starlette, port: int = 0) -> Iterator[str]:
-    """Serve an app on a free port of 127.0.0.1, and give its URL, while the context lasts.
+    """Serve an app on 127.0.0.1, by default on a free port, and yield its URL.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
         RuntimeError: the server did not start.
     """
     listening = listen(port)
@@ -44,10 +44,10 @@ def serve_for_ever(app: Starlette, listening: socket.socket) -> None:
 
 
 def listen(port: int) -> socket.socket:
-    """A socket on 127.0.0.1; port 0 is any free one.
+    """A listening socket on 127.0.0.1; port 0 chooses a free one.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -66,6 +66,6 @@ def _config(app: Starlette) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         lifespan="off",
-        # An app that tells the time of its own world must not be contradicted.
-        date_header=not getattr(app.state, "tells_date", False),
+        # An app with a clock of its own sets the header itself.
+        date_header=not getattr(app.state, "sets_date_header", False),
     )

@@ -7,8 +7,8 @@ event's own properties under `properties.properties`.
 from typing import Any
 
 PLAN_NAME = "Lantern"
-PLANNED_AND_NEVER_SEEN = "Concert Booked"
-SEEN_AND_UNPLANNED = "Debug Panel Opened"
+UNUSED_EVENT = "Concert Booked"
+UNPLANNED_EVENT = "Debug Panel Opened"
 
 PAGES = ("home", "artist", "album", "settings", "help", "pricing")
 
@@ -24,7 +24,7 @@ _POSITION: Schema = {"type": "integer", "minimum": 1}
 _SECONDS: Schema = {"type": "integer", "minimum": 0, "maximum": 900}
 
 _EVENTS: dict[str, tuple[str, Schema, tuple[str, ...]]] = {
-    # name: (description, properties, those of them that may be missing)
+    # name: (description, properties, names of optional ones)
     "Page Viewed": (
         "A page is shown",
         {"page": {"enum": [*PAGES]}, "referrer": {"type": ["string", "null"]}},
@@ -97,7 +97,7 @@ _EVENTS: dict[str, tuple[str, Schema, tuple[str, ...]]] = {
         {"songs": {"type": "array", "items": _SONG_ID, "minItems": 1, "maxItems": 5}},
         (),
     ),
-    PLANNED_AND_NEVER_SEEN: (
+    UNUSED_EVENT: (
         "A ticket for a concert is bought",
         {"artist": _NAME, "amount": _MONEY, "currency": _CURRENCY},
         (),
@@ -106,7 +106,7 @@ _EVENTS: dict[str, tuple[str, Schema, tuple[str, ...]]] = {
 
 
 def plan() -> dict[str, Any]:
-    """The plan as Segment's Public API returns it, one rule an event."""
+    """The plan as Segment's Public API returns it, one rule per event."""
     return {
         "id": "tp_lantern",
         "name": PLAN_NAME,

@@ -1,8 +1,4 @@
-"""Azure Data Lake Storage: one set of credentials, in the form that each library takes.
-
-Objects are reached through the Blob API, which real accounts (hierarchical namespaces included)
-and the emulator both speak; `abfss://` is how people and other engines name the same places.
-"""
+"""Azure Data Lake Storage, through the Blob API, which the emulator has too."""
 
 import io
 import os
@@ -18,21 +14,28 @@ from typing_extensions import override
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.storage import store as storage
-from novade_pipeline.storage.azure_access import Access, access_to
+from novade_pipeline.storage.azure_access import Access, access_from_settings
 from novade_pipeline.storage.azure_credentials import credential, token
-from novade_pipeline.storage.azure_errors import explained
-from novade_pipeline.storage.azure_objects import Ranges, Upload
-from novade_pipeline.storage.iterable_stream import Pieces
-from novade_pipeline.storage.store import AZURE_SCHEME, Entry, NewObject, Page, Store, changed
+from novade_pipeline.storage.azure_errors import translate_error
+from novade_pipeline.storage.azure_objects import BlobReader, BlobWriter
+from novade_pipeline.storage.iterable_stream import IterableStream
+from novade_pipeline.storage.store import (
+    AZURE_SCHEME,
+    Entry,
+    NewObject,
+    Page,
+    Store,
+    changed_during_read,
+)
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
     from azure.storage.queue import QueueClient
 
 READ_BYTES = 4 * 2**20
-"""How much of an object is asked for at once."""
+"""Bytes of an object that one request reads."""
 FEW_ENTRIES = 50
-"""How many objects are listed where any will do; folders are among them."""
+"""Page size of a listing where any object will do; it includes folders."""
 
 _FORM = f"{AZURE_SCHEME}://container@account.dfs.core.windows.net/path"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -42,12 +45,12 @@ _SEGMENT = re.compile(r"[\w.=~ -]*[\w=~-]", re.ASCII)
 # The SDK's own pauses begin at 15 s.
 _RETRIES: dict[str, Any] = {"retry_total": 8, "initial_backoff": 0.4, "increment_base": 1.6}
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
-# A look at what may not answer at all.
-_HASTE: dict[str, Any] = {
+# For a check of an account that may not answer.
+_QUICK_RETRIES: dict[str, Any] = {
     **{"retry_total": 1, "initial_backoff": 0.5},
     **{"increment_base": 0, "random_jitter_range": 0},
 }
-_HASTY_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}
+_QUICK_TIMEOUTS: dict[str, Any] = {"connection_timeout": 3, "read_timeout": 5}
 _Result = TypeVar("_Result")
 
 
@@ -56,16 +59,14 @@ class AzureStore(Store):
     """A path in a container.
 
     Attributes:
-        container: its name.
-        root: the path below it, without slashes at its ends; may be empty.
-        access: how to reach the account.
-        is_hasty: gives up soon, and reads no more than it is asked for.
+        root: the path below the container, without slashes at its ends; may be empty.
+        fails_fast: gives up within seconds, and reads no more than requested.
     """
 
     container: str = ""
     root: str = ""
     access: Access = field(default=Access("", ""), repr=False)
-    is_hasty: bool = False
+    fails_fast: bool = False
 
     @override
     def path(self, *parts: str) -> str:
@@ -82,18 +83,18 @@ class AzureStore(Store):
     @override
     def options(self) -> dict[str, str]:
         access = self.access
-        told = {"azure_storage_account_name": access.account}
+        options = {"azure_storage_account_name": access.account}
         if access.is_emulator:
             # Without it delta-rs lists from an offset, which the emulator does not understand.
             _point_to_emulator(access)
-            told |= {"azure_storage_use_emulator": "true", "azure_allow_http": "true"}
+            options |= {"azure_storage_use_emulator": "true", "azure_allow_http": "true"}
         else:
-            told["azure_storage_endpoint"] = access.endpoint
+            options["azure_storage_endpoint"] = access.endpoint
         if access.key:
-            return told | {"azure_storage_account_key": access.key}
+            return options | {"azure_storage_account_key": access.key}
         if access.sas:
-            return told | {"azure_storage_sas_token": access.sas}
-        return told | {"azure_storage_token": token()}
+            return options | {"azure_storage_sas_token": access.sas}
+        return options | {"azure_storage_token": token()}
 
     @override
     def duckdb_path(self, *parts: str) -> str:
@@ -105,24 +106,26 @@ class AzureStore(Store):
         if access.is_emulator:
             _point_to_emulator(access)
         if not access.is_default:
-            told = {"connection_string": access.connection_string}
+            secret_options = {"connection_string": access.connection_string}
             if not access.is_public and not access.is_emulator:
-                # DuckDB's Delta reader takes it from here, its Azure reader from the other.
-                told["endpoint"] = access.endpoint
+                # DuckDB's Delta reader reads this option, its Azure reader the connection string.
+                secret_options["endpoint"] = access.endpoint
         elif access.is_public:
-            told = {
+            secret_options = {
                 "provider": "access_token",
                 "access_token": token(),
                 "account_name": access.account,
             }
         else:
-            # With a token the two readers want the endpoint in different forms.
+            # With a token, the two readers expect the endpoint in different forms.
             raise UserError(
                 f"{self.url}: expected an account key or a SAS token, since DuckDB reads through "
                 "another endpoint than Azure's public one with these only; found none; set "
                 "NOVADE_AZURE_SAS_TOKEN."
             )
-        quoted = ", ".join(f"{k} '{v.replace(chr(39), chr(39) * 2)}'" for k, v in told.items())
+        quoted = ", ".join(
+            f"{k} '{v.replace(chr(39), chr(39) * 2)}'" for k, v in secret_options.items()
+        )
         scope = f"az://{self.container}"
         secret = f"create or replace temporary secret lake (type azure, scope '{scope}', {quoted})"
         return ("delta", "azure"), (secret,)
@@ -132,16 +135,16 @@ class AzureStore(Store):
         """The Azure SDK's client of the account."""
         from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
-        how: dict[str, Any] = {
-            "retry_policy": ExponentialRetry(**(_HASTE if self.is_hasty else _RETRIES)),
-            "max_single_get_size": 1 if self.is_hasty else READ_BYTES,
+        options: dict[str, Any] = {
+            "retry_policy": ExponentialRetry(**(_QUICK_RETRIES if self.fails_fast else _RETRIES)),
+            "max_single_get_size": 1 if self.fails_fast else READ_BYTES,
             "max_chunk_get_size": READ_BYTES,
-            "raw_response_hook": _told_busy,
-            **(_HASTY_TIMEOUTS if self.is_hasty else _TIMEOUTS),
+            "raw_response_hook": _retry_when_throttled,
+            **(_QUICK_TIMEOUTS if self.fails_fast else _TIMEOUTS),
         }
         if self.access.is_default:
-            return BlobServiceClient(self.access.endpoint, credential=credential(), **how)
-        return BlobServiceClient.from_connection_string(self.access.connection_string, **how)
+            return BlobServiceClient(self.access.endpoint, credential=credential(), **options)
+        return BlobServiceClient.from_connection_string(self.access.connection_string, **options)
 
     @cached_property
     def client(self) -> "ContainerClient":
@@ -159,7 +162,7 @@ class AzureStore(Store):
             results_per_page=most or storage.PAGE_ENTRIES,
         )
         parts: Any = listing.by_page(continuation_token=following)
-        while (part := self._done("list", lambda: next(parts, None))) is not None:
+        while (part := self._call("list", lambda: next(parts, None))) is not None:
             entries = [
                 Entry(blob.name[len(start) :], blob.etag, blob.size, blob.last_modified)
                 for blob in part
@@ -186,54 +189,54 @@ class AzureStore(Store):
             download = self.client.download_blob(
                 self.blob(file), etag=etag, match_condition=MatchConditions.IfNotModified
             )
-            with io.BufferedReader(Pieces(download.chunks()), READ_BYTES) as stream:
+            with io.BufferedReader(IterableStream(download.chunks()), READ_BYTES) as stream:
                 yield stream
         except (ResourceModifiedError, ResourceNotFoundError):
-            raise changed(file) from None
+            raise changed_during_read(file) from None
         except AzureError as error:
-            raise self.explained(error, "read") or error from None
+            raise self.translate_error(error, "read") or error from None
 
     @override
     def read(self, *parts: str) -> bytes:
-        found = self.client.get_blob_client(self.blob(*parts))
-        return self._done("read", lambda: found.download_blob().readall())
+        blob = self.client.get_blob_client(self.blob(*parts))
+        return self._call("read", lambda: blob.download_blob().readall())
 
     @override
     def open(self, *parts: str) -> IO[bytes]:
-        found = Ranges(self.client.get_blob_client(self.blob(*parts)), self._done)
-        return io.BufferedReader(found, READ_BYTES)
+        reader = BlobReader(self.client.get_blob_client(self.blob(*parts)), self._call)
+        return io.BufferedReader(reader, READ_BYTES)
 
     @override
     def write(self, content: bytes, *parts: str) -> None:
         target = self.client.get_blob_client(self.blob(*parts))
-        self._done("write", lambda: target.upload_blob(content, overwrite=True))
+        self._call("write", lambda: target.upload_blob(content, overwrite=True))
 
     @override
     def create(self, *parts: str) -> NewObject:
-        return Upload(self.client.get_blob_client(self.blob(*parts)), self._done)
+        return BlobWriter(self.client.get_blob_client(self.blob(*parts)), self._call)
 
     @override
     def delete(self, *parts: str) -> None:
         target = self.client.get_blob_client(self.blob(*parts))
         try:
-            self._done("delete", target.delete_blob)
+            self._call("delete", target.delete_blob)
         except FileNotFoundError:
             return
 
     @override
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         next(self.pages(most=FEW_ENTRIES), None)
         return True
 
     @override
-    def explained(self, error: Exception, doing: str) -> Exception | None:
-        return explained(error, self.url, doing, self.access.sas)
+    def translate_error(self, error: Exception, operation: str) -> Exception | None:
+        return translate_error(error, self.url, operation, self.access.sas)
 
     @override
-    def hasty(self) -> "AzureStore":
-        return replace(self, is_hasty=True)
+    def failing_fast(self) -> "AzureStore":
+        return replace(self, fails_fast=True)
 
-    def _done(self, doing: str, act: Callable[[], _Result]) -> _Result:
+    def _call(self, operation: str, act: Callable[[], _Result]) -> _Result:
         from azure.core.exceptions import AzureError
 
         try:
@@ -241,47 +244,47 @@ class AzureStore(Store):
         except AzureError as error:
             if getattr(error, "error_code", None) == "BlobNotFound":
                 raise FileNotFoundError(self.url) from None
-            raise self.explained(error, doing) or error from None
+            raise self.translate_error(error, operation) or error from None
 
 
-def queue_client(access: Access, url: str, *, is_hasty: bool = False) -> "QueueClient":
+def queue_client(access: Access, url: str, *, fails_fast: bool = False) -> "QueueClient":
     """The Azure SDK's client of a storage queue of the same account.
 
     Args:
-        is_hasty: gives up within seconds where nobody answers.
+        fails_fast: gives up within seconds where the service does not answer.
     """
     from azure.storage.queue import ExponentialRetry, QueueClient
 
-    told: Any = credential() if access.is_default else access.sas
+    queue_credential: Any = credential() if access.is_default else access.sas
     if access.key:
-        told = {"account_name": access.account, "account_key": access.key}
+        queue_credential = {"account_name": access.account, "account_key": access.key}
     return QueueClient.from_queue_url(
         url,
-        credential=told,
-        retry_policy=ExponentialRetry(**(_HASTE if is_hasty else _RETRIES)),
-        **(_HASTY_TIMEOUTS if is_hasty else _TIMEOUTS),
+        credential=queue_credential,
+        retry_policy=ExponentialRetry(**(_QUICK_RETRIES if fails_fast else _RETRIES)),
+        **(_QUICK_TIMEOUTS if fails_fast else _TIMEOUTS),
     )
 
 
-def _told_busy(response: Any) -> None:
-    """Let the SDK try again what was refused as too much: it does for 503, and not for 429."""
+def _retry_when_throttled(response: Any) -> None:
+    """Make the SDK retry a throttled request: it retries 503, but not 429."""
     if response.http_response.status_code == 429:
         response.http_response.status_code = 503
 
 
-def azure_store(url: str, told: Mapping[str, str | None]) -> AzureStore:
+def azure_store(url: str, settings: Mapping[str, str | None]) -> AzureStore:
     """The store behind an `abfss://` URL.
 
     Args:
-        told: `connection_string`, `account_key`, `sas_token`, `endpoint`, as far as they are set.
+        settings: `connection_string`, `account_key`, `sas_token`, `endpoint`; each may be unset.
 
     Raises:
-        ValueError: the URL or a credential is not of its form, or there are two credentials.
+        ValueError: the URL or a credential is malformed, or there are two credentials.
     """
     parts = urlsplit(url)
-    container, at, host = parts.netloc.rpartition("@")
+    container, separator, host = parts.netloc.rpartition("@")
     account, _, suffix = host.partition(".dfs.")
-    if not at or not suffix or parts.query or parts.fragment:
+    if not separator or not suffix or parts.query or parts.fragment:
         raise ValueError(f"expected {_FORM}, found another form")
     if not _ACCOUNT.fullmatch(account):
         raise ValueError(f"expected an account of 3 to 24 small letters and digits in {_FORM}")
@@ -298,10 +301,10 @@ def azure_store(url: str, told: Mapping[str, str | None]) -> AzureStore:
                 f"{segment!r}"
             )
     canonical = f"{AZURE_SCHEME}://{container}@{host}" + (f"/{root}" if root else "")
-    return AzureStore(canonical, container, root, access_to(account, suffix, told))
+    return AzureStore(canonical, container, root, access_from_settings(account, suffix, settings))
 
 
 def _point_to_emulator(access: Access) -> None:
-    """delta-rs and DuckDB's Delta reader take its address from here and from nowhere else."""
+    """Set the emulator's address, which delta-rs and DuckDB's Delta reader read only here."""
     address = urlsplit(access.endpoint)
     os.environ["AZURITE_BLOB_STORAGE_URL"] = f"{address.scheme}://{address.netloc}"

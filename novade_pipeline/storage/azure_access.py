@@ -1,4 +1,4 @@
-"""How to be let in to a storage account: what the settings say, checked, as plain data."""
+"""Credentials of a storage account, from the settings, validated, as plain data."""
 
 import base64
 import binascii
@@ -9,12 +9,10 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Access:
-    """An account and how to be let in; with neither key nor SAS by DefaultAzureCredential.
+    """An account and its credentials; with neither key nor SAS, DefaultAzureCredential.
 
     Attributes:
-        account: its name.
         endpoint: of the Blob API, without a trailing slash.
-        key: the account key.
         sas: a shared access signature, without `?`.
     """
 
@@ -49,32 +47,33 @@ class Access:
         return urlsplit(self.endpoint).path.strip("/") == self.account
 
 
-def access_to(account: str, suffix: str, told: Mapping[str, str | None]) -> Access:
-    """The access that the settings name.
+def access_from_settings(account: str, suffix: str, settings: Mapping[str, str | None]) -> Access:
+    """The access that the settings configure.
 
     Args:
-        account: the account's name.
-        suffix: what its host's name ends with, after `account.blob.`.
-        told: `connection_string`, `account_key`, `sas_token`, `endpoint`, as far as they are set.
+        suffix: the end of its host's name, after `account.blob.`.
+        settings: `connection_string`, `account_key`, `sas_token`, `endpoint`; each may be unset.
 
     Raises:
-        ValueError: a credential is not of its form, or there are two.
+        ValueError: a credential is malformed, or there are two.
     """
-    given = [name for name in ("connection_string", "account_key", "sas_token") if told.get(name)]
-    if len(given) > 1:
+    credentials = [
+        name for name in ("connection_string", "account_key", "sas_token") if settings.get(name)
+    ]
+    if len(credentials) > 1:
         raise ValueError(
             "expected one credential, found "
-            f"{' and '.join(f'NOVADE_AZURE_{name.upper()}' for name in given)}; leave one"
+            f"{' and '.join(f'NOVADE_AZURE_{name.upper()}' for name in credentials)}; leave one"
         )
-    variable = f"NOVADE_AZURE_{given[0].upper()}" if given else ""
-    endpoint = (told.get("endpoint") or "").rstrip("/")
+    variable = f"NOVADE_AZURE_{credentials[0].upper()}" if credentials else ""
+    endpoint = (settings.get("endpoint") or "").rstrip("/")
     if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
         raise ValueError(
             "expected an endpoint that begins with https://, found another; mend "
             "NOVADE_AZURE_ENDPOINT"
         )
-    key, sas = told.get("account_key"), (told.get("sas_token") or "").lstrip("?")
-    if text := told.get("connection_string"):
+    key, sas = settings.get("account_key"), (settings.get("sas_token") or "").lstrip("?")
+    if text := settings.get("connection_string"):
         fields = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
         if fields.get("AccountName") not in (account, None):
             raise ValueError(

@@ -1,43 +1,43 @@
-"""Being let in without a secret: a managed identity, or who has logged in with `az login`."""
+"""Authentication without a secret: by a managed identity or `az login`."""
 
 import logging
 import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from novade_pipeline.storage.azure_errors import explained
+from novade_pipeline.storage.azure_errors import translate_error
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
 
 SCOPE = "https://storage.azure.com/.default"
-# A token is asked for anew when it ends within this many seconds.
+# A token that expires within this many seconds is renewed.
 _MARGIN_SECONDS = 600
-_held: dict[str, "AccessToken"] = {}
+_tokens: dict[str, "AccessToken"] = {}
 
 
 @cache
 def credential() -> Any:
-    """The one DefaultAzureCredential of this process."""
+    """The DefaultAzureCredential of this process."""
     from azure.identity import DefaultAzureCredential
 
-    # Where it finds nothing it logs a page each time; our error says it in one sentence.
+    # It logs a page whenever it fails; our error is one sentence.
     logging.getLogger("azure.identity").setLevel(logging.ERROR)
     return DefaultAzureCredential()
 
 
 def token() -> str:
-    """A token that is good for some minutes at least.
+    """Returns a token that is valid for ten minutes at least.
 
     Raises:
         UserError: neither a managed identity nor a log-in was found.
     """
     from azure.core.exceptions import ClientAuthenticationError
 
-    held = _held.get(SCOPE)
-    if held is None or held.expires_on < time.time() + _MARGIN_SECONDS:
+    current = _tokens.get(SCOPE)
+    if current is None or current.expires_on < time.time() + _MARGIN_SECONDS:
         try:
-            held = _held[SCOPE] = credential().get_token(SCOPE)
+            current = _tokens[SCOPE] = credential().get_token(SCOPE)
         except ClientAuthenticationError as error:
-            raise explained(error, "", "log in") or error from None
-    return held.token
+            raise translate_error(error, "", "log in") or error from None
+    return current.token

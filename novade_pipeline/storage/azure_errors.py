@@ -28,29 +28,34 @@ https://learn.microsoft.com/rest/api/storageservices/create-service-sas.
 """
 
 _CODE = re.compile(r"<Code>(\w+)</Code>|ErrorCode:\s*(\w+)")
-_NOT_NOW = "not valid in the specified time frame"
+_EXPIRED = "not valid in the specified time frame"
 _SKEWED = "date header"
-# The emulator says so with the code that Azure gives to a request from a forbidden network.
-_NOT_KNOWN = "Server failed to authenticate the request"
-_PASSES = (
+# The emulator returns this with the code that Azure uses for a forbidden network.
+_UNAUTHENTICATED = "Server failed to authenticate the request"
+_TRANSIENT = (
     *("ServerBusy", "InternalError", "OperationTimedOut", "ServiceUnavailable"),
     *("TooManyRequests", "AccountBeingCreated"),
 )
 _STATUS = re.compile(r"\b(429|500|502|503|504)\b")
-_CUT = ("request or response body error", "reading a body", "IncompleteRead", "Connection broken")
+_INTERRUPTED = (
+    "request or response body error",
+    "reading a body",
+    "IncompleteRead",
+    "Connection broken",
+)
 _NO_HOST = ("resolve", "Name or service not known", "failed to lookup address")
 
 
-def explained(
-    error: Exception, url: str, doing: str, sas: str | None = None
+def translate_error(
+    error: Exception, url: str, operation: str, sas: str | None = None
 ) -> UserError | TransientFailure | None:
-    """A failure of ours for one of Azure's; None where it is none of Azure's.
+    """Translates an error of Azure to one of ours; None for an error of another origin.
 
     Args:
         error: from the Azure SDK, delta-rs or DuckDB; its text is never passed on.
-        url: where.
-        doing: a key of `RIGHTS`.
-        sas: the SAS token in use; its times and permissions are told, its signature is not.
+        url: the place that the operation was for.
+        operation: a key of `RIGHTS`.
+        sas: the SAS token in use; the message has its times and permissions, not its signature.
     """
     text = f"{error} {getattr(error, 'message', '')}"
     kind = type(error).__name__
@@ -62,53 +67,53 @@ def explained(
         return UserError(
             "Azure: expected a managed identity, a log-in (`az login`) or one of "
             "NOVADE_AZURE_CONNECTION_STRING, NOVADE_AZURE_ACCOUNT_KEY and NOVADE_AZURE_SAS_TOKEN; "
-            "found none that lets us in."
+            "found none that authenticates."
         )
-    if why := _refused(code, text, doing, sas or ""):
+    if why := _refused(code, text, operation, sas or ""):
         return UserError(f"{url}: {why}")
-    if code in _PASSES or status in (408, 429) or (status or 0) >= 500:
-        return TransientFailure(f"{url}: storage answered {code or status} to a {doing}.")
+    if code in _TRANSIENT or status in (408, 429) or (status or 0) >= 500:
+        return TransientFailure(f"{url}: storage answered {code or status} to a {operation}.")
     if kind in ("ServiceRequestError", "ServiceResponseError", "IncompleteReadError") or (
         "error sending request" in text or "Could not resolve" in text or "timed out" in text
     ):
-        if any(told in text for told in _NO_HOST):
+        if any(phrase in text for phrase in _NO_HOST):
             return UserError(
                 f"{url}: expected an account that answers, found no such host; check the account's "
                 "name and NOVADE_AZURE_ENDPOINT."
             )
-        return TransientFailure(f"{url}: storage could not be reached for a {doing}.")
-    if any(told in text for told in _CUT) or (
+        return TransientFailure(f"{url}: storage could not be reached for a {operation}.")
+    if any(phrase in text for phrase in _INTERRUPTED) or (
         not code and "MicrosoftAzure" in text and _STATUS.search(text)
     ):
-        return TransientFailure(f"{url}: storage failed during a {doing}.")
+        return TransientFailure(f"{url}: storage failed during a {operation}.")
     if code or status:
-        return UserError(f"{url}: storage refused a {doing} ({code or status}).")
+        return UserError(f"{url}: storage refused a {operation} ({code or status}).")
     return None
 
 
 def _code(text: str) -> str:
-    found = _CODE.search(text)
-    return next((group for group in found.groups() if group), "") if found else ""
+    match = _CODE.search(text)
+    return next((group for group in match.groups() if group), "") if match else ""
 
 
-def _refused(code: str, text: str, doing: str, sas: str) -> str | None:
-    """Why it was refused and what to do; None where it was not refused for good."""
+def _refused(code: str, text: str, operation: str, sas: str) -> str | None:
+    """Why Azure refused and what to do; None where a retry may succeed."""
     if code in ("ContainerNotFound", "FilesystemNotFound", "QueueNotFound"):
         kind = "queue" if code == "QueueNotFound" else "container"
         return f"expected a {kind}, found none of that name; create it."
-    if code in ("AuthenticationFailed", "InvalidAuthenticationInfo") or _NOT_KNOWN in text:
-        return _not_let_in(text, sas)
+    if code in ("AuthenticationFailed", "InvalidAuthenticationInfo") or _UNAUTHENTICATED in text:
+        return _not_authenticated(text, sas)
     if code in ("AuthorizationPermissionMismatch", "InsufficientAccountPermissions"):
-        role, permission = RIGHTS[doing]
+        role, permission = RIGHTS[operation]
         if sas:
-            held = dict(parse_qsl(sas)).get("sp", "")
+            permissions = dict(parse_qsl(sas)).get("sp", "")
             return (
-                f"may not {doing} there: expected a SAS token with the permission {permission}, "
-                f"found one with `sp={held}`; set another one."
+                f"may not {operation} there: expected a SAS token with the permission "
+                f"{permission}, found one with `sp={permissions}`; set another one."
             )
-        return f"may not {doing} there; give the identity the role `{role}`."
+        return f"may not {operation} there; give the identity the role `{role}`."
     if code in ("AuthorizationFailure", "PublicAccessNotPermitted", "NoAuthenticationInformation"):
-        return f"a {doing} was refused ({code}); check the account's network rules."
+        return f"a {operation} was refused ({code}); check the account's network rules."
     if code == "AuthorizationSourceIPMismatch":
         return "the SAS token is not for this machine's address (`sip`); set another one."
     if code == "KeyBasedAuthenticationNotPermitted":
@@ -121,10 +126,10 @@ def _refused(code: str, text: str, doing: str, sas: str) -> str | None:
     return None
 
 
-def _not_let_in(text: str, sas: str) -> str:
+def _not_authenticated(text: str, sas: str) -> str:
     if why := _out_of_time(sas, datetime.now(UTC)):
         return why
-    if _NOT_NOW in text:
+    if _EXPIRED in text:
         return "the SAS token has expired or is not valid yet; set a new one."
     if _SKEWED in text:
         return "this machine's clock differs from Azure's by more than 15 minutes; set the clock."
@@ -135,12 +140,12 @@ def _not_let_in(text: str, sas: str) -> str:
 
 
 def _out_of_time(sas: str, now: datetime) -> str | None:
-    """What a SAS token says of its time, where that is not now."""
-    told = dict(parse_qsl(sas))
-    ends = [moment for name in ("se", "ske") if (moment := _moment(told.get(name)))]
+    """The message for a SAS token outside its validity; None where it is valid now."""
+    parameters = dict(parse_qsl(sas))
+    ends = [moment for name in ("se", "ske") if (moment := _moment(parameters.get(name)))]
     if ends and min(ends) <= now:
         return f"the SAS token has expired at {min(ends):%Y-%m-%d %H:%M} UTC; set a new one."
-    begins = _moment(told.get("st"))
+    begins = _moment(parameters.get("st"))
     if begins and begins > now:
         return (
             f"the SAS token is not valid before {begins:%Y-%m-%d %H:%M} UTC; set another one, or "

@@ -1,4 +1,4 @@
-"""A blob as a file: sent to Azure while it is written, and read where it is asked for."""
+"""A blob as a file: uploaded in blocks while it is written, and read by ranges."""
 
 import io
 from collections.abc import Callable
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 8 * 2**20
 
-Done: TypeAlias = Callable[[str, Callable[[], Any]], Any]
-"""Calls Azure, and explains what goes wrong; told first what is done."""
+AzureCall: TypeAlias = Callable[[str, Callable[[], Any]], Any]
+"""Calls Azure and translates its errors; the first argument names the operation."""
 
 
-class Ranges(io.RawIOBase):
-    """Reads a blob as it was when it was opened: another one in its place is an error."""
+class BlobReader(io.RawIOBase):
+    """Reads ranges of one version of a blob; a blob replaced meanwhile is an error."""
 
-    def __init__(self, blob: "BlobClient", done: Done) -> None:
+    def __init__(self, blob: "BlobClient", call: AzureCall) -> None:
         super().__init__()
         self._blob = blob
-        self._done = done
-        self._there = done("read", blob.get_blob_properties)
-        self._at = 0
+        self._call = call
+        self._properties = call("read", blob.get_blob_properties)
+        self._position = 0
 
     @override
     def readable(self) -> bool:
@@ -35,42 +35,42 @@ class Ranges(io.RawIOBase):
 
     @override
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._there.size}
-        self._at = begin[whence] + offset
-        return self._at
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._properties.size}
+        self._position = begin[whence] + offset
+        return self._position
 
     @override
     def readinto(self, buffer: Any) -> int:
         from azure.core import MatchConditions
 
-        size: int = min(len(buffer), self._there.size - self._at)
+        size: int = min(len(buffer), self._properties.size - self._position)
         if size <= 0:
             return 0
-        piece = self._done(
+        chunk = self._call(
             "read",
             lambda: self._blob.download_blob(
-                offset=self._at,
+                offset=self._position,
                 length=size,
-                etag=self._there.etag,
+                etag=self._properties.etag,
                 match_condition=MatchConditions.IfNotModified,
             ).readall(),
         )
-        buffer[:size] = piece
-        self._at += size
+        buffer[:size] = chunk
+        self._position += size
         return size
 
 
-class Upload(io.RawIOBase):
-    """Sends a block when there is enough for one; readers see the blob when it is finished.
+class BlobWriter(io.RawIOBase):
+    """Uploads full blocks; readers see the blob only once it is finished.
 
-    Blocks of one that never is are not to be seen, and Azure drops them after a week.
+    Azure drops the blocks of an unfinished blob after a week.
     """
 
-    def __init__(self, blob: "BlobClient", done: Done) -> None:
+    def __init__(self, blob: "BlobClient", call: AzureCall) -> None:
         super().__init__()
         self._blob = blob
-        self._done = done
-        self._held = bytearray()
+        self._call = call
+        self._buffer = bytearray()
         self._blocks: list[str] = []
         self._size = 0
 
@@ -79,11 +79,11 @@ class Upload(io.RawIOBase):
         return True
 
     @override
-    def write(self, piece: Buffer, /) -> int:
-        view = memoryview(piece)
-        self._held += view
+    def write(self, chunk: Buffer, /) -> int:
+        view = memoryview(chunk)
+        self._buffer += view
         self._size += view.nbytes
-        if len(self._held) >= BLOCK_BYTES:
+        if len(self._buffer) >= BLOCK_BYTES:
             self._send()
         return view.nbytes
 
@@ -94,22 +94,22 @@ class Upload(io.RawIOBase):
     def finish(self) -> None:
         """As `NewObject` says."""
         if not self._blocks:
-            content = bytes(self._held)
-            self._done("write", lambda: self._blob.upload_blob(content, overwrite=True))
+            content = bytes(self._buffer)
+            self._call("write", lambda: self._blob.upload_blob(content, overwrite=True))
             return
-        if self._held:
+        if self._buffer:
             self._send()
         from azure.storage.blob import BlobBlock
 
         blocks = [BlobBlock(block) for block in self._blocks]
-        self._done("write", lambda: self._blob.commit_block_list(blocks))
+        self._call("write", lambda: self._blob.commit_block_list(blocks))
 
     def discard(self) -> None:
         """As `NewObject` says."""
-        self._held.clear()
+        self._buffer.clear()
 
     def _send(self) -> None:
-        block, content = f"{len(self._blocks):08}", bytes(self._held)
-        self._done("write", lambda: self._blob.stage_block(block, content))
+        block, content = f"{len(self._blocks):08}", bytes(self._buffer)
+        self._call("write", lambda: self._blob.stage_block(block, content))
         self._blocks.append(block)
-        self._held.clear()
+        self._buffer.clear()

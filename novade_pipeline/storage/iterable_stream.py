@@ -1,4 +1,4 @@
-"""An answer that arrives in pieces, read as a file is."""
+"""A response that arrives in chunks, as a file."""
 
 import io
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from typing import Any
 from typing_extensions import override
 
 
-class Pieces(io.RawIOBase):
-    """An iterator of bytes as a file."""
+class IterableStream(io.RawIOBase):
+    """Reads an iterator of bytes as a file."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._held = memoryview(b"")
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
 
     @override
     def readable(self) -> bool:
@@ -20,11 +20,11 @@ class Pieces(io.RawIOBase):
 
     @override
     def readinto(self, buffer: Any) -> int:
-        while not self._held:
-            piece = next(self._pieces, None)
-            if piece is None:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
                 return 0
-            self._held = memoryview(piece)
-        size = min(len(buffer), len(self._held))
-        buffer[:size], self._held = self._held[:size], self._held[size:]
+            self._rest = memoryview(chunk)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
         return size

@@ -15,12 +15,12 @@ from typing_extensions import override
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.storage import store as storage
-from novade_pipeline.storage.store import Entry, NewObject, Page, Store, changed
+from novade_pipeline.storage.store import Entry, NewObject, Page, Store, changed_during_read
 
 WRITE_BYTES = 2**20
 UNREADABLE = "-unreadable"
-_NO_TEXT = re.compile("[\udc80-\udcff]")
-_TOLD_BYTE = re.compile("\ufffd([89a-f][0-9a-f])")
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_ESCAPED_BYTE = re.compile("\ufffd([89a-f][0-9a-f])")
 
 
 class LocalStore(Store):
@@ -48,7 +48,7 @@ class LocalStore(Store):
 
     @override
     def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
-        # A prefix may end within a name; the folder that it lies in is walked.
+        # A prefix may end within a name, so its folder is walked.
         root = self.path()
         start = len(root.rstrip("/")) + 1
         top = _as_on_disk(os.path.join(root, prefix.rpartition("/")[0]))
@@ -62,7 +62,7 @@ class LocalStore(Store):
         for first in range(0, len(files), storage.PAGE_ENTRIES):
             page = files[first : first + storage.PAGE_ENTRIES]
             is_last = first + storage.PAGE_ENTRIES >= len(files)
-            yield Page([*_there(root, page)], None if is_last else page[-1])
+            yield Page([*_existing(root, page)], None if is_last else page[-1])
 
     @override
     def any_entry(self) -> Entry | None:
@@ -72,11 +72,11 @@ class LocalStore(Store):
             for name in names:
                 path = Path(folder, name)
                 with suppress(FileNotFoundError):
-                    found = _entry(_as_text(path.relative_to(root).as_posix()), path)
-                    # One file that may not be read says nothing of the others.
-                    if not found.etag.endswith(UNREADABLE):
-                        return found
-                    unreadable = found
+                    entry = _entry(_as_text(path.relative_to(root).as_posix()), path)
+                    # Another file may be readable.
+                    if not entry.etag.endswith(UNREADABLE):
+                        return entry
+                    unreadable = entry
         return unreadable
 
     @override
@@ -90,14 +90,14 @@ class LocalStore(Store):
         except FileNotFoundError:
             now = "gone"
         if now != etag:
-            raise changed(file)
+            raise changed_during_read(file)
 
     @override
     def read(self, *parts: str) -> bytes:
         try:
             return Path(self.path(*parts)).read_bytes()
         except NotADirectoryError:
-            # A file stands where a folder would: nothing is below it.
+            # A parent folder is a file, so nothing is below it.
             raise FileNotFoundError(self.path(*parts)) from None
 
     @override
@@ -108,12 +108,12 @@ class LocalStore(Store):
     def write(self, content: bytes, *parts: str) -> None:
         path = Path(self.path(*parts))
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
-            beside.write_bytes(content)
-            beside.replace(path)
+            temporary.write_bytes(content)
+            temporary.replace(path)
         except BaseException:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
     @override
@@ -127,11 +127,11 @@ class LocalStore(Store):
         Path(self.path(*parts)).unlink(missing_ok=True)
 
     @override
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return Path(self.path()).is_dir()
 
     @override
-    def explained(self, error: Exception, doing: str) -> Exception | None:
+    def translate_error(self, error: Exception, operation: str) -> Exception | None:
         return None
 
 
@@ -139,7 +139,7 @@ class _NewFile(io.BufferedWriter):
     """A file of the disk; a process that is killed leaves what it has so far."""
 
     def __init__(self, path: Path) -> None:
-        # Unbuffered, a disk that is full takes a part of a piece without a word.
+        # Unbuffered, a write to a full disk is cut short silently.
         super().__init__(io.FileIO(path, "wb"), WRITE_BYTES)
         self._path = path
 
@@ -155,13 +155,13 @@ class _NewFile(io.BufferedWriter):
 
 
 def _refused(error: OSError) -> None:
-    """A folder that may not be listed is not an empty one; one that is gone is."""
+    """Ignores a missing folder; raises for one that cannot be listed."""
     if not isinstance(error, FileNotFoundError):
         raise error
 
 
 def _unlisted(error: OSError) -> None:
-    """What is in a folder that may not be listed is not gone."""
+    """Ignores a missing folder; a folder that cannot be listed is a `UserError`."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise _unlisted_error(error)
 
@@ -173,7 +173,7 @@ def _unlisted_error(error: OSError) -> UserError:
     )
 
 
-def _there(root: str, files: Sequence[str]) -> Iterator[Entry]:
+def _existing(root: str, files: Sequence[str]) -> Iterator[Entry]:
     for file in files:
         # A file may vanish while its folder is listed.
         with suppress(FileNotFoundError):
@@ -186,28 +186,24 @@ def _entry(file: str, path: Path) -> Entry:
     except FileNotFoundError:
         raise
     except PermissionError as error:
-        # Of the folder: the names in it may be listed, and no more.
+        # The folder may be listed, but not entered.
         raise _unlisted_error(error) from None
     except OSError:
-        # A link to itself: there, but not to be read.
+        # A link to itself exists, but cannot be read.
         info = path.lstat()
     etag = f"{info.st_mtime:.6f}-{info.st_size}"
-    # One that may be read from now on is another version.
+    # A file that becomes readable is a new version.
     etag += "" if os.access(path, os.R_OK) else UNREADABLE
     return Entry(file, etag, info.st_size, datetime.fromtimestamp(info.st_mtime, UTC))
 
 
 def _as_text(path: str) -> str:
-    """A path that all may print and write down: bytes that are no UTF-8 as U+FFFD and their digits.
-
-    Args:
-        path: as Python has it, with lone surrogates for such bytes.
-    """
-    return _NO_TEXT.sub(lambda found: f"\ufffd{ord(found[0]) - 0xDC00:02x}", path)
+    """A printable path: bytes that are not UTF-8, in Python lone surrogates, as U+FFFD and hex."""
+    return _UNDECODABLE.sub(lambda match: f"\ufffd{ord(match[0]) - 0xDC00:02x}", path)
 
 
 def _as_on_disk(path: str) -> str:
-    """The path that `_as_text` made this of."""
+    """The inverse of `_as_text`."""
     if "\ufffd" not in path or os.path.lexists(path):
         return path
-    return _TOLD_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), path)
+    return _ESCAPED_BYTE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), path)

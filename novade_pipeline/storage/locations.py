@@ -1,4 +1,4 @@
-"""From a URL to the store behind it: a scheme is supported here or nowhere."""
+"""Creates the store of a URL; the only place that knows the supported schemes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +11,13 @@ SCHEMES = ("file", AZURE_SCHEME)
 
 
 def store(url: str, azure: Mapping[str, str | None] | None = None) -> Store:
-    """The store behind a URL or a local path.
+    """The store of a folder, a `file://` URL or an `abfss://` URL.
 
     Args:
-        url: a folder, `file://…`, or `abfss://container@account.dfs.core.windows.net/path`.
-        azure: `connection_string`, `account_key`, `sas_token`, `endpoint`, as far as they are set.
+        azure: `connection_string`, `account_key`, `sas_token`, `endpoint`; each may be unset.
 
     Raises:
-        ValueError: the scheme is not supported, a name is one that ADLS forbids, the path is empty,
-            or the credentials are none.
+        ValueError: the scheme, a name or the credentials are invalid, or the path is empty.
     """
     scheme = urlsplit(url).scheme if "://" in url else "file"
     if scheme == AZURE_SCHEME:

@@ -1,7 +1,6 @@
-"""What a place that holds objects must do, whatever its kind: the contract `Store`.
+"""The contract `Store` of an object storage.
 
-delta-rs, DuckDB and the Azure SDK each take their credentials in their own way; they all get them
-from a `Store`.
+delta-rs, DuckDB and the Azure SDK each get their credentials from it, in their own form.
 """
 
 from abc import ABC, abstractmethod
@@ -16,7 +15,7 @@ from novade_pipeline.errors import TransientFailure
 
 AZURE_SCHEME = "abfss"
 PAGE_ENTRIES = 5_000
-"""How many objects a page of a listing has; the most that Azure gives."""
+"""Objects of one page of a listing; Azure's maximum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,8 @@ class Entry:
 
     Attributes:
         file: its path below the root of the store.
-        etag: names this version of its content.
         size: bytes.
-        modified: when it was last changed, UTC.
+        modified: UTC.
     """
 
     file: str
@@ -38,40 +36,31 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a listing, in the order of names.
-
-    Attributes:
-        entries: the objects.
-        following: where the next part begins; None where there is no more.
-    """
+    """A page of a listing in order of names; `following` is where the next begins, or None."""
 
     entries: Sequence[Entry]
     following: str | None
 
 
 class NewObject(Protocol):
-    """An object while it is written, piece by piece; a file of Python's for libraries."""
+    """An object that is being written; libraries use it as a file."""
 
     def write(self, piece: Any, /) -> int | None:
-        """Put bytes behind those that are there."""
+        """Append bytes."""
 
     def tell(self) -> int:
-        """How many bytes there are so far."""
+        """How many bytes have been written."""
 
     def finish(self) -> None:
-        """Leave the object whole."""
+        """Make the object visible to readers."""
 
     def discard(self) -> None:
-        """Leave nothing."""
+        """Drop the object."""
 
 
 @dataclass(frozen=True)
 class Store(ABC):
-    """A root URL and the ways to reach it.
-
-    Attributes:
-        url: absolute, without a trailing slash; as people and other engines name the place.
-    """
+    """A root URL, absolute and without a trailing slash, and the ways to reach it."""
 
     url: str
 
@@ -91,12 +80,12 @@ class Store(ABC):
 
     @property
     def is_azure(self) -> bool:
-        """It is a place on Azure."""
+        """Whether the store is on Azure."""
         return self.url.startswith(f"{AZURE_SCHEME}://")
 
     @abstractmethod
     def path(self, *parts: str) -> str:
-        """The same as `child`, as the disk or the container names it."""
+        """The path on the disk, or in the account with its container."""
 
     @abstractmethod
     def table_url(self, *parts: str) -> str:
@@ -108,7 +97,7 @@ class Store(ABC):
 
     @abstractmethod
     def duckdb_path(self, *parts: str) -> str:
-        """A place as DuckDB's `delta_scan` takes it, after `duckdb_setup`."""
+        """The path that DuckDB's `delta_scan` expects, after `duckdb_setup`."""
 
     @abstractmethod
     def duckdb_setup(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -116,18 +105,14 @@ class Store(ABC):
 
     @abstractmethod
     def pages(self, prefix: str = "", following: str | None = None) -> Iterator[Page]:
-        """What lies below the root under names that begin with `prefix`, in order of names.
-
-        Args:
-            following: where an earlier listing of the same prefix stopped.
-        """
+        """Lists the objects whose names begin with `prefix`, from an earlier page's end on."""
 
     @abstractmethod
     def open_version(self, file: str, etag: str) -> AbstractContextManager[IO[bytes]]:
         """Read the version of an object that was listed.
 
         Raises:
-            TransientFailure: the object is another one, or gone, by the time that it is read.
+            TransientFailure: the object was replaced or deleted meanwhile.
         """
 
     @abstractmethod
@@ -140,7 +125,7 @@ class Store(ABC):
 
     @abstractmethod
     def open(self, *parts: str) -> IO[bytes]:
-        """An object of which only what is asked for is read, from any place on.
+        """Open an object for random access; only the requested ranges are read.
 
         Raises:
             FileNotFoundError: there is none.
@@ -148,34 +133,30 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, content: bytes, *parts: str) -> None:
-        """Put a whole object in its place: readers see the old one or the new one."""
+        """Write an object atomically: readers see the old one or the new one."""
 
     @abstractmethod
     def create(self, *parts: str) -> NewObject:
-        """Begin an object under a name that nobody looks for before it is finished.
-
-        What stands there goes: it is left of one that was cut off.
-        """
+        """Begin an object, in the place of one that was left unfinished."""
 
     @abstractmethod
     def delete(self, *parts: str) -> None:
-        """Take an object away; nothing happens where there is none."""
+        """Delete an object, if it exists."""
 
     @abstractmethod
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """The root exists and may be listed.
 
         Raises:
-            UserError: it could not be looked at, with the reason.
+            UserError: it cannot be listed, with the reason.
         """
 
     @abstractmethod
-    def explained(self, error: Exception, doing: str) -> Exception | None:
-        """What an error of a library means for people; None where it says nothing of storage.
+    def translate_error(self, error: Exception, operation: str) -> Exception | None:
+        """Translates an error of delta-rs, DuckDB or the Azure SDK; None for other errors.
 
         Args:
-            error: from delta-rs, DuckDB or the Azure SDK.
-            doing: `read`, `write`, `list` or `delete`.
+            operation: `read`, `write`, `list` or `delete`.
         """
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
@@ -184,14 +165,14 @@ class Store(ABC):
             yield from page.entries
 
     def any_entry(self) -> Entry | None:
-        """Some object below the root, found without listing all; None where there is none."""
+        """Any object below the root, without listing all; None where there is none."""
         return next(self.entries(), None)
 
-    def hasty(self) -> "Store":
-        """The same place for a look: where nobody answers, it gives up within seconds."""
+    def failing_fast(self) -> "Store":
+        """The same store with short timeouts, for checks."""
         return self
 
 
-def changed(file: str) -> TransientFailure:
-    """The failure of a read whose file is another one by now."""
+def changed_during_read(file: str) -> TransientFailure:
+    """The failure of a read whose file was replaced meanwhile."""
     return TransientFailure(f"{file} changed while it was read; it is read again.")

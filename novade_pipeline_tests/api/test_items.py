@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from novade_pipeline.api.items import Text, bad, row_of, why_not_json
+from novade_pipeline.api.items import Text, bad_item, row_of, why_not_json
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.privacy.json_text import write_json
 
@@ -71,7 +71,7 @@ def test_an_item_with_what_is_no_json_is_none_and_says_where(
 ) -> None:
     item, _ = _told(world, body)
     assert row_of(Row, item, {}) == reason
-    assert bad(item, "it", 1, 1, reason).raw.replace(b" ", b"") == body
+    assert bad_item(item, "it", 1, 1, reason).raw.replace(b" ", b"") == body
 
 
 def test_other_bytes_than_text_are_no_answer(world: World) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.api.items import Bad, bad
+from novade_pipeline.api.items import BadItem, bad_item
 from novade_pipeline.api.quarantine import quarantine, replace_rejected
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.read import read
@@ -17,8 +17,10 @@ TABLE = quarantine("tested")
 KEEP = PersonalDataPolicy()
 
 
-def _bad(place: str, position: int = 1) -> Bad:
-    return bad({"email": "a@b.example"}, place, 1, position, "email: expected a list, found text")
+def _bad(place: str, position: int = 1) -> BadItem:
+    return bad_item(
+        {"email": "a@b.example"}, place, 1, position, "email: expected a list, found text"
+    )
 
 
 def test_what_is_read_again_replaces_what_stood_for_it_and_nothing_else(

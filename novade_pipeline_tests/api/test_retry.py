@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from novade_pipeline.api.contract import Refused
 from novade_pipeline.api.request_budget import Budget
-from novade_pipeline.api.retry import Retry, asked_wait
+from novade_pipeline.api.retry import Retry, retry_after_seconds
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 
 World = Any
@@ -37,7 +37,7 @@ def _date(seconds: float) -> str:
     ],
 )
 def test_the_wait_that_an_api_asks_for(headers: dict[str, str], seconds: float | None) -> None:
-    assert asked_wait(headers, NOW) == seconds
+    assert retry_after_seconds(headers, NOW) == seconds
 
 
 def failing(first: int, *failures: Response) -> Any:
@@ -166,7 +166,7 @@ def test_a_refusal_without_a_message_tells_the_status(world: World) -> None:
 
 
 def test_other_statuses_pass_where_the_api_says_so(world: World) -> None:
-    client, _ = world.asking(failing(1, Response(status_code=406)), passing=frozenset({406}))
+    client, _ = world.asking(failing(1, Response(status_code=406)), retryable=frozenset({406}))
     assert client.get("a").status == 200
 
 
@@ -217,7 +217,7 @@ def test_no_more_requests_begin_within_a_window_than_the_budget_allows(world: Wo
 
 def test_a_budget_that_is_used_up_stops_the_client(world: World) -> None:
     client, server = world.asking(
-        lambda request, number: JSONResponse({}), budget=Budget(at_most=2)
+        lambda request, number: JSONResponse({}), budget=Budget(max_requests=2)
     )
     client.get("a")
     client.get("a")

@@ -33,7 +33,7 @@ class Azure(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.jobs: dict[str, dict[str, Any]] = {}
-        self.looks: dict[str, int] = {}
+        self.polls: dict[str, int] = {}
         self.started: list[str] = []
 
     @property
@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = self._name()
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.jobs[name] = {**body, "name": name}
-        self.server.looks[name] = 0
+        self.server.polls[name] = 0
         self._answer(
             201, self._job(name), {"Azure-AsyncOperation": f"{self.server.url}/ops/{name}"}
         )
@@ -59,8 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, name = urlsplit(self.path).path, self._name()
         if path.startswith("/ops/"):
-            self.server.looks[name] += 1
-            ready = self.server.looks[name] >= 3
+            self.server.polls[name] += 1
+            ready = self.server.polls[name] >= 3
             self._answer(200, {"status": "Succeeded" if ready else "InProgress"})
         elif path == f"{GROUP}/jobs":
             self._answer(200, {"value": [self._job(job) for job in self.server.jobs]})
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         name = urlsplit(self.path).path.split("/")[-2]
-        if self.server.looks[name] < 3:
+        if self.server.polls[name] < 3:
             self._answer(409, {"error": {"code": "JobNotReady", "message": "not there yet"}})
             return
         self.server.started.append(name)
@@ -86,14 +86,14 @@ class _Handler(BaseHTTPRequestHandler):
         return {"id": f"{GROUP}/jobs/{name}", **self.server.jobs[name]}
 
     def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-        told = json.dumps(body).encode()
+        content = json.dumps(body).encode()
         self.send_response(status)
         for key, value in (headers or {}).items():
             self.send_header(key, value)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(content)
 
 
 class _Credential:
@@ -218,7 +218,7 @@ def test_jobs_of_runs_that_ended_a_while_ago_are_deleted(
     _launch(instance)
     assert len(azure.jobs) == 4, "one that has just ended may still be at its last words"
 
-    monkeypatch.setattr("novade_pipeline.execution.container_apps.KEPT", -_A_MINUTE)
+    monkeypatch.setattr("novade_pipeline.execution.container_apps.RETENTION", -_A_MINUTE)
     newest = _launch(instance)
 
     left = {job.get("tags", {}).get("dagster-run-id") for job in azure.jobs.values()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from novade_pipeline.execution.event_log import KEPT, EventLog
+from novade_pipeline.execution.event_log import OPEN_DATABASES, EventLog
 from novade_pipeline.execution.home import dagster_instance, prepare_home
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline_tests.forks import FORKS
@@ -38,7 +38,9 @@ def _run(instance: dg.DagsterInstance) -> str:
     return done.run_id
 
 
-def _told(instance: dg.DagsterInstance, run: str) -> tuple[list[str], dict[str, str], list[bool]]:
+def _contents(
+    instance: dg.DagsterInstance, run: str
+) -> tuple[list[str], dict[str, str], list[bool]]:
     """The kinds of a run's events, the run of each asset's latest one, and what checks found."""
     kinds = [str(record.event_log_entry.dagster_event_type) for record in _records(instance, run)]
     latest = {}
@@ -47,8 +49,8 @@ def _told(instance: dg.DagsterInstance, run: str) -> tuple[list[str], dict[str, 
         assert event is not None
         latest[name] = event.run_id
     checks = [dg.AssetCheckKey(dg.AssetKey(name), "is_right") for name in ASSETS]
-    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
-    return kinds, latest, [found[key].status.value == "SUCCEEDED" for key in checks]
+    executions = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+    return kinds, latest, [executions[key].status.value == "SUCCEEDED" for key in checks]
 
 
 def _records(instance: dg.DagsterInstance, run: str) -> list[dg.EventLogRecord]:
@@ -61,29 +63,33 @@ def test_it_is_the_log_of_the_command_line_and_of_the_web_page(settings: Setting
 
 
 def test_it_holds_what_dagsters_own_holds_in_the_same_files(settings: Settings) -> None:
-    with dagster_instance(settings) as ours:
-        run = _run(ours)
-        told = _told(ours, run)
-        assert "ASSET_MATERIALIZATION" in str(told[0])
-        assert told[1:] == (dict.fromkeys(ASSETS, run), [True, False, True])
+    with dagster_instance(settings) as instance:
+        run = _run(instance)
+        contents = _contents(instance, run)
+        assert "ASSET_MATERIALIZATION" in str(contents[0])
+        assert contents[1:] == (dict.fromkeys(ASSETS, run), [True, False, True])
     home = settings.dagster_home
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     with dg.DagsterInstance.from_config(str(home)) as own:
         assert type(own.event_log_storage) is EventLog.__base__
-        assert _told(own, run) == told
+        assert _contents(own, run) == contents
         later = _run(own)
-        assert _told(own, later)[0] == told[0]
+        assert _contents(own, later)[0] == contents[0]
     (home / "dagster.yaml").unlink()
-    with dagster_instance(settings) as ours:
-        assert _told(ours, later) == (told[0], dict.fromkeys(ASSETS, later), told[2])
+    with dagster_instance(settings) as instance:
+        assert _contents(instance, later) == (
+            contents[0],
+            dict.fromkeys(ASSETS, later),
+            contents[2],
+        )
 
 
 def test_few_databases_are_open_however_many_runs_there_are(settings: Settings) -> None:
     with dagster_instance(settings) as instance:
-        runs = [_run(instance) for _ in range(KEPT + 3)]
-        assert len(_open_databases(settings)) <= KEPT
+        runs = [_run(instance) for _ in range(OPEN_DATABASES + 3)]
+        assert len(_open_databases(settings)) <= OPEN_DATABASES
         assert {len(_records(instance, run)) for run in runs} == {len(_records(instance, runs[0]))}
-        assert len(_open_databases(settings)) <= KEPT
+        assert len(_open_databases(settings)) <= OPEN_DATABASES
     assert _open_databases(settings) == set()
 
 
@@ -125,14 +131,14 @@ def test_threads_and_processes_write_at_the_same_time_and_nothing_is_lost(
         other.join()
         assert other.exitcode == 0
         records = instance.fetch_materializations(dg.AssetKey("shared"), limit=1000).records
-        told = sorted(
+        contents = sorted(
             str(record.asset_materialization.metadata["of"].value)
             for record in records
             if record.asset_materialization is not None
         )
         writers = ("first", "second", "third", "process")
-        wanted = [f"{name} {number}" for name in writers for number in range(EVENTS_OF_A_WRITER)]
-        assert told == sorted(wanted)
+        expected = [f"{name} {number}" for name in writers for number in range(EVENTS_OF_A_WRITER)]
+        assert contents == sorted(expected)
 
 
 def test_a_table_or_a_column_is_known_only_from_when_it_is_there(settings: Settings) -> None:
@@ -154,18 +160,18 @@ def test_what_is_wiped_is_gone_and_the_next_run_is_held(settings: Settings) -> N
         assert instance.get_latest_materialization_event(dg.AssetKey("a")) is None
         assert _records(instance, gone) == []
         run = _run(instance)
-        assert _told(instance, run)[1:] == (dict.fromkeys(ASSETS, run), [True, False, True])
+        assert _contents(instance, run)[1:] == (dict.fromkeys(ASSETS, run), [True, False, True])
 
 
-def test_dagsters_settings_are_those_of_this_version_until_somebody_makes_them_theirs(
+def test_dagsters_settings_are_those_of_this_version_until_a_user_replaces_them(
     settings: Settings,
 ) -> None:
     config = prepare_home(settings) / "dagster.yaml"
-    ours = config.read_text()
-    assert str(settings.dagster_home.absolute()) in ours
-    config.write_text(ours.split("\n")[0] + "\n# of an older version\n")
+    content = config.read_text()
+    assert str(settings.dagster_home.absolute()) in content
+    config.write_text(content.split("\n")[0] + "\n# of an older version\n")
     prepare_home(settings)
-    assert config.read_text() == ours
+    assert config.read_text() == content
     config.write_text("telemetry: {enabled: false}\n")
     prepare_home(settings)
     assert config.read_text() == "telemetry: {enabled: false}\n"

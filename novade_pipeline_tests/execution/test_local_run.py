@@ -14,7 +14,7 @@ import pytest
 from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, MERGED_IDS
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.errors import UserError
-from novade_pipeline.execution.home import dagster_instance
+from novade_pipeline.execution.home import dagster_instance, only_command
 from novade_pipeline.execution.local_run import parse_window, run_graph
 from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, process_tag, runs_in_progress
 from novade_pipeline.lake.delta import current_version
@@ -108,7 +108,7 @@ def test_running_again_changes_nothing_and_says_so(loaded: Settings) -> None:
     assert (versions_of(loaded), marts_of(loaded)) == before
 
 
-def test_the_run_stands_where_the_web_page_looks(loaded: Settings) -> None:
+def test_the_web_page_shows_the_run(loaded: Settings) -> None:
     with dagster_instance(loaded) as instance:
         runs = instance.get_runs()
         assert {run.job_name for run in runs} == {JOB}
@@ -162,14 +162,30 @@ def _file_with_a_repeated_event(loaded: Settings) -> str:
     raise AssertionError("the real data has repeated events")
 
 
-def test_a_selection_runs_only_what_it_names(loaded: Settings) -> None:
-    outcome = run_graph(loaded, select="tracking_plan/plan, amplitude/identities")
-    assert set(outcome.assets) == {"tracking_plan/plan", "amplitude/identities"}
+def test_a_selection_runs_only_what_it_names_and_needs_no_landing_zone_for_it(
+    loaded: Settings,
+) -> None:
+    nowhere = loaded.model_copy(update={"landing_url": "no/landing/zone"})
+    outcome = run_graph(nowhere, select="amplitude/identities")
+    assert set(outcome.assets) == {"amplitude/identities"}
 
 
-def test_a_selection_of_nothing_names_what_there_is(loaded: Settings) -> None:
-    with pytest.raises(UserError, match="amplitude/events"):
-        run_graph(loaded, select="amplitude/nothing")
+def test_a_selection_of_nothing_names_what_is_similar(loaded: Settings) -> None:
+    with pytest.raises(UserError, match="did you mean amplitude/events"):
+        run_graph(loaded, select="amplitude/event")
+
+
+def test_a_selection_of_something_else_names_all_assets(loaded: Settings) -> None:
+    with pytest.raises(UserError, match=r"'x/y': .*amplitude/events.*tracking_plan/plan"):
+        run_graph(loaded, select="x/y")
+
+
+def test_a_second_command_on_the_same_home_is_refused(loaded: Settings) -> None:
+    with (
+        only_command(loaded),
+        pytest.raises(UserError, match="expected no other command"),
+    ):
+        run_graph(loaded)
 
 
 def test_rebuilding_the_marts_gives_the_same_marts(loaded: Settings, tmp_path: Path) -> None:
@@ -182,7 +198,7 @@ def test_rebuilding_the_marts_gives_the_same_marts(loaded: Settings, tmp_path: P
     assert marts_of(loaded) == before
 
 
-def test_a_run_at_work_is_not_joined(loaded: Settings) -> None:
+def test_a_run_in_progress_is_not_joined(loaded: Settings) -> None:
     with dagster_instance(loaded) as instance:
         run = _pretend_run(instance, process_tag())
         try:
@@ -197,9 +213,9 @@ def test_a_run_whose_process_is_gone_is_declared_failed(loaded: Settings) -> Non
     with dagster_instance(loaded) as instance:
         run = _pretend_run(instance, f"{host}:{2**22 + 1}")
         assert runs_in_progress(instance) == []
-        found = instance.get_run_by_id(run.run_id)
-        assert found is not None
-        assert found.is_failure
+        stored_run = instance.get_run_by_id(run.run_id)
+        assert stored_run is not None
+        assert stored_run.is_failure
 
 
 def _pretend_run(instance: Any, process: str) -> Any:
@@ -226,7 +242,7 @@ def test_a_window_holds_both_its_ends(text: str, start: datetime, end: datetime)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("2018-11-30..2018-11-01", "START before END"),
         ("2030-01-01..2030-01-02", "in the past"),
@@ -235,6 +251,6 @@ def test_a_window_holds_both_its_ends(text: str, start: datetime, end: datetime)
         ("2001-01-01..2001-01-02", "NOVADE_HISTORY_START"),
     ],
 )
-def test_a_window_that_is_none_is_refused_in_one_sentence(text: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_window_that_is_none_is_refused_in_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         parse_window(text, date(2018, 1, 1), now=datetime(2026, 11, 21, tzinfo=UTC))

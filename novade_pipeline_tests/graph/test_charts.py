@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from novade_pipeline.graph.charts import stacked_bars
-from novade_pipeline.graph.table_assets import picture_before
+from novade_pipeline.graph.table_assets import previous_picture
 
 HOURS = [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(48)]
 FIRST, SECOND = (0x4F, 0x43, 0xDD), (0xF2, 0x9E, 0x4C)
@@ -57,8 +57,8 @@ def test_no_label_is_cut_off_at_the_edge(at: list[Any]) -> None:
 def test_what_did_not_happen_leaves_a_gap() -> None:
     values = [1, 1, 0, 0, 1, 1]
     pixels = _pixels(stacked_bars("Title", HOURS[:6], {"rows": values}, "rows"))
-    there = np.flatnonzero((pixels == FIRST).all(axis=2).any(axis=0))
-    assert np.diff(there).max() > pixels.shape[1] / 5
+    columns = np.flatnonzero((pixels == FIRST).all(axis=2).any(axis=0))
+    assert np.diff(columns).max() > pixels.shape[1] / 5
 
 
 @pytest.mark.parametrize("at", [[], HOURS[:1]], ids=len)
@@ -68,16 +68,16 @@ def test_no_bar_and_one_bar_are_pictures_too(at: list[datetime]) -> None:
 
 
 def test_a_picture_of_the_same_state_is_that_of_the_run_before() -> None:
-    found: list[str | None] = []
+    charts: list[str | None] = []
 
     @dg.asset
     def drawn(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         version, unchanged = context.run.tags["version"], "unchanged" in context.run.tags
-        told = {"unchanged": unchanged, "table_version": version}
-        before = picture_before(context, context.asset_key, "picture", told)
-        found.append(before)
+        metadata = {"unchanged": unchanged, "table_version": version}
+        before = previous_picture(context, context.asset_key, "picture", metadata)
+        charts.append(before)
         new = dg.MetadataValue.md(before or f"drawn at {version}")
-        return dg.MaterializeResult(metadata={"picture": new, **told})
+        return dg.MaterializeResult(metadata={"picture": new, **metadata})
 
     def run(version: int, **more: str) -> None:
         dg.materialize([drawn], instance=instance, tags={"version": str(version), **more})
@@ -89,19 +89,19 @@ def test_a_picture_of_the_same_state_is_that_of_the_run_before() -> None:
         run(2, unchanged="")
         # A table that was deleted and made again has the same version, and other rows.
         run(2)
-    assert found == [None, "drawn at 1", "drawn at 1", None, None]
+    assert charts == [None, "drawn at 1", "drawn at 1", None, None]
 
 
-def test_a_run_that_told_no_picture_has_none_to_show_again() -> None:
-    found: list[str | None] = []
+def test_without_a_previous_picture_none_is_shown_again() -> None:
+    charts: list[str | None] = []
 
     @dg.asset
     def drawn(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        told = {"unchanged": True, "table_version": 1}
-        found.append(picture_before(context, context.asset_key, "picture", told))
-        return dg.MaterializeResult(metadata=told)
+        metadata = {"unchanged": True, "table_version": 1}
+        charts.append(previous_picture(context, context.asset_key, "picture", metadata))
+        return dg.MaterializeResult(metadata=metadata)
 
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(2):
             dg.materialize([drawn], instance=instance)
-    assert found == [None, None]
+    assert charts == [None, None]

@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
-from novade_pipeline.graph.job_runs import wanted_key, why_failed
-from novade_pipeline.landing.ledger import Wanted
+from novade_pipeline.graph.job_runs import failure_reason, work_key
+from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.tables import LedgerRow
 
 
@@ -15,15 +15,15 @@ def test_other_work_has_another_name() -> None:
     hours = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (1, 2)]
     gone = [LedgerRow.model_construct(file=file, upload_hour=hours[0]) for file in "ab"]
     works = [
-        *(Wanted({hour: []}, hours, None, []) for hour in hours),
-        *(Wanted({}, hours, None, [row]) for row in gone),
+        *(LoadPlan({hour: []}, hours, None, []) for hour in hours),
+        *(LoadPlan({}, hours, None, [row]) for row in gone),
     ]
-    assert len({wanted_key({"events": work}) for work in works}) == len(works)
-    assert wanted_key({"events": works[0]}) == wanted_key({"events": works[0]})
+    assert len({work_key({"events": work}) for work in works}) == len(works)
+    assert work_key({"events": works[0]}) == work_key({"events": works[0]})
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "message"),
     [
         (UserError("shop: expected this, found that."), "shop: expected this, found that."),
         (PermanentFailure("shop: no."), "shop: no."),
@@ -32,7 +32,7 @@ def test_other_work_has_another_name() -> None:
         (ValueError("what"), "ValueError: what"),
     ],
 )
-def test_our_own_failures_are_told_in_their_own_words(raised: Exception, told: str) -> None:
+def test_our_own_failures_are_reported_in_their_own_words(raised: Exception, message: str) -> None:
     @dg.op
     def fails() -> None:
         raise raised
@@ -43,4 +43,4 @@ def test_our_own_failures_are_told_in_their_own_words(raised: Exception, told: s
 
     result = job.execute_in_process(raise_on_error=False)
     (event,) = [e for e in result.all_events if e.is_step_failure]
-    assert why_failed(event.step_failure_data) == told
+    assert failure_reason(event.step_failure_data) == message

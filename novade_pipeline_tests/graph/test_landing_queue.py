@@ -49,7 +49,7 @@ class World:
             self.settings.landing, first_hour=FIRST, hours=hours, events_per_hour=60, faults=False
         )
         now = {entry.file for entry in self.settings.landing.entries("amplitude/")}
-        self.queues.tell(*sorted(now - before))
+        self.queues.notify(*sorted(now - before))
         return sorted(now - before)
 
     def tick(self, name: str = "landing_queue") -> Any:
@@ -58,9 +58,9 @@ class World:
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, definitions=self.definitions
         )
-        told = sensor.evaluate_tick(context)
-        self.cursor = told.cursor
-        return told
+        result = sensor.evaluate_tick(context)
+        self.cursor = result.cursor
+        return result
 
     def run(self, request: dg.RunRequest) -> bool:
         """Run what was asked for, of it what the queue is about."""
@@ -89,11 +89,11 @@ def test_notices_are_deleted_only_after_their_run_has_succeeded(world: World) ->
     landed = world.land(3)
     (request,) = world.tick().run_requests
     assert request.tags["dagster/asset_partition_range_start"] == "2026-11-02"
-    assert world.queues.left() == len(landed)
+    assert world.queues.message_count() == len(landed)
     assert world.run(request)
-    assert world.queues.left() == len(landed)
+    assert world.queues.message_count() == len(landed)
     assert not world.tick().run_requests
-    assert world.queues.left() == 0
+    assert world.queues.message_count() == 0
     assert world.files() == {file for file in landed if "/events/" in file}
 
 
@@ -106,26 +106,26 @@ def test_a_failed_run_lets_its_notices_come_again(world: World) -> None:
     wall.unlink()
     (again,) = world.tick().run_requests
     assert again.run_key != request.run_key
-    assert world.queues.left() == len(landed)
+    assert world.queues.message_count() == len(landed)
     assert world.run(again)
     world.tick()
-    assert world.queues.left() == 0
-    assert world.queues.poisoned() == []
+    assert world.queues.message_count() == 0
+    assert world.queues.poison_messages() == []
 
 
-def test_what_keeps_failing_goes_to_the_poison_queue_and_a_check_tells(world: World) -> None:
+def test_files_that_keep_failing_go_to_the_poison_queue_and_fail_a_check(world: World) -> None:
     (file, *rest) = world.land(1)
     wall = Path(world.settings.lake.path())
     wall.touch()
     for _ in range(world.settings.landing_max_attempts):
         (request,) = world.tick().run_requests
         assert not world.run(request)
-    told = world.tick()
-    assert not told.run_requests
-    assert {event.check_name for event in told.asset_events} == {"loads_succeed"}
-    assert len(world.queues.poisoned()) == 1 + len(rest)
-    assert f"3 runs for {file} have failed" in world.queues.poisoned()[0]["reason"]
-    assert world.queues.left() == 0
+    result = world.tick()
+    assert not result.run_requests
+    assert {event.check_name for event in result.asset_events} == {"loads_succeed"}
+    assert len(world.queues.poison_messages()) == 1 + len(rest)
+    assert f"3 runs for {file} failed" in world.queues.poison_messages()[0]["reason"]
+    assert world.queues.message_count() == 0
 
 
 def test_a_run_that_never_began_lets_its_notices_come_again(world: World) -> None:
@@ -140,16 +140,16 @@ def test_what_the_lake_holds_already_is_deleted_without_a_run(world: World) -> N
     (request,) = world.tick().run_requests
     assert world.run(request)
     world.tick()
-    world.queues.tell(*landed, "elsewhere/file", "amplitude/events/gone_2026-11-02_1#0.json.gz")
-    assert "holds all" in world.tick().skip_message
-    assert world.queues.left() == 0
+    world.queues.notify(*landed, "elsewhere/file", "amplitude/events/gone_2026-11-02_1#0.json.gz")
+    assert "has all" in world.tick().skip_message
+    assert world.queues.message_count() == 0
 
 
-def test_what_nobody_can_read_is_poison_and_stops_nothing(world: World) -> None:
+def test_an_unreadable_notice_is_poison_and_stops_nothing(world: World) -> None:
     world.queues.send("hello")
     world.land(1)
     assert world.tick().run_requests
-    ((reason,),) = [[one["reason"] for one in world.queues.poisoned()]]
+    ((reason,),) = [[one["reason"] for one in world.queues.poison_messages()]]
     assert "expected an Event Grid event" in reason
 
 
@@ -161,7 +161,7 @@ def test_a_new_file_of_an_old_day_is_found_without_listing_the_others(world: Wor
     (file, *_) = sorted(world.files())
     content = world.settings.landing.read(file)
     world.settings.landing.write(content, file.replace("#0", "#1"))
-    world.queues.tell(file.replace("#0", "#1"))
+    world.queues.notify(file.replace("#0", "#1"))
     (request,) = world.tick().run_requests
     assert request.tags["dagster/asset_partition_range_end"] == "2026-11-02"
     assert request.run_config["ops"]["amplitude_landing"]["config"]["stems"] == [

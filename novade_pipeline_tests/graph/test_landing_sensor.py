@@ -13,7 +13,7 @@ import pytest
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import FILES
 from novade_pipeline.defs.tracking_plan.assets import PLAN_CHECK, RULES_CHECK
-from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, WANTED_TAG, process_tag
+from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, WORK_TAG, process_tag
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
@@ -49,9 +49,9 @@ class World:
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, definitions=self.definitions
         )
-        told = sensor.evaluate_tick(context)
-        self.cursor = told.cursor
-        return told
+        result = sensor.evaluate_tick(context)
+        self.cursor = result.cursor
+        return result
 
     def run(
         self,
@@ -105,13 +105,13 @@ def test_what_landed_becomes_one_run_for_all_its_days(world: World) -> None:
     assert request.tags["dagster/asset_partition_range_end"] == "2026-11-04"
 
 
-def test_what_a_run_loaded_is_not_asked_for_again(world: World) -> None:
+def test_what_a_run_loaded_is_not_requested_again(world: World) -> None:
     world.land(3)
     (request,) = world.tick().run_requests
     assert world.run(request).success
-    told = world.tick()
-    assert not told.run_requests
-    assert "all that has landed" in told.skip_message
+    result = world.tick()
+    assert not result.run_requests
+    assert "all landed files" in result.skip_message
 
 
 def test_what_is_old_is_not_listed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,16 +137,16 @@ def test_what_is_old_is_not_listed_again(world: World, monkeypatch: pytest.Monke
     assert world.run(request).success
     assert listed
     assert not [file for file in listed if "events/187520_2026-11-02" in file]
-    told = world.tick()
-    assert not told.run_requests
-    assert "of the newest days; older ones are looked at once in 6 hours" in told.skip_message
+    result = world.tick()
+    assert not result.run_requests
+    assert "of the newest days; older days are polled every 6 hours" in result.skip_message
 
 
 def _files(world: World) -> list[str]:
     return sorted(entry.file for entry in world.settings.landing.entries("amplitude/events/"))
 
 
-def test_what_vanishes_comes_back_and_vanishes_again_is_asked_for_each_time(world: World) -> None:
+def test_what_vanishes_comes_back_and_vanishes_again_is_requested_each_time(world: World) -> None:
     world.land(30)
     (request,) = world.tick().run_requests
     assert world.run(request).success
@@ -158,16 +158,16 @@ def test_what_vanishes_comes_back_and_vanishes_again_is_asked_for_each_time(worl
             landing.delete(file)
             (request,) = world.tick().run_requests
             assert world.run(request).success
-            assert "all that has landed" in world.tick().skip_message
+            assert "all landed files" in world.tick().skip_message
             # The same version of it, put back.
             landing.write(content, file)
             os.utime(landing.path(file), ns=(times, times))
             (request,) = world.tick().run_requests
             assert world.run(request).success
-            assert "all that has landed" in world.tick().skip_message
+            assert "all landed files" in world.tick().skip_message
 
 
-def test_an_old_hour_that_is_exported_again_is_asked_for_at_once_in_a_small_zone(
+def test_an_old_hour_that_is_exported_again_is_requested_at_once_in_a_small_zone(
     world: World,
 ) -> None:
     for day in (0, 20):
@@ -181,7 +181,7 @@ def test_an_old_hour_that_is_exported_again_is_asked_for_at_once_in_a_small_zone
     assert request.tags["dagster/asset_partition_range_end"] == "2026-11-02"
 
 
-def test_a_new_file_is_asked_for_although_the_zone_was_quiet(world: World) -> None:
+def test_a_new_file_is_requested_although_the_zone_was_quiet(world: World) -> None:
     world.land(3)
     (request,) = world.tick().run_requests
     world.run(request)
@@ -190,16 +190,17 @@ def test_a_new_file_is_asked_for_although_the_zone_was_quiet(world: World) -> No
     assert world.tick().run_requests
 
 
-def test_nothing_is_asked_for_while_a_run_is_at_work(world: World) -> None:
-    @dg.job(name=JOB)
-    def at_work() -> None: ...
+@dg.job(name=JOB)
+def _command() -> None: ...
 
+
+def test_nothing_is_requested_while_a_run_is_in_progress(world: World) -> None:
     world.land(3)
-    world.instance.create_run_for_job(at_work, tags={PROCESS_TAG: process_tag()})
-    assert "at work" in world.tick().skip_message
+    world.instance.create_run_for_job(_command, tags={PROCESS_TAG: process_tag()})
+    assert "in progress" in world.tick().skip_message
 
 
-def test_a_failed_run_is_asked_for_again_until_the_attempts_are_used_up(world: World) -> None:
+def test_a_failed_run_is_requested_again_until_the_attempts_are_used_up(world: World) -> None:
     world.land(3)
     _break_the_lake(world)
     keys = []
@@ -208,9 +209,9 @@ def test_a_failed_run_is_asked_for_again_until_the_attempts_are_used_up(world: W
         keys.append(request.run_key)
         assert not world.run(request).success
     assert len(set(keys)) == len(keys)
-    told = world.tick()
-    assert not told.run_requests
-    (event,) = told.asset_events
+    result = world.tick()
+    assert not result.run_requests
+    (event,) = result.asset_events
     assert event.check_name == "loads_succeed"
     assert not event.passed
 
@@ -249,14 +250,20 @@ def test_a_new_file_is_tried_although_others_were_given_up(world: World) -> None
     assert world.tick().run_requests
 
 
-def test_what_a_crash_cut_off_after_the_load_is_asked_for(world: World) -> None:
+def test_a_command_that_failed_is_not_retried(world: World) -> None:
+    run = world.instance.create_run_for_job(_command, tags={PROCESS_TAG: process_tag()})
+    world.instance.report_run_failed(run)
+    assert not world.tick().run_requests
+
+
+def test_what_a_crash_cut_off_after_the_load_is_requested(world: World) -> None:
     world.land(3)
     (request,) = world.tick().run_requests
     Path(world.settings.warehouse_path).mkdir()
     assert not world.run(request, marts=True).success
     Path(world.settings.warehouse_path).rmdir()
     (again,) = world.tick().run_requests
-    assert again.tags[WANTED_TAG].startswith("after-")
+    assert again.tags[WORK_TAG].startswith("after-")
     assert world.run(again).success
     assert not world.tick().run_requests
 
@@ -266,7 +273,7 @@ def test_a_new_plan_becomes_a_run(world: World) -> None:
     (request,) = world.tick("tracking_plan_landing").run_requests
     assert world.run(request).success
     world.cursor = None
-    assert "newest plan" in world.tick("tracking_plan_landing").skip_message
+    assert "newest landed plan" in world.tick("tracking_plan_landing").skip_message
 
 
 def test_a_plan_that_is_the_newest_again_is_taken_in_again(world: World) -> None:
@@ -284,7 +291,7 @@ def test_a_plan_that_is_the_newest_again_is_taken_in_again(world: World) -> None
         landing.delete("tracking_plan/later.json")
 
 
-def test_a_plan_with_a_refused_rule_is_taken_in_once_and_told(world: World) -> None:
+def test_a_plan_with_a_refused_rule_is_taken_in_once_and_reported(world: World) -> None:
     world.land(3)
     landing = world.settings.landing
     (first,) = (entry.file for entry in landing.entries("tracking_plan/"))
@@ -311,7 +318,7 @@ def _with_fewer_rules(plan: bytes) -> bytes:
     return json.dumps(document).encode()
 
 
-def test_a_file_that_is_no_plan_is_told_and_the_plan_before_stands(world: World) -> None:
+def test_an_invalid_plan_is_reported_and_the_previous_plan_applies(world: World) -> None:
     world.land(3)
     (request,) = world.tick().run_requests
     assert world.run(request, marts=True).success

@@ -26,24 +26,24 @@ def test_on_azure_a_step_may_ask_for_the_sdks_client_of_landing(
 ) -> None:
     settings = _settings(azurite, tmp_path)
     settings.landing.write(b"x", "a", "b")
-    found = []
+    urls = []
 
     @dg.op(required_resource_keys={"landing_blobs"})
-    def look(context: dg.OpExecutionContext) -> None:
+    def read_url(context: dg.OpExecutionContext) -> None:
         with context.resources.landing_blobs.get_client() as client:
             container = client.get_container_client(settings.landing.path().split("/")[0])
-            found.extend(blob.name for blob in container.list_blobs())
+            urls.extend(blob.name for blob in container.list_blobs())
 
     @dg.job(resource_defs=resources(settings, {}))
     def job() -> None:
-        look()
+        read_url()
 
     assert job.execute_in_process().success
-    assert found == ["novade/a/b"]
+    assert urls == ["novade/a/b"]
 
 
 @pytest.mark.parametrize("landing", ["disk", "azure"])
-def test_dagster_azure_is_imported_only_where_it_is_asked_for(landing: str, tmp_path: Path) -> None:
+def test_dagster_azure_is_imported_only_where_it_is_requested(landing: str, tmp_path: Path) -> None:
     url = {"disk": str(tmp_path), "azure": "abfss://landing@novade.dfs.core.windows.net"}[landing]
     code = (
         "import sys\n"
@@ -59,8 +59,6 @@ def test_dagster_azure_is_imported_only_where_it_is_asked_for(landing: str, tmp_
     assert done.stdout.strip() == str(landing == "azure")
 
 
-def test_no_key_is_shown_in_what_the_web_page_tells_of_a_resource(
-    azurite: Azurite, tmp_path: Path
-) -> None:
-    told = resources(_settings(azurite, tmp_path), {})["landing_blobs"]
-    assert azurite.key not in repr(vars(told)) + str(told.config_schema)
+def test_the_web_page_shows_no_key_of_a_resource(azurite: Azurite, tmp_path: Path) -> None:
+    resource = resources(_settings(azurite, tmp_path), {})["landing_blobs"]
+    assert azurite.key not in repr(vars(resource)) + str(resource.config_schema)

@@ -41,17 +41,19 @@ PLAYS = Table(
     name="shop/plays",
     row=Play,
     key=("hour", "song"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("day",),
     window="hour",
     data_time="hour",
 )
-BY_DAY = Table(name="shop/by_day", row=Play, key=("day",), written="replace_window", window="day")
+BY_DAY = Table(
+    name="shop/by_day", row=Play, key=("day",), write_mode="replace_window", window="day"
+)
 USERS = Table(
     name="shop/users",
     row=User,
     key=("id",),
-    written="merge",
+    write_mode="merge",
     version="changed",
 )
 

@@ -23,7 +23,7 @@ class User(BaseModel):
     is_deleted: bool = Field(False, description="It is gone.")
 
 
-USERS = Table(name="shop/users", row=User, key=("id",), written="merge", version="changed")
+USERS = Table(name="shop/users", row=User, key=("id",), write_mode="merge", version="changed")
 
 
 def users(*rows: tuple[str, int, str | None, bool]) -> pa.Table:

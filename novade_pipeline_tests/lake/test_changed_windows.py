@@ -30,7 +30,7 @@ TABLE = Table(
     name="some/rows",
     row=Row,
     key=("hour", "n"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("day",),
     window="hour",
 )
@@ -38,7 +38,7 @@ BY_DAY = Table(
     name="some/rows",
     row=Row,
     key=("day", "n"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("day",),
     window="day",
 )

@@ -20,7 +20,7 @@ class Row(BaseModel):
     n: int = Field(description="A number.")
 
 
-TABLE = Table(name="some/rows", row=Row, key=("n",), written="replace", partition_by=("day",))
+TABLE = Table(name="some/rows", row=Row, key=("n",), write_mode="replace", partition_by=("day",))
 
 
 def _write(lake: Store, days: dict[int | None, int], **how: Any) -> int:
@@ -139,6 +139,6 @@ def test_commits_of_one_application_can_be_left_out(lake: Store) -> None:
 
 
 def test_a_table_without_a_partition_column_is_refused(lake: Store) -> None:
-    plain = Table(name="some/rows", row=Row, key=("n",), written="replace")
+    plain = Table(name="some/rows", row=Row, key=("n",), write_mode="replace")
     with pytest.raises(ValueError, match="expected one partition column"):
         changed_partitions(lake, plain, 0, 1)

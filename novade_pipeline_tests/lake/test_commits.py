@@ -25,7 +25,7 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import BLOB_READS, COMMITS, Fault, Faults, FaultyProxy
-from novade_pipeline_tests.faulty_store import through
+from novade_pipeline_tests.faulty_store import through_proxy
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LOST: tuple[Fault, ...] = ("drop_after", "error_after", "cut_response", "stall_after")
@@ -44,7 +44,7 @@ PLAYS = Table(
     name="shop/plays",
     row=Play,
     key=("song",),
-    written="merge",
+    write_mode="merge",
     window="hour",
     version="count",
 )
@@ -92,7 +92,7 @@ def test_a_write_whose_answer_is_lost_is_done_once_and_tells_the_same(
         replace_window(place, PLAYS, _plays(range(2), 1), _window(range(2)))
     expected = WRITERS[name](heard)
     with proxy.failing(Faults((kind,), aim=COMMITS, at_most=1)):
-        receipt = WRITERS[name](through(proxy, lost))
+        receipt = WRITERS[name](through_proxy(proxy, lost))
     assert proxy.done == {kind: 1}
     assert _told(receipt) == _told(expected)
     assert current_version(lost, PLAYS) == current_version(heard, PLAYS)
@@ -105,7 +105,7 @@ def test_a_table_whose_creation_was_not_answered_is_there_and_is_written(
 ) -> None:
     lake = azurite.new_store("lake")
     with proxy.failing(Faults((kind,), aim=COMMITS, at_most=1)):
-        create(through(proxy, lake), PLAYS)
+        create(through_proxy(proxy, lake), PLAYS)
     assert proxy.done == {kind: 1}
     # delta-rs creates it once more then, as its next version, which holds no rows either.
     receipt = replace(lake, PLAYS, _plays(range(2), 1))
@@ -117,13 +117,13 @@ def test_a_commit_that_nobody_can_look_for_is_told_as_unknown_and_done_again(
     azurite: Azurite, proxy: FaultyProxy
 ) -> None:
     lake = azurite.new_store("lake")
-    hasty = through(proxy, lake)
+    hasty = through_proxy(proxy, lake)
     create(lake, PLAYS)
     # The answer to the commit is lost, and from then on the log cannot be read.
     aim = rf"({COMMITS})|({BLOB_READS}\S*_delta_log/0+1\.json)"
     with (
         proxy.failing(Faults(("error_after",), aim=aim)),
-        pytest.raises(TransientFailure, match="whether it was done cannot be told"),
+        pytest.raises(TransientFailure, match="whose outcome is unknown"),
     ):
         replace_window(hasty, PLAYS, _plays(range(2), 1), _window(range(2)))
     replace_window(hasty, PLAYS, _plays(range(2), 1), _window(range(2)))

@@ -14,7 +14,7 @@ from novade_pipeline.lake import maintenance
 from novade_pipeline.lake.changes import changed_partitions, has_changed, unchanged_since
 from novade_pipeline.lake.delta import current_version, open_table, replace, replace_window
 from novade_pipeline.lake.derived import is_current
-from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
+from novade_pipeline.lake.maintenance import MaintenanceReceipt, checkpoint, compact, vacuum
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.locations import store
@@ -83,7 +83,7 @@ def test_partitions_of_every_kind_are_compacted(
     lake: Store, partition_by: tuple[str, ...], values: Sequence[dict[str, Any]]
 ) -> None:
     table = Table(
-        name="shop/landed", row=Landed, key=("n",), written="replace", partition_by=partition_by
+        name="shop/landed", row=Landed, key=("n",), write_mode="replace", partition_by=partition_by
     )
     for n in range(3):
         rows = pa.Table.from_pylist([{"n": n, **v} for v in values], schema=table.schema)
@@ -164,7 +164,7 @@ def _load_while(lake: Store, hours: Sequence[int], meanwhile: Callable[[], objec
 
 def test_a_load_of_other_rows_does_not_notice_a_compaction(lake: Store) -> None:
     load_hours(lake, 0, 1, 2)
-    done: list[Upkeep | None] = []
+    done: list[MaintenanceReceipt | None] = []
     _load_while(lake, [3, 4], lambda: done.append(compact(lake, PLAYS)))
     assert (done_by(done[0]).files_before, done_by(done[0]).files_after) == (3, 1)
     assert songs_in(lake) == [

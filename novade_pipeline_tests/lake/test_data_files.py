@@ -25,12 +25,12 @@ from novade_pipeline.lake.delta import (
 )
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.read import read
-from novade_pipeline.lake.region import Windows
+from novade_pipeline.lake.region import WindowRegion
 from novade_pipeline.storage import azure_objects
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import Faults, FaultyProxy
-from novade_pipeline_tests.faulty_store import through
+from novade_pipeline_tests.faulty_store import through_proxy
 from novade_pipeline_tests.lake.delta_tables import (
     HOUR,
     PLAYS,
@@ -105,7 +105,7 @@ def test_ranges_are_known_of_a_column_wherever_it_stands(lake: Store) -> None:
     assert target is not None
     (file,) = files_of(wide, target)
     assert file.ranges["hour"].low == START
-    assert Windows(wide, [window_of(20, 21)], {}).whole(file) is False
+    assert WindowRegion(wide, [window_of(20, 21)], {}).contains(file) is False
 
 
 def test_a_write_that_changes_nothing_makes_no_version(lake: Store) -> None:
@@ -142,7 +142,7 @@ def test_the_log_tells_nothing_of_columns_that_may_be_personal(lake: Store) -> N
 @pytest.mark.parametrize(
     ("bounds", "files"),
     [
-        ({"HELD_BYTES": 2**16}, range(DAYS + 1, 500)),
+        ({"BUFFERED_BYTES": 2**16}, range(DAYS + 1, 500)),
         ({"GROUP_BYTES": 2**11, "OPEN_FILES": 7}, range(DAYS + 1, 400)),
         ({"GROUP_BYTES": 1}, [DAYS]),
     ],
@@ -299,7 +299,7 @@ def test_a_block_that_azure_does_not_take_is_told_with_the_tables_name(
         proxy.failing(Faults(("internal_error",), aim="comp=block")),
         pytest.raises(TransientFailure, match=r"^shop/plays: "),
     ):
-        replace_window(through(proxy, place), PLAYS, plays((0, "a")), [window_of(0, 1)])
+        replace_window(through_proxy(proxy, place), PLAYS, plays((0, "a")), [window_of(0, 1)])
     assert proxy.done
     assert songs_in(place) == []
 

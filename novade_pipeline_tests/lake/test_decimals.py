@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.graph.table_assets import check_columns
-from novade_pipeline.lake.decimals import exactly, rounded, widened
+from novade_pipeline.lake.decimals import rounded, to_decimals, widened
 from novade_pipeline.lake.delta import (
     append_once,
     create,
@@ -20,11 +20,11 @@ from novade_pipeline.lake.delta import (
     transaction_version,
 )
 from novade_pipeline.lake.draft import Draft
-from novade_pipeline.lake.keyed_compaction import put_in_order
+from novade_pipeline.lake.keyed_compaction import compact_by_key
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.query import connect, scan, sql_type
 from novade_pipeline.lake.read import read
-from novade_pipeline.lake.table import Digits, Table, Written
+from novade_pipeline.lake.table import Digits, Table, WriteMode
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.lake.keyed_tables import before_the_commit
 from novade_pipeline_tests.places import on_disk
@@ -33,7 +33,7 @@ D = Decimal
 LONG = D("1234567890123456.78")
 
 
-def _sales(amount: Any, *, written: Written = "merge", **more: Any) -> Table:
+def _sales(amount: Any, *, write_mode: WriteMode = "merge", **more: Any) -> Table:
     """A table of sales whose amounts are of a type."""
     row: type[BaseModel] = create_model(
         "Sale",
@@ -43,8 +43,8 @@ def _sales(amount: Any, *, written: Written = "merge", **more: Any) -> Table:
         amount=(amount | None, Field(None, description="How much.")),
         **more,
     )
-    version = "changed" if written == "merge" else None
-    return Table(name="shop/sales", row=row, key=("id",), written=written, version=version)
+    version = "changed" if write_mode == "merge" else None
+    return Table(name="shop/sales", row=row, key=("id",), write_mode=write_mode, version=version)
 
 
 def _decimal(precision: int, scale: int) -> Any:
@@ -88,7 +88,9 @@ def test_rows_are_found_by_decimals(lake: Store, key: Decimal) -> None:
         price=(_decimal(38, 6), Field(description="The price.")),
         changed=(int, Field(description="When it changed.")),
     )
-    table = Table(name="shop/prices", row=row, key=("price",), written="merge", version="changed")
+    table = Table(
+        name="shop/prices", row=row, key=("price",), write_mode="merge", version="changed"
+    )
     for changed in (1, 2):
         told = [{"price": key, "changed": changed}]
         merge(lake, table, pa.Table.from_pylist(told, schema=table.schema))
@@ -121,7 +123,7 @@ def test_a_table_of_doubles_becomes_exact_with_the_next_merge(lake: Store) -> No
 
 
 def test_a_table_of_doubles_that_is_replaced_holds_the_new_rows_only(lake: Store) -> None:
-    old, new = _sales(float, written="replace"), _sales(_decimal(18, 2), written="replace")
+    old, new = _sales(float, write_mode="replace"), _sales(_decimal(18, 2), write_mode="replace")
     # What could not become a decimal is not asked to.
     replace(lake, old, _rows(old, float("nan"), 1e30))
     version = current_version(lake, old)
@@ -131,14 +133,17 @@ def test_a_table_of_doubles_that_is_replaced_holds_the_new_rows_only(lake: Store
 
 
 def test_an_empty_replacement_changes_the_type_as_well(lake: Store) -> None:
-    old, new = _sales(float, written="replace"), _sales(_decimal(18, 2), written="replace")
+    old, new = _sales(float, write_mode="replace"), _sales(_decimal(18, 2), write_mode="replace")
     create(lake, old)
     replace(lake, new, _rows(new))
     assert (_amounts(lake, new), _type(lake)) == ([], pa.decimal128(18, 2))
 
 
 def test_a_table_of_doubles_that_is_appended_to_becomes_exact(lake: Store) -> None:
-    old, new = _sales(float, written="append_once"), _sales(_decimal(18, 2), written="append_once")
+    old, new = (
+        _sales(float, write_mode="append_once"),
+        _sales(_decimal(18, 2), write_mode="append_once"),
+    )
     append_once(lake, old, _rows(old, 0.1), app_id="a", version=1)
     append_once(lake, new, _rows(new, LONG), app_id="a", version=2)
     assert sorted(read(lake, new)["amount"].to_pylist()) == [D("0.10"), LONG]
@@ -213,7 +218,7 @@ def test_upkeep_and_reads_take_the_digits_that_the_lake_has(lake: Store, held: T
         merge(lake, held, _rows(held, *[amount] * changed, changed=changed))
     found = open_table(lake, held)
     assert found is not None
-    assert put_in_order(lake, PLAIN, found)
+    assert compact_by_key(lake, PLAIN, found)
     assert _amounts(lake, PLAIN) == [amount, amount]
     assert check_columns(lake, PLAIN).passed
 
@@ -261,7 +266,7 @@ def test_a_draft_of_new_types_drops_every_file(lake: Store) -> None:
 def test_a_double_is_the_shortest_number_that_it_stands_for(
     numbers: Iterable[float | None], kind: tuple[int, int], told: list[str | None]
 ) -> None:
-    found = exactly(pa.array(numbers, pa.float64()), pa.decimal128(*kind)).to_pylist()
+    found = to_decimals(pa.array(numbers, pa.float64()), pa.decimal128(*kind)).to_pylist()
     assert found == [None if one is None else D(one) for one in told]
 
 

@@ -15,8 +15,8 @@ from novade_pipeline.lake.changes import changed_partitions, has_changed
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.deletion import (
     amend,
-    forget_the_past,
     has_erasures,
+    purge_history,
     rewrite,
     storage_clock,
 )
@@ -53,8 +53,8 @@ class Wider(Row):
     count: int | None = None
 
 
-TABLE = Table("x/rows", Row, key=("id",), written="replace", partition_by=("part",))
-WIDER = Table("x/rows", Wider, key=("id",), written="replace", partition_by=("part",))
+TABLE = Table("x/rows", Row, key=("id",), write_mode="replace", partition_by=("part",))
+WIDER = Table("x/rows", Wider, key=("id",), write_mode="replace", partition_by=("part",))
 
 
 def rows(*told: tuple[str, int, str]) -> pa.Table:
@@ -96,13 +96,13 @@ def test_rows_go_in_one_commit_that_names_no_value(lake: Store) -> None:
 def test_nothing_of_a_deleted_row_is_left_after_the_past_is_forgotten(lake: Store) -> None:
     write(lake)
     assert files_with(lake, ADA) != []
-    begun = storage_clock(lake, Table("x/clock", Row, key=("id",), written="replace"))
+    begun = storage_clock(lake, Table("x/clock", Row, key=("id",), write_mode="replace"))
     amended = pa.table({"id": [2], "part": ["a b"], "note": ["changed in the same file"]})
     amend(lake, TABLE, amended)
     delete(lake, 1)
     assert has_erasures(lake, TABLE)
     before = read(lake, TABLE).sort_by("id")
-    told = forget_the_past(lake, TABLE, begun)
+    told = purge_history(lake, TABLE, begun)
     assert told is not None
     assert told.files >= 4
     assert files_with(lake, ADA) == []
@@ -115,7 +115,7 @@ def test_derived_tables_know_after_it_what_they_had_taken_in(lake: Store) -> Non
     delete(lake, 1)
     version = current_version(lake, TABLE)
     assert version is not None
-    forget_the_past(lake, TABLE, datetime.now(UTC) + timedelta(minutes=1))
+    purge_history(lake, TABLE, datetime.now(UTC) + timedelta(minutes=1))
     assert transaction_version(lake, TABLE, "source") == 7
     newest = current_version(lake, TABLE)
     assert newest is not None
@@ -132,11 +132,11 @@ def test_what_a_killed_writer_left_goes_and_what_a_load_writes_now_stays(lake: S
     left = ("part-00000-dead.parquet", "part-00000-dead.parquet#1", "_delta_log/_commit_x.json.tmp")
     for name in left:
         lake.write(ADA.encode(), *TABLE.path, name)
-    begun = storage_clock(lake, Table("x/clock", Row, key=("id",), written="replace"))
+    begun = storage_clock(lake, Table("x/clock", Row, key=("id",), write_mode="replace"))
     lake.write(b"now", *TABLE.path, "part-00000-now.parquet")
     lake.write(b"not ours", *TABLE.path, "notes.txt")
     delete(lake, 1)
-    forget_the_past(lake, TABLE, begun)
+    purge_history(lake, TABLE, begun)
     there = {entry.file.removeprefix("x/rows/") for entry in lake.entries("x/rows/")}
     assert there.isdisjoint(left)
     assert {"part-00000-now.parquet", "notes.txt"} <= there
@@ -214,5 +214,5 @@ def test_columns_and_types_stay_those_of_the_lake_whatever_the_code_declares(lak
 @on_disk
 def test_a_table_that_is_not_there_has_nothing_to_delete(lake: Store) -> None:
     assert delete(lake, 1) is None
-    assert forget_the_past(lake, TABLE, datetime.now(UTC)) is None
+    assert purge_history(lake, TABLE, datetime.now(UTC)) is None
     assert not has_erasures(lake, TABLE)

@@ -113,7 +113,7 @@ def test_a_type_that_changed_in_the_code_is_refused_with_both_types_named(lake: 
 
     replace_window(lake, PLAYS, plays((0, "a")), [window_of(0, 1)])
     changed = Table(
-        name="shop/plays", row=Play, key=("hour",), written="replace_window", window="hour"
+        name="shop/plays", row=Play, key=("hour",), write_mode="replace_window", window="hour"
     )
     told = "column count is int64 in the lake and string in the code; nothing is written"
     with pytest.raises(PermanentFailure, match=told):
@@ -137,7 +137,7 @@ def test_a_column_that_is_new_in_the_code_is_added(lake: Store) -> None:
         name="shop/plays",
         row=Play,
         key=("hour",),
-        written="replace_window",
+        write_mode="replace_window",
         partition_by=("day",),
         window="hour",
     )

@@ -5,7 +5,13 @@ import pytest
 from pydantic import BaseModel
 
 from novade_pipeline.lake.delta import append_once, replace
-from novade_pipeline.lake.derived import UNFINISHED, is_current, recorded_with, source_of, taken_in
+from novade_pipeline.lake.derived import (
+    UNFINISHED,
+    is_current,
+    recorded_versions,
+    source_of,
+    transactions_of_commit,
+)
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
@@ -17,13 +23,13 @@ class Row(BaseModel):
     n: int
 
 
-SOURCE = Table(name="some/source", row=Row, key=("n",), written="replace")
-DERIVED = Table(name="some/derived", row=Row, key=("n",), written="replace")
+SOURCE = Table(name="some/source", row=Row, key=("n",), write_mode="replace")
+DERIVED = Table(name="some/derived", row=Row, key=("n",), write_mode="replace")
 ROWS = pa.table({"n": [1]})
 
 
 def test_a_table_that_was_never_written_has_taken_in_nothing(lake: Store) -> None:
-    assert taken_in(lake, DERIVED, {"a": 1, "b": 2}) == {"a": None, "b": None}
+    assert recorded_versions(lake, DERIVED, {"a": 1, "b": 2}) == {"a": None, "b": None}
     assert not is_current(lake, DERIVED, {"a": 1})
 
 
@@ -43,7 +49,7 @@ def test_an_older_version_than_was_taken_in_is_not_current(lake: Store) -> None:
 def test_what_was_taken_in_stays_known_after_other_commits(lake: Store) -> None:
     replace(lake, DERIVED, ROWS, transactions={"a": 5})
     replace(lake, DERIVED, ROWS, transactions={"b": 1})
-    assert taken_in(lake, DERIVED, {"a": 0, "b": 0}) == {"a": 5, "b": 1}
+    assert recorded_versions(lake, DERIVED, {"a": 0, "b": 0}) == {"a": 5, "b": 1}
 
 
 def test_a_source_that_is_not_there_has_the_version_before_the_first(lake: Store) -> None:
@@ -90,4 +96,4 @@ def test_upkeep_of_a_source_is_no_change_of_it(lake: Store) -> None:
 def test_the_last_of_several_commits_says_that_all_is_taken_in(
     number: int, count: int, anew_by: str | None, recorded: dict[str, int] | None
 ) -> None:
-    assert recorded_with(number, count, {"a": 1, "b": 2}, anew_by) == recorded
+    assert transactions_of_commit(number, count, {"a": 1, "b": 2}, anew_by) == recorded

@@ -176,7 +176,7 @@ def test_the_lakes_partitions_count_where_the_code_declares_others(cut: bool, la
 
 def test_a_table_that_is_cut_by_key_has_no_partitions(lake: Store) -> None:
     replace(
-        lake, but(USERS, written="replace", partition_by=("name",)), users(("a", 1, "A", False))
+        lake, but(USERS, write_mode="replace", partition_by=("name",)), users(("a", 1, "A", False))
     )
     with pytest.raises(PermanentFailure, match=r"expected no partitions.*found name"):
         merge(lake, USERS, users(("a", 2, "Ann", False)))
@@ -206,7 +206,7 @@ class AfterAll(BaseModel):
 
 
 BEFORE = Table(
-    name="shop/plays", row=Before, key=("hour",), written="replace_window", window="hour"
+    name="shop/plays", row=Before, key=("hour",), write_mode="replace_window", window="hour"
 )
 AFTER = but(BEFORE, row=After)
 
@@ -226,7 +226,7 @@ def test_older_rows_may_be_without_what_newer_ones_must_have(lake: Store) -> Non
 def test_a_merge_touches_older_rows_that_are_without_what_newer_ones_must_have(
     lake: Store,
 ) -> None:
-    before, after = (but(table, written="merge", version="hour") for table in (BEFORE, AFTER))
+    before, after = (but(table, write_mode="merge", version="hour") for table in (BEFORE, AFTER))
     before, after = but(before, key=("song",)), but(after, key=("song",))
     merge(lake, before, _rows(BEFORE, song=["a", "b"]))
     rows = pa.table({"hour": [START + 9 * HOUR], "song": ["a"], "kind": ["k"]}, AFTER.schema)
@@ -269,7 +269,7 @@ def test_a_file_of_another_engine_is_rewritten_with_the_same_rows(
 @pytest.mark.parametrize("microseconds", [999_000, 999_999])
 def test_the_last_of_all_times_stops_no_later_write(microseconds: int, lake: Store) -> None:
     last = datetime(9999, 12, 31, 23, 59, 59, microseconds, UTC)
-    table = but(BEFORE, window=None, written="merge", version="hour", key=("song",))
+    table = but(BEFORE, window=None, write_mode="merge", version="hour", key=("song",))
     for hour in (last, START):
         rows = {"hour": [hour, START], "song": [str(hour), "b"]}
         merge(lake, table, pa.table(rows, schema=table.schema))

@@ -44,7 +44,7 @@ HOURLY = Table(
     name="shop/rows",
     row=Row,
     key=("n",),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("day",),
     window="hour",
     data_time="hour",
@@ -53,11 +53,11 @@ TABLES = {
     table.name: table
     for table in (
         HOURLY,
-        Table(name="shop/daily", row=Row, key=("n",), written="replace_window", window="day"),
-        Table(name="shop/copies", row=Row, key=("n",), written="replace_window", window="hour"),
-        Table(name="shop/whole", row=Row, key=("n",), written="replace"),
-        Table(name="shop/users", row=User, key=("id",), written="merge", version="changed"),
-        Table(name="shop/log", row=Row, key=("n",), written="append_once"),
+        Table(name="shop/daily", row=Row, key=("n",), write_mode="replace_window", window="day"),
+        Table(name="shop/copies", row=Row, key=("n",), write_mode="replace_window", window="hour"),
+        Table(name="shop/whole", row=Row, key=("n",), write_mode="replace"),
+        Table(name="shop/users", row=User, key=("id",), write_mode="merge", version="changed"),
+        Table(name="shop/log", row=Row, key=("n",), write_mode="append_once"),
     )
 }
 

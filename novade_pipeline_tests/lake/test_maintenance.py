@@ -14,7 +14,7 @@ from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.lake import maintenance
 from novade_pipeline.lake.changes import changed_partitions, unchanged_since
 from novade_pipeline.lake.delta import current_version, open_table, replace_window
-from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
+from novade_pipeline.lake.maintenance import MaintenanceReceipt, checkpoint, compact, vacuum
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
@@ -224,7 +224,7 @@ def test_loads_leave_the_log_to_the_upkeep(lake: Store) -> None:
     [compact, partial(checkpoint, keep_days=KEEP_DAYS), partial(vacuum, keep_days=KEEP_DAYS)],
 )
 def test_a_table_that_is_not_there_yet_is_not_made(
-    lake: Store, work: Callable[[Store, Table], Upkeep | None]
+    lake: Store, work: Callable[[Store, Table], MaintenanceReceipt | None]
 ) -> None:
     assert work(lake, PLAYS) is None
     assert not folder_of(lake).exists()

@@ -75,9 +75,9 @@ def test_a_deletion_keeps_the_row(lake: Store) -> None:
 def test_a_tie_replaces_the_row_there_where_the_caller_says_that_it_differs(lake: Store) -> None:
     merge(lake, USERS, users(("a", 2, "Ann", False), ("b", 2, "Bob", True)))
     merge(lake, USERS, users(("a", 2, "Anna", False)))
-    assert merge(lake, USERS, users(("a", 1, "Old", False)), ties=True).rows == 0
+    assert merge(lake, USERS, users(("a", 1, "Old", False)), replace_equal=True).rows == 0
     changed = users(("a", 2, "Anna", False), ("b", 1, "Back", False))
-    assert merge(lake, USERS, changed, ties=True).rows == 2
+    assert merge(lake, USERS, changed, replace_equal=True).rows == 2
     rows = read(lake, USERS).sort_by("id").to_pylist()
     assert [(row["name"], row["is_deleted"]) for row in rows] == [("Anna", False), ("Back", False)]
 
@@ -107,7 +107,9 @@ def test_a_version_that_is_a_time_to_come_rules_nothing_for_callers_that_have_lo
     now = datetime.now(UTC)
     for at, what in ((now + ahead, "before"), (now, "after")):
         rows = [{"id": "a", "read_at": at, "state": what}]
-        receipt = merge(lake, READINGS, pa.Table.from_pylist(rows, READINGS.schema), ties=ties)
+        receipt = merge(
+            lake, READINGS, pa.Table.from_pylist(rows, READINGS.schema), replace_equal=ties
+        )
     assert read(lake, READINGS)["state"].to_pylist() == [state]
     assert receipt.passed_over == (state == "before")
 
@@ -171,7 +173,7 @@ class Grown(User):
     mood: str | None = Field(None, description="How it is.")
 
 
-GROWN = Table(name="shop/users", row=Grown, key=("id",), written="merge", version="changed")
+GROWN = Table(name="shop/users", row=Grown, key=("id",), write_mode="merge", version="changed")
 Row: TypeAlias = dict[str, Any]
 ROWS = st.lists(
     st.fixed_dictionaries(
@@ -232,7 +234,7 @@ def test_any_sequence_of_merges_is_what_a_dictionary_has(steps: list[tuple[Any, 
             if streamed:
                 batches = arrow.to_batches(max_chunksize=2)
                 source = pa.RecordBatchReader.from_batches(table.schema, batches)
-            merge(lake, table, source, ties=ties)
+            merge(lake, table, source, replace_equal=ties)
             _expected(model, rows, ties, table)
         found = read(lake, GROWN).to_pylist()
     assert sorted(found, key=lambda row: row["id"]) == [model[key] for key in sorted(model)]

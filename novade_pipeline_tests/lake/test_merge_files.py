@@ -102,7 +102,7 @@ def test_a_key_of_several_columns_is_one_key(lake: Store) -> None:
     assert merge(lake, messages, pa.Table.from_pylist(rows, messages.schema)).rows == 3
     again = pa.Table.from_pylist([row | {"text": "b"} for row in rows[1:]], messages.schema)
     assert merge(lake, messages, again).rows == 0
-    assert merge(lake, messages, again, ties=True).rows == 2
+    assert merge(lake, messages, again, replace_equal=True).rows == 2
     found = read(lake, messages).to_pylist()
     assert sorted(((r["talk"], r["at"]), r["text"]) for r in found) == sorted(
         zip(told, "abb", strict=True)

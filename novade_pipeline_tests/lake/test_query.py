@@ -17,11 +17,11 @@ from novade_pipeline.lake.delta import append_once
 from novade_pipeline.lake.query import (
     connect,
     extension_path,
-    identifier,
-    literal,
     open_database,
     scan,
     scratch,
+    sql_identifier,
+    sql_literal,
     sql_type,
 )
 from novade_pipeline.lake.table import Table
@@ -36,7 +36,7 @@ class Row(BaseModel):
     moment: datetime = Field(description="A moment.")
 
 
-TABLE = Table(name="some/rows", row=Row, key=("day",), written="replace")
+TABLE = Table(name="some/rows", row=Row, key=("day",), write_mode="replace")
 
 
 def _rows(*hours: int) -> pa.Table:
@@ -65,17 +65,17 @@ def test_a_lake_may_have_any_name(tmp_path: Path) -> None:
     assert found == (1,)
 
 
-def test_times_are_told_in_utc_wherever_the_machine_stands(
+def test_times_are_in_utc_whatever_the_time_zone_of_the_machine(
     new_store: NewStore, tmp_path: Path
 ) -> None:
     lake = new_store("lake")
     append_once(lake, TABLE, _rows(23), app_id="a", version=1)
     code = """
 import json, sys
-from novade_pipeline.lake.query import connect, literal
+from novade_pipeline.lake.query import connect, sql_literal
 from novade_pipeline.storage.locations import store
 lake = store(sys.argv[1], json.loads(sys.argv[2]))
-table = literal(lake.duckdb_path("some", "rows"))
+table = sql_literal(lake.duckdb_path("some", "rows"))
 print(connect(lake=lake).execute(f"select moment::date from delta_scan({table})").fetchone()[0])
 """
     home = tmp_path / "empty home"
@@ -154,7 +154,7 @@ def test_limits_are_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["plain", 'a "quoted" one', "select", "it's"])
 def test_any_name_and_any_text_can_be_written_in_sql(name: str) -> None:
     with connect() as connection:
-        found = connection.execute(f"select {literal(name)} as {identifier(name)}")
+        found = connection.execute(f"select {sql_literal(name)} as {sql_identifier(name)}")
         assert [column[0] for column in found.description] == [name]
         assert found.fetchone() == (name,)
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from novade_pipeline.lake.data_files import DataFile, Range
-from novade_pipeline.lake.region import Windows
+from novade_pipeline.lake.region import WindowRegion
 from novade_pipeline.lake.windows import Window
 from novade_pipeline_tests.lake.delta_tables import BY_DAY, HOUR, PLAYS, START, plays, window_of
 
@@ -53,7 +53,7 @@ TOLD: dict[str, tuple[list[Window] | None, DataFile, bool | None]] = {
 def test_ranges_tell_of_whole_files(
     windows: list[Window] | None, file: DataFile, told: bool | None
 ) -> None:
-    assert Windows(PLAYS, windows, {}).whole(file) is told
+    assert WindowRegion(PLAYS, windows, {}).contains(file) is told
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_ranges_tell_of_whole_files(
 )
 def test_a_partition_tells_of_its_files(kind: str | None, where: Any, told: bool | None) -> None:
     file = DataFile("a", 1, 2, {"kind": kind}, _file(0, 1).ranges)
-    assert Windows(PLAYS, [window_of(0, 3)], where).whole(file) is told
+    assert WindowRegion(PLAYS, [window_of(0, 3)], where).contains(file) is told
 
 
 INSIDE: dict[str, tuple[list[Window] | None, list[int]]] = {
@@ -86,13 +86,13 @@ INSIDE: dict[str, tuple[list[Window] | None, list[int]]] = {
 @pytest.mark.parametrize(("windows", "rows"), INSIDE.values(), ids=INSIDE)
 def test_rows_are_inside_by_their_window(windows: list[Window] | None, rows: list[int]) -> None:
     table = plays((0, "0"), (1, "1"), (2, "2"), (None, "3"))
-    assert Windows(PLAYS, windows, {}).inside(table).nonzero()[0].tolist() == rows
+    assert WindowRegion(PLAYS, windows, {}).mask(table).nonzero()[0].tolist() == rows
 
 
 def test_the_day_that_a_window_of_days_ends_with_is_outside() -> None:
     day = date(2026, 3, 2)
     file = DataFile("a", 1, 2, {}, {"day": Range(START.date(), day, 0)})
-    region = Windows(BY_DAY, [Window(START.date(), day)], {})
-    assert region.whole(file) is None
+    region = WindowRegion(BY_DAY, [Window(START.date(), day)], {})
+    assert region.contains(file) is None
     days = pa.table({"day": [START.date(), day]})
-    assert region.inside(days).tolist() == [True, False]
+    assert region.mask(days).tolist() == [True, False]

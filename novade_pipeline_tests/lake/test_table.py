@@ -39,9 +39,9 @@ class Row(BaseModel):
     parts: list[Part] = Field(description="Parts.")
 
 
-def _table(**told: Any) -> Table:
+def _table(**changed: Any) -> Table:
     return Table(
-        **{"name": "some/rows", "row": Row, "key": ("text",), "written": "replace", **told}
+        **{"name": "some/rows", "row": Row, "key": ("text",), "write_mode": "replace", **changed}
     )
 
 
@@ -94,19 +94,21 @@ WRONG = {
     "version": ({"version": "nothing"}, "no column"),
     "data time": ({"data_time": "nothing"}, "no column"),
     "a float as key": ({"key": ("number",)}, "rows cannot be found by floats or bytes: number"),
-    "no window": ({"written": "replace_window"}, "replace_window needs a window column"),
-    "no version": ({"written": "merge"}, "merge needs a version column"),
+    "no window": ({"write_mode": "replace_window"}, "replace_window needs a window column"),
+    "no version": ({"write_mode": "merge"}, "merge needs a version column"),
     "parts": (
-        {"written": "merge", "version": "whole", "partition_by": ("day",)},
+        {"write_mode": "merge", "version": "whole", "partition_by": ("day",)},
         "merge cuts its files by key",
     ),
 }
 
 
-@pytest.mark.parametrize(("told", "message"), WRONG.values(), ids=WRONG)
-def test_a_declaration_that_cannot_be_meant_is_refused(told: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(("changed", "message"), WRONG.values(), ids=WRONG)
+def test_a_declaration_that_cannot_be_meant_is_refused(
+    changed: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        _table(**told)
+        _table(**changed)
 
 
 @pytest.mark.parametrize("kind", [Decimal, dict, int | str, list[Decimal], set[int]])

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneBook
-from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneRegistry
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.privacy.marks import Identity
 from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy, protect
 from novade_pipeline.storage.store import Store
@@ -30,7 +30,7 @@ class Person(BaseModel):
     email: Annotated[str | None, Personal(), Identity(EMAIL)] = None
 
 
-PERSONS = Table("x/persons", Person, key=("id",), written="replace")
+PERSONS = Table("x/persons", Person, key=("id",), write_mode="replace")
 ROWS = pa.Table.from_pylist(
     [{"id": "17", "email": ADA}, {"id": "18", "email": "b@example.com"}], schema=PERSONS.schema
 )
@@ -38,7 +38,7 @@ ROWS = pa.Table.from_pylist(
 
 def kept(lake: Store, policy: PersonalDataPolicy) -> list[str]:
     """The ids that a load lets through."""
-    told = PersonalDataPolicy(policy.mode, policy.key, TombstoneBook(lake, policy.key))
+    told = PersonalDataPolicy(policy.mode, policy.key, TombstoneRegistry(lake, policy.key))
     rows = protect(ROWS, PERSONS.personal, told)
     plain = {policy.hash(id_): id_ for id_ in ("17", "18")} if policy.mode == "hash" else {}
     return [plain.get(id_, id_) for id_ in rows["id"].to_pylist()]
@@ -50,7 +50,7 @@ def test_an_erased_person_is_left_out_and_only_a_hash_says_who_it_is(
 ) -> None:
     policy = PersonalDataPolicy("keep", key)
     assert kept(lake, policy) == ["17", "18"]
-    TombstoneBook(lake, key).add([Name(EMAIL, ADA)], NOW)
+    TombstoneRegistry(lake, key).add([Identifier(EMAIL, ADA)], NOW)
     assert kept(lake, policy) == ["18"]
     assert files_with(lake, ADA, "ada@") == []
     (row,) = read(lake, TOMBSTONES).to_pylist()
@@ -61,32 +61,32 @@ def test_an_erased_person_is_left_out_and_only_a_hash_says_who_it_is(
 @on_disk
 def test_a_person_erased_from_a_lake_of_hashes_is_left_out_by_the_hash(lake: Store) -> None:
     policy = PersonalDataPolicy("hash", KEY)
-    TombstoneBook(lake, KEY).add([Name("id", policy.hash("17"))], NOW)
+    TombstoneRegistry(lake, KEY).add([Identifier("id", policy.hash("17"))], NOW)
     assert kept(lake, policy) == ["18"]
     assert kept(lake, PersonalDataPolicy("keep", KEY)) == ["18"]
 
 
 @on_disk
 def test_drop_leaves_erased_persons_out_before_it_drops(lake: Store) -> None:
-    TombstoneBook(lake, b"").add([Name("id", "17")], NOW)
-    told = PersonalDataPolicy("drop", tombstones=TombstoneBook(lake, b""))
+    TombstoneRegistry(lake, b"").add([Identifier("id", "17")], NOW)
+    told = PersonalDataPolicy("drop", tombstones=TombstoneRegistry(lake, b""))
     assert len(protect(ROWS, PERSONS.personal, told)) == 1
 
 
 @on_disk
 def test_the_book_is_looked_at_again_and_a_pinned_policy_is_not(lake: Store) -> None:
-    policy = PersonalDataPolicy(tombstones=TombstoneBook(lake, b""))
+    policy = PersonalDataPolicy(tombstones=TombstoneRegistry(lake, b""))
     pinned = policy.pinned()
-    TombstoneBook(lake, b"").add([Name("id", "17")], NOW)
+    TombstoneRegistry(lake, b"").add([Identifier("id", "17")], NOW)
     assert len(protect(ROWS, PERSONS.personal, pinned)) == 2
     assert len(protect(ROWS, PERSONS.personal, policy)) == 1
 
 
 @on_disk
 def test_names_are_written_once_and_share_a_salt(lake: Store) -> None:
-    book = TombstoneBook(lake, b"")
-    book.add([Name("id", "17")], NOW)
-    book.add([Name("id", "17"), Name("id", "18")], NOW)
+    book = TombstoneRegistry(lake, b"")
+    book.add([Identifier("id", "17")], NOW)
+    book.add([Identifier("id", "17"), Identifier("id", "18")], NOW)
     rows = read(lake, TOMBSTONES)
     assert len(rows) == 2
     assert len(rows["salt"].unique()) == 1
@@ -94,14 +94,14 @@ def test_names_are_written_once_and_share_a_salt(lake: Store) -> None:
 
 @on_disk
 def test_a_key_that_is_set_later_leaves_the_older_tombstones_in_force(lake: Store) -> None:
-    TombstoneBook(lake, b"").add([Name("id", "17")], NOW)
-    TombstoneBook(lake, KEY).add([Name("id", "18")], NOW)
+    TombstoneRegistry(lake, b"").add([Identifier("id", "17")], NOW)
+    TombstoneRegistry(lake, KEY).add([Identifier("id", "18")], NOW)
     assert kept(lake, PersonalDataPolicy("keep", KEY)) == []
 
 
 @on_disk
 @pytest.mark.parametrize("key", [b"", b"another key"])
 def test_nothing_is_loaded_while_the_key_of_a_tombstone_is_missing(lake: Store, key: bytes) -> None:
-    TombstoneBook(lake, KEY).add([Name("id", "17")], NOW)
+    TombstoneRegistry(lake, KEY).add([Identifier("id", "17")], NOW)
     with pytest.raises(UserError, match="NOVADE_PERSONAL_DATA_KEY"):
         kept(lake, PersonalDataPolicy("keep", key))

@@ -26,7 +26,7 @@ class Row(BaseModel):
     at: datetime = Field(description="When it changed.")
 
 
-TABLE = Table(name="source/rows", row=Row, key=("id",), written="merge", version="at")
+TABLE = Table(name="source/rows", row=Row, key=("id",), write_mode="merge", version="at")
 
 
 def _take_in(lake: Store, mark: Watermark, value: int, **row: Any) -> None:
@@ -72,7 +72,7 @@ def test_another_policy_begins_from_nothing_and_so_does_one_that_comes_back(
 def test_a_whole_read_begins_from_nothing_under_the_same_policy(new_store: NewStore) -> None:
     lake = new_store("lake")
     _take_in(lake, watermark(lake, TABLE, "api", KEEP), 40)
-    anew = watermark(lake, TABLE, "api", KEEP).anew()
+    anew = watermark(lake, TABLE, "api", KEEP).restarted()
     assert anew.value is None
     _take_in(lake, anew, 5)
     assert watermark(lake, TABLE, "api", KEEP).value == 5

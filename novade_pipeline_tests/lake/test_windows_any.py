@@ -17,7 +17,7 @@ from novade_pipeline.lake.data_files import DataFile, files_of
 from novade_pipeline.lake.delta import create, open_table, replace_window
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.read import read
-from novade_pipeline.lake.region import Windows
+from novade_pipeline.lake.region import WindowRegion
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Where, Window, predicate
 from novade_pipeline.storage.store import Store
@@ -107,7 +107,7 @@ def test_rows_stand_as_after_an_overwrite_by_predicate(
     for step, (found, pairs, where, is_joined) in enumerate(steps):
         windows = _windows(table, pairs)
         rows = _rows(table, found, 100 * step)
-        inside = Windows(table, windows, where).inside(rows)
+        inside = WindowRegion(table, windows, where).mask(rows)
         replace_window(ours, table, rows.filter(pa.array(inside)), windows, where=where)
         _overwritten(peer, table, rows.filter(pa.array(inside)), windows, where)
         assert _standing(ours, table) == _standing(peer, table)

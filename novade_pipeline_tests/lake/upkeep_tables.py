@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from pydantic import BaseModel, Field
 
 from novade_pipeline.lake.delta import open_table, replace_window
-from novade_pipeline.lake.maintenance import Upkeep
+from novade_pipeline.lake.maintenance import MaintenanceReceipt
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
@@ -42,11 +42,11 @@ PLAYS = Table(
     name="shop/plays",
     row=Play,
     key=("hour", "song"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("day",),
     window="hour",
 )
-DERIVED = Table(name="shop/derived", row=Landed, key=("n",), written="replace")
+DERIVED = Table(name="shop/derived", row=Landed, key=("n",), write_mode="replace")
 
 
 def plays(hour: int, *songs: str) -> pa.Table:
@@ -102,6 +102,6 @@ def as_if_before(lake: Store, days: int, until: int | None = None) -> None:
         os.utime(file, (moment, moment))
 
 
-def done_by(upkeep: Upkeep | None) -> Upkeep:
+def done_by(upkeep: MaintenanceReceipt | None) -> MaintenanceReceipt:
     assert upkeep is not None
     return upkeep

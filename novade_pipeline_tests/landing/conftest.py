@@ -13,13 +13,13 @@ from pydantic import Field
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.lake.windows import Window
-from novade_pipeline.landing.chunks import Chunk, Piece
+from novade_pipeline.landing.chunks import Chunk, FileSlice
 from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import JsonLines
-from novade_pipeline.landing.ledger import Rules, Wanted
+from novade_pipeline.landing.ledger import LoadPlan, Rules
 from novade_pipeline.landing.load import LoadReport, load
 from novade_pipeline.landing.plain_lines import PlainLines
-from novade_pipeline.landing.source import Source, find_wanted
+from novade_pipeline.landing.source import Source, find_pending
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
 from novade_pipeline.privacy.marks import Identity
 from novade_pipeline.privacy.policy import Personal, PersonalDataPolicy
@@ -63,7 +63,7 @@ PLAYS = Source(
         name="shop/plays",
         row=Play,
         key=("upload_hour", "uuid"),
-        written="replace_window",
+        write_mode="replace_window",
         partition_by=("upload_date",),
         window="upload_hour",
     ),
@@ -108,9 +108,9 @@ class Shop:
         """What lies in the landing zone."""
         return {entry.file.rsplit("/", 1)[-1] for entry in self.landing.entries()}
 
-    def wanted(self, within: Window | None = None, **rules: Any) -> Wanted:
+    def plan(self, within: Window | None = None, **rules: Any) -> LoadPlan:
         """What a load would do."""
-        return find_wanted(self.source, self.landing, self.lake, a_rule(**rules), within)
+        return find_pending(self.source, self.landing, self.lake, a_rule(**rules), within)
 
     def load(
         self,
@@ -125,7 +125,7 @@ class Shop:
         policy = policy or PersonalDataPolicy()
         found = a_rule(personal_data=policy.fingerprint, **rules)
         lake = lake or self.lake
-        todo = find_wanted(source, self.landing, lake, found, within)
+        todo = find_pending(source, self.landing, lake, found, within)
         return load(source, self.landing, lake, policy, todo)
 
     def rows(self, lake: Store | None = None) -> list[dict[str, Any]]:
@@ -215,14 +215,14 @@ def chunk_of() -> Callable[..., Chunk]:
     """Makes a chunk of the lines of files, each a list of lines."""
 
     def make(*files: Sequence[bytes]) -> Chunk:
-        parts, pieces, at = [], [], 0
+        parts, slices, at = [], [], 0
         for number, lines in enumerate(files):
             text = b"".join(line + b"\n" for line in lines)
             file = LandedFile(f"file {number}", "1", len(text), FIRST, FIRST)
-            pieces.append(Piece(file, 1, len(lines)))
+            slices.append(FileSlice(file, 1, len(lines)))
             parts.append(text)
             at += len(text)
-        return Chunk(padded(b"".join(parts)), at, tuple(pieces))
+        return Chunk(padded(b"".join(parts)), at, tuple(slices))
 
     return make
 

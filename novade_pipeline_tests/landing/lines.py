@@ -110,7 +110,7 @@ def outcomes(parsed: Parsed) -> dict[tuple[str, int], Any]:
         (row["file"], row["line"]): tuple(repr(row[name]) for name in COLUMNS)
         for row in parsed.rows.to_pylist()
     }
-    bad = {(bad.piece.file.file, bad.line): (bad.reason, bad.raw) for bad in parsed.bad}
+    bad = {(bad.file_slice.file.file, bad.line): (bad.reason, bad.raw) for bad in parsed.bad}
     assert not rows.keys() & bad.keys()
     return rows | bad
 

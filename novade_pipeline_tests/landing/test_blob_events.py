@@ -15,7 +15,7 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.landing.blob_events import NoticeQueue, read_notice
 from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.azurite import KEY, Azurite
-from novade_pipeline_tests.event_grid import Queues, as_sent, cloud_event, created
+from novade_pipeline_tests.event_grid import Queues, blob_created, cloud_event, encoded
 
 FILE = "amplitude/events/1_2026-03-01_9#0.json.gz"
 LANDING = store("abfss://landing@novade.dfs.core.windows.net/zone", {"account_key": KEY})
@@ -32,25 +32,25 @@ def queue(queues: Queues) -> NoticeQueue:
     return NoticeQueue(queues.landing, queues.url)
 
 
-@pytest.mark.parametrize("form", [created, cloud_event])
-@pytest.mark.parametrize("sent", [as_sent, json.dumps, lambda event: as_sent([event])])
+@pytest.mark.parametrize("form", [blob_created, cloud_event])
+@pytest.mark.parametrize("sent", [encoded, json.dumps, lambda event: encoded([event])])
 def test_a_notice_names_a_file_below_the_landing_zone(form, sent) -> None:
     told = sent(form("landing", f"zone/{FILE}"))
     assert read_notice(told, LANDING) == (FILE, None)
 
 
 def test_a_landing_zone_may_be_a_whole_container() -> None:
-    assert read_notice(as_sent(created("landing", FILE)), AT_ROOT) == (FILE, None)
+    assert read_notice(encoded(blob_created("landing", FILE)), AT_ROOT) == (FILE, None)
 
 
 def test_a_name_that_is_quoted_as_in_a_url_is_the_same_name() -> None:
-    told = as_sent(created("landing", FILE.replace("#", "%23")))
+    told = encoded(blob_created("landing", FILE.replace("#", "%23")))
     assert read_notice(told, AT_ROOT) == (FILE, None)
 
 
 @pytest.mark.parametrize("place", [("other", f"zone/{FILE}"), ("landing", FILE)])
 def test_a_blob_elsewhere_is_nobodys_problem(place: tuple[str, str]) -> None:
-    assert read_notice(as_sent(created(*place)), LANDING) == (None, None)
+    assert read_notice(encoded(blob_created(*place)), LANDING) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,14 @@ def test_a_blob_elsewhere_is_nobodys_problem(place: tuple[str, str]) -> None:
         ("null", "expected an Event Grid event as JSON"),
         ("/w==", "expected an Event Grid event as JSON"),
         (
-            as_sent(created("landing", FILE, "Microsoft.Storage.BlobDeleted")),
+            encoded(blob_created("landing", FILE, "Microsoft.Storage.BlobDeleted")),
             "expected events of type Microsoft.Storage.BlobCreated only, found "
             "'Microsoft.Storage.BlobDeleted'",
         ),
-        (as_sent(created("landing", FILE) | {"subject": "/x"}), "expected a subject that names"),
+        (
+            encoded(blob_created("landing", FILE) | {"subject": "/x"}),
+            "expected a subject that names",
+        ),
     ],
 )
 def test_a_message_that_nobody_can_read_says_why(text: str, problem: str) -> None:
@@ -76,7 +79,7 @@ def test_a_message_that_nobody_can_read_says_why(text: str, problem: str) -> Non
 
 
 def test_what_is_received_is_hidden_until_it_is_let_go(queues: Queues, queue: NoticeQueue) -> None:
-    queues.tell(FILE)
+    queues.notify(FILE)
     (notice,) = queue.receive()
     assert (notice.file, notice.attempts) == (FILE, 1)
     assert queue.receive() == []
@@ -88,26 +91,26 @@ def test_what_is_received_is_hidden_until_it_is_let_go(queues: Queues, queue: No
 
 
 def test_what_is_deleted_does_not_come_again(queues: Queues, queue: NoticeQueue) -> None:
-    queues.tell(*(f"amplitude/events/{n}" for n in range(40)))
+    queues.notify(*(f"amplitude/events/{n}" for n in range(40)))
     notices = queue.receive()
     assert len(notices) == 40
     queue.delete(notices)
-    assert queues.left() == 0
+    assert queues.message_count() == 0
     queue.delete(notices)
 
 
 def test_what_somebody_else_has_received_meanwhile_is_theirs(
     queues: Queues, queue: NoticeQueue
 ) -> None:
-    queues.tell(FILE)
+    queues.notify(FILE)
     (ours,) = queue.receive()
     queue.hide([ours], 0)
     (theirs,) = queue.receive()
     queue.delete([ours])
     assert queue.hide([ours]) == []
-    assert queues.left() == 1
+    assert queues.message_count() == 1
     queue.delete([theirs])
-    assert queues.left() == 0
+    assert queues.message_count() == 0
 
 
 def test_poison_goes_to_the_second_queue_with_its_reason(
@@ -116,8 +119,8 @@ def test_poison_goes_to_the_second_queue_with_its_reason(
     queues.send("hello")
     (notice,) = queue.receive()
     queue.poison(notice, "it says nothing")
-    assert queues.poisoned() == [{"reason": "it says nothing", "message": "hello"}]
-    assert queues.left() == 0
+    assert queues.poison_messages() == [{"reason": "it says nothing", "message": "hello"}]
+    assert queues.message_count() == 0
 
 
 def test_a_queue_that_is_not_there_is_told(queues: Queues) -> None:

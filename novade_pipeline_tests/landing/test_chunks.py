@@ -38,10 +38,10 @@ def _lines(found: list[Chunk]) -> list[tuple[str, int, bytes]]:
     for chunk in found:
         *lines, behind = chunk.text[: chunk.size].tobytes().split(b"\n")
         assert (len(lines), behind) == (chunk.lines, b"")
-        for piece in chunk.pieces:
-            numbered = enumerate(lines[: piece.lines], piece.first_line)
-            told += [(piece.file.name, number, line) for number, line in numbered]
-            lines = lines[piece.lines :]
+        for file_slice in chunk.slices:
+            numbered = enumerate(lines[: file_slice.lines], file_slice.first_line)
+            told += [(file_slice.file.name, number, line) for number, line in numbered]
+            lines = lines[file_slice.lines :]
     return told
 
 
@@ -145,8 +145,8 @@ def test_bytes_behind_a_good_stream_are_counted_and_nothing_else(
     found = _read(shop)
     by_zcat = _by_zcat(content)
     assert [line for name, _, line in _lines(found) if name == shop.name(1)] == by_zcat
-    pieces = [piece for chunk in found for piece in chunk.pieces]
-    assert [piece.trailing_bytes for piece in pieces] == [0, size, 0]
+    slices = [file_slice for chunk in found for file_slice in chunk.slices]
+    assert [file_slice.trailing_bytes for file_slice in slices] == [0, size, 0]
 
 
 def _by_zcat(content: bytes) -> list[bytes]:
@@ -165,8 +165,8 @@ def test_only_the_last_piece_of_a_file_says_what_follows_it(
     monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
     monkeypatch.setattr(chunks, "_TEXT_BYTES", 4)
     shop.put(shop.name(0), gzip.compress(b"1\n2\n3\n4\n5\n") + b"text")
-    pieces = [piece for chunk in _read(shop) for piece in chunk.pieces]
-    assert [piece.trailing_bytes for piece in pieces] == [0] * (len(pieces) - 1) + [4]
+    slices = [file_slice for chunk in _read(shop) for file_slice in chunk.slices]
+    assert [file_slice.trailing_bytes for file_slice in slices] == [0] * (len(slices) - 1) + [4]
 
 
 def test_all_damaged_files_are_named_at_once(shop: Shop) -> None:
@@ -183,7 +183,7 @@ def test_small_files_share_a_chunk(shop: Shop) -> None:
     for part in range(3):
         shop.put(shop.name(0, part), GOOD)
     (chunk,) = _read(shop)
-    assert [piece.file.name for piece in chunk.pieces] == [shop.name(0, part) for part in range(3)]
+    assert [part.file.name for part in chunk.slices] == [shop.name(0, part) for part in range(3)]
     assert chunk.lines == 6
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.lake.tombstones import TombstoneBook
-from novade_pipeline.landing.line_counts import Lines
+from novade_pipeline.lake.tombstones import TombstoneRegistry
+from novade_pipeline.landing.line_counts import LineTotals
 from novade_pipeline.landing.reconciliation import differences
-from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline_tests.byte_search import files_with
 from novade_pipeline_tests.landing.plays import play
@@ -21,8 +21,8 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _policy(shop: Shop, mode: Any = "keep", key: bytes = b"") -> PersonalDataPolicy:
-    book = TombstoneBook(shop.lake, key)
-    book.add([Name(EMAIL, ADA), Name("user_id", "U-1")], NOW)
+    book = TombstoneRegistry(shop.lake, key)
+    book.add([Identifier(EMAIL, ADA), Identifier("user_id", "U-1")], NOW)
     return PersonalDataPolicy(mode, key, book)
 
 
@@ -32,7 +32,7 @@ def test_lines_of_erased_persons_are_counted_and_no_rows(shop: Shop) -> None:
     shop.land(shop.name(0), ada, play("c"), b"", b"{", ada, broken, id_one)
     shop.land(shop.name(1), play("d", user_id="U-2"))
     report = shop.load(policy=_policy(shop))
-    assert report.lines == Lines(
+    assert report.lines == LineTotals(
         files=2, lines=8, rows=2, repeated=1, quarantined=1, blank=1, erased=3
     )
     assert [row["uuid"] for row in shop.rows()] == ["c", "d"]
@@ -47,7 +47,7 @@ def test_a_reload_leaves_them_out_again_and_nothing_is_wanted_because_of_them(sh
     shop.land(shop.name(0), play("a", user_id=ADA), play("c"))
     shop.load()
     policy = _policy(shop)
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
     shop.load(policy=policy, reload=True)
     assert [row["uuid"] for row in shop.rows()] == ["c"]
     before = shop.state()

@@ -22,7 +22,7 @@ from novade_pipeline_tests.faulty_proxy import (
     Faults,
     FaultyProxy,
 )
-from novade_pipeline_tests.faulty_store import through
+from novade_pipeline_tests.faulty_store import through_proxy
 
 HOURS = range(4)
 ROWS = 300
@@ -48,7 +48,7 @@ class Exported:
         shop.load(lake=store(str(disk)))
         self.expected = shop.state(store(str(disk)))
         self.direct = shop.landing
-        shop.landing = through(proxy, self.direct)
+        shop.landing = through_proxy(proxy, self.direct)
 
     def new_lake(self) -> Store:
         """An empty lake, without the proxy."""
@@ -56,7 +56,7 @@ class Exported:
 
     def load(self, lake: Store, lake_tries: int | None = None) -> LoadReport:
         """Load into a lake through the proxy."""
-        report: LoadReport = self.shop.load(lake=through(self.proxy, lake, lake_tries))
+        report: LoadReport = self.shop.load(lake=through_proxy(self.proxy, lake, lake_tries))
         return report
 
     def loaded(self, lake: Store) -> tuple[LoadReport | None, list[str]]:
@@ -171,7 +171,7 @@ def test_a_load_that_fails_names_what_failed_and_leaves_the_tables_as_they_were(
 def test_what_was_loaded_before_a_failure_is_whole_hours(
     exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("novade_pipeline.landing.load.SLICE_BYTES", 1)
+    monkeypatch.setattr("novade_pipeline.landing.load.COMMIT_BYTES", 1)
     lake = exported.new_lake()
     third_hour = rf"{BLOB_READS}\S+_0%230\."
     with (

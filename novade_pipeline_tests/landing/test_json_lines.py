@@ -139,8 +139,12 @@ def test_a_time_to_the_microsecond_is_read_the_fast_way(
 
 def test_odd_times_among_many_are_read_beside_them(parser: JsonLines, chunk_of: MakeChunk) -> None:
     lines = [GOOD] * 3_000
-    odd = {7: "2026-03-01", 1_500: "2026-02-30 00:00:00.000000", 2_999: "2026-03-01T22:00:00Z"}
-    for at, time in odd.items():
+    times = {
+        7: "2026-03-01",
+        1_500: "2026-02-30 00:00:00.000000",
+        2_999: "2026-03-01T22:00:00Z",
+    }
+    for at, time in times.items():
         lines[at] = f'{{"uuid":"{at}","at":"{time}"}}'.encode()
     parsed = parser.parse(chunk_of(lines))
     assert [(bad.line - 1, bad.reason) for bad in parsed.bad] == [

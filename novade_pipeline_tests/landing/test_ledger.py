@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.files import LandedFile
-from novade_pipeline.landing.ledger import Rules, Wanted, placed, wanted, windows
+from novade_pipeline.landing.ledger import LoadPlan, Rules, assign_hours, plan_load, windows
 from novade_pipeline.landing.tables import LedgerRow
 
 FIRST = datetime(2026, 3, 1, 22, tzinfo=UTC)
@@ -35,7 +35,7 @@ def _row(name: str, hour: int | None = 0, etag: str = "1", **told: Any) -> Ledge
     return LedgerRow(**{**known, **told})
 
 
-def _hours(found: Wanted) -> dict[int, list[str]]:
+def _hours(found: LoadPlan) -> dict[int, list[str]]:
     """Hour, counted from the first -> the names of its files."""
     return {
         int((hour - FIRST) / HOUR): [file.file for file in files]
@@ -44,14 +44,14 @@ def _hours(found: Wanted) -> dict[int, list[str]]:
 
 
 def test_what_the_ledger_knows_is_not_wanted(rules: Rule) -> None:
-    found = wanted([_file("a")], [_row("a")], rules(), now=NOW)
+    found = plan_load([_file("a")], [_row("a")], rules(), now=NOW)
     assert found.is_empty
     assert found.known == [FIRST]
 
 
 def test_a_new_file_makes_its_whole_hour_wanted(rules: Rule) -> None:
     listing = [_file("b"), _file("a"), _file("other", 1)]
-    found = wanted(listing, [_row("a"), _row("other", 1)], rules(), now=NOW)
+    found = plan_load(listing, [_row("a"), _row("other", 1)], rules(), now=NOW)
     assert _hours(found) == {0: ["a", "b"]}
 
 
@@ -85,7 +85,7 @@ AGAIN: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
 def test_a_file_that_the_ledger_knows_is_wanted_again(
     row: dict[str, Any], rule: dict[str, Any], is_wanted: bool, rules: Rule
 ) -> None:
-    found = wanted([_file("a")], [_row("a", **row)], rules(**rule), now=NOW)
+    found = plan_load([_file("a")], [_row("a", **row)], rules(**rule), now=NOW)
     assert _hours(found) == ({0: ["a"]} if is_wanted else {})
 
 
@@ -103,13 +103,13 @@ def test_a_file_that_is_gone(
     since: datetime | None, grace: timedelta, what: str, rules: Rule
 ) -> None:
     ledger = [_row("a", missing_since=since), _row("b")]
-    found = wanted([_file("b")], ledger, rules(grace=grace), now=NOW)
+    found = plan_load([_file("b")], ledger, rules(grace=grace), now=NOW)
     assert [row.missing_since for row in found.missing] == ([NOW] if what == "noted" else [])
     assert _hours(found) == ({0: ["b"]} if what == "loaded" else {})
 
 
 def test_the_last_file_of_an_hour_that_is_gone_leaves_an_hour_to_clear(rules: Rule) -> None:
-    found = wanted([], [_row("a")], rules(), now=NOW)
+    found = plan_load([], [_row("a")], rules(), now=NOW)
     assert _hours(found) == {0: []}
     assert found.days == [FIRST.date()]
 
@@ -118,32 +118,32 @@ def test_only_hours_within_the_window_are_wanted(rules: Rule) -> None:
     listing = [_file(str(hour), hour) for hour in range(4)]
     ledger = [_row(f"gone {hour}", hour) for hour in range(4)]
     within = Window(FIRST + HOUR, FIRST + 3 * HOUR)
-    found = wanted(listing, ledger, rules(), within=within, now=NOW)
+    found = plan_load(listing, ledger, rules(), within=within, now=NOW)
     assert list(_hours(found)) == [1, 2]
-    late = wanted([], ledger, rules(grace=DAY), within=within, now=NOW)
+    late = plan_load([], ledger, rules(grace=DAY), within=within, now=NOW)
     assert [row.file for row in late.missing] == ["gone 1", "gone 2"]
 
 
 def test_files_without_a_place_are_wanted_in_every_window(rules: Rule) -> None:
     within = Window(FIRST, FIRST + HOUR)
     listing = [_file("stray", None), _file("old stray", None)]
-    found = wanted(listing, [_row("old stray", None)], rules(), within=within, now=NOW)
+    found = plan_load(listing, [_row("old stray", None)], rules(), within=within, now=NOW)
     assert [file.file for file in found.unplaced or ()] == ["stray", "old stray"]
     assert not found.hours
 
 
 def test_files_without_a_place_that_the_ledger_knows_are_not_wanted(rules: Rule) -> None:
-    found = wanted([_file("stray", None)], [_row("stray", None)], rules(), now=NOW)
+    found = plan_load([_file("stray", None)], [_row("stray", None)], rules(), now=NOW)
     assert found.unplaced is None
 
 
 def test_a_file_without_a_place_that_is_gone_is_taken_off_the_list(rules: Rule) -> None:
-    found = wanted([], [_row("stray", None)], rules(), now=NOW)
+    found = plan_load([], [_row("stray", None)], rules(), now=NOW)
     assert found.unplaced == []
 
 
 def test_a_file_that_gets_a_place_is_loaded_and_taken_off_the_list(rules: Rule) -> None:
-    found = wanted([_file("a", 0)], [_row("a", None)], rules(), now=NOW)
+    found = plan_load([_file("a", 0)], [_row("a", None)], rules(), now=NOW)
     assert _hours(found) == {0: ["a"]}
     assert found.unplaced == []
 
@@ -152,21 +152,21 @@ def test_a_file_that_gets_a_place_is_loaded_and_taken_off_the_list(rules: Rule) 
 def test_a_file_that_loses_its_place_has_its_hour_cleared_whatever_the_window(
     within: Window | None, rules: Rule
 ) -> None:
-    found = wanted([_file("a", None)], [_row("a", 0)], rules(), within=within, now=NOW)
+    found = plan_load([_file("a", None)], [_row("a", 0)], rules(), within=within, now=NOW)
     assert _hours(found) == {0: []}
     assert [file.file for file in found.unplaced or ()] == ["a"]
 
 
 def test_hours_before_the_first_day_and_to_come_have_no_place(rules: Rule) -> None:
     listing = [_file(str(hour), hour) for hour in (-23, -22, 0, 1, 2, 3)]
-    found = placed(listing, rules(first_day=date(2026, 3, 1)), now=FIRST + HOUR)
+    found = assign_hours(listing, rules(first_day=date(2026, 3, 1)), now=FIRST + HOUR)
     assert [file.file for file in found if file.hour is not None] == ["-22", "0", "1", "2"]
     assert len(found) == len(listing)
 
 
 def test_the_days_wanted_are_those_of_the_hours_and_of_what_is_newly_gone(rules: Rule) -> None:
     gone = _row("gone", 30, upload_date=date(2026, 3, 3))
-    found = wanted([_file("a", 0), _file("b", 1)], [gone], rules(grace=DAY), now=NOW)
+    found = plan_load([_file("a", 0), _file("b", 1)], [gone], rules(grace=DAY), now=NOW)
     assert found.days == [date(2026, 3, 1), date(2026, 3, 3)]
 
 

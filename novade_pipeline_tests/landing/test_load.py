@@ -11,7 +11,8 @@ from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.delta import current_version, replace_window
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing import load as load_module
-from novade_pipeline.landing.load import Lines, load
+from novade_pipeline.landing.line_counts import LineTotals
+from novade_pipeline.landing.load import load
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline_tests.landing.plays import play
 
@@ -33,7 +34,7 @@ def test_what_landed_is_in_the_table(shop: Shop, hour: HourOf) -> None:
         ("b", hour(0), 2),
         ("c", hour(3), 1),
     ]
-    assert report.lines == Lines(files=2, lines=3, rows=3)
+    assert report.lines == LineTotals(files=2, lines=3, rows=3)
     assert (report.hours, report.changed) == (2, True)
 
 
@@ -42,7 +43,7 @@ def test_a_second_load_does_nothing(shop: Shop) -> None:
     shop.land("stray.json.gz", play("a"))
     shop.load()
     before = _versions(shop)
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
     assert not shop.load().changed
     assert _versions(shop) == before
 
@@ -50,7 +51,7 @@ def test_a_second_load_does_nothing(shop: Shop) -> None:
 def test_every_line_is_accounted_for(shop: Shop) -> None:
     shop.land(shop.name(0), play("a"), b"", b"{", play("a"), b" ", b"\xff", play("b"))
     report = shop.load()
-    assert report.lines == Lines(files=1, lines=7, rows=2, repeated=1, quarantined=2, blank=2)
+    assert report.lines == LineTotals(files=1, lines=7, rows=2, repeated=1, quarantined=2, blank=2)
     row = shop.ledger()[shop.name(0)]
     counts = [row[n] for n in ("lines", "rows", "repeated", "quarantined", "blank")]
     assert counts == [7, 2, 1, 2, 2]
@@ -120,7 +121,7 @@ def test_a_file_that_is_gone_keeps_its_rows_within_the_grace_period(shop: Shop) 
     shop.load(grace=grace)
     assert shop.uuids() == ["a"]
     assert shop.ledger()[shop.name(0)]["missing_since"] is not None
-    assert shop.wanted(grace=grace).is_empty
+    assert shop.plan(grace=grace).is_empty
     shop.load()
     assert (shop.uuids(), shop.ledger()) == ([], {})
 
@@ -172,13 +173,13 @@ def test_two_sources_share_a_ledger_and_keep_out_of_each_others_rows(shop: Shop)
     shop.load()
     assert [row["source"] for row in shop.quarantine()] == ["others"]
     assert len(shop.ledger()) == 1
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
 
 
 def test_a_long_load_commits_slices_of_whole_hours(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load_module, "SLICE_DAYS", 1)
+    monkeypatch.setattr(load_module, "COMMIT_DAYS", 1)
     for number in range(0, 80, 8):
         shop.land(shop.name(number), play(str(number)), b"{")
     told: list[str] = []
@@ -187,11 +188,11 @@ def test_a_long_load_commits_slices_of_whole_hours(
         shop.landing,
         shop.lake,
         PersonalDataPolicy(),
-        shop.wanted(),
+        shop.plan(),
         told.append,
     )
     assert len(report.receipts) == len(told) == 4
-    assert report.lines == Lines(files=10, lines=20, rows=10, quarantined=10)
+    assert report.lines == LineTotals(files=10, lines=20, rows=10, quarantined=10)
     assert told[-1] == "shop/plays: 4 commits, 10 files, 10 rows"
     monkeypatch.undo()
     assert shop.state() == shop.state_from_nothing()
@@ -201,7 +202,7 @@ def test_a_file_that_changed_since_the_listing_stops_the_load_before_its_commit(
     shop: Shop,
 ) -> None:
     shop.land(shop.name(0), play("a"))
-    todo = shop.wanted()
+    todo = shop.plan()
     shop.land(shop.name(0), play("b"))
     with pytest.raises(TransientFailure, match="changed while it was read"):
         load(shop.source, shop.landing, shop.lake, PersonalDataPolicy(), todo)

@@ -78,7 +78,7 @@ def _live_through(steps: list[tuple[str, Any, Any]], shop: Shop, hour: HourOf) -
                 shop.put(name, content)
     shop.load()
     assert shop.state() == shop.state_from_nothing()
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
 
 
 def test_memory_stays_bounded_over_many_days(tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ from datetime import date, timedelta
 from novade_pipeline.defs.amplitude.export_files import EVENTS
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import load
-from novade_pipeline.landing.source import find_wanted
+from novade_pipeline.landing.source import find_pending
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage.locations import store
 landing, lake = store(sys.argv[1] + "/landing"), store(sys.argv[1] + "/lake")
 rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
-todo = find_wanted(EVENTS, landing, lake, rules)
+todo = find_pending(EVENTS, landing, lake, rules)
 report = load(EVENTS, landing, lake, PersonalDataPolicy(), todo)
 # Not `ru_maxrss`: Linux carries that over from the process that starts this one.
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]

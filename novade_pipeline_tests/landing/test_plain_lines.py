@@ -82,10 +82,10 @@ def test_lines_as_writers_write_them_are_plain(plain: PlainLines) -> None:
         ensure_ascii=False, separators=(",", ":")).encode()
         for n in range(100)
     ]  # fmt: skip
-    found = read(plain, *lines)
-    assert not found.rest
-    assert found.numbers.tolist() == list(range(100))
-    assert found.rows.slice(7, 1).to_pylist() == [
+    parsed = read(plain, *lines)
+    assert not parsed.rest
+    assert parsed.numbers.tolist() == list(range(100))
+    assert parsed.rows.slice(7, 1).to_pylist() == [
         {
             "uuid": "é",
             "count": -7,
@@ -100,18 +100,18 @@ def test_lines_as_writers_write_them_are_plain(plain: PlainLines) -> None:
 
 
 def test_lines_that_are_not_plain_keep_their_numbers_and_bytes(plain: PlainLines) -> None:
-    good, odd = b'{"uuid":"a"}', b'{"uuid": "b"}'
-    lines = [odd if n % 9_001 == 0 else good for n in range(40_000)]
-    found = read(plain, *lines)
-    assert found.rest == dict.fromkeys(range(0, 40_000, 9_001), odd)
-    assert found.numbers.tolist() == [n for n in range(40_000) if n % 9_001]
-    assert found.rows["uuid"].unique().to_pylist() == ["a"]
+    good, irregular = b'{"uuid":"a"}', b'{"uuid": "b"}'
+    lines = [irregular if n % 9_001 == 0 else good for n in range(40_000)]
+    parsed = read(plain, *lines)
+    assert parsed.rest == dict.fromkeys(range(0, 40_000, 9_001), irregular)
+    assert parsed.numbers.tolist() == [n for n in range(40_000) if n % 9_001]
+    assert parsed.rows["uuid"].unique().to_pylist() == ["a"]
 
 
 def test_nothing_is_nothing(plain: PlainLines, table: Table) -> None:
-    found = plain.read(padded(b""), 0)
-    assert (len(found.rows), found.rest) == (0, {})
-    assert found.rows.column_names == [*(c.name for c in fields_of(table)), "other_fields"]
+    parsed = plain.read(padded(b""), 0)
+    assert (len(parsed.rows), parsed.rest) == (0, {})
+    assert parsed.rows.column_names == [*(c.name for c in fields_of(table)), "other_fields"]
 
 
 ODD = (
@@ -136,21 +136,21 @@ ODD = (
 
 @pytest.mark.parametrize("line", ODD)
 def test_other_lines_are_given_back(line: bytes, plain: PlainLines) -> None:
-    found = read(plain, b'{"uuid":"b"}', line, b'{"uuid":"c"}')
-    assert found.rest == {1: line}
-    assert found.rows["uuid"].to_pylist() == ["b", "c"]
+    parsed = read(plain, b'{"uuid":"b"}', line, b'{"uuid":"c"}')
+    assert parsed.rest == {1: line}
+    assert parsed.rows["uuid"].to_pylist() == ["b", "c"]
 
 
 def test_fields_come_in_any_order_and_may_be_missing(plain: PlainLines) -> None:
-    found = read(
+    parsed = read(
         plain,
         b'{"uuid":"a","$count":1,"paid":true}',
         b'{"paid":false,"uuid":"b","properties":[]}',
         b'{"properties":{},"uuid":"c","$count":3}',
         b'{"uuid":"d"}',
     )
-    assert found.rest == {}
-    assert found.rows.select(["uuid", "count", "paid", "properties"]).to_pylist() == [
+    assert parsed.rest == {}
+    assert parsed.rows.select(["uuid", "count", "paid", "properties"]).to_pylist() == [
         {"uuid": "a", "count": 1, "paid": True, "properties": None},
         {"uuid": "b", "count": None, "paid": False, "properties": "[]"},
         {"uuid": "c", "count": 3, "paid": None, "properties": "{}"},
@@ -165,26 +165,26 @@ NAMES = (
 
 
 def test_fields_that_are_learned_are_plain(plain: PlainLines) -> None:
-    plain.know(NAMES)
+    plain.set_extra_fields(NAMES)
     told = {name: n for n, name in enumerate(NAMES)}
     line = json.dumps({"uuid": "a", **told}, ensure_ascii=False, separators=(",", ":")).encode()
-    found = read(plain, line, b'{"uuid":"b","n":null,"na":{"x":1}}', b'{"uuid":"c","nam":1}')
-    assert list(found.rest) == [2]
-    first, second = found.rows["other_fields"].to_pylist()
+    parsed = read(plain, line, b'{"uuid":"b","n":null,"na":{"x":1}}', b'{"uuid":"c","nam":1}')
+    assert list(parsed.rest) == [2]
+    first, second = parsed.rows["other_fields"].to_pylist()
     assert json.loads(first) == told
     assert second == '{"na":{"x":1}}'
 
 
 def test_where_types_are_left_open_values_are_kept_as_they_are_written(table: Table) -> None:
-    found = read(
+    parsed = read(
         PlainLines(fields_of(table), typed=False),
         b'{"uuid":"a","$count":1.50,"share":"7","paid":[1],"at":"now","user_id":{"a":1}}',
         b'{"uuid":null,"$count":null,"user_id":1e22,"properties":"x"}',
     )
-    assert found.rows.to_pylist() == [
+    assert parsed.rows.to_pylist() == [
         {"uuid": "a", "count": "1.50", "share": '"7"', "paid": "[1]", "at": '"now"'}
         | {"user_id": '{"a":1}', "properties": None},
-        dict.fromkeys(found.rows.column_names) | {"user_id": "1e22", "properties": '"x"'},
+        dict.fromkeys(parsed.rows.column_names) | {"user_id": "1e22", "properties": '"x"'},
     ]
 
 

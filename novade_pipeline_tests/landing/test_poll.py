@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import (
     MOST_PREFIXES,
-    Seen,
+    PollCursor,
     Sweep,
     day_prefixes,
-    remembered,
+    dump_cursors,
+    parse_cursors,
     stems_of,
-    to_remember,
 )
 from novade_pipeline.landing.load import load
-from novade_pipeline.landing.poll import Look, look
+from novade_pipeline.landing.poll import Poll, poll_source
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage import store as storage
 from novade_pipeline.storage.store import Page, Store
@@ -37,34 +37,34 @@ class Looking:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.now = FIRST + timedelta(days=36)
-        self.seen: Seen | None = None
+        self.cursor: PollCursor | None = None
 
-    def look(self) -> Look:
+    def poll(self) -> Poll:
         """One look; what it has seen is remembered as a sensor remembers it."""
-        found = look(
+        found = poll_source(
             self.shop.source,
             self.shop.landing,
             self.shop.lake,
             a_rule(),
-            self.seen,
+            self.cursor,
             PERIOD,
             self.now,
         )
-        told = to_remember({"plays": found.seen} if found.seen else {})
-        self.seen = remembered(told).get("plays")
+        told = dump_cursors({"plays": found.cursor} if found.cursor else {})
+        self.cursor = parse_cursors(told).get("plays")
         return found
 
     def load(self) -> bool:
         """Look, and load what is wanted as a run would; whether anything was."""
-        found = self.look()
-        if found.wanted.is_empty:
+        found = self.poll()
+        if found.plan.is_empty:
             return False
         load(
             self.shop.source,
             self.shop.landing,
             self.shop.lake,
             PersonalDataPolicy(),
-            found.wanted,
+            found.plan,
         )
         return True
 
@@ -74,13 +74,15 @@ class Looking:
         loads = 0
         for _ in range(looks):
             loads += self.load()
-            if self.seen is None or (self.seen.sweep.is_done and self.seen.sweep.begun == self.now):
+            if self.cursor is None or (
+                self.cursor.sweep.is_done and self.cursor.sweep.begun == self.now
+            ):
                 return loads
         raise AssertionError("a sweep that does not end")
 
 
 @pytest.fixture
-def looking(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Looking:
+def watcher(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Looking:
     """Pages of three names, and 40 days of two files that are loaded."""
     monkeypatch.setattr(storage, "PAGE_ENTRIES", 3)
     for day in range(0, 40, 8):
@@ -111,74 +113,74 @@ def _listed(monkeypatch: pytest.MonkeyPatch, root: Store) -> list[str]:
 
 
 def test_a_new_file_of_the_newest_days_is_found_without_listing_the_old(
-    looking: Looking, monkeypatch: pytest.MonkeyPatch
+    watcher: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new = _name(looking.shop, 33)
-    looking.shop.land(new, LINE)
-    listed = _listed(monkeypatch, looking.shop.landing)
-    found = looking.look()
-    assert [[file.name for file in files] for files in found.wanted.hours.values()] == [[new]]
-    assert set(listed) == {_name(looking.shop, 32), _name(looking.shop, 32, 1), new}
+    new = _name(watcher.shop, 33)
+    watcher.shop.land(new, LINE)
+    listed = _listed(monkeypatch, watcher.shop.landing)
+    found = watcher.poll()
+    assert [[file.name for file in files] for files in found.plan.hours.values()] == [[new]]
+    assert set(listed) == {_name(watcher.shop, 32), _name(watcher.shop, 32, 1), new}
 
 
 @pytest.mark.parametrize("new", [FIRST + 33 * DAY, datetime.now(UTC) - DAY], ids=["next", "now"])
 def test_after_a_long_silence_what_follows_and_what_is_of_today_is_found(
-    looking: Looking, new: datetime
+    watcher: Looking, new: datetime
 ) -> None:
-    assert looking.seen is not None
-    looking.now = datetime.now(UTC)
-    looking.seen = replace(looking.seen, sweep=Sweep(looking.now, is_done=True))
+    assert watcher.cursor is not None
+    watcher.now = datetime.now(UTC)
+    watcher.cursor = replace(watcher.cursor, sweep=Sweep(watcher.now, is_done=True))
     name = f"{new:%Y-%m-%d}_{new.hour}#0.json.gz"
-    looking.shop.land(name, LINE)
-    found = looking.look()
-    assert [[file.name for file in files] for files in found.wanted.hours.values()] == [[name]]
+    watcher.shop.land(name, LINE)
+    found = watcher.poll()
+    assert [[file.name for file in files] for files in found.plan.hours.values()] == [[name]]
 
 
 def test_an_old_hour_that_is_exported_again_is_found_when_everything_is_looked_at_again(
-    looking: Looking,
+    watcher: Looking,
 ) -> None:
-    looking.shop.land(_name(looking.shop, 0), LINE, LINE.replace(b"a", b"c"))
-    assert not looking.load()
-    assert looking.settle() == 1
-    assert looking.shop.wanted().is_empty
-    assert len(looking.shop.rows()) == 11
+    watcher.shop.land(_name(watcher.shop, 0), LINE, LINE.replace(b"a", b"c"))
+    assert not watcher.load()
+    assert watcher.settle() == 1
+    assert watcher.shop.plan().is_empty
+    assert len(watcher.shop.rows()) == 11
 
 
-def test_an_old_file_that_is_gone_is_found(looking: Looking) -> None:
-    looking.shop.remove(_name(looking.shop, 0))
-    looking.shop.remove(_name(looking.shop, 16, 1))
-    assert looking.settle() == 2
-    assert looking.shop.wanted().is_empty
-    assert len(looking.shop.rows()) == 8
+def test_an_old_file_that_is_gone_is_found(watcher: Looking) -> None:
+    watcher.shop.remove(_name(watcher.shop, 0))
+    watcher.shop.remove(_name(watcher.shop, 16, 1))
+    assert watcher.settle() == 2
+    assert watcher.shop.plan().is_empty
+    assert len(watcher.shop.rows()) == 8
 
 
-def test_files_of_a_name_that_was_never_seen_are_found(looking: Looking) -> None:
-    name = _name(looking.shop, 8)
-    looking.shop.put(name, looking.shop.landing.read(f"shop/plays/{name}"), "shop/plays/more")
-    assert looking.settle() == 1
-    assert looking.shop.wanted().is_empty
-    assert "shop/plays/more/" in "".join(looking.seen.stems if looking.seen else ())
+def test_files_of_a_name_that_was_never_seen_are_found(watcher: Looking) -> None:
+    name = _name(watcher.shop, 8)
+    watcher.shop.put(name, watcher.shop.landing.read(f"shop/plays/{name}"), "shop/plays/more")
+    assert watcher.settle() == 1
+    assert watcher.shop.plan().is_empty
+    assert "shop/plays/more/" in "".join(watcher.cursor.stems if watcher.cursor else ())
 
 
-def test_a_file_whose_name_says_nothing_is_found(looking: Looking) -> None:
-    looking.shop.land("stray.json.gz", LINE)
-    assert not looking.load()
-    assert looking.settle() == 1
-    assert [row["file"] for row in looking.shop.quarantine()] == ["shop/plays/stray.json.gz"]
-    assert looking.settle() == 0
+def test_a_file_whose_name_says_nothing_is_found(watcher: Looking) -> None:
+    watcher.shop.land("stray.json.gz", LINE)
+    assert not watcher.load()
+    assert watcher.settle() == 1
+    assert [row["file"] for row in watcher.shop.quarantine()] == ["shop/plays/stray.json.gz"]
+    assert watcher.settle() == 0
 
 
-def test_a_page_is_looked_at_again_until_what_it_wanted_is_loaded(looking: Looking) -> None:
-    looking.shop.land(_name(looking.shop, 0), LINE.replace(b"a", b"c"))
-    looking.now += PERIOD
-    wanted = [list(looking.look().wanted.hours) for _ in range(3)]
+def test_a_page_is_looked_at_again_until_what_it_wanted_is_loaded(watcher: Looking) -> None:
+    watcher.shop.land(_name(watcher.shop, 0), LINE.replace(b"a", b"c"))
+    watcher.now += PERIOD
+    wanted = [list(watcher.poll().plan.hours) for _ in range(3)]
     assert wanted == [[FIRST]] * 3
 
 
 def test_a_page_without_a_file_loses_nothing(
-    looking: Looking, monkeypatch: pytest.MonkeyPatch
+    watcher: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages = type(looking.shop.landing).pages
+    pages = type(watcher.shop.landing).pages
 
     def gapped(self: Store, prefix: str = "", following: str | None = None) -> Iterator[Page]:
         if following is not None and following.startswith("gap "):
@@ -187,53 +189,53 @@ def test_a_page_without_a_file_loses_nothing(
         for page in pages(self, prefix, following):
             yield replace(page, following=f"gap {page.following}") if page.following else page
 
-    monkeypatch.setattr(type(looking.shop.landing), "pages", gapped)
-    looking.shop.remove(_name(looking.shop, 16, 1))
-    assert looking.settle(60) == 1
-    assert looking.shop.wanted().is_empty
+    monkeypatch.setattr(type(watcher.shop.landing), "pages", gapped)
+    watcher.shop.remove(_name(watcher.shop, 16, 1))
+    assert watcher.settle(60) == 1
+    assert watcher.shop.plan().is_empty
 
 
 def test_between_two_sweeps_only_the_newest_days_are_listed(
-    looking: Looking, monkeypatch: pytest.MonkeyPatch
+    watcher: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looking.settle()
-    listed = _listed(monkeypatch, looking.shop.landing)
-    looking.now += PERIOD - timedelta(seconds=1)
-    looking.look()
-    assert {name[:10] for name in listed} == {_name(looking.shop, 32)[:10]}
-    looking.now += timedelta(seconds=1)
-    looking.look()
-    assert _name(looking.shop, 0) in listed
+    watcher.settle()
+    listed = _listed(monkeypatch, watcher.shop.landing)
+    watcher.now += PERIOD - timedelta(seconds=1)
+    watcher.poll()
+    assert {name[:10] for name in listed} == {_name(watcher.shop, 32)[:10]}
+    watcher.now += timedelta(seconds=1)
+    watcher.poll()
+    assert _name(watcher.shop, 0) in listed
 
 
 def test_what_fits_into_one_page_is_looked_at_whole_unless_a_queue_tells(
-    looking: Looking, monkeypatch: pytest.MonkeyPatch
+    watcher: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "PAGE_ENTRIES", 100)
-    looking.settle()
-    assert looking.seen is not None
-    assert looking.seen.is_small
-    listed = _listed(monkeypatch, looking.shop.landing)
-    source, landing, lake = looking.shop.source, looking.shop.landing, looking.shop.lake
-    seen, rules = looking.seen, a_rule()
-    look(source, landing, lake, rules, seen, PERIOD, looking.now, newest_days=False)
+    watcher.settle()
+    assert watcher.cursor is not None
+    assert watcher.cursor.is_small
+    listed = _listed(monkeypatch, watcher.shop.landing)
+    source, landing, lake = watcher.shop.source, watcher.shop.landing, watcher.shop.lake
+    seen, rules = watcher.cursor, a_rule()
+    poll_source(source, landing, lake, rules, seen, PERIOD, watcher.now, newest_days=False)
     assert listed == []
-    looking.look()
-    assert _name(looking.shop, 0) in listed
+    watcher.poll()
+    assert _name(watcher.shop, 0) in listed
 
 
-def test_without_anything_remembered_everything_is_looked_at(looking: Looking) -> None:
-    looking.shop.land(_name(looking.shop, 1), LINE)
-    looking.seen = None
-    assert looking.load()
-    assert looking.shop.wanted().is_empty
+def test_without_anything_remembered_everything_is_looked_at(watcher: Looking) -> None:
+    watcher.shop.land(_name(watcher.shop, 1), LINE)
+    watcher.cursor = None
+    assert watcher.load()
+    assert watcher.shop.plan().is_empty
 
 
 def test_an_empty_landing_zone_wants_nothing(shop: Shop) -> None:
-    looking = Looking(shop)
-    assert [looking.load(), looking.load()] == [False, False]
+    watcher = Looking(shop)
+    assert [watcher.load(), watcher.load()] == [False, False]
     shop.land(shop.name(0), LINE)
-    assert looking.load()
+    assert watcher.load()
 
 
 @pytest.mark.parametrize("new_store", ["disk"], indirect=True)
@@ -253,16 +255,16 @@ def test_whatever_happens_a_sweep_leaves_nothing_to_be_wanted(
     )
     def run(rounds: list[list[tuple[int, int, bool]]]) -> None:
         number = next(numbers)
-        looking = Looking(Shop(lambda name: new_store(f"{number}-{name}")))
+        watcher = Looking(Shop(lambda name: new_store(f"{number}-{name}")))
         for changes in rounds:
             for day, part, is_there in changes:
-                name = _name(looking.shop, day * 7, part)
+                name = _name(watcher.shop, day * 7, part)
                 if is_there:
-                    looking.shop.land(name, LINE)
-                elif name in looking.shop.names():
-                    looking.shop.remove(name)
-            looking.settle()
-            assert looking.shop.wanted().is_empty
+                    watcher.shop.land(name, LINE)
+                elif name in watcher.shop.names():
+                    watcher.shop.remove(name)
+            watcher.settle()
+            assert watcher.shop.plan().is_empty
 
     run()
 
@@ -285,6 +287,12 @@ def test_days_are_asked_for_by_name_unless_there_are_too_many() -> None:
 
 
 def test_a_cursor_of_another_form_remembers_nothing() -> None:
-    assert remembered(None) == remembered("") == remembered("2026") == remembered('{"a":1}') == {}
-    seen = {"x": Seen(FIRST.date(), ("a", "b"), Sweep(FIRST, "p", "q"))}
-    assert remembered(to_remember(seen)) == seen
+    assert (
+        parse_cursors(None)
+        == parse_cursors("")
+        == parse_cursors("2026")
+        == parse_cursors('{"a":1}')
+        == {}
+    )
+    seen = {"x": PollCursor(FIRST.date(), ("a", "b"), Sweep(FIRST, "p", "q"))}
+    assert parse_cursors(dump_cursors(seen)) == seen

@@ -22,11 +22,11 @@ def _resident_bytes() -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")
 def test_memory_that_is_free_is_given_back() -> None:
-    pieces = [b"x" * PIECE_BYTES for _ in range(PIECES)]
-    last = pieces.pop()
-    pieces.clear()
+    slices = [b"x" * PIECE_BYTES for _ in range(PIECES)]
+    last = slices.pop()
+    slices.clear()
     kept = _resident_bytes()
-    readers._give_back()
+    readers._trim_memory()
     assert kept - _resident_bytes() > PIECES * PIECE_BYTES // 2
     del last
 
@@ -35,8 +35,8 @@ def test_a_load_gives_memory_back_on_its_way_and_at_its_end(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[int] = []
-    monkeypatch.setattr(readers, "_CHUNKS_TO_GIVE_BACK", 1)
-    monkeypatch.setattr(readers, "_give_back", lambda: given.append(1))
+    monkeypatch.setattr(readers, "_CHUNKS_PER_TRIM", 1)
+    monkeypatch.setattr(readers, "_trim_memory", lambda: given.append(1))
     shop.land(shop.name(0), play("a"))
     shop.load()
     assert len(given) == 2

@@ -252,12 +252,12 @@ def test_an_endless_title_costs_itself_only_and_no_memory(
     landing: Landing, monkeypatch: pytest.MonkeyPatch, name: str, before: str, after: str
 ) -> None:
     """A title of 256 MiB stands for one of 2 GB: what is held is bounded, whatever its size."""
-    pieces, piece = 1024, "x" * 2**18
+    slices, file_slice = 1024, "x" * 2**18
 
     def texts(*_: object) -> Iterator[str]:
         yield before
-        for _ in range(pieces):
-            yield piece
+        for _ in range(slices):
+            yield file_slice
         yield after
 
     monkeypatch.setattr(record_formats, "texts", texts)
@@ -269,7 +269,7 @@ def test_an_endless_title_costs_itself_only_and_no_memory(
         tracemalloc.stop()
     assert [r.values and r.values["id"] for r in found] == ["1", None, "3"]
     assert "at most 1 MiB" in (found[1].reason or "")
-    assert found[1].size > pieces * len(piece)
+    assert found[1].size > slices * len(file_slice)
     assert peak < 12 * MAX_RECORD_BYTES
 
 
@@ -278,8 +278,8 @@ def test_lines_are_numbered_alike_however_the_text_is_cut() -> None:
     file = LandedFile("a.csv", "", 1, datetime(2026, 1, 1, tzinfo=UTC), None)
     whole = list(csv_records.csv_records(iter([text]), file, COLUMNS))
     for size in range(1, len(text)):
-        pieces = iter([text[at : at + size] for at in range(0, len(text), size)])
-        assert list(csv_records.csv_records(pieces, file, COLUMNS)) == whole, size
+        slices = iter([text[at : at + size] for at in range(0, len(text), size)])
+        assert list(csv_records.csv_records(slices, file, COLUMNS)) == whole, size
 
 
 def test_a_disk_that_fails_is_not_the_files_fault(

@@ -14,8 +14,8 @@ import pytest
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import stems_of
-from novade_pipeline.landing.load import Lines
-from novade_pipeline.landing.source import find_wanted
+from novade_pipeline.landing.line_counts import LineTotals
+from novade_pipeline.landing.source import find_pending
 from novade_pipeline.storage.local import LocalStore
 from novade_pipeline_tests.landing.conftest import a_rule
 from novade_pipeline_tests.landing.plays import play
@@ -32,7 +32,7 @@ def test_a_damaged_file_is_refused_whole_and_its_neighbours_are_loaded(shop: Sho
     shop.put(shop.name(1), b"text")
     report = shop.load()
     assert shop.uuids() == ["a"]
-    assert report.lines == Lines(files=3, lines=1, rows=1, refused_files=2)
+    assert report.lines == LineTotals(files=3, lines=1, rows=1, refused_files=2)
     assert [(r["line"], r["reason"], r["raw"], r["raw_bytes"]) for r in shop.quarantine()] == [
         (0, "gzip ends early", broken, len(broken)),
         (0, "not gzip", b"text", 4),
@@ -104,7 +104,7 @@ def test_a_folder_whose_name_is_no_text_is_looked_into(shop: Shop) -> None:
     (stem,) = stems_of((row["file"], row["upload_hour"]) for row in rows)
     assert stem == "shop/plays/caf\ufffde9/"
     within = Window(rows[0]["upload_hour"], rows[0]["upload_hour"] + timedelta(hours=1))
-    assert find_wanted(shop.source, shop.landing, shop.lake, a_rule(), within, [stem]).is_empty
+    assert find_pending(shop.source, shop.landing, shop.lake, a_rule(), within, [stem]).is_empty
 
 
 @on_disk
@@ -151,7 +151,7 @@ def test_a_stray_file_that_is_gone_leaves_quarantine_and_ledger(shop: Shop) -> N
     shop.remove("stray.json.gz")
     shop.load()
     assert (shop.quarantine(), shop.ledger()) == ([], {})
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
 
 
 def test_a_day_before_the_history_starts_is_in_quarantine_until_history_starts_earlier(
@@ -168,7 +168,7 @@ def test_a_day_before_the_history_starts_is_in_quarantine_until_history_starts_e
     assert shop.state() == shop.state_from_nothing()
     shop.load(first_day=later)
     assert (shop.uuids(), len(shop.quarantine())) == ([], 1)
-    assert shop.wanted(first_day=later).is_empty
+    assert shop.plan(first_day=later).is_empty
 
 
 def test_an_hour_to_come_is_in_quarantine(shop: Shop) -> None:

@@ -95,7 +95,7 @@ def test_what_is_remembered_is_in_few_runs(table: Table, hour: HourOf) -> None:
     repeats = Repeats(table)
     for number in range(200):
         repeats.first(pa.table({"upload_hour": [hour(0)] * 5, "uuid": list(f"{number:05}")}))
-    sizes = [run.shape[1] for run in repeats._seen]
+    sizes = [run.shape[1] for run in repeats._runs]
     assert sum(sizes) == 1_000
     assert all(longer >= 2 * shorter for longer, shorter in itertools.pairwise(sizes))
 
@@ -105,7 +105,7 @@ def test_only_the_newest_hour_is_remembered(table: Table, hour: HourOf) -> None:
     for number in range(5):
         rows = {"upload_hour": [hour(number)] * 3, "uuid": ["a", "b", "c"]}
         repeats.first(pa.table(rows))
-    assert sum(run.shape[1] for run in repeats._seen) == 3
+    assert sum(run.shape[1] for run in repeats._runs) == 3
 
 
 def test_a_table_that_is_keyed_by_place_has_no_repeats(source: Source, hour: HourOf) -> None:
@@ -116,7 +116,7 @@ def test_a_table_that_is_keyed_by_place_has_no_repeats(source: Source, hour: Hou
         name="shop/rows",
         row=Row,
         key=("upload_hour", "file", "line"),
-        written="replace_window",
+        write_mode="replace_window",
         window="upload_hour",
     )
     rows: Any = pa.table({"upload_hour": [hour(0)] * 2, "file": ["a"] * 2, "line": [1, 1]})

@@ -16,7 +16,7 @@ from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.json_lines import JsonLines
-from novade_pipeline.landing.load import Lines
+from novade_pipeline.landing.line_counts import LineTotals
 from novade_pipeline.landing.tables import LedgerRow
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline_tests.landing.lines import DOCUMENTS, NAMES, VALUES, WAYS, MakeChunk, an_object
@@ -41,7 +41,7 @@ def test_half_a_surrogate_pair_is_repaired_and_the_ledger_counts_the_rows(shop: 
     )
     shop.land(shop.name(1), play("c"))
     report = shop.load()
-    assert report.lines == Lines(files=2, lines=4, rows=4)
+    assert report.lines == LineTotals(files=2, lines=4, rows=4)
     rows = shop.rows()
     assert rows[0]["properties"] == '{"title":"cut here \ufffd","\ufffd":["\ufffd"]}'
     assert (rows[1]["uuid"], rows[1]["other_fields"]) == ("\ufffd", '{"other":"\ufffd"}')
@@ -60,7 +60,7 @@ def test_what_is_no_json_is_in_quarantine_with_its_place(shop: Shop) -> None:
     )
     shop.land(shop.name(0), play("first"), *bad, play("last"))
     report = shop.load()
-    assert report.lines == Lines(files=1, lines=7, rows=2, quarantined=5)
+    assert report.lines == LineTotals(files=1, lines=7, rows=2, quarantined=5)
     held = shop.quarantine()
     assert [(row["line"], row["raw"]) for row in held] == list(enumerate(bad, 2))
     assert [row["reason"] for row in held[:4]] == [
@@ -92,7 +92,7 @@ def test_bytes_behind_a_gzip_stream_are_counted_in_the_ledger(shop: Shop) -> Non
     shop.put(shop.name(0, 1), gzip.compress(play("b"), mtime=0))
     shop.put(shop.name(1), whole + whole[:-1])
     report = shop.load()
-    assert report.lines == Lines(files=3, lines=2, rows=2, refused_files=1)
+    assert report.lines == LineTotals(files=3, lines=2, rows=2, refused_files=1)
     assert [shop.ledger()[name]["trailing_bytes"] for name in sorted(shop.ledger())] == [16, 0, 0]
     shop.put(shop.name(0), whole)
     shop.load()
@@ -107,7 +107,7 @@ def test_files_joined_by_cat_are_read_whole_marks_and_all(shop: Shop) -> None:
     shop.put(shop.name(1), gzip.compress(mark + play("c") + b"\n" + mark + play("d") + b"\n"))
     report = shop.load()
     assert shop.uuids() == ["a", "b", "c", "d"]
-    assert report.lines == Lines(files=2, lines=4, rows=4)
+    assert report.lines == LineTotals(files=2, lines=4, rows=4)
 
 
 def test_a_ledger_without_a_column_for_them_gets_one(shop: Shop) -> None:
@@ -125,7 +125,7 @@ def test_a_ledger_without_a_column_for_them_gets_one(shop: Shop) -> None:
     rows = pa.Table.from_pylist([row], schema=older.ledger.schema)
     hour = row["upload_hour"]
     replace_window(shop.lake, older.ledger, rows, [Window(hour, hour + timedelta(hours=1))])
-    assert shop.wanted().is_empty
+    assert shop.plan().is_empty
     shop.put(shop.name(1), gzip.compress(play("b")) + b"text")
     shop.load()
     counted = {name: row["trailing_bytes"] for name, row in shop.ledger().items()}

@@ -8,27 +8,27 @@ from novade_pipeline.privacy.closure import (
     Kinds,
     Link,
     SeveralPersons,
-    TooManyNames,
-    names_of_person,
+    TooManyIdentifiers,
+    identifiers_of_person,
 )
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.identifiers import Identifier
 
 KINDS = Kinds(shared=frozenset({"device"}), anonymous=frozenset({"amplitude"}))
 
 
-def names(*told: str) -> frozenset[Name]:
+def names(*told: str) -> frozenset[Identifier]:
     """`email:ada amplitude:1` as names."""
-    return frozenset(Name(*one.split(":")) for text in told for one in text.split())
+    return frozenset(Identifier(*one.split(":")) for text in told for one in text.split())
 
 
-def person(start: str, *links: str) -> set[Name]:
+def person(start: str, *links: str) -> set[Identifier]:
     """The person behind a name, where rows say these links."""
     known: list[Link] = [names(link) for link in links]
 
-    def links_of(wanted: Collection[Name]) -> Iterable[Link]:
+    def links_of(wanted: Collection[Identifier]) -> Iterable[Link]:
         return [link for link in known if not link.isdisjoint(wanted)]
 
-    return names_of_person(names(start), links_of, KINDS)
+    return identifiers_of_person(names(start), links_of, KINDS)
 
 
 def test_a_person_nobody_speaks_of_has_the_one_name() -> None:
@@ -89,7 +89,7 @@ class Counted:
         self.asked = 0
         self.read = 0
 
-    def __call__(self, wanted: Collection[Name]) -> Iterator[Link]:
+    def __call__(self, wanted: Collection[Identifier]) -> Iterator[Link]:
         self.asked += 1
         for link in self.links:
             if not link.isdisjoint(wanted):
@@ -100,7 +100,7 @@ class Counted:
 def test_a_device_that_everybody_uses_is_left_after_the_first_stranger() -> None:
     everybody = [names(f"email:user{n} amplitude:{n} device:kiosk") for n in range(5_000)]
     links = Counted([names("email:ada device:kiosk"), *everybody])
-    assert names_of_person(names("email:ada"), links, KINDS) == names("email:ada")
+    assert identifiers_of_person(names("email:ada"), links, KINDS) == names("email:ada")
     assert links.read < 10
 
 
@@ -108,7 +108,7 @@ def test_the_lake_is_read_as_often_as_a_person_is_deep_and_not_once_a_device() -
     devices = [f"device:{n}" for n in range(40)]
     anonymous = [names(f"amplitude:{n} device:{n}") for n in range(40)]
     links = Counted([names(f"email:ada {device}") for device in devices] + anonymous)
-    found = names_of_person(names("email:ada"), links, KINDS)
+    found = identifiers_of_person(names("email:ada"), links, KINDS)
     assert found == names("email:ada", *devices, *(f"amplitude:{n}" for n in range(40)))
     assert links.asked < 10
 
@@ -117,9 +117,9 @@ def test_the_lake_is_read_as_often_as_a_person_is_deep_and_not_once_a_device() -
 def test_a_name_that_leads_to_more_than_a_person_has_is_refused(start: str) -> None:
     placeholder = [names(f"user:undefined amplitude:{n}") for n in range(100)]
     links = Counted([names("email:ada amplitude:7"), *placeholder])
-    with pytest.raises(TooManyNames):
-        names_of_person(names(start), links, KINDS, most=99)
-    assert len(names_of_person(names(start), links, KINDS, most=200)) == 102
+    with pytest.raises(TooManyIdentifiers):
+        identifiers_of_person(names(start), links, KINDS, limit=99)
+    assert len(identifiers_of_person(names(start), links, KINDS, limit=200)) == 102
 
 
 def test_a_server_with_more_anonymous_names_than_a_person_has_is_nobodys() -> None:
@@ -127,10 +127,10 @@ def test_a_server_with_more_anonymous_names_than_a_person_has_is_nobodys() -> No
     links = Counted(
         [names("email:ada device:server device:d"), *server, names("amplitude:a device:d")]
     )
-    found = names_of_person(names("email:ada"), links, KINDS, most=50)
+    found = identifiers_of_person(names("email:ada"), links, KINDS, limit=50)
     assert found == names("email:ada device:d amplitude:a")
     with pytest.raises(SeveralPersons):
-        names_of_person(names("device:server"), links, KINDS, most=50)
+        identifiers_of_person(names("device:server"), links, KINDS, limit=50)
 
 
 def test_many_anonymous_names_behind_one_device_do_not_cost_the_other_its_own() -> None:
@@ -143,5 +143,5 @@ def test_many_anonymous_names_behind_one_device_do_not_cost_the_other_its_own() 
             *chain,
         ]
     )
-    found = names_of_person(names("email:ada"), links, KINDS, most=50)
+    found = identifiers_of_person(names("email:ada"), links, KINDS, limit=50)
     assert found == names("email:ada device:short amplitude:a")

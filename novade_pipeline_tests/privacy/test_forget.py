@@ -9,9 +9,14 @@ import pytest
 from pydantic import BaseModel
 
 from novade_pipeline.lake.table import Json, Table
-from novade_pipeline.privacy.forget import Told, line_holds, links_in, without
-from novade_pipeline.privacy.identifiers import EMAIL, Name, addresses_in, name_of
-from novade_pipeline.privacy.marks import BelongsTo, Identity, MayHold
+from novade_pipeline.privacy.forget import (
+    GivenIdentifiers,
+    line_identifies_erased,
+    links_in,
+    without_erased,
+)
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier, addresses_in, identifier_of
+from novade_pipeline.privacy.marks import BelongsTo, Identity, MayContain
 
 ADA = "ada.lovelace@example.com"
 
@@ -39,18 +44,18 @@ class Refused(BaseModel):
 
     source: str
     line: int
-    raw: Annotated[bytes | None, MayHold(whole=("line", 0))] = None
+    raw: Annotated[bytes | None, MayContain(whole=("line", 0))] = None
 
 
-ACCOUNTS = Table("x/accounts", Account, key=("id",), written="replace")
-MESSAGES = Table("x/messages", Message, key=("id",), written="replace")
+ACCOUNTS = Table("x/accounts", Account, key=("id",), write_mode="replace")
+MESSAGES = Table("x/messages", Message, key=("id",), write_mode="replace")
 REFUSED = Table("x/refused", Refused, ("source", "line"), "replace", lines_of=(ACCOUNTS,))
 
 
-def left(table: Table, rows: list[dict[str, Any]], *names: Name) -> list[dict[str, Any]]:
+def left(table: Table, rows: list[dict[str, Any]], *names: Identifier) -> list[dict[str, Any]]:
     """What is left of rows after persons of these names were erased."""
     made = pa.Table.from_pylist(rows, schema=table.schema)
-    kept = without(made, table.owners, Told(frozenset(names)))
+    kept = without_erased(made, table.owners, GivenIdentifiers(frozenset(names)))
     assert kept.schema == made.schema
     return [{k: v for k, v in row.items() if v not in (None, [])} for row in kept.to_pylist()]
 
@@ -62,23 +67,28 @@ def accounts(**second: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("second", "name"),
     [
-        ({}, Name("account", "2")),
-        ({"user": "U-7"}, Name("user", "U-7")),
-        ({"user": ADA.upper()}, Name(EMAIL, ADA)),
-        ({"properties": json.dumps({"Email": ADA})}, Name(EMAIL, ADA)),
-        ({"properties": json.dumps({"home": [{"email": f" {ADA}"}]})}, Name(EMAIL, ADA)),
-        ({"properties": json.dumps({"all": {"deep": {"er": [ADA]}}})}, Name(EMAIL, ADA)),
-        ({"properties": '{"x":' * 3_000 + f'{{"email":"{ADA}"}}' + "}" * 3_000}, Name(EMAIL, ADA)),
-        ({"seen_as": [5, 6]}, Name("account", "6")),
+        ({}, Identifier("account", "2")),
+        ({"user": "U-7"}, Identifier("user", "U-7")),
+        ({"user": ADA.upper()}, Identifier(EMAIL, ADA)),
+        ({"properties": json.dumps({"Email": ADA})}, Identifier(EMAIL, ADA)),
+        ({"properties": json.dumps({"home": [{"email": f" {ADA}"}]})}, Identifier(EMAIL, ADA)),
+        ({"properties": json.dumps({"all": {"deep": {"er": [ADA]}}})}, Identifier(EMAIL, ADA)),
+        (
+            {"properties": '{"x":' * 3_000 + f'{{"email":"{ADA}"}}' + "}" * 3_000},
+            Identifier(EMAIL, ADA),
+        ),
+        ({"seen_as": [5, 6]}, Identifier("account", "6")),
     ],
     ids=range(8),
 )
-def test_a_row_goes_by_any_name_that_a_mark_finds(second: dict[str, Any], name: Name) -> None:
+def test_a_row_goes_by_any_name_that_a_mark_finds(second: dict[str, Any], name: Identifier) -> None:
     assert left(ACCOUNTS, accounts(**second), name) == [{"id": 1}]
 
 
-@pytest.mark.parametrize("name", [Name("user", "2"), Name("account", "22"), Name(EMAIL, "a@b.c")])
-def test_a_row_stays_where_the_name_is_of_another_kind_or_another_ones(name: Name) -> None:
+@pytest.mark.parametrize(
+    "name", [Identifier("user", "2"), Identifier("account", "22"), Identifier(EMAIL, "a@b.c")]
+)
+def test_a_row_stays_where_the_name_is_of_another_kind_or_another_ones(name: Identifier) -> None:
     rows = accounts(user="U-7")
     assert left(ACCOUNTS, rows, name) == [{"id": 1}, {"id": 2, "user": "U-7"}]
 
@@ -87,7 +97,7 @@ def test_what_belongs_to_a_person_goes_under_its_condition_only() -> None:
     rows = [
         {"id": n, "author_kind": kind, "author": 5} for n, kind in enumerate(("account", "bot"))
     ]
-    assert [row["id"] for row in left(MESSAGES, rows, Name("account", "5"))] == [1]
+    assert [row["id"] for row in left(MESSAGES, rows, Identifier("account", "5"))] == [1]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +112,7 @@ def test_what_belongs_to_a_person_goes_under_its_condition_only() -> None:
 )
 def test_an_address_in_a_row_of_another_is_replaced(text: str, after: str) -> None:
     rows = [{"id": 1, "seen_as": [], "note": text}]
-    assert left(ACCOUNTS, rows, Name(EMAIL, ADA)) == [{"id": 1, "note": after}]
+    assert left(ACCOUNTS, rows, Identifier(EMAIL, ADA)) == [{"id": 1, "note": after}]
 
 
 def test_addresses_are_found_with_their_places() -> None:
@@ -112,7 +122,7 @@ def test_addresses_are_found_with_their_places() -> None:
 
 @pytest.mark.parametrize("value", [None, "", "  ", 1.5, True, [], {}])
 def test_what_is_no_name_is_none(value: Any) -> None:
-    assert name_of("user", value) is None
+    assert identifier_of("user", value) is None
 
 
 @pytest.mark.parametrize(
@@ -127,14 +137,20 @@ def test_what_is_no_name_is_none(value: Any) -> None:
     ],
 )
 def test_bytes_that_are_no_row_are_searched_for_names(raw: bytes) -> None:
-    erased = Told(frozenset({Name(EMAIL, ADA), Name("user", "U-1234567"), Name("user", "x7")}))
-    assert line_holds(raw, "accounts", REFUSED.owners, erased)
-    assert not line_holds(raw, "accounts", REFUSED.owners, Told(frozenset({Name("user", "U")})))
+    erased = GivenIdentifiers(
+        frozenset(
+            {Identifier(EMAIL, ADA), Identifier("user", "U-1234567"), Identifier("user", "x7")}
+        )
+    )
+    assert line_identifies_erased(raw, "accounts", REFUSED.owners, erased)
+    assert not line_identifies_erased(
+        raw, "accounts", REFUSED.owners, GivenIdentifiers(frozenset({Identifier("user", "U")}))
+    )
 
 
 def test_a_refused_line_goes_and_a_refused_file_stays_without_its_bytes() -> None:
     rows = [{"source": "accounts", "line": line, "raw": ADA.encode()} for line in (0, 1)]
-    assert left(REFUSED, rows, Name(EMAIL, ADA)) == [{"source": "accounts", "line": 0}]
+    assert left(REFUSED, rows, Identifier(EMAIL, ADA)) == [{"source": "accounts", "line": 0}]
 
 
 def test_links_are_told_once_and_owners_join_nobody() -> None:
@@ -142,7 +158,9 @@ def test_links_are_told_once_and_owners_join_nobody() -> None:
         [{"id": 1, "user": ADA, "seen_as": []}, {"id": 1, "user": ADA, "seen_as": []}],
         schema=ACCOUNTS.schema,
     )
-    assert links_in(rows, ACCOUNTS.owners) == {frozenset({Name("account", "1"), Name(EMAIL, ADA)})}
+    assert links_in(rows, ACCOUNTS.owners) == {
+        frozenset({Identifier("account", "1"), Identifier(EMAIL, ADA)})
+    }
     told = [{"id": 1, "author_kind": "account", "author": 5}]
     messages = pa.Table.from_pylist(told, schema=MESSAGES.schema)
-    assert links_in(messages, MESSAGES.owners) == {frozenset({Name("account", "5")})}
+    assert links_in(messages, MESSAGES.owners) == {frozenset({Identifier("account", "5")})}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from novade_pipeline.privacy.json_text import (
     ODD_NUMBER,
     InvalidConstant,
-    WrittenNumber,
+    VerbatimNumber,
     edit_json,
     parse_float,
     read_json,
@@ -65,7 +65,7 @@ def test_whatever_is_written_is_json(value: Any) -> None:
 
 def test_a_number_is_a_float_whatever_its_digits() -> None:
     number = parse_float("1.10")
-    assert (number, str(number), repr(type(number))) == (1.1, "1.10", repr(WrittenNumber))
+    assert (number, str(number), repr(type(number))) == (1.1, "1.10", repr(VerbatimNumber))
     assert type(parse_float("1.5")) is float
     assert math.isinf(parse_float("1e999"))
 

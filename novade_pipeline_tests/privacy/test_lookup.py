@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.privacy import lookup
 from novade_pipeline.privacy.forget import links_in
-from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.privacy.lookup import links_with
 from novade_pipeline.privacy.marks import BelongsTo, Identity
 
@@ -29,7 +29,7 @@ class Account(BaseModel):
     owner: Annotated[str | None, BelongsTo("user")] = None
 
 
-ACCOUNTS = Table("x/accounts", Account, key=("id",), written="replace")
+ACCOUNTS = Table("x/accounts", Account, key=("id",), write_mode="replace")
 TEXTS = st.one_of(
     st.sampled_from(
         ["ada@x.example", " Ada@X.example", "ada", "b\\d", "é@x.example", "7", "(.*", ""]
@@ -59,7 +59,7 @@ ROWS = st.lists(
 )
 
 
-def _by_hand(rows: pa.Table, names: set[Name]) -> set[frozenset[Name]]:
+def _by_hand(rows: pa.Table, names: set[Identifier]) -> set[frozenset[Identifier]]:
     return {link for link in links_in(rows, ACCOUNTS.owners) if not link.isdisjoint(names)}
 
 
@@ -69,7 +69,7 @@ def test_what_is_found_is_what_a_look_at_each_row_finds(
 ) -> None:
     table = pa.Table.from_pylist(rows, ACCOUNTS.schema)
     known = sorted({name for link in links_in(table, ACCOUNTS.owners) for name in link})
-    some = st.sampled_from([*known, Name("user", "ada"), Name(EMAIL, "ada@x.example")])
+    some = st.sampled_from([*known, Identifier("user", "ada"), Identifier(EMAIL, "ada@x.example")])
     names = data.draw(st.sets(some, min_size=1, max_size=4))
     assert set(links_with(table, ACCOUNTS.owners, names)) == _by_hand(table, names)
 
@@ -77,7 +77,7 @@ def test_what_is_found_is_what_a_look_at_each_row_finds(
 def test_more_names_than_a_pattern_holds_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"properties": json.dumps({"email": f"{n}@x.example"})} for n in range(40)]
     table = pa.Table.from_pylist(rows, ACCOUNTS.schema)
-    names = {Name(EMAIL, f"{n}@x.example") for n in range(0, 40, 3)}
+    names = {Identifier(EMAIL, f"{n}@x.example") for n in range(0, 40, 3)}
     monkeypatch.setattr(lookup, "_MOST_PATTERNS", 5)
     assert set(links_with(table, ACCOUNTS.owners, names)) == _by_hand(table, names)
     assert len(_by_hand(table, names)) == 14
@@ -94,6 +94,8 @@ def test_rows_of_others_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> No
         for n in range(1_000)
     ]
     table = pa.Table.from_pylist(rows, ACCOUNTS.schema)
-    found = links_with(table, ACCOUNTS.owners, {Name(EMAIL, "7@x.example"), Name("user", "u8")})
+    found = links_with(
+        table, ACCOUNTS.owners, {Identifier(EMAIL, "7@x.example"), Identifier("user", "u8")}
+    )
     assert len(list(found)) == 2
     assert sum(looked_at) < 150

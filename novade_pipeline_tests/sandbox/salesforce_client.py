@@ -1,4 +1,4 @@
-"""Asks a Salesforce sandbox what a client asks, without a client's library."""
+"""A client of a Salesforce sandbox, without a client library."""
 
 import csv
 import io
@@ -17,13 +17,13 @@ DATA = "/services/data/v60.0"
 
 @dataclass
 class Client:
-    """One who has logged in."""
+    """A client with a session."""
 
     api: SalesforceApi
     http: httpx.Client
 
     def log_in(self, **form: str) -> httpx.Response:
-        """Log in with what is right, or with what is told instead; the session is then used."""
+        """Log in with valid credentials, or with `form` instead, and use the session."""
         right = {
             "grant_type": "client_credentials",
             "client_id": self.api.access.client_id,
@@ -35,22 +35,22 @@ class Client:
         return answer
 
     def get(self, path: str, **params: Any) -> httpx.Response:
-        """What stands at a path below the data's."""
+        """Request a path below the data resource."""
         return self.http.get(f"{DATA}{path}", params=params)
 
     def query(self, soql: str, kind: str = "query") -> list[dict[str, Any]]:
-        """All records that a query finds, over all pages."""
+        """All records of a query, from all pages."""
         answer = self.get(f"/{kind}", q=soql).raise_for_status().json()
         records = answer["records"]
         while not answer["done"]:
             answer = self.http.get(answer["nextRecordsUrl"]).raise_for_status().json()
             records += answer["records"]
-        return [{k: v for k, v in one.items() if k != "attributes"} for one in records]
+        return [{k: v for k, v in record.items() if k != "attributes"} for record in records]
 
     def new_job(self, soql: str, operation: str = "query", **more: str) -> httpx.Response:
         """A new query job."""
-        asked = {"operation": operation, "query": soql, **more}
-        return self.http.post(f"{DATA}/jobs/query", json=asked)
+        parameters = {"operation": operation, "query": soql, **more}
+        return self.http.post(f"{DATA}/jobs/query", json=parameters)
 
     def job(self, soql: str, operation: str = "query", **more: str) -> str:
         """A query job that has completed."""
@@ -61,11 +61,11 @@ class Client:
 
     def results(self, job: str, locator: str = "", rows: int = 1_000) -> httpx.Response:
         """One page of a job's results."""
-        asked = {"maxRecords": rows, **({"locator": locator} if locator else {})}
-        return self.get(f"/jobs/query/{job}/results", **asked)
+        parameters = {"maxRecords": rows, **({"locator": locator} if locator else {})}
+        return self.get(f"/jobs/query/{job}/results", **parameters)
 
     def bulk(self, soql: str, operation: str = "query", rows: int = 1_000) -> list[dict[str, str]]:
-        """All records that a query job finds, over all pages."""
+        """All records of a query job, from all pages."""
         job, locator, records = self.job(soql, operation), "", []
         while locator != "null":
             answer = self.results(job, locator, rows).raise_for_status()
@@ -87,13 +87,13 @@ def client_of(api: SalesforceApi) -> Iterator[Client]:
 
 def error_of(answer: httpx.Response) -> tuple[int, str]:
     """Status and code of an error."""
-    (told,) = answer.json()
-    assert set(told) == {"message", "errorCode"}
-    return answer.status_code, told["errorCode"]
+    (error,) = answer.json()
+    assert set(error) == {"message", "errorCode"}
+    return answer.status_code, error["errorCode"]
 
 
 def living(client: Client, of: str) -> list[dict[str, Any]]:
-    """The records that a plain query finds."""
+    """The records of a plain query."""
     return [
         row
         for row in client.api.org.records(of)

@@ -11,11 +11,11 @@ from jsonschema import Draft7Validator
 
 from novade_pipeline.sandbox.amplitude_exports import Landed, land, plan
 from novade_pipeline.sandbox.amplitude_faults import NEW_FIELD
-from novade_pipeline_tests.sandbox.found_exports import (
+from novade_pipeline_tests.sandbox.landed_exports import (
     EVENTS_NAME,
     EVENTS_PER_HOUR,
     MONDAY,
-    Found,
+    ExportContents,
     delay,
     files_below,
     landed_in,
@@ -30,9 +30,9 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_another_seed_is_another_world(tmp_path: Path) -> None:
-    one = landed_in(tmp_path / "one", MONDAY, 3)
+    first = landed_in(tmp_path / "one", MONDAY, 3)
     landed_in(tmp_path / "two", MONDAY, 3, seed=2)
-    assert one.rows
+    assert first.rows
     assert not read(tmp_path / "one").rows.keys() & read(tmp_path / "two").rows.keys()
 
 
@@ -47,10 +47,10 @@ def test_landing_again_touches_nothing(tmp_path: Path) -> None:
 
 def test_a_file_that_differs_is_written_anew(tmp_path: Path) -> None:
     landed_in(tmp_path, MONDAY, 3)
-    wanted = files_below(tmp_path)
+    expected = files_below(tmp_path)
     next((tmp_path / "amplitude/events").iterdir()).write_bytes(b"cut short")
     assert landed_in(tmp_path, MONDAY, 3).written == 1
-    assert files_below(tmp_path) == wanted
+    assert files_below(tmp_path) == expected
 
 
 def test_two_days_landed_one_by_one_are_the_same_two_days(tmp_path: Path) -> None:
@@ -81,37 +81,41 @@ def test_short_ranges_differ_from_a_whole_day_by_its_faulty_file_only(tmp_path: 
 
 def test_without_faults_every_line_is_an_event(tmp_path: Path) -> None:
     figures = landed_in(tmp_path, MONDAY, 48, faults=False)
-    found = read(tmp_path)
+    contents = read(tmp_path)
     assert figures.lines == figures.rows + figures.repeated_in_hour
-    assert not found.tally["quarantined_lines"] + found.tally["blank_lines"]
-    assert not found.tally["faulty_files"]
-    assert not any(NEW_FIELD in event for event in found.rows.values())
+    assert not contents.tally["quarantined_lines"] + contents.tally["blank_lines"]
+    assert not contents.tally["faulty_files"]
+    assert not any(NEW_FIELD in event for event in contents.rows.values())
 
 
-def test_faults_take_no_event_away(tmp_path: Path, week: tuple[Path, Landed, Found]) -> None:
+def test_faults_take_no_event_away(
+    tmp_path: Path, week: tuple[Path, Landed, ExportContents]
+) -> None:
     landed_in(tmp_path, MONDAY, 168, faults=False)
     assert read(tmp_path).rows.keys() == week[2].rows.keys()
 
 
-def test_only_stray_files_break_the_naming_pattern(week: tuple[Path, Landed, Found]) -> None:
+def test_only_stray_files_break_the_naming_pattern(
+    week: tuple[Path, Landed, ExportContents],
+) -> None:
     names = [path.name for path in (week[0] / "amplitude/events").iterdir()]
     stray = [name for name in names if not EVENTS_NAME.fullmatch(name)]
     assert stray
     assert all(re.fullmatch(r"resent by hand [\d-]{10}\.json\.gz", name) for name in stray)
 
 
-def test_the_figures_are_those_of_the_files(week: tuple[Path, Landed, Found]) -> None:
-    folder, figures, found = week
+def test_the_figures_are_those_of_the_files(week: tuple[Path, Landed, ExportContents]) -> None:
+    folder, figures, contents = week
     files = files_below(folder)
-    unique = {uuid for _, uuid in found.rows}
+    unique = {uuid for _, uuid in contents.rows}
     expected = {
-        **found.tally,
-        "merged_files": len({hour for hour, _ in found.merges}),
-        "merges": len(found.merges),
+        **contents.tally,
+        "merged_files": len({hour for hour, _ in contents.merges}),
+        "merges": len(contents.merges),
         "unique_events": len(unique),
-        "repeated_across_hours": len(found.rows) - len(unique),
-        "late_events": len({e["uuid"] for e in found.rows.values() if delay(e) >= 1}),
-        "new_field_rows": sum(NEW_FIELD in event for event in found.rows.values()),
+        "repeated_across_hours": len(contents.rows) - len(unique),
+        "late_events": len({e["uuid"] for e in contents.rows.values() if delay(e) >= 1}),
+        "new_field_rows": sum(NEW_FIELD in event for event in contents.rows.values()),
         "bytes_landed": sum(map(len, files.values())),
         "written": len(files),
     }
@@ -119,7 +123,7 @@ def test_the_figures_are_those_of_the_files(week: tuple[Path, Landed, Found]) ->
     assert min(expected.values()) > 0
 
 
-def test_every_line_is_accounted_for(week: tuple[Path, Landed, Found]) -> None:
+def test_every_line_is_accounted_for(week: tuple[Path, Landed, ExportContents]) -> None:
     figures = week[1]
     assert figures.lines == (
         figures.rows + figures.repeated_in_hour + figures.quarantined_lines + figures.blank_lines
@@ -127,21 +131,25 @@ def test_every_line_is_accounted_for(week: tuple[Path, Landed, Found]) -> None:
     assert figures.rows == figures.unique_events + figures.repeated_across_hours
 
 
-def test_about_as_many_events_come_as_were_asked_for(week: tuple[Path, Landed, Found]) -> None:
+def test_the_number_of_events_is_about_the_requested_one(
+    week: tuple[Path, Landed, ExportContents],
+) -> None:
     assert week[1].unique_events == pytest.approx(168 * EVENTS_PER_HOUR, rel=0.2)
 
 
 def test_some_hours_have_two_parts_some_are_empty_some_have_no_file(
-    week: tuple[Path, Landed, Found],
+    week: tuple[Path, Landed, ExportContents],
 ) -> None:
-    found = week[2]
-    full = {hour for hour, _ in found.rows}
-    assert any(parts == {0, 1} for parts in found.parts.values())
-    assert found.parts.keys() - full
-    assert {MONDAY + timedelta(hours=h) for h in range(168)} - found.parts.keys()
+    contents = week[2]
+    full = {hour for hour, _ in contents.rows}
+    assert any(parts == {0, 1} for parts in contents.parts.values())
+    assert contents.parts.keys() - full
+    assert {MONDAY + timedelta(hours=h) for h in range(168)} - contents.parts.keys()
 
 
-def test_the_plan_is_landed_and_its_schemas_are_valid(week: tuple[Path, Landed, Found]) -> None:
+def test_the_plan_is_landed_and_its_schemas_are_valid(
+    week: tuple[Path, Landed, ExportContents],
+) -> None:
     landed = json.loads((week[0] / "tracking_plan/lantern.json").read_bytes())
     assert landed == plan()
     for rule in landed["rules"]:

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from novade_pipeline.sandbox.business import FREE_MAILBOX, OWN_DOMAIN, companies_for, company
-from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Faults
 from novade_pipeline.sandbox.music_users import World
 
 ASKING = {"Authorization": f"Bearer {TOKEN}"}
@@ -35,9 +35,9 @@ def _pages(client: TestClient, query: str, paging: Paging) -> Iterator[Any]:
             url = body["links"].get("next")
         else:
             assert "links" not in body
-            told = body.get("pagination")
-            assert told is None or told["more"] is True
-            url = None if told is None else f"/conversations/list?{query}&next={told['next']}"
+            detail = body.get("pagination")
+            assert detail is None or detail["more"] is True
+            url = None if detail is None else f"/conversations/list?{query}&next={detail['next']}"
 
 
 @pytest.mark.parametrize("paging", ["links", "pagination"])
@@ -47,43 +47,43 @@ def _pages(client: TestClient, query: str, paging: Paging) -> Iterator[Any]:
 def test_pages_hold_every_conversation_once_newest_first(paging: Paging, query: str) -> None:
     service = DriftApi(conversations=130, paging=paging)
     with _client(service) as client:
-        found = [row for body in _pages(client, query, paging) for row in body["data"]]
+        rows = [row for body in _pages(client, query, paging) for row in body["data"]]
     statuses = {"open", "closed"} if "=2" in query else {"open"}
-    wanted = [
+    expected = [
         row
         for row in service.newest_first()
         if "statusId" not in query or row["status"] in statuses
     ]
-    assert [row["id"] for row in found] == [row["id"] for row in wanted]
-    times = [row["updatedAt"] for row in found]
+    assert [row["id"] for row in rows] == [row["id"] for row in expected]
+    times = [row["updatedAt"] for row in rows]
     assert times == sorted(times, reverse=True)
-    assert set(found[0]) == {"status", "contactId", "createdAt", "id", "inboxId", "updatedAt"}
+    assert set(rows[0]) == {"status", "contactId", "createdAt", "id", "inboxId", "updatedAt"}
 
 
 def test_messages_are_paged_by_a_cursor(service: DriftApi) -> None:
     chat = DriftApi(conversations=1)
-    (number,) = chat.has.conversations
+    (number,) = chat.state.conversations
     for _ in range(25):
         chat.write(number)
-    found: list[Any] = []
+    rows: list[Any] = []
     with _client(chat) as client:
         body: Any = {"pagination": {"next": 0}}
         while "pagination" in body:
             cursor = body["pagination"]["next"]
             body = client.get(f"/conversations/{number}/messages?next={cursor}").json()
-            found += body["data"]["messages"]
-    assert found == chat.has.messages[number]
+            rows += body["data"]["messages"]
+    assert rows == chat.state.messages[number]
 
 
 def test_accounts_are_paged_by_an_index(service: DriftApi) -> None:
-    found: list[Any] = []
+    rows: list[Any] = []
     url: str | None = "/accounts/?index=0&size=25"
     with _client(service) as client:
         while url is not None:
             data = client.get(url).json()["data"]
-            found += data["accounts"]
+            rows += data["accounts"]
             url = data.get("next")
-    assert found == service.has.accounts
+    assert rows == service.state.accounts
 
 
 @pytest.mark.parametrize(
@@ -105,52 +105,52 @@ def test_errors_have_the_form_of_the_service(
     with _client(service) as client:
         answer = client.get(path)
     assert answer.status_code == status
-    (told,) = answer.json()["errors"]
-    assert told["type"] == error
-    assert set(told) == {"type", "message"} | ({"param"} if status == 400 else set())
+    (detail,) = answer.json()["errors"]
+    assert detail["type"] == error
+    assert set(detail) == {"type", "message"} | ({"param"} if status == 400 else set())
 
 
-def test_nobody_is_let_in_without_the_token(service: DriftApi) -> None:
+def test_requests_without_the_token_are_refused(service: DriftApi) -> None:
     with TestClient(service.app()) as client:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
             assert client.get("/users/list", headers=headers).status_code == 401
 
 
 def test_too_many_requests_say_when_to_come_back_now_and_then() -> None:
-    service = DriftApi(conversations=1, trouble=Trouble(limited_every=2))
+    service = DriftApi(conversations=1, faults=Faults(limited_every=2))
     with _client(service) as client:
         answers = [client.get("/users/list") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200, 429] * 3
-    asked = [answer.headers.get("Retry-After", "") for answer in answers[1::2]]
-    assert [text.isdecimal() for text in asked] == [True, False, False]
-    assert [bool(text) for text in asked] == [True, True, False]
+    retry_after = [answer.headers.get("Retry-After", "") for answer in answers[1::2]]
+    assert [text.isdecimal() for text in retry_after] == [True, False, False]
+    assert [bool(text) for text in retry_after] == [True, True, False]
 
 
 def test_the_same_seed_and_day_are_the_same_workspace() -> None:
-    one, same, other = (DriftApi(conversations=20, seed=seed).has for seed in (4, 4, 5))
-    assert one == same
-    assert one.messages != other.messages
-    assert DriftApi(conversations=20, seed=4, as_of=date(2026, 11, 20)).has != one
+    first, same, different = (DriftApi(conversations=20, seed=seed).state for seed in (4, 4, 5))
+    assert first == same
+    assert first.messages != different.messages
+    assert DriftApi(conversations=20, seed=4, as_of=date(2026, 11, 20)).state != first
 
 
 def test_who_chats_uses_the_product_or_is_a_stranger(service: DriftApi) -> None:
-    people = service.has.people.values()
+    people = service.state.people.values()
     day = (date(2026, 11, 24) - date(1970, 1, 1)).days
-    seen = {u.index: u.user_id for ago in range(1, 14) for u in World(1, 120).users_on(day - ago)}
+    users = {u.index: u.user_id for ago in range(1, 14) for u in World(1, 120).users_on(day - ago)}
     using = [person for person in people if person.index >= 0]
     assert 0 < len(using) < len(people)
-    assert {seen[person.index] for person in using} == {person.email for person in using}
-    for number, person in service.has.people.items():
-        assert service.has.contacts[number]["attributes"]["email"].lower() == person.email.lower()
+    assert {users[person.index] for person in using} == {person.email for person in using}
+    for number, person in service.state.people.items():
+        assert service.state.contacts[number]["attributes"]["email"].lower() == person.email.lower()
 
 
 def test_accounts_are_the_companies_and_users_are_our_staff(service: DriftApi) -> None:
     domains = {company(1, number).domain for number in range(companies_for(120))}
-    assert {row["domain"] for row in service.has.accounts} == domains
+    assert {row["domain"] for row in service.state.accounts} == domains
     assert FREE_MAILBOX not in domains
-    bots = [row for row in service.has.users if row["bot"]]
+    bots = [row for row in service.state.users if row["bot"]]
     assert len(bots) == 1
-    assert all(r["email"].endswith(f"@{OWN_DOMAIN}") for r in service.has.users if not r["bot"])
+    assert all(r["email"].endswith(f"@{OWN_DOMAIN}") for r in service.state.users if not r["bot"])
 
 
 def test_chats_change_as_people_change_them() -> None:
@@ -161,15 +161,15 @@ def test_chats_change_as_people_change_them() -> None:
     begun = service.chat()
     assert service.newest_first()[0]["id"] == begun
     service.close(oldest)
-    assert service.newest_first()[0] | {"participants": []} == service.has.conversations[oldest] | {
-        "participants": []
-    }
-    assert service.has.conversations[oldest]["status"] == "closed"
-    assert service.has.now == service.newest_first()[0]["updatedAt"]
+    assert service.newest_first()[0] | {"participants": []} == service.state.conversations[
+        oldest
+    ] | {"participants": []}
+    assert service.state.conversations[oldest]["status"] == "closed"
+    assert service.state.now == service.newest_first()[0]["updatedAt"]
 
 
 def test_chats_go_on_while_the_list_is_read() -> None:
-    service = DriftApi(conversations=60, trouble=Trouble(changes=1))
+    service = DriftApi(conversations=60, faults=Faults(changes=1))
     before = [row["id"] for row in service.newest_first()]
     with _client(service) as client:
         client.get("/conversations/list?limit=50")
@@ -189,14 +189,14 @@ def test_a_token_in_a_link_is_all_that_the_next_page_needs() -> None:
     assert len(rest["data"]) == 10
 
 
-def test_a_chat_that_changes_keeps_its_place_in_the_list_as_often_as_is_asked_for() -> None:
-    service = DriftApi(conversations=60, trouble=Trouble(misplaced_every=2))
+def test_every_nth_changed_chat_keeps_its_position_in_the_list() -> None:
+    service = DriftApi(conversations=60, faults=Faults(misplaced_every=2))
     moved, misplaced = (service.newest_first()[at]["id"] for at in (40, 50))
     service.write(moved)
     service.close(misplaced)
     order = [row["id"] for row in service.newest_first()]
     assert (order[0], order[50]) == (moved, misplaced)
-    assert service.newest_first()[50]["updatedAt"] == service.has.now
+    assert service.newest_first()[50]["updatedAt"] == service.state.now
     service.write(misplaced)
     assert service.newest_first()[0]["id"] == misplaced
 

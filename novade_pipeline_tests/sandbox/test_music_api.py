@@ -7,7 +7,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from novade_pipeline.sandbox.music_api import ENDPOINTS, MusicApi, Trouble
+from novade_pipeline.sandbox.music_api import ENDPOINTS, Faults, MusicApi
 from novade_pipeline.sandbox.serving import serving
 
 
@@ -20,14 +20,14 @@ def url() -> Iterator[str]:
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_pages_hold_every_row_once(url: str, endpoint: str) -> None:
     rows = MusicApi().tables[endpoint]
-    found: list[Any] = []
+    items: list[Any] = []
     for page in range(1, 6):
         answer = httpx.get(f"{url}/{endpoint}", params={"page": page, "size": 100}).json()
         assert set(answer) == {"items", "total", "page", "size", "pages"}
         assert (answer["page"], answer["size"]) == (page, 100)
         assert (answer["total"], answer["pages"]) == (len(rows), -(-len(rows) // 100))
-        found += answer["items"]
-    assert found == rows
+        items += answer["items"]
+    assert items == rows
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_the_same_seed_is_the_same_world() -> None:
     assert MusicApi(seed=4).tables != MusicApi(seed=5).tables
 
 
-def test_trouble_comes_as_often_as_it_is_asked_for() -> None:
-    service = MusicApi(trouble=Trouble(limited_every=3, failing_every=4))
+def test_faults_come_as_often_as_configured() -> None:
+    service = MusicApi(faults=Faults(limited_every=3, failing_every=4))
     with TestClient(service.app()) as client:
         answers = [client.get("/tracks") for _ in range(12)]
-    told = [answer.status_code for answer in answers]
-    assert told == [200, 200, 429, 500, 200, 429, 200, 500, 429, 200, 200, 429]
-    asked = [answer.headers["Retry-After"] for answer in answers if answer.status_code == 429]
-    assert [text.isdecimal() for text in asked] == [True, False, True, False]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [200, 200, 429, 500, 200, 429, 200, 500, 429, 200, 200, 429]
+    retry_after = [answer.headers["Retry-After"] for answer in answers if answer.status_code == 429]
+    assert [text.isdecimal() for text in retry_after] == [True, False, True, False]
 
 
 def test_data_changes_so_many_times_while_it_is_read() -> None:
-    service = MusicApi(trouble=Trouble(changes=2))
+    service = MusicApi(faults=Faults(changes=2))
     before = [list(map(dict, service.tables["tracks"]))]
     with TestClient(service.app()) as client:
         for _ in range(4):
@@ -70,8 +70,8 @@ def test_data_changes_so_many_times_while_it_is_read() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_rows_go_back_to_an_older_state_as_often_as_is_asked_for(endpoint: str) -> None:
-    service = MusicApi(trouble=Trouble(restores=2))
+def test_rows_return_to_an_older_state_as_often_as_configured(endpoint: str) -> None:
+    service = MusicApi(faults=Faults(restores=2))
     before = list(map(dict, service.tables[endpoint]))
     with TestClient(service.app()) as client:
         for _ in range(4):

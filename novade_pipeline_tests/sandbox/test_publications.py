@@ -27,7 +27,7 @@ def test_the_same_seed_lands_the_same_files_once(world: World) -> None:
 
 def test_with_faults_the_same_is_mentioned_as_without(tmp_path: Path) -> None:
     """But for the trials without a title."""
-    told = {}
+    lengths = {}
     for faults in (True, False):
         (tmp_path / str(faults)).mkdir()
         world = World(tmp_path / str(faults))
@@ -35,7 +35,7 @@ def test_with_faults_the_same_is_mentioned_as_without(tmp_path: Path) -> None:
         world.load()
         world.mention()
         assert len(world.rows(PUBMED_ARTICLES, "id")) == 120
-        told[faults] = {
+        lengths[faults] = {
             (drug, title.removesuffix(" à domicile"), day, journal)
             for drug, title, day, journal in world.rows(
                 DRUG_MENTIONS, "drug", "title", "date", "journal"
@@ -44,5 +44,5 @@ def test_with_faults_the_same_is_mentioned_as_without(tmp_path: Path) -> None:
         assert len(world.rows(CLINICAL_TRIALS, "id")) == (36 if faults else 40)
         quarantined = sum(n for (n,) in world.rows(FILES, "quarantined"))
         assert quarantined == (4 if faults else 0)
-    assert told[True] < told[False]
-    assert len(told[True]) > 100
+    assert lengths[True] < lengths[False]
+    assert len(lengths[True]) > 100

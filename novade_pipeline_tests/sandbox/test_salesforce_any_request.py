@@ -16,7 +16,7 @@ ONE_SERVER = settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
-_FIELDS = sorted({field.name for one in OBJECTS for field in one.fields} | {"Nothing__c"})
+_FIELDS = sorted({field.name for sobject in OBJECTS for field in sobject.fields} | {"Nothing__c"})
 _FUNCTIONS = ("COUNT", "MAX", "MIN", "SUM")
 _LITERALS = ("'x'", "''", "1", "-1.5", "null", "true", "2026-03-01", "2026-03-01T00:00:00Z")
 
@@ -36,7 +36,7 @@ conditions = st.builds(
 queries = st.builds(
     "SELECT {} FROM {}{}{}{}".format,
     st.lists(selected, min_size=1, max_size=4).map(", ".join),
-    st.sampled_from([one.name for one in OBJECTS]),
+    st.sampled_from([sobject.name for sobject in OBJECTS]),
     st.one_of(st.just(""), conditions.map(" WHERE {}".format)),
     st.one_of(st.just(""), fields.map(" ORDER BY {}".format)),
     st.one_of(st.just(""), st.integers(0, 10**30).map(" LIMIT {}".format)),

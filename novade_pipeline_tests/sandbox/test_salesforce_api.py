@@ -12,24 +12,24 @@ from novade_pipeline_tests.sandbox.salesforce_client import DATA, Client, error_
 
 def test_a_token_names_the_instance(client: Client) -> None:
     answer = client.log_in()
-    told = answer.json()
+    payload = answer.json()
     assert answer.status_code == 200
-    assert told["token_type"] == "Bearer"
-    assert told["instance_url"] == str(client.http.base_url).rstrip("/")
+    assert payload["token_type"] == "Bearer"
+    assert payload["instance_url"] == str(client.http.base_url).rstrip("/")
 
 
 def test_anybody_may_ask_for_the_versions(client: Client) -> None:
-    told = httpx.get(f"{client.http.base_url}/services/data/").json()
-    assert {"label": "Spring '24", "url": DATA, "version": "60.0"} in told
+    payload = httpx.get(f"{client.http.base_url}/services/data/").json()
+    assert {"label": "Spring '24", "url": DATA, "version": "60.0"} in payload
 
 
-def test_without_a_session_there_is_no_answer(client: Client) -> None:
+def test_a_request_without_a_session_is_refused(client: Client) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         answer = httpx.get(f"{client.http.base_url}{DATA}/limits", headers=headers)
         assert error_of(answer) == (401, "INVALID_SESSION_ID")
 
 
-def test_what_is_not_there_is_not_found(client: Client) -> None:
+def test_an_unknown_resource_is_not_found(client: Client) -> None:
     for path in ("/sobjects/Nothing__c/describe", "/jobs/query/750x", "/nothing"):
         assert error_of(client.get(path)) == (404, "NOT_FOUND")
 
@@ -47,15 +47,15 @@ def test_every_answer_tells_the_usage_and_the_organisations_time(own: Client) ->
 
 
 def test_describe_tells_types_compounds_and_picklists(client: Client) -> None:
-    told = client.get("/sobjects/Account/describe").json()
-    fields = {field["name"]: field for field in told["fields"]}
-    assert (told["name"], told["keyPrefix"], told["queryable"]) == ("Account", "001", True)
+    payload = client.get("/sobjects/Account/describe").json()
+    fields = {field["name"]: field for field in payload["fields"]}
+    assert (payload["name"], payload["keyPrefix"], payload["queryable"]) == ("Account", "001", True)
     assert fields["BillingAddress"]["type"] == "address"
     assert fields["BillingCity"]["compoundFieldName"] == "BillingAddress"
     assert fields["Headquarters__c"]["type"] == "location"
     assert fields["Headquarters__Latitude__s"]["compoundFieldName"] == "Headquarters__c"
     assert (fields["Segment__c"]["custom"], fields["Segment__c"]["length"]) == (True, 255)
-    assert [one["value"] for one in fields["Regions__c"]["picklistValues"]] == [
+    assert [row["value"] for row in fields["Regions__c"]["picklistValues"]] == [
         *("EMEA", "AMER", "APAC"),
     ]
     assert fields["OwnerId"]["referenceTo"] == ["User"]
@@ -66,20 +66,20 @@ def test_describe_tells_types_compounds_and_picklists(client: Client) -> None:
     assert order["Signed_Copy__c"] == "base64"
 
 
-def test_what_the_user_may_not_see_is_as_if_it_were_not_there(own: Client) -> None:
+def test_hidden_objects_and_fields_do_not_exist_for_the_user(own: Client) -> None:
     own.api.org.hide_field("Contact", "Birthdate")
     own.api.org.hide_object("Order")
     fields = own.get("/sobjects/Contact/describe").json()["fields"]
     assert "Birthdate" not in {field["name"] for field in fields}
-    asked = own.get("/query", q="SELECT Id, Birthdate FROM Contact")
-    assert error_of(asked) == (400, "INVALID_FIELD")
-    assert "No such column 'Birthdate' on entity 'Contact'" in asked.json()[0]["message"]
+    response = own.get("/query", q="SELECT Id, Birthdate FROM Contact")
+    assert error_of(response) == (400, "INVALID_FIELD")
+    assert "No such column 'Birthdate' on entity 'Contact'" in response.json()[0]["message"]
     assert error_of(own.get("/query", q="SELECT Id FROM Order")) == (400, "INVALID_TYPE")
     assert error_of(own.get("/sobjects/Order/describe")) == (404, "NOT_FOUND")
     assert error_of(own.new_job("SELECT Id FROM Order")) == (400, "INVALID_TYPE")
-    seen = {one["name"] for one in own.get("/sobjects").json()["sobjects"]}
-    assert "Order" not in seen
-    assert "Contact" in seen
+    names = {row["name"] for row in own.get("/sobjects").json()["sobjects"]}
+    assert "Order" not in names
+    assert "Contact" in names
     own.api.org.hide_object("Order", hidden=False)
     assert own.query("SELECT Id FROM Order")
 
@@ -89,40 +89,40 @@ def test_a_field_that_cannot_be_hidden_stays(own: Client) -> None:
         own.api.org.hide_field("Contact", "Id")
 
 
-def test_a_query_is_told_page_by_page(client: Client) -> None:
+def test_a_query_is_answered_page_by_page(client: Client) -> None:
     rows = living(client, "Contact")
     first = client.get("/query", q="SELECT Id FROM Contact").json()
     assert (len(first["records"]), first["totalSize"], first["done"]) == (20, len(rows), False)
     again = [client.http.get(first["nextRecordsUrl"]).json()["records"] for _ in range(2)]
     assert again[0] == again[1]
-    found = client.query("SELECT Id, Name FROM Contact")
-    assert found == [{"Id": row["Id"], "Name": row["Name"]} for row in rows]
+    result = client.query("SELECT Id, Name FROM Contact")
+    assert result == [{"Id": row["Id"], "Name": row["Name"]} for row in rows]
     assert error_of(client.get("/query/nothing-20")) == (400, "INVALID_QUERY_LOCATOR")
 
 
-def test_values_are_told_as_json_tells_them(client: Client) -> None:
-    row = next(one for one in living(client, "Account") if one["Headquarters__Latitude__s"])
-    (told,) = client.query(
+def test_values_are_written_as_json(client: Client) -> None:
+    row = next(row for row in living(client, "Account") if row["Headquarters__Latitude__s"])
+    (payload,) = client.query(
         "SELECT Id, IsDeleted, NumberOfEmployees, AnnualRevenue, CreatedDate, LastActivityDate, "
         f"BillingAddress, Headquarters__c, MasterRecordId FROM Account WHERE Id = '{row['Id']}'"
     )
-    assert told["CreatedDate"] == f"{row['CreatedDate']:%Y-%m-%dT%H:%M:%S}.000+0000"
-    assert told["LastActivityDate"] == row["LastActivityDate"].isoformat()
-    assert (told["IsDeleted"], told["MasterRecordId"]) == (False, None)
-    assert told["NumberOfEmployees"] == row["NumberOfEmployees"]
-    assert told["BillingAddress"]["city"] == row["BillingCity"]
-    assert told["BillingAddress"]["postalCode"] == row["BillingPostalCode"]
-    assert told["Headquarters__c"] == {
+    assert payload["CreatedDate"] == f"{row['CreatedDate']:%Y-%m-%dT%H:%M:%S}.000+0000"
+    assert payload["LastActivityDate"] == row["LastActivityDate"].isoformat()
+    assert (payload["IsDeleted"], payload["MasterRecordId"]) == (False, None)
+    assert payload["NumberOfEmployees"] == row["NumberOfEmployees"]
+    assert payload["BillingAddress"]["city"] == row["BillingCity"]
+    assert payload["BillingAddress"]["postalCode"] == row["BillingPostalCode"]
+    assert payload["Headquarters__c"] == {
         "latitude": row["Headquarters__Latitude__s"],
         "longitude": row["Headquarters__Longitude__s"],
     }
 
 
 def test_the_bytes_of_a_base64_field_stand_at_a_place_of_their_own(client: Client) -> None:
-    row = next(one for one in living(client, "Order") if one["Signed_Copy__c"])
+    row = next(row for row in living(client, "Order") if row["Signed_Copy__c"])
     soql = f"SELECT Signed_Copy__c FROM Order WHERE Id = '{row['Id']}'"
-    (told,) = client.query(soql)
-    assert client.http.get(told["Signed_Copy__c"]).content == row["Signed_Copy__c"]
+    (payload,) = client.query(soql)
+    assert client.http.get(payload["Signed_Copy__c"]).content == row["Signed_Copy__c"]
 
 
 def test_the_recycle_bin_is_in_query_all_alone(own: Client) -> None:
@@ -168,50 +168,52 @@ def test_the_recycle_bin_is_in_query_all_alone(own: Client) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_conditions_choose_records(where: str, holds: Any, client: Client) -> None:
-    wanted = [row["Id"] for row in living(client, "Account") if holds(row)]
-    assert wanted
-    found = client.query(f"SELECT Id FROM Account WHERE {where}")
-    assert [row["Id"] for row in found] == wanted
+    expected = [row["Id"] for row in living(client, "Account") if holds(row)]
+    assert expected
+    result = client.query(f"SELECT Id FROM Account WHERE {where}")
+    assert [row["Id"] for row in result] == expected
 
 
 def test_quotes_in_texts_are_escaped(own: Client) -> None:
     name = "D'Arc \\ Söhne"
-    one = own.api.org.insert("Account", {"Name": name})
+    row = own.api.org.insert("Account", {"Name": name})
     escaped = name.replace("\\", "\\\\").replace("'", "\\'")
-    assert own.query(f"SELECT Id FROM Account WHERE Name = '{escaped}'") == [{"Id": one}]
+    assert own.query(f"SELECT Id FROM Account WHERE Name = '{escaped}'") == [{"Id": row}]
 
 
 def test_records_are_ordered_and_limited(client: Client) -> None:
     rows = living(client, "Contact")
-    found = client.query("SELECT Birthdate FROM Contact ORDER BY Birthdate DESC NULLS LAST, Id")
-    told = sorted((row["Birthdate"] for row in rows if row["Birthdate"]), reverse=True)
-    assert [row["Birthdate"] for row in found][: len(told)] == [one.isoformat() for one in told]
-    assert {row["Birthdate"] for row in found[len(told) :]} == {None}
+    result = client.query("SELECT Birthdate FROM Contact ORDER BY Birthdate DESC NULLS LAST, Id")
+    payload = sorted((row["Birthdate"] for row in rows if row["Birthdate"]), reverse=True)
+    assert [row["Birthdate"] for row in result][: len(payload)] == [
+        row.isoformat() for row in payload
+    ]
+    assert {row["Birthdate"] for row in result[len(payload) :]} == {None}
     ids = sorted(row["Id"] for row in rows)
-    found = client.query(f"SELECT Id FROM Contact WHERE Id > '{ids[3]}' ORDER BY Id ASC LIMIT 25")
-    assert [row["Id"] for row in found] == ids[4:29]
+    result = client.query(f"SELECT Id FROM Contact WHERE Id > '{ids[3]}' ORDER BY Id ASC LIMIT 25")
+    assert [row["Id"] for row in result] == ids[4:29]
     assert len(client.query("SELECT Id FROM Contact LIMIT 3")) == 3
 
 
 def test_records_can_be_counted_up_to_a_limit(client: Client) -> None:
-    told = client.get("/query", q="SELECT COUNT() FROM Contact LIMIT 7").json()
-    assert told["totalSize"] == 7
+    payload = client.get("/query", q="SELECT COUNT() FROM Contact LIMIT 7").json()
+    assert payload["totalSize"] == 7
 
 
-def test_an_id_may_be_told_without_its_checksum(client: Client) -> None:
-    one = living(client, "Contact")[5]["Id"]
-    assert client.query(f"SELECT Id FROM Contact WHERE Id = '{one[:15]}'") == [{"Id": one}]
+def test_an_id_without_its_checksum_is_accepted(client: Client) -> None:
+    row = living(client, "Contact")[5]["Id"]
+    assert client.query(f"SELECT Id FROM Contact WHERE Id = '{row[:15]}'") == [{"Id": row}]
 
 
-def test_counts_and_extremes_are_told(client: Client) -> None:
+def test_counts_and_extremes_are_computed(client: Client) -> None:
     rows = living(client, "Contact")
     count = client.get("/query", q="SELECT COUNT() FROM Contact").json()
     assert count == {"totalSize": len(rows), "done": True, "records": []}
-    told = client.query(
+    payload = client.query(
         "SELECT MAX(SystemModstamp), MIN(SystemModstamp), COUNT(Birthdate) FROM Contact"
     )
     stamps = sorted(row["SystemModstamp"] for row in rows)
-    assert told == [
+    assert payload == [
         {
             "expr0": f"{stamps[-1]:%Y-%m-%dT%H:%M:%S}.000+0000",
             "expr1": f"{stamps[0]:%Y-%m-%dT%H:%M:%S}.000+0000",
@@ -267,7 +269,7 @@ def test_counts_and_extremes_are_told(client: Client) -> None:
         ("SELECT Id FROM Account WHERE CreatedDate > 0001-01-01T00:00:00+10:00", "MALFORMED", "I"),
     ],
 )
-def test_wrong_queries_are_told_what_is_wrong(
+def test_errors_of_wrong_queries_are_reported(
     soql: str, code: str, says: str, client: Client
 ) -> None:
     answer = client.get("/query", q=soql)

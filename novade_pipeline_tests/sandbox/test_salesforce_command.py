@@ -7,24 +7,24 @@ from pathlib import Path
 import httpx
 
 from novade_pipeline.sandbox.serving import listen
-from novade_pipeline_tests.commands import TYPED
+from novade_pipeline_tests.commands import NOVADE
 
 
 def test_it_says_which_settings_to_use_and_serves(tmp_path: Path) -> None:
-    asked = ("sandbox", "salesforce", "--port", "0", "--people", "20", "--daily-limit", "7")
+    arguments = ("sandbox", "salesforce", "--port", "0", "--people", "20", "--daily-limit", "7")
     with subprocess.Popen(
-        (*TYPED, *asked), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        (*NOVADE, *arguments), cwd=tmp_path, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
-            told = dict(process.stdout.readline().strip().split("=", 1) for _ in range(3))
-            url = told["NOVADE_SALESFORCE_URL"]
+            settings = dict(process.stdout.readline().strip().split("=", 1) for _ in range(3))
+            url = settings["NOVADE_SALESFORCE_URL"]
             token = httpx.post(
                 f"{url}/services/oauth2/token",
                 data={
                     "grant_type": "client_credentials",
-                    "client_id": told["NOVADE_SALESFORCE_CLIENT_ID"],
-                    "client_secret": told["NOVADE_SALESFORCE_CLIENT_SECRET"],
+                    "client_id": settings["NOVADE_SALESFORCE_CLIENT_ID"],
+                    "client_secret": settings["NOVADE_SALESFORCE_CLIENT_SECRET"],
                 },
             ).json()["access_token"]
             headers = {"Authorization": f"Bearer {token}"}
@@ -34,11 +34,11 @@ def test_it_says_which_settings_to_use_and_serves(tmp_path: Path) -> None:
     assert answer.json()["DailyApiRequests"] == {"Max": 7, "Remaining": 6}
 
 
-def test_a_port_that_is_taken_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with closing(listen(0)) as taken:
         port = str(taken.getsockname()[1])
         done = subprocess.run(
-            (*TYPED, "sandbox", "salesforce", "--port", port),
+            (*NOVADE, "sandbox", "salesforce", "--port", port),
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -30,17 +30,17 @@ def family(org: Organisation) -> tuple[str, dict[str, list[str]]]:
 
 
 def are_deleted(org: Organisation, children: dict[str, list[str]]) -> set[bool]:
-    return {org.record(of, one)["IsDeleted"] for of, ids in children.items() for one in ids}
+    return {org.record(of, record)["IsDeleted"] for of, ids in children.items() for record in ids}
 
 
 def test_an_account_takes_its_children_with_it_and_brings_them_back(org: Organisation) -> None:
     account, children = family(org)
-    other = org.insert("Contact", {"LastName": "Other"})
+    unrelated = org.insert("Contact", {"LastName": "Other"})
     org.clock += timedelta(hours=1)
     org.delete("Account", account)
     assert are_deleted(org, children) == {True}
-    assert not org.record("Contact", other)["IsDeleted"]
-    stamps = {org.record(of, one)["SystemModstamp"] for of, (one, *_) in children.items()}
+    assert not org.record("Contact", unrelated)["IsDeleted"]
+    stamps = {org.record(of, record)["SystemModstamp"] for of, (record, *_) in children.items()}
     assert stamps == {org.record("Account", account)["SystemModstamp"]}
     org.undelete("Account", account)
     assert are_deleted(org, children) == {False}
@@ -57,20 +57,20 @@ def test_what_was_deleted_before_its_parent_does_not_come_back_with_it(org: Orga
 
 
 @pytest.mark.parametrize("deleted_first", [True, False])
-def test_what_is_gone_for_good_takes_its_children(deleted_first: bool, org: Organisation) -> None:
+def test_purging_a_record_purges_its_children(deleted_first: bool, org: Organisation) -> None:
     account, children = family(org)
     if deleted_first:
         org.delete("Account", account)
     org.purge("Account", account)
     left = {row["Id"] for of in children for row in org.records(of)}
-    assert not left & {one for ids in children.values() for one in ids}
+    assert not left & {record for ids in children.values() for record in ids}
 
 
 def deleted(client: Client, of: str, start: datetime, end: datetime) -> dict[str, Any]:
     span = {"start": start.isoformat(), "end": end.isoformat()}
     answer = client.get(f"/sobjects/{of}/deleted/", **span).raise_for_status()
-    told: dict[str, Any] = answer.json()
-    return told
+    payload: dict[str, Any] = answer.json()
+    return payload
 
 
 def test_deleted_tells_what_was_deleted_in_a_timespan_and_when(
@@ -79,12 +79,12 @@ def test_deleted_tells_what_was_deleted_in_a_timespan_and_when(
     account, children = family(org)
     org.clock = NOON + timedelta(minutes=30)
     org.delete("Account", account)
-    told = deleted(own, "Contact", NOON, NOON + timedelta(hours=1))
-    assert [one["id"] for one in told["deletedRecords"]] == children["Contact"]
-    assert {one["deletedDate"] for one in told["deletedRecords"]} == {
+    payload = deleted(own, "Contact", NOON, NOON + timedelta(hours=1))
+    assert [record["id"] for record in payload["deletedRecords"]] == children["Contact"]
+    assert {record["deletedDate"] for record in payload["deletedRecords"]} == {
         "2026-03-10T12:30:00.000+0000"
     }
-    assert told["latestDateCovered"] == "2026-03-10T12:30:00.000+0000"
+    assert payload["latestDateCovered"] == "2026-03-10T12:30:00.000+0000"
     later = deleted(own, "Contact", NOON + timedelta(minutes=31), NOON + timedelta(hours=1))
     assert later["deletedRecords"] == []
 
@@ -93,30 +93,30 @@ def test_deleted_tells_what_was_deleted_in_a_timespan_and_when(
 def test_deleted_tells_of_what_no_query_finds_any_more(
     of: str, own: Client, org: Organisation
 ) -> None:
-    one = org.insert(of, {"LastName" if of == "Contact" else "Name": "Gone"})
-    org.delete(of, one)
+    record = org.insert(of, {"LastName" if of == "Contact" else "Name": "Gone"})
+    org.delete(of, record)
     if of == "Contact":
         org.clock += timedelta(hours=1)
-        org.purge(of, one)
-    told = deleted(own, of, NOON - timedelta(hours=1), NOON + timedelta(hours=2))
-    assert one in [each["id"] for each in told["deletedRecords"]]
-    assert told["deletedRecords"][-1]["deletedDate"].startswith("2026-03-10T12:00:0")
+        org.purge(of, record)
+    payload = deleted(own, of, NOON - timedelta(hours=1), NOON + timedelta(hours=2))
+    assert record in [each["id"] for each in payload["deletedRecords"]]
+    assert payload["deletedRecords"][-1]["deletedDate"].startswith("2026-03-10T12:00:0")
 
 
 def test_deleted_does_not_tell_of_what_came_back(own: Client, org: Organisation) -> None:
-    one = org.insert("Contact", {"LastName": "Back"})
-    org.delete("Contact", one)
-    org.undelete("Contact", one)
-    told = deleted(own, "Contact", NOON - timedelta(hours=1), NOON + timedelta(hours=1))
-    assert one not in [each["id"] for each in told["deletedRecords"]]
+    record = org.insert("Contact", {"LastName": "Back"})
+    org.delete("Contact", record)
+    org.undelete("Contact", record)
+    payload = deleted(own, "Contact", NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+    assert record not in [each["id"] for each in payload["deletedRecords"]]
 
 
 def test_deleted_forgets_after_15_days(own: Client, org: Organisation) -> None:
-    one = org.insert("Contact", {"LastName": "Old"})
-    org.delete("Contact", one)
+    record = org.insert("Contact", {"LastName": "Old"})
+    org.delete("Contact", record)
     org.clock += timedelta(days=16)
-    told = deleted(own, "Contact", NOON - timedelta(hours=1), NOON + timedelta(hours=1))
-    assert one not in [each["id"] for each in told["deletedRecords"]]
+    payload = deleted(own, "Contact", NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+    assert record not in [each["id"] for each in payload["deletedRecords"]]
 
 
 def test_updated_tells_what_lives_and_was_changed(own: Client, org: Organisation) -> None:
@@ -124,8 +124,8 @@ def test_updated_tells_what_lives_and_was_changed(own: Client, org: Organisation
     kept, gone = (org.insert("Contact", {"LastName": name}) for name in ("A", "B"))
     org.delete("Contact", gone)
     span = {"start": "2026-03-10T13:00:59+01:00", "end": "2026-03-10T12:10:00Z"}
-    told = own.get("/sobjects/Contact/updated", **span).json()
-    assert told == {"ids": [kept], "latestDateCovered": "2026-03-10T12:05:00.000+0000"}
+    payload = own.get("/sobjects/Contact/updated", **span).json()
+    assert payload == {"ids": [kept], "latestDateCovered": "2026-03-10T12:05:00.000+0000"}
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_updated_tells_what_lives_and_was_changed(own: Client, org: Organisation
 )
 @pytest.mark.parametrize("what", ["deleted", "updated"])
 @pytest.mark.usefixtures("org")
-def test_a_timespan_that_is_none_is_refused(what: str, query: str, code: str, own: Client) -> None:
+def test_an_invalid_timespan_is_refused(what: str, query: str, code: str, own: Client) -> None:
     answer = own.http.get(f"{DATA}/sobjects/Contact/{what}?{query}")
     assert error_of(answer) == (400, code)
 
 
-def test_nothing_was_deleted_of_an_object_that_there_is_not(client: Client) -> None:
+def test_deletions_of_an_unknown_object_are_not_found(client: Client) -> None:
     assert error_of(client.get("/sobjects/Nothing__c/deleted")) == (404, "NOT_FOUND")
 
 
@@ -159,8 +159,8 @@ def test_archived_activities_are_in_query_all_alone(of: str, client: Client) -> 
     assert archived <= {row["Id"] for row in client.query(soql, "queryAll")}
     assert not archived & {row["Id"] for row in client.bulk(soql)}
     assert archived <= {row["Id"] for row in client.bulk(soql, "queryAll")}
-    found = client.query(f"{soql} WHERE IsArchived = true", "queryAll")
-    assert {row["Id"] for row in found} == archived
+    result = client.query(f"{soql} WHERE IsArchived = true", "queryAll")
+    assert {row["Id"] for row in result} == archived
 
 
 @pytest.mark.parametrize(
@@ -178,13 +178,13 @@ def test_archived_activities_are_in_query_all_alone(of: str, client: Client) -> 
 def test_activities_are_archived_when_they_are_a_year_old(
     of: str, values: dict[str, Any], days: int, is_archived: bool, org: Organisation
 ) -> None:
-    one = org.insert(of, values)
-    before = org.record(of, one)
+    record = org.insert(of, values)
+    before = org.record(of, record)
     org.clock += timedelta(days=days)
     org.archive_activities()
-    assert org.record(of, one) == {**before, "IsArchived": is_archived}
+    assert org.record(of, record) == {**before, "IsArchived": is_archived}
 
 
-def test_nobody_archives_an_activity_by_hand(org: Organisation) -> None:
+def test_activities_cannot_be_archived_by_an_update(org: Organisation) -> None:
     with pytest.raises(ValueError, match=r"Task\.IsArchived is the system's own field"):
         org.insert("Task", {"Subject": "Call", "IsArchived": True})

@@ -9,8 +9,8 @@ from novade_pipeline_tests.sandbox.salesforce_client import Client
 
 
 def described(client: Client, name: str) -> dict[str, dict[str, Any]]:
-    told = client.get(f"/sobjects/{name}/describe").json()
-    return {field["name"]: field for field in told["fields"]}
+    described_field = client.get(f"/sobjects/{name}/describe").json()
+    return {field["name"]: field for field in described_field["fields"]}
 
 
 @pytest.mark.parametrize(
@@ -30,18 +30,18 @@ def described(client: Client, name: str) -> dict[str, dict[str, Any]]:
 def test_numbers_have_their_own_digits(
     name: str, field: str, precision: int, scale: int, client: Client
 ) -> None:
-    told = described(client, name)[field]
-    assert (told["precision"], told["scale"]) == (precision, scale)
-    assert told["digits"] == (8 if told["type"] == "int" else 0)
+    described_field = described(client, name)[field]
+    assert (described_field["precision"], described_field["scale"]) == (precision, scale)
+    assert described_field["digits"] == (8 if described_field["type"] == "int" else 0)
 
 
 @pytest.mark.parametrize("of", OBJECTS, ids=lambda of: of.name)
 def test_no_number_has_more_digits_than_its_field(of: Any, client: Client) -> None:
-    for name, told in described(client, of.name).items():
-        for row in client.api.org.records(of.name) if told["precision"] else ():
+    for name, described_field in described(client, of.name).items():
+        for row in client.api.org.records(of.name) if described_field["precision"] else ():
             value = row[name] or 0.0
-            assert abs(value) < 10 ** (told["precision"] - told["scale"])
-            assert round(value, told["scale"]) == value
+            assert abs(value) < 10 ** (described_field["precision"] - described_field["scale"])
+            assert round(value, described_field["scale"]) == value
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,12 @@ def test_no_number_has_more_digits_than_its_field(of: Any, client: Client) -> No
         ("UserRole", "Name"),
     ],
 )
-def test_one_field_names_the_record(name: str, field: str, client: Client) -> None:
-    names = [key for key, told in described(client, name).items() if told["nameField"]]
+def test_one_field_is_the_name_field(name: str, field: str, client: Client) -> None:
+    names = [
+        key
+        for key, described_field in described(client, name).items()
+        if described_field["nameField"]
+    ]
     assert names == [field]
 
 
@@ -73,9 +77,12 @@ def test_one_field_names_the_record(name: str, field: str, client: Client) -> No
 def test_a_reference_to_several_objects_is_polymorphic(
     name: str, field: str, several: bool, client: Client
 ) -> None:
-    told = described(client, name)[field]
-    assert (told["polymorphicForeignKey"], told["namePointing"]) == (several, several)
-    assert (len(told["referenceTo"]) > 1) == several
+    described_field = described(client, name)[field]
+    assert (described_field["polymorphicForeignKey"], described_field["namePointing"]) == (
+        several,
+        several,
+    )
+    assert (len(described_field["referenceTo"]) > 1) == several
 
 
 @pytest.mark.parametrize(
@@ -96,7 +103,7 @@ def test_extra_type_info_tells_texts_and_names_apart(
 
 
 @pytest.mark.parametrize(
-    ("name", "field", "told"),
+    ("name", "field", "expected"),
     [
         ("Account", "Description", (False, False, False, False)),
         ("Account", "BillingStreet", (True, True, True, True)),
@@ -110,34 +117,34 @@ def test_extra_type_info_tells_texts_and_names_apart(
     ],
 )
 def test_a_field_says_what_queries_may_do_with_it_and_they_may(
-    name: str, field: str, told: tuple[bool, ...], client: Client
+    name: str, field: str, expected: tuple[bool, ...], client: Client
 ) -> None:
-    one = described(client, name)[field]
+    described_field = described(client, name)[field]
     uses = ("filterable", "sortable", "aggregatable", "groupable")
-    assert tuple(one[use] for use in uses) == told
+    assert tuple(described_field[use] for use in uses) == expected
     queries = (
         f"SELECT Id FROM {name} WHERE {field} != null",
         f"SELECT Id FROM {name} ORDER BY {field}",
         f"SELECT COUNT({field}) FROM {name}",
     )
     statuses = [client.get("/query", q=soql).status_code for soql in queries]
-    assert statuses == [200 if may else 400 for may in told[:3]]
+    assert statuses == [200 if may else 400 for may in expected[:3]]
 
 
 def test_every_field_and_object_has_all_that_a_real_describe_has(client: Client) -> None:
-    told = client.get("/sobjects/Account/describe").json()
+    described_field = client.get("/sobjects/Account/describe").json()
     assert {"actionOverrides", "childRelationships", "recordTypeInfos", "supportedScopes"} <= set(
-        told
+        described_field
     )
-    keys = {frozenset(field) for field in told["fields"]}
+    keys = {frozenset(field) for field in described_field["fields"]}
     assert len(keys) == 1
     assert {
         *("autoNumber", "calculatedFormula", "defaultedOnCreate", "encrypted", "htmlFormatted"),
         *("mask", "permissionable", "restrictedPicklist", "searchPrefilterable", "soapType"),
     } <= keys.pop()
     children = {
-        (one["childSObject"], one["field"]): one["cascadeDelete"]
-        for one in told["childRelationships"]
+        (child["childSObject"], child["field"]): child["cascadeDelete"]
+        for child in described_field["childRelationships"]
     }
     assert children["Contact", "AccountId"]
     assert not children["Account", "ParentId"]

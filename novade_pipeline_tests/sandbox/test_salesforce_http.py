@@ -12,7 +12,7 @@ JOB = "/services/data/v60.0/jobs/query"
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "expected"),
     [
         ("vabc", (404, "NOT_FOUND")),
         ("v", (404, "NOT_FOUND")),
@@ -22,19 +22,21 @@ JOB = "/services/data/v60.0/jobs/query"
     ],
 )
 @pytest.mark.parametrize("path", ["/limits", "/jobs/query", "/sobjects/Account/describe"])
-def test_a_version_that_there_is_not_has_no_resources(
-    path: str, version: str, told: tuple[int, str], client: Client
+def test_an_unknown_version_has_no_resources(
+    path: str, version: str, expected: tuple[int, str], client: Client
 ) -> None:
-    assert error_of(client.http.get(f"/services/data/{version}{path}")) == told
+    assert error_of(client.http.get(f"/services/data/{version}{path}")) == expected
     if path == "/jobs/query":
         posted = {"operation": "query", "query": "SELECT Id FROM Account"}
-        assert error_of(client.http.post(f"/services/data/{version}{path}", json=posted)) == told
+        assert (
+            error_of(client.http.post(f"/services/data/{version}{path}", json=posted)) == expected
+        )
 
 
 @pytest.mark.parametrize("version", ["31.0", "66.0"])
 def test_each_version_that_is_listed_answers(version: str, client: Client) -> None:
     place = f"/services/data/v{version}"
-    assert place in [one["url"] for one in client.http.get("/services/data").json()]
+    assert place in [part["url"] for part in client.http.get("/services/data").json()]
     assert client.http.get(place).json()["sobjects"] == f"{place}/sobjects"
     assert client.http.get(f"{place}/sobjects/Account/describe").status_code == 200
 
@@ -50,7 +52,7 @@ def test_each_version_that_is_listed_answers(version: str, client: Client) -> No
         ("GET", "/services/oauth2/token", "POST"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(
+def test_the_error_for_a_wrong_method_lists_the_right_ones(
     method: str, path: str, allowed: str, client: Client
 ) -> None:
     answer = client.http.request(method, path)
@@ -67,7 +69,7 @@ def _query_of(uri_bytes: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("uri_bytes", "told"),
+    ("uri_bytes", "expected"),
     [
         (14_000, None),
         (16_383, (431, "REQUEST_HEADER_FIELDS_TOO_LARGE")),
@@ -77,14 +79,14 @@ def _query_of(uri_bytes: int) -> str:
     ],
 )
 def test_a_long_uri_is_refused_alone_or_with_its_headers(
-    uri_bytes: int, told: tuple[int, str] | None, client: Client
+    uri_bytes: int, expected: tuple[int, str] | None, client: Client
 ) -> None:
     answer = client.http.get(_query_of(uri_bytes))
     assert len(answer.request.url.raw_path) == uri_bytes
-    if told is None:
+    if expected is None:
         assert answer.status_code == 200
     else:
-        assert error_of(answer) == told
+        assert error_of(answer) == expected
 
 
 def _raw(client: Client, path: str, accepted: str) -> httpx.Response:
@@ -116,14 +118,14 @@ def test_any_other_encoding_is_ignored(accepted: str, client: Client) -> None:
 
 def test_the_limits_are_those_of_a_real_organisation(own: Client) -> None:
     own.job("SELECT Id FROM Contact")
-    told = own.get("/limits").json()
-    assert told["DailyApiRequests"] == {"Max": 100_000, "Remaining": 99_997}
-    assert told["DailyBulkV2QueryJobs"] == {"Max": 10_000, "Remaining": 9_999}
-    assert told["PermissionSets"]["CreateCustom"] == {"Max": 1_000, "Remaining": 1_000}
+    payload = own.get("/limits").json()
+    assert payload["DailyApiRequests"] == {"Max": 100_000, "Remaining": 99_997}
+    assert payload["DailyBulkV2QueryJobs"] == {"Max": 10_000, "Remaining": 9_999}
+    assert payload["PermissionSets"]["CreateCustom"] == {"Max": 1_000, "Remaining": 1_000}
     assert {"DailyBulkApiBatches", "DataStorageMB", "HourlySyncReportRuns", "SingleEmail"} <= set(
-        told
+        payload
     )
-    assert all(0 <= one["Remaining"] <= one["Max"] for one in told.values())
+    assert all(0 <= part["Remaining"] <= part["Max"] for part in payload.values())
 
 
 def test_a_batch_is_answered_part_by_part_and_each_counts(own: Client) -> None:
@@ -138,10 +140,10 @@ def test_a_batch_is_answered_part_by_part_and_each_counts(own: Client) -> None:
         {"method": "GET", "url": "v60.0/jobs/query"},
     ]
     answer = own.http.post(f"{DATA}/composite/batch", json={"batchRequests": parts})
-    told = answer.json()
-    assert told["hasErrors"]
-    assert [one["statusCode"] for one in told["results"]] == [200, 404, 200, 200, 404]
-    results = [one["result"] for one in told["results"]]
+    payload = answer.json()
+    assert payload["hasErrors"]
+    assert [part["statusCode"] for part in payload["results"]] == [200, 404, 200, 200, 404]
+    results = [part["result"] for part in payload["results"]]
     assert results[0] == own.get("/sobjects/Account/describe").json()
     assert results[1][0]["errorCode"] == "NOT_FOUND"
     assert results[3]["totalSize"] == len(own.query("SELECT Id FROM Account"))
@@ -152,9 +154,9 @@ def test_a_batch_is_answered_part_by_part_and_each_counts(own: Client) -> None:
 def test_a_batch_can_halt_at_its_first_error(client: Client) -> None:
     parts = [{"method": "GET", "url": f"v60.0/{path}"} for path in ("limits", "nothing", "limits")]
     posted = {"batchRequests": parts, "haltOnError": True}
-    told = client.http.post(f"{DATA}/composite/batch", json=posted).json()
-    assert [one["statusCode"] for one in told["results"]] == [200, 404, 412]
-    assert told["results"][2]["result"][0]["errorCode"] == "BATCH_PROCESSING_HALTED"
+    payload = client.http.post(f"{DATA}/composite/batch", json=posted).json()
+    assert [part["statusCode"] for part in payload["results"]] == [200, 404, 412]
+    assert payload["results"][2]["result"][0]["errorCode"] == "BATCH_PROCESSING_HALTED"
 
 
 @pytest.mark.parametrize(

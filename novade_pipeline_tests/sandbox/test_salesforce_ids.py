@@ -34,4 +34,4 @@ def test_ids_count_and_are_made_in_blocks_alike() -> None:
     ids = [record_id("003", number) for number in range(2 * BLOCK)]
     assert ids == sorted(ids)
     assert ids == block_of_ids("003", 0) + block_of_ids("003", 1)
-    assert [number_of(one) for one in ids[::777]] == list(range(0, 2 * BLOCK, 777))
+    assert [number_of(id_) for id_ in ids[::777]] == list(range(0, 2 * BLOCK, 777))

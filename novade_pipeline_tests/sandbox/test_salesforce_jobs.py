@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults, SalesforceApi
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.sandbox.salesforce_client import (
     DATA,
@@ -38,8 +38,8 @@ def test_results_come_in_pages_with_a_header_each(client: Client) -> None:
     second = [client.results(job, first.headers["Sforce-Locator"], 7).text for _ in range(2)]
     assert second[0] == second[1]
     assert second[0].startswith('"Id","Email"\n')
-    found = client.bulk("SELECT Id, Email FROM Contact", rows=7)
-    assert found == [{"Id": row["Id"], "Email": row["Email"] or ""} for row in rows]
+    result = client.bulk("SELECT Id, Email FROM Contact", rows=7)
+    assert result == [{"Id": row["Id"], "Email": row["Email"] or ""} for row in rows]
     last = client.results(job, rows=len(rows))
     assert last.headers["Sforce-Locator"] == "null"
 
@@ -52,13 +52,15 @@ def test_results_without_a_record_have_a_header(client: Client) -> None:
     assert answer.headers["Sforce-Locator"] == "null"
 
 
-def test_values_are_told_as_csv_tells_them(client: Client) -> None:
-    row = next(one for one in living(client, "Account") if one["Health_Score__c"] is not None)
-    (told,) = client.bulk(
+def test_values_are_written_as_csv(client: Client) -> None:
+    row = next(
+        record for record in living(client, "Account") if record["Health_Score__c"] is not None
+    )
+    (row_of_csv,) = client.bulk(
         "SELECT IsDeleted, NumberOfEmployees, Health_Score__c, SystemModstamp, MasterRecordId, "
         f"Contract_Start__c, Description FROM Account WHERE Id = '{row['Id']}'"
     )
-    assert told == {
+    assert row_of_csv == {
         "IsDeleted": "false",
         "NumberOfEmployees": str(row["NumberOfEmployees"]),
         "Health_Score__c": str(row["Health_Score__c"]),
@@ -67,8 +69,8 @@ def test_values_are_told_as_csv_tells_them(client: Client) -> None:
         "Contract_Start__c": row["Contract_Start__c"].isoformat(),
         "Description": row["Description"],
     }
-    assert '"' in told["Description"]
-    assert "\n" in told["Description"]
+    assert '"' in row_of_csv["Description"]
+    assert "\n" in row_of_csv["Description"]
 
 
 @pytest.mark.parametrize(
@@ -90,8 +92,8 @@ def test_a_number_is_written_as_java_writes_a_double_by_both_apis(
     value: float, text: str, own: Client
 ) -> None:
     own.api.org.add_field("Account", Field("Ratio__c", "double", precision=18, scale=4))
-    one = own.api.org.insert("Account", {"Name": "Aster", "Ratio__c": value})
-    soql = f"SELECT Ratio__c FROM Account WHERE Id = '{one}'"
+    record = own.api.org.insert("Account", {"Name": "Aster", "Ratio__c": value})
+    soql = f"SELECT Ratio__c FROM Account WHERE Id = '{record}'"
     assert own.bulk(soql) == [{"Ratio__c": text}]
     answer = own.get("/query", q=soql)
     assert f'"Ratio__c":{text}}}' in answer.text
@@ -99,8 +101,8 @@ def test_a_number_is_written_as_java_writes_a_double_by_both_apis(
 
 
 def test_a_whole_number_is_no_double(own: Client) -> None:
-    one = own.api.org.insert("Account", {"Name": "Aster", "NumberOfEmployees": 25_000_000})
-    soql = f"SELECT NumberOfEmployees FROM Account WHERE Id = '{one}'"
+    record = own.api.org.insert("Account", {"Name": "Aster", "NumberOfEmployees": 25_000_000})
+    soql = f"SELECT NumberOfEmployees FROM Account WHERE Id = '{record}'"
     assert own.bulk(soql) == [{"NumberOfEmployees": "25000000"}]
 
 
@@ -115,13 +117,13 @@ def test_a_job_may_ask_for_other_delimiters_and_line_ends(client: Client) -> Non
 
 def test_a_job_tells_of_the_moment_when_it_completed(own: Client) -> None:
     org = own.api.org
-    one = living(own, "Contact")[0]["Id"]
+    record = living(own, "Contact")[0]["Id"]
     job = own.new_job("SELECT Id, Title FROM Contact").json()["id"]
-    org.update("Contact", one, {"Title": "before"})
+    org.update("Contact", record, {"Title": "before"})
     own.get(f"/jobs/query/{job}")
-    org.update("Contact", one, {"Title": "after"})
+    org.update("Contact", record, {"Title": "after"})
     rows = csv.DictReader(io.StringIO(own.results(job).text))
-    assert {row["Id"]: row["Title"] for row in rows}[one] == "before"
+    assert {row["Id"]: row["Title"] for row in rows}[record] == "before"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_jobs_refuse_what_csv_cannot_tell(soql: str, says: str, client: Client) 
 
 
 def test_a_job_is_aborted_and_deleted(own: Client) -> None:
-    own.api.trouble = Trouble(slow_polls=1)
+    own.api.faults = Faults(slow_polls=1)
     job = own.new_job("SELECT Id FROM Contact").json()["id"]
     place = f"{DATA}/jobs/query/{job}"
     assert error_of(own.http.delete(place)) == (400, "INVALIDJOBSTATE")
@@ -164,11 +166,11 @@ def test_bad_jobs_are_refused(client: Client) -> None:
 
 def test_results_are_read_in_the_version_that_the_job_was_made_in(client: Client) -> None:
     job = client.job("SELECT Id FROM Contact")
-    other = f"/services/data/v61.0/jobs/query/{job}"
+    other_version = f"/services/data/v61.0/jobs/query/{job}"
     for resource in ("results", "resultPages"):
         assert client.get(f"/jobs/query/{job}/{resource}").status_code == 200
-        assert client.http.get(f"{other}/{resource}").status_code == 409
-    assert client.http.get(other).json()["apiVersion"] == 60.0
+        assert client.http.get(f"{other_version}/{resource}").status_code == 409
+    assert client.http.get(other_version).json()["apiVersion"] == 60.0
 
 
 def _parallel_pages(client: Client, job: str) -> tuple[list[int], list[str]]:
@@ -188,17 +190,17 @@ def _parallel_pages(client: Client, job: str) -> tuple[list[int], list[str]]:
     ("rows", "sizes"),
     [(0, [1]), (9, [1]), (10, [1]), (11, [2]), (50, [5]), (51, [5, 1]), (123, [5, 5, 3])],
 )
-@pytest.mark.parametrize("trouble", [Trouble(), Trouble(uneven_pages=True)], ids=["", "uneven"])
-def test_results_are_read_side_by_side(rows: int, sizes: list[int], trouble: Trouble) -> None:
-    with client_of(SalesforceApi(people=20, results_rows=10, trouble=trouble)) as client:
+@pytest.mark.parametrize("faults", [Faults(), Faults(uneven_pages=True)], ids=["", "uneven"])
+def test_results_are_read_side_by_side(rows: int, sizes: list[int], faults: Faults) -> None:
+    with client_of(SalesforceApi(people=20, results_rows=10, faults=faults)) as client:
         client.api.org.fill("Task", 200)
         ids = sorted(row["Id"] for row in client.api.org.records("Task"))
         job = client.job(f"SELECT Id FROM Task WHERE Id < '{ids[rows]}'")
         named, places = _parallel_pages(client, job)
         texts = [client.http.get(place).raise_for_status().text for place in reversed(places)]
-    found = [row["Id"] for text in texts for row in csv.DictReader(io.StringIO(text))]
+    result = [row["Id"] for text in texts for row in csv.DictReader(io.StringIO(text))]
     assert named == sizes
-    assert sorted(found) == ids[:rows]
+    assert sorted(result) == ids[:rows]
 
 
 def test_results_are_not_read_side_by_side_before_version_58(client: Client) -> None:
@@ -210,8 +212,8 @@ def test_results_are_not_read_side_by_side_before_version_58(client: Client) -> 
     assert error_of(client.http.get(f"{place}/{job}/resultPages")) == (404, "NOT_FOUND")
 
 
-def test_a_page_of_results_may_hold_fewer_records_than_it_is_asked_for(own: Client) -> None:
-    own.api.trouble = Trouble(uneven_pages=True)
+def test_a_page_of_results_may_have_fewer_records_than_requested(own: Client) -> None:
+    own.api.faults = Faults(uneven_pages=True)
     job = own.job("SELECT Id FROM Contact")
     counts = {own.results(job, rows=15).headers["Sforce-NumberOfRecords"] for _ in range(30)}
     assert len(counts) > 5
@@ -220,14 +222,14 @@ def test_a_page_of_results_may_hold_fewer_records_than_it_is_asked_for(own: Clie
 
 def test_what_changes_in_a_schema_is_seen_at_once(own: Client) -> None:
     own.api.org.add_field("Contact", Field("Nickname__c", "string", 40))
-    one = own.api.org.insert("Contact", {"LastName": "Xu", "Nickname__c": "Xx"})
-    soql = f"SELECT Nickname__c FROM Contact WHERE Id = '{one}'"
+    record = own.api.org.insert("Contact", {"LastName": "Xu", "Nickname__c": "Xx"})
+    soql = f"SELECT Nickname__c FROM Contact WHERE Id = '{record}'"
     assert own.bulk(soql) == own.query(soql) == [{"Nickname__c": "Xx"}]
     own.api.org.drop_field("Contact", "Nickname__c")
     assert error_of(own.get("/query", q=soql)) == (400, "INVALID_FIELD")
 
 
-def test_many_records_are_told_as_if_they_were_held(own: Client) -> None:
+def test_generated_records_are_written_like_stored_ones(own: Client) -> None:
     org = own.api.org
     org.fill("Task", 5_000, columns=20)
     rows = org.records("Task")
@@ -250,18 +252,18 @@ def test_many_records_are_told_as_if_they_were_held(own: Client) -> None:
     assert len(own.bulk("SELECT Subject FROM Task", rows=2_000)) == 4_999
 
 
-def test_what_changed_among_many_is_found_by_its_time(own: Client) -> None:
+def test_changed_records_among_many_are_selected_by_their_time(own: Client) -> None:
     org = own.api.org
     org.fill("Task", 5_000)
     rows = org.records("Task")
     begin = f"{org.now():%Y-%m-%dT%H:%M:%SZ}"
     changed = {row["Id"] for row in rows[17::100]}
-    for one in changed:
-        org.update("Task", one, {"Subject": "Changed"})
-    found = own.bulk(f"SELECT Id, Subject FROM Task WHERE SystemModstamp >= {begin}")
-    assert {row["Id"] for row in found} == changed
-    assert {row["Subject"] for row in found} == {"Changed"}
+    for record in changed:
+        org.update("Task", record, {"Subject": "Changed"})
+    result = own.bulk(f"SELECT Id, Subject FROM Task WHERE SystemModstamp >= {begin}")
+    assert {row["Id"] for row in result} == changed
+    assert {row["Subject"] for row in result} == {"Changed"}
     middle = f"{rows[2_500]['SystemModstamp']:%Y-%m-%dT%H:%M:%SZ}"
     soql = f"SELECT COUNT() FROM Task WHERE SystemModstamp >= {middle}"
-    told = own.get("/query", q=soql).json()["totalSize"]
-    assert told == 2_500 + sum(row["Id"] in changed for row in rows[:2_500])
+    row_of_csv = own.get("/query", q=soql).json()["totalSize"]
+    assert row_of_csv == 2_500 + sum(row["Id"] in changed for row in rows[:2_500])

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults, SalesforceApi
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline_tests.sandbox.salesforce_client import (
     DATA,
@@ -31,7 +31,7 @@ def test_the_next_page_of_query_all_is_at_query_and_deleted_records_are_in_it(ow
     assert place.startswith(f"{DATA}/query/0r8")
     assert own.query(EVERY, "queryAll")[-1] == {"Id": last}
     either = (place, place.replace("/query/", "/queryAll/"))
-    pages = [own.http.get(one).json()["records"] for one in either]
+    pages = [own.http.get(url).json()["records"] for url in either]
     assert pages[0] == pages[1]
 
 
@@ -46,7 +46,7 @@ def test_a_locator_lives_for_two_days(age: int, status: int, own: Client) -> Non
 
 
 @pytest.mark.parametrize("place", ["0r85g0000000001AAA", "nothing-20", "{}-x", "{}-99999999", "-1"])
-def test_a_locator_that_is_none_is_refused(place: str, client: Client) -> None:
+def test_an_invalid_locator_is_refused(place: str, client: Client) -> None:
     known = client.get("/query", q=EVERY).json()["nextRecordsUrl"].partition("/query/")[2]
     answer = client.get(f"/query/{place.format(known.partition('-')[0])}")
     assert error_of(answer) == (400, "INVALID_QUERY_LOCATOR")
@@ -96,13 +96,13 @@ def test_two_long_texts_of_the_organisations_own_make_pages_small(
     assert len(first["records"]) == rows
 
 
-def test_pages_can_be_smaller_than_asked_for_and_all_records_are_in_them(own: Client) -> None:
-    own.api.trouble = Trouble(uneven_pages=True)
+def test_smaller_pages_than_requested_have_all_records(own: Client) -> None:
+    own.api.faults = Faults(uneven_pages=True)
     first = own.get("/query", q=EVERY).json()
     sizes = {len(own.get("/query", q=EVERY).json()["records"]) for _ in range(20)}
     assert first["totalSize"] == len(living(own, "Contact"))
     assert len(sizes) > 5
     assert max(sizes) <= 20
-    wanted = [row["Id"] for row in living(own, "Contact")]
-    assert [row["Id"] for row in own.query(EVERY)] == wanted
-    assert [row["Id"] for row in own.bulk(EVERY, rows=20)] == wanted
+    expected = [row["Id"] for row in living(own, "Contact")]
+    assert [row["Id"] for row in own.query(EVERY)] == expected
+    assert [row["Id"] for row in own.bulk(EVERY, rows=20)] == expected

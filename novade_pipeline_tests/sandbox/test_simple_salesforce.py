@@ -26,8 +26,8 @@ from simple_salesforce.exceptions import (
     SalesforceResourceNotFound,
 )
 
-from novade_pipeline.sandbox.salesforce.api import Access, SalesforceApi, Trouble
-from novade_pipeline.sandbox.salesforce.session import sandbox_session
+from novade_pipeline.sandbox.salesforce.api import Access, Faults, SalesforceApi
+from novade_pipeline.sandbox.salesforce.client_session import sandbox_session
 from novade_pipeline.sandbox.serving import serving
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -58,11 +58,11 @@ def url(url_and_api: tuple[str, SalesforceApi]) -> str:
 
 @pytest.fixture
 def api(url_and_api: tuple[str, SalesforceApi]) -> Iterator[SalesforceApi]:
-    """The sandbox, without the trouble of the test before."""
+    """The sandbox, without the faults of the test before."""
     api = url_and_api[1]
-    api.trouble = Trouble()
+    api.faults = Faults()
     yield api
-    api.trouble = Trouble()
+    api.faults = Faults()
 
 
 @pytest.fixture
@@ -70,23 +70,23 @@ def salesforce(url: str, api: SalesforceApi) -> Salesforce:
     return log_in(url, api)
 
 
-def log_in(url: str, api: SalesforceApi, **other: Any) -> Salesforce:
+def log_in(url: str, api: SalesforceApi, **overrides: Any) -> Salesforce:
     """By client credentials."""
     right: dict[str, Any] = {
         "consumer_key": api.access.client_id,
         "consumer_secret": api.access.client_secret,
         "domain": "novade.my",
     }
-    return Salesforce(**{**right, **other}, session=sandbox_session(url))
+    return Salesforce(**{**right, **overrides}, session=sandbox_session(url))
 
 
-def log_in_by_jwt(url: str, api: SalesforceApi, **other: Any) -> Salesforce:
+def log_in_by_jwt(url: str, api: SalesforceApi, **overrides: Any) -> Salesforce:
     right: dict[str, Any] = {
         "username": api.access.username,
         "consumer_key": api.access.client_id,
         "privatekey": PRIVATE,
     }
-    return Salesforce(**{**right, **other}, session=sandbox_session(url))
+    return Salesforce(**{**right, **overrides}, session=sandbox_session(url))
 
 
 def living(api: SalesforceApi, of: str) -> list[str]:
@@ -113,29 +113,33 @@ def test_it_logs_in_by_jwt_from_a_file(url: str, api: SalesforceApi, tmp_path: P
 
 def test_it_logs_in_by_password(url: str, api: SalesforceApi) -> None:
     whole = api.access.password
-    told = {"username": api.access.username, "password": whole[:-5], "security_token": whole[-5:]}
-    salesforce = Salesforce(**told, session=sandbox_session(url))
+    credentials = {
+        "username": api.access.username,
+        "password": whole[:-5],
+        "security_token": whole[-5:],
+    }
+    salesforce = Salesforce(**credentials, session=sandbox_session(url))
     assert salesforce.query("SELECT COUNT() FROM User")["totalSize"] == 11
     with pytest.raises(SalesforceAuthenticationFailed, match=r"INVALID_LOGIN\): Invalid"):
-        Salesforce(**{**told, "password": "wrong"}, session=sandbox_session(url))
+        Salesforce(**{**credentials, "password": "wrong"}, session=sandbox_session(url))
 
 
 @pytest.mark.parametrize(
-    ("other", "says"),
+    ("overrides", "message"),
     [
         ({"consumer_secret": "wrong"}, r"invalid_client\): invalid client credentials"),
         ({"consumer_key": "wrong"}, r"invalid_client_id\): client identifier invalid"),
     ],
 )
 def test_wrong_client_credentials_are_refused(
-    other: dict[str, str], says: str, url: str, api: SalesforceApi
+    overrides: dict[str, str], message: str, url: str, api: SalesforceApi
 ) -> None:
-    with pytest.raises(SalesforceAuthenticationFailed, match=says):
-        log_in(url, api, **other)
+    with pytest.raises(SalesforceAuthenticationFailed, match=message):
+        log_in(url, api, **overrides)
 
 
 @pytest.mark.parametrize(
-    ("other", "says"),
+    ("overrides", "message"),
     [
         ({"privatekey": key_pair()[0]}, r"invalid_grant\): invalid assertion"),
         ({"consumer_key": "wrong"}, r"invalid_client_id\): client identifier invalid"),
@@ -145,14 +149,14 @@ def test_wrong_client_credentials_are_refused(
 )
 @pytest.mark.filterwarnings("ignore:.*self-authorize")
 def test_wrong_assertions_are_refused(
-    other: dict[str, str], says: str, url: str, api: SalesforceApi
+    overrides: dict[str, str], message: str, url: str, api: SalesforceApi
 ) -> None:
-    with pytest.raises(SalesforceAuthenticationFailed, match=says):
-        log_in_by_jwt(url, api, **other)
+    with pytest.raises(SalesforceAuthenticationFailed, match=message):
+        log_in_by_jwt(url, api, **overrides)
 
 
 @pytest.mark.parametrize(
-    ("claims", "algorithm", "says"),
+    ("claims", "algorithm", "message"),
     [
         ({"exp": datetime.now(UTC) - timedelta(minutes=1)}, "RS256", "expired"),
         ({"exp": None}, "RS256", "invalid assertion"),
@@ -161,8 +165,8 @@ def test_wrong_assertions_are_refused(
         ({}, "none", "invalid assertion"),
     ],
 )
-def test_what_is_wrong_with_a_token_is_found(
-    claims: dict[str, Any], algorithm: str, says: str, url: str, api: SalesforceApi
+def test_an_invalid_token_is_refused(
+    claims: dict[str, Any], algorithm: str, message: str, url: str, api: SalesforceApi
 ) -> None:
     right = {
         "iss": api.access.client_id,
@@ -170,15 +174,15 @@ def test_what_is_wrong_with_a_token_is_found(
         "aud": "https://login.salesforce.com",
         "exp": datetime.now(UTC) + timedelta(minutes=3),
     }
-    told = {name: value for name, value in {**right, **claims}.items() if value is not None}
-    token = jwt.encode(told, PRIVATE if algorithm != "none" else "", algorithm)
+    credentials = {name: value for name, value in {**right, **claims}.items() if value is not None}
+    token = jwt.encode(credentials, PRIVATE if algorithm != "none" else "", algorithm)
     answer = sandbox_session(url).post(
         "https://login.salesforce.com/services/oauth2/token",
         {"grant_type": JWT_BEARER, "assertion": token},
         timeout=10,
     )
     assert answer.status_code == 400
-    assert says in answer.json()["error_description"]
+    assert message in answer.json()["error_description"]
 
 
 def test_a_sandbox_organisation_takes_assertions_for_test_alone() -> None:
@@ -190,20 +194,22 @@ def test_a_sandbox_organisation_takes_assertions_for_test_alone() -> None:
 
 
 def test_it_describes(salesforce: Salesforce, api: SalesforceApi) -> None:
-    told = salesforce.describe()
-    assert told is not None
-    assert {one["name"] for one in told["sobjects"]} == {o.name for o in api.org.seen_objects()}
+    credentials = salesforce.describe()
+    assert credentials is not None
+    assert {page["name"] for page in credentials["sobjects"]} == {
+        o.name for o in api.org.visible_objects()
+    }
     fields = {field["name"]: field["type"] for field in salesforce.Contact.describe()["fields"]}
     assert fields["MailingAddress"] == "address"
     assert fields["Engagement__c"] == "double"
 
 
 def test_it_queries_in_pages(salesforce: Salesforce, api: SalesforceApi) -> None:
-    wanted = living(api, "Contact")
+    expected = living(api, "Contact")
     first = salesforce.query("SELECT Id FROM Contact")
-    assert (first["totalSize"], first["done"], len(first["records"])) == (len(wanted), False, 20)
+    assert (first["totalSize"], first["done"], len(first["records"])) == (len(expected), False, 20)
     every = salesforce.query_all("SELECT Id FROM Contact")
-    assert [row["Id"] for row in every["records"]] == wanted
+    assert [row["Id"] for row in every["records"]] == expected
     lazily = salesforce.query_all_iter("SELECT Id FROM Contact", include_deleted=True)
     assert [row["Id"] for row in lazily] == [row["Id"] for row in api.org.records("Contact")]
     used = salesforce.api_usage["api-usage"]
@@ -220,17 +226,17 @@ def test_it_queries_in_bulk(deleted_too: bool, salesforce: Salesforce, api: Sale
     ask: Callable[..., Iterator[Any]] = bulk.query_all if deleted_too else bulk.query
     pages = list(ask("SELECT Id, Name FROM Contact", max_records=15, wait=0.001))
     rows = api.org.records("Contact")
-    wanted = [row["Id"] for row in rows] if deleted_too else living(api, "Contact")
-    assert ids_in(iter(pages)) == wanted
-    assert len(pages) == -(-len(wanted) // 15)
+    expected = [row["Id"] for row in rows] if deleted_too else living(api, "Contact")
+    assert ids_in(iter(pages)) == expected
+    assert len(pages) == -(-len(expected) // 15)
 
 
 def test_it_downloads_in_bulk(salesforce: Salesforce, api: SalesforceApi, tmp_path: Path) -> None:
     soql = "SELECT Id FROM Contact"
-    told = salesforce.bulk2.Contact.download(soql, str(tmp_path), max_records=15, wait=0.001)
-    wanted = living(api, "Contact")
-    assert sum(one["number_of_records"] for one in told) == len(wanted)
-    assert ids_in(Path(one["file"]).read_text() for one in told) == wanted
+    credentials = salesforce.bulk2.Contact.download(soql, str(tmp_path), max_records=15, wait=0.001)
+    expected = living(api, "Contact")
+    assert sum(page["number_of_records"] for page in credentials) == len(expected)
+    assert ids_in(Path(page["file"]).read_text() for page in credentials) == expected
 
 
 def test_a_session_that_expired_is_renewed_for_queries(
@@ -251,10 +257,10 @@ def test_its_errors_are_those_of_the_real_one(salesforce: Salesforce, api: Sales
     api.expire_sessions()
     with pytest.raises(SalesforceExpiredSession, match="INVALID_SESSION_ID"):
         next(bulk.query("SELECT Id FROM Contact", wait=0.001))
-    api.trouble = Trouble(failing_jobs=10**9)
+    api.faults = Faults(failing_jobs=10**9)
     salesforce.query("SELECT COUNT() FROM Contact")
     with pytest.raises(SalesforceOperationError, match="InternalServerError"):
         next(salesforce.bulk2.Contact.query("SELECT Id FROM Contact", wait=0.001))
-    api.trouble = Trouble(daily_limit=1)
+    api.faults = Faults(daily_limit=1)
     with pytest.raises(SalesforceRefusedRequest, match="REQUEST_LIMIT_EXCEEDED"):
         salesforce.query("SELECT COUNT() FROM Contact")

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from novade_pipeline.sandbox.salesforce.api import SalesforceApi
-from novade_pipeline.sandbox.salesforce.session import sandbox_session
+from novade_pipeline.sandbox.salesforce.client_session import sandbox_session
 from novade_pipeline.sandbox.serving import serving
 
 HOST = "https://novade.my.salesforce.com"
@@ -56,14 +56,14 @@ def tap(api: SalesforceApi) -> Iterator[requests.Session]:
         }
         answer = session.post("https://login.salesforce.com/services/oauth2/token", form)
         answer.raise_for_status()
-        told = answer.json()
-        assert told["instance_url"] == HOST
-        assert told.get("refresh_token", form["refresh_token"]) == form["refresh_token"]
-        session.headers["Authorization"] = f"Bearer {told['access_token']}"
+        payload = answer.json()
+        assert payload["instance_url"] == HOST
+        assert payload.get("refresh_token", form["refresh_token"]) == form["refresh_token"]
+        session.headers["Authorization"] = f"Bearer {payload['access_token']}"
         yield session
 
 
-def asked(tap: requests.Session, method: str, path: str, **how: Any) -> requests.Response:
+def send(tap: requests.Session, method: str, path: str, **how: Any) -> requests.Response:
     """An answer as the tap takes it: no error, and the quota in the header that it reads."""
     url = path if path.startswith("https://") else f"{HOST}/services/data/{path}"
     answer = tap.request(method, url, timeout=30, **how)
@@ -73,14 +73,14 @@ def asked(tap: requests.Session, method: str, path: str, **how: Any) -> requests
 
 
 def names_of(tap: requests.Session, version: str) -> list[str]:
-    listed = asked(tap, "GET", f"{version}/sobjects").json()["sobjects"]
-    return [one["name"] for one in listed if not one["name"].endswith("ChangeEvent")]
+    listed = send(tap, "GET", f"{version}/sobjects").json()["sobjects"]
+    return [row["name"] for row in listed if not row["name"].endswith("ChangeEvent")]
 
 
 def one_by_one(tap: requests.Session) -> list[dict[str, Any]]:
     """The describes as tap-salesforce 2.8.1 asks for them."""
     names = names_of(tap, "v61.0")
-    return [asked(tap, "GET", f"v61.0/sobjects/{name}/describe").json() for name in names]
+    return [send(tap, "GET", f"v61.0/sobjects/{name}/describe").json() for name in names]
 
 
 def in_batches(tap: requests.Session) -> list[dict[str, Any]]:
@@ -89,13 +89,13 @@ def in_batches(tap: requests.Session) -> list[dict[str, Any]]:
         {"method": "GET", "url": f"/services/data/v60.0/sobjects/{name}/describe"}
         for name in names_of(tap, "v60.0")
     ]
-    told = []
+    payload = []
     for at in range(0, len(parts), 25):
         body = json.dumps({"batchRequests": parts[at : at + 25]})
         headers = {"Content-Type": "application/json"}
-        answer = asked(tap, "POST", "v60.0/composite/batch", data=body, headers=headers).json()
-        told += [one["result"] for one in answer["results"]]
-    return told
+        answer = send(tap, "POST", "v60.0/composite/batch", data=body, headers=headers).json()
+        payload += [row["result"] for row in answer["results"]]
+    return payload
 
 
 def schema_of(described: dict[str, Any]) -> dict[str, type]:
@@ -111,7 +111,7 @@ def test_discovery_finds_each_object_with_its_key_and_a_time_to_go_on_from(
     tap: requests.Session, api: SalesforceApi
 ) -> None:
     describes = one_by_one(tap)
-    assert {one["name"] for one in describes} == {one.name for one in api.org.seen_objects()}
+    assert {row["name"] for row in describes} == {row.name for row in api.org.visible_objects()}
     for described in describes:
         assert {"Id", "SystemModstamp"} <= set(schema_of(described))
         assert described["customSetting"] is False
@@ -120,7 +120,7 @@ def test_discovery_finds_each_object_with_its_key_and_a_time_to_go_on_from(
 
 def test_discovery_in_batches_finds_the_same(tap: requests.Session) -> None:
     several, batched = one_by_one(tap), in_batches(tap)
-    assert [schema_of(one) for one in batched] == [schema_of(one) for one in several]
+    assert [schema_of(row) for row in batched] == [schema_of(row) for row in several]
 
 
 def records_of(tap: requests.Session, described: dict[str, Any]) -> list[dict[str, Any]]:
@@ -134,9 +134,9 @@ def records_of(tap: requests.Session, described: dict[str, Any]) -> list[dict[st
     place: str | None = f"{HOST}/services/data/v61.0/queryAll"
     while place is not None:
         # It sends the query with each page, which the next page does not need.
-        told = asked(tap, "GET", place, params={"q": soql}).json()
-        records += told["records"]
-        place = f"{HOST}{told['nextRecordsUrl']}" if told.get("nextRecordsUrl") else None
+        payload = send(tap, "GET", place, params={"q": soql}).json()
+        records += payload["records"]
+        place = f"{HOST}{payload['nextRecordsUrl']}" if payload.get("nextRecordsUrl") else None
     return records
 
 
@@ -145,12 +145,12 @@ def test_each_record_is_read_by_rest_in_the_types_that_were_discovered(
 ) -> None:
     for described in one_by_one(tap):
         records, types = records_of(tap, described), schema_of(described)
-        assert {one["Id"] for one in records} == {
+        assert {row["Id"] for row in records} == {
             row["Id"] for row in api.org.records(described["name"])
         }
         for record in records:
-            for name, wanted in types.items():
-                assert record[name] is None or isinstance(record[name], wanted), name
+            for name, expected in types.items():
+                assert record[name] is None or isinstance(record[name], expected), name
 
 
 def test_each_record_is_read_by_a_job_as_meltanos_variant_does(
@@ -159,20 +159,20 @@ def test_each_record_is_read_by_a_job_as_meltanos_variant_does(
     jobs, headers = "v60.0/jobs/query", {"Content-Type": "application/json"}
     soql = f"SELECT Id,Name,SystemModstamp FROM Contact WHERE SystemModstamp >= {START} "
     posted = json.dumps({"operation": "query", "query": soql})
-    job = asked(tap, "POST", jobs, data=posted, headers=headers).json()["id"]
-    while asked(tap, "GET", f"{jobs}/{job}", headers=headers).json()["state"] != "JobComplete":
+    job = send(tap, "POST", jobs, data=posted, headers=headers).json()["id"]
+    while send(tap, "GET", f"{jobs}/{job}", headers=headers).json()["state"] != "JobComplete":
         pass
     rows, locator = [], ""
     while locator != "null":
         params = {"maxRecords": 50_000, **({"locator": locator} if locator else {})}
-        answer = asked(tap, "GET", f"{jobs}/{job}/results", headers=headers, params=params)
+        answer = send(tap, "GET", f"{jobs}/{job}/results", headers=headers, params=params)
         rows += list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
         locator = answer.headers["Sforce-Locator"]
     living = [row["Id"] for row in api.org.records("Contact") if not row["IsDeleted"]]
     assert [row["Id"] for row in rows] == living
 
 
-def test_a_refresh_token_that_is_none_is_refused(tap: requests.Session, api: SalesforceApi) -> None:
+def test_an_invalid_refresh_token_is_refused(tap: requests.Session, api: SalesforceApi) -> None:
     form = {
         "grant_type": "refresh_token",
         "client_id": api.access.client_id,

@@ -19,7 +19,7 @@ from novade_pipeline.lake.query import connect
 from novade_pipeline.storage import azure as azure_storage
 from novade_pipeline.storage import azure_credentials
 from novade_pipeline.storage.azure import AzureStore
-from novade_pipeline.storage.azure_errors import explained
+from novade_pipeline.storage.azure_errors import translate_error
 from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.azurite import KEY, Azurite
 from novade_pipeline_tests.faulty_proxy import BLOB_READS, Faults, FaultyProxy, faulty_proxy
@@ -84,14 +84,14 @@ def _read_delta(root: AzureStore) -> None:
     try:
         DeltaTable(root.table_url("t"), storage_options=root.options())
     except (OSError, DeltaError) as error:
-        raise root.explained(error, "read") or error from None
+        raise root.translate_error(error, "read") or error from None
 
 
 def _write_delta(root: AzureStore) -> None:
     try:
         write_deltalake(root.table_url("u"), pa.table({"x": [1]}), storage_options=root.options())
     except (OSError, DeltaError) as error:
-        raise root.explained(error, "write") or error from None
+        raise root.translate_error(error, "write") or error from None
 
 
 def _read_duckdb(root: AzureStore) -> None:
@@ -99,7 +99,7 @@ def _read_duckdb(root: AzureStore) -> None:
         try:
             connection.execute(f"FROM delta_scan('{root.duckdb_path('t')}')")
         except duckdb.Error as error:
-            raise root.explained(error, "read") or error from None
+            raise root.translate_error(error, "read") or error from None
 
 
 READS: dict[str, Callable[[AzureStore], object]] = {
@@ -179,21 +179,21 @@ def test_azures_own_words_are_understood(
 
 
 def test_a_host_that_is_not_there_is_told() -> None:
-    root = store("abfss://lake@novade.dfs.invalid/x", {"account_key": KEY}).hasty()
+    root = store("abfss://lake@novade.dfs.invalid/x", {"account_key": KEY}).failing_fast()
     assert "found no such host" in _told(lambda: root.read("a"))
 
 
 def test_a_server_that_says_nothing_is_given_up_within_the_time_limit(
     owned: AzureStore, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(azure_storage._HASTY_TIMEOUTS, "read_timeout", 0.2)
-    root = store(owned.url, {"account_key": owned.access.key, "endpoint": proxy.url}).hasty()
+    monkeypatch.setitem(azure_storage._QUICK_TIMEOUTS, "read_timeout", 0.2)
+    root = store(owned.url, {"account_key": owned.access.key, "endpoint": proxy.url}).failing_fast()
     begun = time.monotonic()
     with (
         proxy.failing(Faults(("stall_before",))),
         pytest.raises(TransientFailure, match="could not be reached for a list"),
     ):
-        root.is_there()
+        root.exists()
     assert time.monotonic() - begun < 10
 
 
@@ -209,7 +209,7 @@ def test_no_credential_at_all_is_one_sentence(
     )
     monkeypatch.setattr(azure.identity, "DefaultAzureCredential", offline)
     azure_credentials.credential.cache_clear()
-    root = store("abfss://lake@novade.dfs.core.windows.net/x").hasty()
+    root = store("abfss://lake@novade.dfs.core.windows.net/x").failing_fast()
     try:
         for act in (lambda: root.read("a"), root.options, root.duckdb_setup):
             assert "expected a managed identity, a log-in (`az login`) or one of" in _told(act)
@@ -229,7 +229,7 @@ def test_no_credential_at_all_is_one_sentence(
     ],
 )
 def test_only_what_azure_says_is_explained(message: str, expected: type | None) -> None:
-    found = explained(OSError(message), "abfss://lake", "read")
+    found = translate_error(OSError(message), "abfss://lake", "read")
     assert expected is None if found is None else type(found) is expected
 
 
@@ -238,5 +238,5 @@ def test_an_answer_that_nobody_knows_is_told_by_its_code_alone() -> None:
         error_code = "NeverHeardOf"
         status_code = 418
 
-    told = str(explained(Odd("jane@example.com"), "abfss://lake", "write"))
+    told = str(translate_error(Odd("jane@example.com"), "abfss://lake", "write"))
     assert told == "abfss://lake: storage refused a write (NeverHeardOf)."

@@ -16,7 +16,7 @@ from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.faulty_proxy import Fault, Faults, FaultyProxy
-from novade_pipeline_tests.faulty_store import through
+from novade_pipeline_tests.faulty_store import through_proxy
 
 NewStore = Callable[[str], Store]
 
@@ -147,7 +147,7 @@ def test_blocks_whose_answers_are_lost_are_sent_again_and_stand_once(
     monkeypatch.setattr(azure_objects, "BLOCK_BYTES", 10)
     place = azurite.new_store("root")
     with proxy.failing(Faults((kind,), 0.4, seed=3, aim="^PUT ")):
-        begun = through(proxy, place).create("a")
+        begun = through_proxy(proxy, place).create("a")
         for _ in range(10):
             begun.write(bytes(range(10)))
         begun.write(b"end")
@@ -200,6 +200,6 @@ def test_a_long_listing_has_pages_that_may_be_gone_on_with(
 def test_a_container_that_is_not_there_is_told(azurite: Azurite) -> None:
     url = "abfss://nowhere@devstoreaccount1.dfs.core.windows.net/x"
     root = store(url, {"account_key": azurite.key, "endpoint": azurite.blob_url})
-    for act in (root.is_there, lambda: root.write(b"", "a"), lambda: root.read("a")):
+    for act in (root.exists, lambda: root.write(b"", "a"), lambda: root.read("a")):
         with pytest.raises(UserError, match=f"{url}: expected a container, found none"):
             act()

@@ -16,11 +16,11 @@ from novade_pipeline.graph.landing_assets import landing_assets
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_specs,
+    dagster_failures,
     follows_its_sources,
     key_of,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.derived import is_current, source_of
@@ -48,7 +48,7 @@ def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[A
     """Follow all merges to their end, where there are new ones."""
     sources = dict([source_of(lake, MERGED_IDS_TABLE)])
     receipts = []
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
         if not is_current(lake, IDENTITIES, sources, [MERGED_IDS_TABLE]):
             rows = survivors(read(lake, MERGED_IDS_TABLE, columns=MERGE_COLUMNS))
@@ -78,7 +78,7 @@ def repeats(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Find the copies of events that changed."""
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
         receipts = find_repeats(lake, context.log.info)
     for number, table in enumerate((EVENT_KEYS, REPEATS)):

@@ -18,7 +18,7 @@ from novade_pipeline.defs.amplitude.tables import EVENT_KEYS, EVENTS, REPEATS
 from novade_pipeline.lake.changed_windows import HOUR, changed_windows, joined
 from novade_pipeline.lake.changes import Everything
 from novade_pipeline.lake.delta import WriteReceipt, open_table, replace, replace_window
-from novade_pipeline.lake.derived import is_current, source_of, taken_in
+from novade_pipeline.lake.derived import is_current, recorded_versions, source_of
 from novade_pipeline.lake.query import scan, sql_type, workspace
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.windows import Window, predicate
@@ -137,7 +137,7 @@ def _hashed(texts: pa.Array) -> Hashes:
 
 def _changed_windows(lake: Store, events: str, version: int) -> list[Window] | None:
     """The hours whose events changed since the repeats were found; None: all may have."""
-    since = taken_in(lake, REPEATS, {events: version})[events]
+    since = recorded_versions(lake, REPEATS, {events: version})[events]
     if since is None or open_table(lake, EVENT_KEYS) is None:
         return None
     windows = changed_windows(lake, EVENTS, since, version)

@@ -160,7 +160,7 @@ EVENTS = Table(
     name="amplitude/events",
     row=Event,
     key=("upload_hour", "uuid"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("upload_date",),
     window="upload_hour",
     data_time="event_time",
@@ -169,26 +169,26 @@ MERGED_IDS = Table(
     name="amplitude/merged_ids",
     row=MergedId,
     key=("upload_hour", "file", "line"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("upload_date",),
     window="upload_hour",
     data_time="upload_hour",
 )
 IDENTITIES = Table(
-    name="amplitude/identities", row=Identity, key=("amplitude_id",), written="replace"
+    name="amplitude/identities", row=Identity, key=("amplitude_id",), write_mode="replace"
 )
 EVENT_KEYS = Table(
     name="amplitude/event_keys",
     row=EventKey,
     key=("upload_hour", "uuid_key", "insert_key"),
-    written="replace_window",
+    write_mode="replace_window",
     window="upload_hour",
 )
 REPEATS = Table(
     name="amplitude/repeats",
     row=Repeat,
     key=("upload_hour", "uuid"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("upload_date",),
     window="upload_hour",
     follows="amplitude/events",

@@ -1,4 +1,4 @@
-"""What the Drift domain needs: a token, and the scopes of what is read, by their names."""
+"""The rights that the Drift domain needs: a token and its scopes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,38 +21,38 @@ FORBIDDEN, NOT_FOUND = 403, 404
 
 
 def probes(settings: Settings) -> Iterator[Probe]:
-    """A row of each kind is asked for; nothing is where the tables are frozen."""
+    """Requests an item of each kind; none where the tables are frozen."""
     drift = settings.of(DriftSettings)
     if not drift.is_set:
         return
 
-    def probe(right: str, needed: str, scope: str, ask: "Callable[[Client], str]") -> Probe:
+    def probe(right: str, needed: str, scope: str, request: "Callable[[Client], str]") -> Probe:
         def attempt() -> str:
             since = None if drift.unfreeze else frozen_since(settings.lake)
             if since is not None:
-                return f"Frozen since {since:%Y-%m-%d}: nothing is asked any more."
-            return _asked(drift, scope, ask)
+                return f"Frozen since {since:%Y-%m-%d}: it is not read any more."
+            return _answer_of(drift, scope, request)
 
         return Probe("drift", right, needed, f"Drift {drift.api_url}", MEND, attempt)
 
-    yield probe("token", "It lets us in.", "", _token)
-    told = "Conversations and messages are read."
-    yield probe("conversations", told, "conversation_read", _conversations)
-    yield probe("contacts", "Who chats is read.", "contact_read", _contacts)
-    yield probe("accounts", "Companies are read.", "account_read", _accounts)
-    yield probe("users", "Who answers is read.", "user_read", _users)
+    yield probe("token", "The token is accepted.", "", _token)
+    needed = "Conversations and messages are readable."
+    yield probe("conversations", needed, "conversation_read", _conversations)
+    yield probe("contacts", "Contacts are readable.", "contact_read", _contacts)
+    yield probe("accounts", "Accounts are readable.", "account_read", _accounts)
+    yield probe("users", "Users are readable.", "user_read", _users)
 
 
-def _asked(drift: DriftSettings, scope: str, ask: "Callable[[Client], str]") -> str:
+def _answer_of(drift: DriftSettings, scope: str, request: "Callable[[Client], str]") -> str:
     from novade_pipeline.api.client import Client
     from novade_pipeline.api.contract import Refused
     from novade_pipeline.api.retry import Retry
     from novade_pipeline.defs.drift.load import api_of
 
-    hasty = replace(api_of(drift), timeout=SECONDS, retry=Retry(attempts=2, longest_asked=1.0))
-    with Client(hasty) as client:
+    api = replace(api_of(drift), timeout=SECONDS, retry=Retry(attempts=2, longest_retry_after=1.0))
+    with Client(api) as client:
         try:
-            return ask(client)
+            return request(client)
         except Refused as refused:
             if refused.status == FORBIDDEN and scope:
                 raise PermanentFailure(
@@ -68,7 +68,7 @@ def _token(client: "Client") -> str:
     try:
         client.json(client.get("users/list"))
     except Refused as refused:
-        # Known, and without that scope: told by its own probe.
+        # A missing scope is reported by its own probe.
         if refused.status != FORBIDDEN:
             raise
     return "The token is accepted."
@@ -84,19 +84,19 @@ def _contacts(client: "Client") -> str:
     newest = _newest(client)
     contact = newest[0].get("contactId") if newest and isinstance(newest[0], dict) else None
     if contact is None:
-        return "There is no conversation whose contact could be asked for."
+        return "There is no conversation whose contact could be read."
     try:
         client.json(client.get(f"contacts/{contact}"))
     except Refused as refused:
         if refused.status != NOT_FOUND:
             raise
-        return "A contact was asked for; it was deleted."
+        return "A contact was requested; it was deleted."
     return "A contact was read."
 
 
 def _accounts(client: "Client") -> str:
     client.json(client.get("accounts/", {"index": 0, "size": 1}))
-    return "An account was asked for."
+    return "Accounts were read."
 
 
 def _users(client: "Client") -> str:
@@ -106,10 +106,10 @@ def _users(client: "Client") -> str:
 
 def _newest(client: "Client") -> list[object]:
     body = client.json(client.get("conversations/list", {"limit": 1}))
-    found = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(found, list):
+    conversations = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(conversations, list):
         raise PermanentFailure(
             f"Drift {client.api.url}: expected a list at `data` from conversations/list, found "
             f"none; {client.api.hint}."
         )
-    return found
+    return conversations

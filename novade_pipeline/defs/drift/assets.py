@@ -1,4 +1,4 @@
-"""Drift in the graph: one step that reads it as long as it is not frozen, one that freezes it."""
+"""Drift in the graph: a step that reads it while it is not frozen, and one that freezes it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from novade_pipeline.defs.drift.integrity import unknown
-from novade_pipeline.defs.drift.manifest import Manifest, faults, frozen_since, manifest
+from novade_pipeline.defs.drift.integrity import orphaned_messages
+from novade_pipeline.defs.drift.manifest import (
+    COPY_COLUMNS,
+    Manifest,
+    copied_files,
+    copy_rows,
+    faults,
+    frozen_since,
+    read_manifest,
+)
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.defs.drift.tables import (
     ACCOUNTS,
@@ -23,27 +31,27 @@ from novade_pipeline.defs.drift.tables import (
 )
 from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.api_assets import (
-    Told,
+    TableMetadata,
     check_newest,
     check_quarantine,
     materialized,
     newest_check,
     on_schedule,
-    passed_over,
-    warning,
-    why_passed_over,
+    reason_to_skip,
+    skipped_tables,
 )
-from novade_pipeline.graph.job_runs import is_asked_for
+from novade_pipeline.graph.job_runs import is_selected_explicitly
 from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
+    check_result,
     check_specs,
+    dagster_failures,
     key_of,
     quarantine_checks,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
@@ -56,30 +64,19 @@ if TYPE_CHECKING:
 POOL = "drift_api"
 NOT_CONFIGURED = "NOVADE_DRIFT_TOKEN is not set: Drift is not read."
 FINAL_EXPORT = dg.AssetKey(["drift", "final_export"])
-ONLY_ALONE = "A final export is made only where it alone is asked for: novade drift final-export."
+ONLY_ALONE = "A final export is made only where it alone is selected: novade drift final-export."
 KNOWN_CHECK = "conversations_and_contacts_are_known"
 WHOLE_CHECK = "copy_is_as_its_manifest_says"
 CHATS = (CONVERSATIONS, MESSAGES, CONTACTS)
-"""Read together: the watermark of the first says that all three are done."""
-# A copy that is made once is never late. The web page takes no more than 2**31 seconds, 68 years.
+"""Loaded together: the watermark of the first counts for all three."""
+# A copy that is made once is never late. The web page accepts at most 2**31 seconds, 68 years.
 NEVER = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=20_000))
-COPY_COLUMNS = {
-    "table": "What is copied.",
-    "told": "Items that the service told.",
-    "rows": "Of them those that are rows.",
-    "quarantined": "Of them those that are none.",
-    "in_table": "Rows that the table has.",
-    "only_in_table": "Of them those that the service does not have any more.",
-    "sha256": "Of the Parquet file.",
-}
 
 
 class DriftConfig(dg.Config):
-    """Whether Drift is read although it is frozen."""
+    """The configuration of a run."""
 
-    unfreeze: bool = Field(
-        default=False, description="Read Drift although a verified final export froze its tables."
-    )
+    unfreeze: bool = Field(default=False, description="Read Drift although its tables are frozen.")
 
 
 def definitions(settings: Settings) -> dg.Definitions:
@@ -87,11 +84,11 @@ def definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(assets=[_service(settings), _final_export(settings)])
 
 
-def frozen(since: datetime) -> str:
-    """Why frozen tables are not read."""
+def frozen_message(since: datetime) -> str:
+    """Says why frozen tables are not read."""
     return (
         f"Drift is frozen since {since:%Y-%m-%d %H:%M} UTC, when its final export was verified: "
-        "its tables are not read any more. To read it all the same, set NOVADE_DRIFT_UNFREEZE=true."
+        "its tables are not read any more. To read it nevertheless, set NOVADE_DRIFT_UNFREEZE=true."
     )
 
 
@@ -113,20 +110,20 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
     def drift_service(
         context: dg.AssetExecutionContext, config: DriftConfig, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        """Read what is selected, and write what changed."""
+        """Reads the selected tables, and writes what changed."""
         selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
-        with told_to_dagster():
+        with dagster_failures():
             since = frozen_since(lake)
         is_frozen = since is not None and not (config.unfreeze or drift.unfreeze)
         if since is not None and is_frozen:
-            if is_asked_for(context):
-                raise dg.Failure(frozen(since), allow_retries=False)
-            told = passed_over(lake, selected, frozen(since))
-        elif why := why_passed_over(context, "The Drift API", missing):
-            told = passed_over(lake, selected, why)
+            if is_selected_explicitly(context):
+                raise dg.Failure(frozen_message(since), allow_retries=False)
+            materializations = skipped_tables(lake, selected, frozen_message(since))
+        elif why := reason_to_skip(context, "The Drift API", missing):
+            materializations = skipped_tables(lake, selected, why)
         else:
-            told = _read(context, settings, lake, selected)
-        for table, metadata in told:
+            materializations = _read(context, settings, lake, selected)
+        for table, metadata in materializations:
             results = _check_results(settings, lake, table, metadata, is_frozen=is_frozen)
             yield materialized(context, table, metadata, results)
 
@@ -135,8 +132,8 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
 
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: Sequence[Table]
-) -> Iterator[Told]:
-    """Read the service; the metadata of each table."""
+) -> Iterator[TableMetadata]:
+    """Reads the service, and yields the metadata of each table."""
     # httpx takes a quarter of a second to import, which every step's process would pay.
     from novade_pipeline.api.client import Client
     from novade_pipeline.defs.drift.load import api_of, load_accounts, load_chats, load_users
@@ -144,33 +141,33 @@ def _read(
 
     drift = settings.of(DriftSettings)
     writer = Writer(lake, settings.personal_data_policy, datetime.now(UTC))
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
     with Client(api_of(drift)) as client:
-        if of_chats := [table for table in CHATS if table in tables]:
+        if chat_tables := [table for table in CHATS if table in tables]:
             before = client.receipt
-            with told_to_dagster():
+            with dagster_failures():
                 loaded = load_chats(client, writer, drift, context.log.info)
-            at = loaded.watermark
-            told = asdict(client.receipt - before) | {
+            watermark = loaded.watermark
+            metadata = asdict(client.receipt - before) | {
                 "conversations_read": loaded.read,
                 "list_reads": loaded.listing.reads,
                 "list_read_whole": loaded.listing.is_whole,
                 "watermark": "none"
-                if at is None
-                else (EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds"),
+                if watermark is None
+                else (EPOCH + timedelta(milliseconds=watermark)).isoformat(timespec="milliseconds"),
             }
-            for table in of_chats:
-                yield table, _metadata(lake, table, writer) | told
+            for table in chat_tables:
+                yield table, _metadata(lake, table, writer) | metadata
         if ACCOUNTS in tables:
             before = client.receipt
-            with told_to_dagster():
+            with dagster_failures():
                 reads = load_accounts(client, writer, drift)
             requests = asdict(client.receipt - before)
             yield ACCOUNTS, _metadata(lake, ACCOUNTS, writer) | requests | {"list_reads": reads}
         if USERS in tables:
             before = client.receipt
-            with told_to_dagster():
+            with dagster_failures():
                 load_users(client, writer)
             yield USERS, _metadata(lake, USERS, writer) | asdict(client.receipt - before)
     if QUARANTINE in tables:
@@ -208,8 +205,8 @@ def _check_results(
     elif is_read:
         yield check_newest(table, metadata)
     if table is MESSAGES:
-        found = unknown(lake)
-        yield warning(table, KNOWN_CHECK, not any(found.values()), dict(found))
+        orphans = orphaned_messages(lake)
+        yield check_result(table, KNOWN_CHECK, not any(orphans.values()), dict(orphans))
     if table.data_time is not None and is_read:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)
 
@@ -223,7 +220,7 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 FINAL_EXPORT,
                 description="One complete, verified copy of the Drift workspace, as Parquet and as "
-                "it was told. It is made only where it alone is asked for, and freezes the tables.",
+                "JSON. It is made only where it alone is selected, and freezes the tables.",
                 group_name="drift",
                 kinds={"api", "parquet"},
                 owners=["team:data-platform"],
@@ -233,8 +230,8 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
                 metadata={
                     "dagster/column_schema": dg.TableSchema(
                         columns=[
-                            dg.TableColumn(name, "string" if name == "sha256" else "int64", told)
-                            for name, told in COPY_COLUMNS.items()
+                            dg.TableColumn(name, "string" if name == "sha256" else "int64", text)
+                            for name, text in COPY_COLUMNS.items()
                         ]
                     )
                 },
@@ -244,8 +241,7 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 WHOLE_CHECK,
                 asset=FINAL_EXPORT,
-                description="Every file of the copy has the bytes and the rows that its manifest "
-                "says.",
+                description="Every file of the copy has the bytes and the rows of its manifest.",
             )
         ],
         pool=POOL,
@@ -253,24 +249,24 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
     def drift_final_export(
         context: dg.AssetExecutionContext, config: DriftConfig, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        """Make the copy where it alone is asked for; look at the one that is there else."""
-        with told_to_dagster():
-            there = manifest(lake)
+        """Makes the copy where it alone is selected; otherwise verifies the existing one."""
+        with dagster_failures():
+            existing = read_manifest(lake)
         is_alone = context.run.asset_selection == {FINAL_EXPORT}
-        if not (is_alone and is_asked_for(context)):
-            told = {} if there is None else _copy_metadata(lake, there)
-            told |= {"unchanged": True, "passed_over": ONLY_ALONE}
-            yield dg.MaterializeResult(asset_key=FINAL_EXPORT, metadata=told)
-            yield _whole([] if there is None else faults(lake, there), there)
+        if not (is_alone and is_selected_explicitly(context)):
+            metadata = {} if existing is None else _copy_metadata(lake, existing)
+            metadata |= {"unchanged": True, "passed_over": ONLY_ALONE}
+            yield dg.MaterializeResult(asset_key=FINAL_EXPORT, metadata=metadata)
+            yield _whole([] if existing is None else faults(lake, existing), existing)
             return
-        if there is not None and not (config.unfreeze or drift.unfreeze):
-            since = datetime.fromisoformat(there["finished_at"])
-            raise dg.Failure(frozen(since), allow_retries=False)
+        if existing is not None and not (config.unfreeze or drift.unfreeze):
+            since = datetime.fromisoformat(existing["finished_at"])
+            raise dg.Failure(frozen_message(since), allow_retries=False)
         if not drift.is_set:
             raise dg.Failure(NOT_CONFIGURED, allow_retries=False)
-        made, metadata = _exported(context, settings, lake)
+        manifest, metadata = _exported(context, settings, lake)
         yield dg.MaterializeResult(asset_key=FINAL_EXPORT, metadata=metadata)
-        yield _whole([], made)
+        yield _whole([], manifest)
 
     return drift_final_export
 
@@ -283,41 +279,34 @@ def _exported(
     from novade_pipeline.defs.drift.load import api_of
 
     drift, policy = settings.of(DriftSettings), settings.personal_data_policy
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
         with Client(api_of(drift)) as client:
-            told = final_export(client, lake, policy, drift, context.log.info).manifest
+            manifest = final_export(client, lake, policy, drift, context.log.info)
             requests = asdict(client.receipt)
-    since = datetime.fromisoformat(told["finished_at"])
-    note = f"Drift is frozen since {since:%Y-%m-%d %H:%M} UTC; its copy is in "
-    note += f"{lake.child(told['folder'])}."
-    return told, requests | _copy_metadata(lake, told) | {"note": note}
+    since = datetime.fromisoformat(manifest["finished_at"])
+    folder = lake.child(manifest["folder"])
+    note = f"Drift is frozen since {since:%Y-%m-%d %H:%M} UTC; its copy is in {folder}."
+    return manifest, requests | _copy_metadata(lake, manifest) | {"note": note}
 
 
-def _copy_metadata(lake: Store, told: Manifest) -> dict[str, Any]:
-    tables = [
-        [name, *(table[column] for column in list(COPY_COLUMNS)[1:-1]), table["as_rows"]["sha256"]]
-        for name, table in told["tables"].items()
-    ]
+def _copy_metadata(lake: Store, manifest: Manifest) -> dict[str, Any]:
+    files = copied_files(manifest)
     return {
-        "dagster/uri": lake.child(told["folder"]),
-        "dagster/row_count": sum(table["rows"] for table in told["tables"].values()),
-        "bytes": sum(
-            table[part]["bytes"]
-            for table in told["tables"].values()
-            for part in ("as_rows", "as_told")
-        ),
-        "tables": dg.MetadataValue.md(markdown_table(list(COPY_COLUMNS), tables)),
+        "dagster/uri": lake.child(manifest["folder"]),
+        "dagster/row_count": sum(table["rows"] for table in manifest["tables"].values()),
+        "bytes": sum(file["bytes"] for file in files),
+        "tables": dg.MetadataValue.md(markdown_table(list(COPY_COLUMNS), copy_rows(manifest))),
     }
 
 
-def _whole(found: Sequence[str], there: Manifest | None) -> dg.AssetCheckResult:
-    told = "There is no copy yet." if there is None else "The copy is as its manifest says."
+def _whole(problems: Sequence[str], manifest: Manifest | None) -> dg.AssetCheckResult:
+    message = "There is no copy yet." if manifest is None else "The copy is as its manifest says."
     return dg.AssetCheckResult(
-        passed=not found,
+        passed=not problems,
         check_name=WHOLE_CHECK,
         asset_key=FINAL_EXPORT,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=found[0] if found else told,
-        metadata={"faults": len(found)},
+        description=problems[0] if problems else message,
+        metadata={"faults": len(problems)},
     )

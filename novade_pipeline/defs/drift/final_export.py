@@ -1,15 +1,14 @@
 """One complete, verified copy of a Drift workspace, after which its tables are frozen.
 
-Everything is read anew; the tables are brought to it on the way, and the list of conversations is
-read again until nothing changed while the rest was read. The copy is written beside the tables,
-read back, and compared with them. Only then the manifest is written, and it freezes the tables:
-an export that fails, or is killed, freezes nothing.
+Everything is read again and loaded into the tables; the list of conversations is read until
+nothing changes meanwhile. The copy is written beside the tables, read back, and compared with them.
+Only then the manifest is written, which freezes the tables: a failed export freezes nothing.
 """
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,23 @@ import pyarrow.compute as pc
 
 from novade_pipeline.api.client import Client
 from novade_pipeline.defs.drift.listing import Listing, listing
-from novade_pipeline.defs.drift.load import WATERMARK, ChatLoad, Tell, load_accounts, load_users
+from novade_pipeline.defs.drift.load import (
+    WATERMARK,
+    ChatLoad,
+    OnProgress,
+    load_accounts,
+    load_users,
+)
 from novade_pipeline.defs.drift.manifest import (
     FOLDER,
     Manifest,
     faults,
-    sweep,
+    remove_unfinished,
     violations,
     write_manifest,
 )
 from novade_pipeline.defs.drift.settings import DriftSettings
-from novade_pipeline.defs.drift.spool import Spool, as_document, upload
+from novade_pipeline.defs.drift.spool import Spool, upload
 from novade_pipeline.defs.drift.tables import CONVERSATIONS, READ, milliseconds
 from novade_pipeline.defs.drift.writer import Writer
 from novade_pipeline.errors import PermanentFailure, TransientFailure
@@ -39,48 +44,39 @@ from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage.store import Store
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A final export: its manifest, and what it wrote to the tables."""
-
-    manifest: Manifest
-    writer: Writer
-
-
 def final_export(
     client: Client,
     lake: Store,
     policy: PersonalDataPolicy,
     settings: DriftSettings,
-    tell: Tell,
+    on_progress: OnProgress,
     now: datetime | None = None,
-) -> Exported:
-    """Make the copy, verify it, and freeze the tables.
+) -> Manifest:
+    """Makes the copy, verifies it, freezes the tables, and returns the manifest.
 
     Raises:
-        PermanentFailure: the copy is not what was read, or not what the tables hold; nothing is
-            frozen.
-        TransientFailure: the workspace did not hold still, or cannot be read now.
+        PermanentFailure: the copy differs from what was read or from the tables.
+        TransientFailure: the workspace kept changing, or cannot be read now.
     """
-    began = now or datetime.now(UTC)
-    sweep(lake)
+    started_at = now or datetime.now(UTC)
+    remove_unfinished(lake)
     with (
         tempfile.TemporaryDirectory(prefix="drift-final-export-") as folder,
         Spool(Path(folder), policy) as spool,
     ):
-        writer = Writer(lake, policy, began, copy=spool.take)
+        writer = Writer(lake, policy, started_at, copy=spool.record)
         load_accounts(client, writer, settings)
         load_users(client, writer)
-        listed = _read_chats(client, writer, settings, tell)
-        parts = (*FOLDER, f"{began:%Y-%m-%dT%H-%M-%SZ}")
+        listed = _read_chats(client, writer, settings, on_progress)
+        parts = (*FOLDER, f"{started_at:%Y-%m-%dT%H-%M-%SZ}")
         tables: dict[str, Any] = {}
-        with _unless_done(lake, parts) as written:
+        with _removed_on_failure(lake, parts) as written:
             for table in READ:
-                tell(f"{table.name}: the copy is written")
+                on_progress(f"{table.name}: the copy is written")
                 tables[table.name] = _copied(lake, parts, spool, table, written)
-            told = {
+            manifest = {
                 "format": 1,
-                "began_at": began.isoformat(),
+                "began_at": started_at.isoformat(),
                 "finished_at": datetime.now(UTC).isoformat(),
                 "verified": True,
                 "api": client.api.url,
@@ -88,36 +84,40 @@ def final_export(
                 "folder": "/".join(parts),
                 "tables": tables,
             }
-            tell("drift/final_export: the copy is read back")
-            _refuse(_unsound(told, listed) + faults(lake, told))
-            write_manifest(lake, told)
-    return Exported(told, writer)
+            on_progress("drift/final_export: the copy is read back")
+            _require_sound(_inconsistencies(manifest, listed) + faults(lake, manifest))
+            write_manifest(lake, manifest)
+    return manifest
 
 
-def _read_chats(client: Client, writer: Writer, settings: DriftSettings, tell: Tell) -> Listing:
-    """Read all conversations, then those that changed meanwhile, until none did."""
-    most, before = settings.api_most_reads, None
-    for _ in range(most):
+def _read_chats(
+    client: Client, writer: Writer, settings: DriftSettings, on_progress: OnProgress
+) -> Listing:
+    """Reads all conversations, then those that changed meanwhile, until none did."""
+    max_reads, before = settings.api_most_reads, None
+    for _ in range(max_reads):
         now = milliseconds(writer.now)
-        found = listing(client, down_to=None, most_reads=most, now=now, tell=tell)
-        todo = found.changed if before is None else _changed(found.changed, before.changed)
-        if before is not None and not len(todo) and found.is_settled:
-            return found
+        listed = listing(
+            client, down_to=None, most_reads=max_reads, now=now, on_progress=on_progress
+        )
+        pending = listed.changed if before is None else _changed(listed.changed, before.changed)
+        if before is not None and not len(pending) and listed.is_stable:
+            return listed
         mark = watermark(writer.lake, CONVERSATIONS, WATERMARK, writer.policy)
-        load = ChatLoad(client, writer, mark.anew() if before is None else mark, tell)
-        load.take_in(found, todo, is_sweep=True)
-        before = found
+        load = ChatLoad(client, writer, mark.restarted() if before is None else mark, on_progress)
+        load.ingest(listed, pending, is_sweep=True)
+        before = listed
     raise TransientFailure(
-        f"drift/final_export: expected the workspace to hold still, found that conversations "
-        f"changed in each of {most} reads; nothing is frozen. Make the export when nobody chats, "
-        "or raise NOVADE_DRIFT_API_MOST_READS."
+        f"drift/final_export: expected the workspace not to change, found that conversations "
+        f"changed in each of {max_reads} reads; nothing is frozen. Make the export when no chat is "
+        "open, or raise NOVADE_DRIFT_API_MOST_READS."
     )
 
 
 def _changed(now: pa.Table, before: pa.Table) -> pa.Table:
-    """What of a list is not on the one before in that state."""
-    was = before.rename_columns(["id", "was_updated_at"])
-    joined = now.join(was, "id", join_type="left outer")
+    """Returns the entries of a list that an earlier one does not have in that state."""
+    earlier = before.rename_columns(["id", "was_updated_at"])
+    joined = now.join(earlier, "id", join_type="left outer")
     same = pc.equal(joined["updated_at"], joined["was_updated_at"])
     changed = joined.filter(pc.invert(pc.fill_null(same, False)))
     return changed.select(now.column_names).sort_by([("updated_at", "ascending")])
@@ -126,61 +126,61 @@ def _changed(now: pa.Table, before: pa.Table) -> pa.Table:
 def _copied(
     lake: Store, parts: tuple[str, ...], spool: Spool, table: Table, written: list[str]
 ) -> dict[str, Any]:
-    """Write both files of a table; what the manifest says of it."""
+    """Writes both files of a table, and returns its manifest entry."""
     counts = spool.counts(table)
     as_rows = spool.write_rows(table)
-    beside = spool.compared(lake, table, as_rows)
-    if beside.unlike:
+    comparison = spool.compare(lake, table, as_rows)
+    if comparison.different:
         raise PermanentFailure(
-            f"drift/final_export: expected {table.name} to hold what was read, found "
-            f"{beside.unlike:,} of {counts.rows:,} rows that it has not, or otherwise; nothing is "
-            "frozen. Make the export again."
+            f"drift/final_export: expected {table.name} to have the rows that were read, found "
+            f"{comparison.different:,} of {counts.rows:,} missing or different; nothing is frozen. "
+            "Make the export again."
         )
-    files = {"as_rows": as_rows, "as_told": spool.write_told(table)}
+    files = {"as_rows": as_rows, "as_told": spool.write_items(table)}
     for file in files.values():
         written.append(file.name)
         upload(lake, spool.path(file), *parts, file.name)
     return {
-        "told": counts.told,
+        "told": counts.total,
         "rows": counts.rows,
         "quarantined": counts.quarantined,
         "erased": counts.erased,
-        "in_table": beside.in_table,
-        "only_in_table": beside.only_in_table,
-        **{name: as_document(file) for name, file in files.items()},
+        "in_table": comparison.in_table,
+        "only_in_table": comparison.only_in_table,
+        **{name: asdict(file) for name, file in files.items()},
     }
 
 
-def _unsound(told: Manifest, listed: Listing) -> list[str]:
-    """Where counts do not agree, a sentence each."""
-    found = [f"manifest: {broken}" for broken in violations(told)]
-    for name, table in told["tables"].items():
-        is_kept = told["personal_data"]["mode"] == "keep"
+def _inconsistencies(manifest: Manifest, listed: Listing) -> list[str]:
+    """Returns where counts do not agree, a sentence each."""
+    problems = [f"manifest: {broken}" for broken in violations(manifest)]
+    for name, table in manifest["tables"].items():
+        is_kept = manifest["personal_data"]["mode"] == "keep"
         lines = table["rows"] + (table["quarantined"] if is_kept else 0)
         for part, expected in (("as_rows", table["rows"]), ("as_told", lines)):
             if table[part]["count"] != expected:
-                found.append(
+                problems.append(
                     f"{table[part]['name']}: expected {expected:,}, found {table[part]['count']:,}."
                 )
         if name == CONVERSATIONS.name and table["told"] < len(listed.changed):
-            found.append(
+            problems.append(
                 f"{name}: expected the {len(listed.changed):,} conversations that the list has, "
                 f"found {table['told']:,}."
             )
-    return found
+    return problems
 
 
-def _refuse(found: list[str]) -> None:
-    if found:
+def _require_sound(problems: list[str]) -> None:
+    if problems:
         raise PermanentFailure(
-            f"drift/final_export: expected a copy that is what was read, found {len(found)} "
-            f"faults, the first: {found[0]} Nothing is frozen."
+            f"drift/final_export: expected a copy of what was read, found {len(problems)} "
+            f"faults, the first: {problems[0]} Nothing is frozen."
         )
 
 
 @contextmanager
-def _unless_done(lake: Store, parts: tuple[str, ...]) -> Iterator[list[str]]:
-    """Take away the files of a copy that is not to be."""
+def _removed_on_failure(lake: Store, parts: tuple[str, ...]) -> Iterator[list[str]]:
+    """Deletes the files of a copy that fails."""
     written: list[str] = []
     try:
         yield written

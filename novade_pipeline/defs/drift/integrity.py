@@ -1,4 +1,4 @@
-"""Whether what the tables say of each other is there."""
+"""Referential integrity of the tables."""
 
 from contextlib import closing
 
@@ -8,8 +8,8 @@ from novade_pipeline.lake.query import connect, scan
 from novade_pipeline.storage.store import Store
 
 
-def unknown(lake: Store) -> dict[str, int]:
-    """Messages whose conversation, and those whose contact, no table has."""
+def orphaned_messages(lake: Store) -> dict[str, int]:
+    """Counts messages without their conversation, and messages without their contact."""
     tables = (MESSAGES, CONVERSATIONS, CONTACTS)
     if any(current_version(lake, table) is None for table in tables):
         return {"without_conversation": 0, "without_contact": 0}

@@ -1,12 +1,12 @@
-"""Which conversations there are, and when each last changed, although the list moves meanwhile.
+"""Reads the list of conversations, with the time of each one's last change.
 
-The list is newest first, and its pages are cut by position: what changes moves to the front, what
-is deleted moves all that follows, so one read may miss an item. It is read again from the front
-until two reads agree. What changes later is newer than the front of the first page, and is for the
-next load: its watermark goes no further than that.
+The list is newest first, and its pages are cut by position: a change moves an item to the front, a
+deletion moves all that follow, so one read may miss an item. The list is read until two reads
+agree. Later changes are newer than the front of the first page, beyond which the watermark does
+not move, and are for the next load.
 
-The order is not strict: a conversation may stand behind older ones although it has just changed.
-So a read ends only where a whole page is old, and now and then the list is read to its end.
+The order is not strict: a conversation that has just changed may come after older ones. So a read
+ends only after a page of old items, and a sweep reads the list to its end.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from novade_pipeline.api.client import Client
-from novade_pipeline.api.items import Bad, as_json, bad, row_of
+from novade_pipeline.api.items import BadItem, bad_item, item_json, row_of
 from novade_pipeline.api.paging import Cursor, FirstOf, NextLink, Page, pages
 from novade_pipeline.defs.drift.tables import Id, Moment, milliseconds
 
-PLACE = "conversations/list"
+PATH = "conversations/list"
 LIMIT = 50
-# The service may link to another name of its host; either way of paging may be what it speaks.
+# The service may link to another name of its host, and pages in either way.
 STYLE = FirstOf(
     (
         NextLink("links.next", query_only=True),
@@ -34,49 +34,48 @@ STYLE = FirstOf(
 _SCHEMA = pa.schema([("id", pa.int64()), ("updated_at", pa.int64())])
 
 
-class _Named(BaseModel):
-    """As much of an item as names its conversation."""
+class _Identified(BaseModel):
+    """An item with the id of its conversation."""
 
     model_config = ConfigDict(strict=True)
 
     id: Id
 
 
-class _Listed(_Named):
+class _Listed(_Identified):
     updated_at: Moment = Field(alias="updatedAt")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What the list tells of its newer part, or of all.
+    """The newer part of the list, or all of it.
 
     Attributes:
         changed: `id` and `updated_at` in epoch milliseconds, each conversation once; 16 bytes each.
-        unclear: conversations of which it does not tell when they changed.
-        bad: items that are none.
-        front: up to when, in epoch milliseconds, nothing can have been missed; None where nothing
-            is listed.
+        unclear: conversations without a time of change.
+        bad: items without an id.
+        front: up to when, in epoch milliseconds, no change was missed; None for an empty list.
         is_whole: it was read to its end.
-        is_settled: two reads agreed.
-        reads: how often it was read.
-        items: that the last read had.
+        is_stable: two reads agreed.
+        reads: the number of reads.
+        items: of the last read.
     """
 
     changed: pa.Table
     unclear: frozenset[int]
-    bad: tuple[Bad, ...]
+    bad: tuple[BadItem, ...]
     front: int | None
     is_whole: bool
-    is_settled: bool
+    is_stable: bool
     reads: int
     items: int
 
 
 @dataclass
-class _Reading:
+class _ListRead:
     batches: list[pa.RecordBatch] = field(default_factory=list)
     unclear: set[int] = field(default_factory=set)
-    bad: dict[bytes, Bad] = field(default_factory=dict)
+    bad: dict[bytes, BadItem] = field(default_factory=dict)
     front: int | None = None
     is_whole: bool = True
     items: int = 0
@@ -88,64 +87,66 @@ def listing(
     down_to: int | None,
     most_reads: int,
     now: int,
-    tell: Callable[[str], None] = lambda told: None,
+    on_progress: Callable[[str], None] = lambda message: None,
 ) -> Listing:
-    """Read the list from its front until two reads agree.
+    """Reads the list from its front until two reads agree.
 
     Args:
-        down_to: epoch milliseconds; a read ends with the first page on which all is older; None:
+        down_to: epoch milliseconds; a read ends with the first page of older items only; None:
             with the last page.
-        most_reads: after so many, what was seen in any of them stands.
-        now: epoch milliseconds; times after it are wrong, and the front is not among them.
-        tell: told what happens, a line each.
+        most_reads: after so many, the union of all reads is returned.
+        now: epoch milliseconds; later times are wrong, and the front is never later.
+        on_progress: is called with a line of text at each read.
 
     Raises:
-        PermanentFailure: the service does not answer with such a list.
+        PermanentFailure: the answer is not such a list.
         TransientFailure: it cannot be read now.
     """
-    known = _SCHEMA.empty_table()
-    bad_ones: dict[bytes, Bad] = {}
+    merged_rows = _SCHEMA.empty_table()
+    bad_items: dict[bytes, BadItem] = {}
     unclear: set[int] = set()
-    first = reading = _Reading()
+    first = reading = _ListRead()
     for reads in range(1, most_reads + 1):
         reading = _read(client, down_to, now)
         first = reading if reads == 1 else first
-        merged = _newest(pa.concat_tables([known, pa.Table.from_batches(reading.batches, _SCHEMA)]))
-        settled = reads > 1 and merged.equals(known) and reading.unclear <= unclear
-        known, unclear = merged, unclear | reading.unclear
-        bad_ones |= reading.bad
-        tell(f"{PLACE}: read {reads}: {reading.items:,} conversations")
-        if settled:
+        merged = _newest(
+            pa.concat_tables([merged_rows, pa.Table.from_batches(reading.batches, _SCHEMA)])
+        )
+        is_stable = reads > 1 and merged.equals(merged_rows) and reading.unclear <= unclear
+        merged_rows, unclear = merged, unclear | reading.unclear
+        bad_items |= reading.bad
+        on_progress(f"{PATH}: read {reads}: {reading.items:,} conversations")
+        if is_stable:
             break
     return Listing(
-        changed=known,
+        changed=merged_rows,
         unclear=frozenset(unclear),
-        bad=tuple(bad_ones.values()),
-        front=reading.front if settled else first.front,
+        bad=tuple(bad_items.values()),
+        front=reading.front if is_stable else first.front,
         is_whole=reading.is_whole,
-        is_settled=settled,
+        is_stable=is_stable,
         reads=reads,
         items=reading.items,
     )
 
 
-def joined(newer_part: Listing, whole: Listing) -> Listing:
-    """The newer part of the list and a read to its end as one; the front is the newer part's."""
+def combined(newer_part: Listing, whole: Listing) -> Listing:
+    """Combines the newer part of the list with a whole read; the front is the newer part's."""
     return Listing(
         changed=_newest(pa.concat_tables([newer_part.changed, whole.changed])),
         unclear=newer_part.unclear | whole.unclear,
-        bad=tuple({one.place: one for one in (*newer_part.bad, *whole.bad)}.values()),
+        bad=tuple({item.place: item for item in (*newer_part.bad, *whole.bad)}.values()),
         front=newer_part.front,
         is_whole=whole.is_whole,
-        is_settled=newer_part.is_settled,
+        is_stable=newer_part.is_stable,
         reads=newer_part.reads + whole.reads,
         items=whole.items,
     )
 
 
-def _read(client: Client, down_to: int | None, now: int) -> _Reading:
-    reading = _Reading()
-    for page in pages(client, PLACE, STYLE, items="data", params={"limit": LIMIT}):
+def _read(client: Client, down_to: int | None, now: int) -> _ListRead:
+    reading = _ListRead()
+    for page in pages(client, PATH, STYLE, items="data", params={"limit": LIMIT}):
         rows = list(_items(reading, page))
         reading.items += len(page.items)
         times = [row["updated_at"] for row in rows]
@@ -159,23 +160,23 @@ def _read(client: Client, down_to: int | None, now: int) -> _Reading:
     return reading
 
 
-def _items(reading: _Reading, page: Page) -> Iterator[dict[str, int]]:
+def _items(reading: _ListRead, page: Page) -> Iterator[dict[str, int]]:
     for position, item in enumerate(page.items, 1):
         row = row_of(_Listed, item, {})
         if not isinstance(row, str):
             yield {"id": row["id"], "updated_at": milliseconds(row["updated_at"])}
             continue
         try:
-            reading.unclear.add(_Named.model_validate(item).id)
+            reading.unclear.add(_Identified.model_validate(item).id)
         except ValidationError:
-            # Named by its content: its position is another one at each read.
-            raw = as_json(item)
-            place = f"{PLACE}#{hashlib.sha256(raw).hexdigest()[:16]}"
-            reading.bad[raw] = bad(item, place, page.number + 1, position, row)
+            # Identified by its content, since its position changes between reads.
+            raw = item_json(item)
+            place = f"{PATH}#{hashlib.sha256(raw).hexdigest()[:16]}"
+            reading.bad[raw] = bad_item(item, place, page.number + 1, position, row)
 
 
 def _newest(listed: pa.Table) -> pa.Table:
-    """Each conversation once, in the order of when it changed."""
+    """Returns each conversation once, ordered by its last change."""
     grouped: Any = listed.group_by("id").aggregate([("updated_at", "max")])
     newest = grouped.rename_columns(["id", "updated_at"]).select(["id", "updated_at"])
     return newest.sort_by([("updated_at", "ascending"), ("id", "ascending")]).combine_chunks()

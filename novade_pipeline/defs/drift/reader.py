@@ -1,7 +1,7 @@
-"""Conversations with their messages, contacts, accounts and users, as the service tells them.
+"""Reads conversations with their messages, contacts, accounts and users from the service.
 
-A conversation's details are read before its messages: what is written in between bumps it in the
-list, and the next load finds it changed.
+A conversation's details are read before its messages: a message that is written in between changes
+the conversation, and the next load reads it again.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from novade_pipeline.api.client import Client
 from novade_pipeline.api.contract import Answer, Refused
-from novade_pipeline.api.items import Bad, bad
+from novade_pipeline.api.items import BadItem, bad_item
 from novade_pipeline.api.paging import Cursor, NextLink, pages
 from novade_pipeline.defs.drift.service_rows import drift_row
 from novade_pipeline.defs.drift.tables import ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES, USERS
@@ -27,180 +27,182 @@ ACCOUNT_STYLE = NextLink("data.next", query_only=True)
 ACCOUNT_ROWS = 100
 NOT_FOUND = 404
 
-Asked = TypeVar("Asked")
-Found = TypeVar("Found")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One item of the service: a row, or none.
+    """An item of the service, parsed.
 
     Attributes:
-        told: as it was told.
-        place: the path that was asked for.
-        row: of its table; None where it cannot be one.
-        bad: why not.
+        payload: the item itself.
+        place: the path of the request.
+        row: of its table; None where it is bad.
+        bad: the reason.
     """
 
-    told: Any = field(repr=False)
+    payload: Any = field(repr=False)
     place: str
     row: dict[str, Any] | None = field(default=None, repr=False)
-    bad: Bad | None = None
+    bad: BadItem | None = None
 
 
 @dataclass
-class Told:
-    """What the service told of one table."""
+class ItemBatch:
+    """Items of one table."""
 
     items: list[Item] = field(default_factory=list)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """Those that are rows."""
+        """The items that are rows."""
         return [item.row for item in self.items if item.row is not None]
 
     @property
-    def bad(self) -> list[Bad]:
-        """Those that are none."""
+    def bad(self) -> list[BadItem]:
+        """The items that are bad."""
         return [item.bad for item in self.items if item.bad is not None]
 
-    def take(self, table: Table, told: Any, now: datetime, place: str, at: tuple[int, int]) -> None:
-        """Sort an item in; `at` is its page and its position on it, from 1."""
-        row = drift_row(table, told, now)
+    def append(
+        self, table: Table, payload: Any, now: datetime, place: str, position: tuple[int, int]
+    ) -> None:
+        """Parses and appends an item; `position` is its page and its place on it, from 1."""
+        row = drift_row(table, payload, now)
         if isinstance(row, str):
-            self.items.append(Item(told, place, bad=bad(told, place, *at, row)))
+            self.items.append(Item(payload, place, bad=bad_item(payload, place, *position, row)))
         else:
-            self.items.append(Item(told, place, row))
+            self.items.append(Item(payload, place, row))
 
 
 @dataclass(frozen=True)
 class Chat:
-    """A conversation as it was read; the service may not have it any more."""
+    """A conversation with its messages; `is_gone` where the service does not have it any more."""
 
     id: int
-    conversation: Told
-    messages: Told
+    conversation: ItemBatch
+    messages: ItemBatch
     is_gone: bool = False
 
     @property
     def contacts(self) -> set[int]:
-        """Who takes part, as far as the rows say it."""
+        """The contacts who take part, by the rows."""
         owners = {row["contact_id"] for row in self.conversation.rows}
         authors = {
             row["author_id"] for row in self.messages.rows if row["author_type"] == "contact"
         }
-        return {one for one in owners | authors if one is not None}
+        return {contact for contact in owners | authors if contact is not None}
 
 
 @dataclass(frozen=True)
 class ContactAnswer:
-    """What the service says of a contact; nothing where it is gone."""
+    """The answer to a request for a contact; empty where it is gone."""
 
     id: int
-    told: Told
+    contact: ItemBatch
     is_gone: bool
 
 
 def chat_place(conversation_id: int) -> str:
-    """Where a conversation's details are asked for."""
+    """Returns the path of a conversation's details."""
     return f"conversations/{conversation_id}"
 
 
 def messages_place(conversation_id: int) -> str:
-    """Where its messages are."""
+    """Returns the path of a conversation's messages."""
     return f"conversations/{conversation_id}/messages"
 
 
 def contact_place(contact_id: int) -> str:
-    """Where a contact is asked for."""
+    """Returns the path of a contact."""
     return f"contacts/{contact_id}"
 
 
 def chats(client: Client, ids: Iterable[int], now: datetime) -> Iterator[Chat]:
-    """Conversations with their messages, in the order of the ids, several at once."""
+    """Reads conversations with their messages, in the order of the ids, several at once."""
 
     def read(number: int, stopped: Event) -> Chat:
-        chat = Chat(number, Told(), Told())
+        chat = Chat(number, ItemBatch(), ItemBatch())
         try:
-            item = _one(client, chat_place(number), stopped)
-            chat.conversation.take(CONVERSATIONS, item, now, chat_place(number), (1, 1))
+            item = _data_of(client, chat_place(number), stopped)
+            chat.conversation.append(CONVERSATIONS, item, now, chat_place(number), (1, 1))
             place = messages_place(number)
             for page in pages(client, place, MESSAGE_STYLE, items="data.messages"):
                 for position, item in enumerate(page.items, 1):
-                    chat.messages.take(MESSAGES, item, now, place, (page.number + 1, position))
+                    chat.messages.append(MESSAGES, item, now, place, (page.number + 1, position))
         except Refused as refused:
             if refused.status != NOT_FOUND:
                 raise
-            return Chat(number, Told(), Told(), is_gone=True)
+            return Chat(number, ItemBatch(), ItemBatch(), is_gone=True)
         return chat
 
-    return _at_once(client, ids, read)
+    return _concurrently(client, ids, read)
 
 
 def contacts(client: Client, ids: Iterable[int], now: datetime) -> Iterator[ContactAnswer]:
-    """What the service says of these contacts, in their order, several at once."""
+    """Reads contacts, in the order of the ids, several at once."""
 
     def read(number: int, stopped: Event) -> ContactAnswer:
-        told = Told()
+        batch = ItemBatch()
         try:
-            item = _one(client, contact_place(number), stopped)
+            item = _data_of(client, contact_place(number), stopped)
         except Refused as refused:
             if refused.status != NOT_FOUND:
                 raise
-            return ContactAnswer(number, told, is_gone=True)
-        told.take(CONTACTS, item, now, contact_place(number), (1, 1))
-        return ContactAnswer(number, told, is_gone=False)
+            return ContactAnswer(number, batch, is_gone=True)
+        batch.append(CONTACTS, item, now, contact_place(number), (1, 1))
+        return ContactAnswer(number, batch, is_gone=False)
 
-    return _at_once(client, ids, read)
+    return _concurrently(client, ids, read)
 
 
-def accounts(client: Client, now: datetime) -> Told:
-    """All accounts, as one read of their pages has them."""
-    told = Told()
+def accounts(client: Client, now: datetime) -> ItemBatch:
+    """Reads the list of accounts once."""
+    batch = ItemBatch()
     params = {"index": 0, "size": ACCOUNT_ROWS}
     for page in pages(client, "accounts/", ACCOUNT_STYLE, items="data.accounts", params=params):
         for position, item in enumerate(page.items, 1):
-            told.take(ACCOUNTS, item, now, "accounts/", (page.number + 1, position))
-    return told
+            batch.append(ACCOUNTS, item, now, "accounts/", (page.number + 1, position))
+    return batch
 
 
-def users(client: Client, now: datetime) -> Told:
-    """All users."""
-    told = Told()
+def users(client: Client, now: datetime) -> ItemBatch:
+    """Reads all users."""
+    batch = ItemBatch()
     for page in pages(client, "users/list", NextLink("links.next", query_only=True), items="data"):
         for position, item in enumerate(page.items, 1):
-            told.take(USERS, item, now, "users/list", (page.number + 1, position))
-    return told
+            batch.append(USERS, item, now, "users/list", (page.number + 1, position))
+    return batch
 
 
-def settled(
-    read: Callable[[], Told], name_of: Callable[[Any], object], most_reads: int, what: str
-) -> tuple[Told, int]:
-    """What a list holds once a read of it has all that the read before it had, and how many reads.
+def stable_read(
+    read: Callable[[], ItemBatch], key_of: Callable[[Any], object], most_reads: int, list_name: str
+) -> tuple[ItemBatch, int]:
+    """Reads a list until a read has all items of the one before; returns it and the reads.
 
     Args:
-        read: reads it whole.
-        name_of: what names an item.
-        most_reads: after so many it is given up.
-        what: the list, in messages.
+        read: reads the whole list.
+        key_of: returns an item's key.
+        most_reads: the limit.
+        list_name: in messages.
 
     Raises:
-        TransientFailure: it never held still.
+        TransientFailure: the list kept changing.
     """
     before: set[object] | None = None
     for reads in range(1, most_reads + 1):
-        told = read()
-        names = {name_of(item.told) for item in told.items}
-        if before is not None and before <= names:
-            return told, reads
-        before = names
+        batch = read()
+        keys = {key_of(item.payload) for item in batch.items}
+        if before is not None and before <= keys:
+            return batch, reads
+        before = keys
     raise TransientFailure(
-        f"{what}: expected two reads that tell the same, found that it changed in each of "
+        f"{list_name}: expected two equal reads, found that it changed in each of "
         f"{most_reads}; it is read again."
     )
 
 
-def _one(client: Client, place: str, stopped: Event) -> Any:
+def _data_of(client: Client, place: str, stopped: Event) -> Any:
     answer: Answer = client.get(place, stopped=stopped)
     body = client.json(answer)
     if not isinstance(body, dict) or "data" not in body:
@@ -210,24 +212,24 @@ def _one(client: Client, place: str, stopped: Event) -> Any:
     return body["data"]
 
 
-def _at_once(
-    client: Client, asked: Iterable[Asked], read: Callable[[Asked, Event], Found]
-) -> Iterator[Found]:
-    """The answers in the order of what is asked, as many at once as the budget allows."""
+def _concurrently(
+    client: Client, requests: Iterable[Request], read: Callable[[Request, Event], Result]
+) -> Iterator[Result]:
+    """Reads in the order of the requests, as many at once as the budget allows."""
     concurrent = client.api.budget.concurrent
-    waiting: deque[Future[Found]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with _threads(concurrent, client.api.name) as (pool, stopped):
-        for one in asked:
+        for request in requests:
             if len(waiting) >= 2 * concurrent:
                 yield waiting.popleft().result()
-            waiting.append(pool.submit(read, one, stopped))
+            waiting.append(pool.submit(read, request, stopped))
         while waiting:
             yield waiting.popleft().result()
 
 
 @contextmanager
 def _threads(concurrent: int, name: str) -> Iterator[tuple[ThreadPoolExecutor, Event]]:
-    """Threads that end with the context: what they still ask is given up."""
+    """Threads that end with the context; their pending requests are cancelled."""
     stopped = Event()
     pool = ThreadPoolExecutor(concurrent, thread_name_prefix=f"{name}-item")
     try:

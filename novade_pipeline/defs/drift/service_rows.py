@@ -1,6 +1,6 @@
-"""One item of the service as a row of its table, or why it cannot be one.
+"""Parses an item of the service into a row of its table.
 
-What the service nests is laid out flat; what is free in its form becomes a JSON document.
+Nested objects are flattened; parts of any form become JSON documents.
 """
 
 from collections.abc import Callable
@@ -8,38 +8,32 @@ from datetime import datetime
 from typing import Any
 
 from novade_pipeline.api.items import kind_of, row_of, why_not_json
-from novade_pipeline.defs.drift.tables import (
-    ACCOUNTS,
-    CONTACTS,
-    CONVERSATIONS,
-    MESSAGES,
-    USERS,
-)
+from novade_pipeline.defs.drift.tables import ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES, USERS
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.json_text import write_json
 
 Item = dict[str, Any]
 
 
-class _Unlike(Exception):
-    """A part of an item is not of the kind that it should be."""
+class _WrongShape(Exception):
+    """A part of an item is of the wrong JSON type."""
 
 
 def drift_row(table: Table, item: Any, now: datetime) -> dict[str, Any] | str:
-    """The item as the table's row, or the reason why it is none, without its values."""
+    """Returns the table's row, or the reason why there is none, without the item's values."""
     if not isinstance(item, dict):
         return f"expected an object, found {kind_of(item)}"
     if reason := why_not_json(item):
         return reason
     try:
-        laid_out = _LAID_OUT[table.name](item)
-    except _Unlike as unlike:
-        return str(unlike)
-    return row_of(table.row, {**item, **laid_out}, {"read_at": now})
+        flattened = _FLATTENERS[table.name](item)
+    except _WrongShape as error:
+        return str(error)
+    return row_of(table.row, {**item, **flattened}, {"read_at": now})
 
 
 def gone_contact(contact_id: int, now: datetime) -> dict[str, Any]:
-    """The row of a contact that the service does not have any more, nor the lake anything of it."""
+    """Returns the row of a deleted contact of which the lake has no row."""
     row = CONTACTS.row.model_validate({"id": contact_id, "is_deleted": True, "read_at": now})
     return row.model_dump()
 
@@ -47,7 +41,7 @@ def gone_contact(contact_id: int, now: datetime) -> dict[str, Any]:
 def _conversation(item: Item) -> Item:
     return {
         "participants": item.get("participants") or [],
-        # The list of fields in the service's documentation and its answers differ here.
+        # The service's documentation and its answers differ here.
         "tags": _json(item.get("tags", item.get("conversationTags"))),
     }
 
@@ -91,7 +85,7 @@ def _user(item: Item) -> Item:
     return {}
 
 
-_LAID_OUT: dict[str, Callable[[Item], Item]] = {
+_FLATTENERS: dict[str, Callable[[Item], Item]] = {
     CONVERSATIONS.name: _conversation,
     MESSAGES.name: _message,
     CONTACTS.name: _contact,
@@ -101,12 +95,12 @@ _LAID_OUT: dict[str, Callable[[Item], Item]] = {
 
 
 def _object(item: Item, name: str) -> Item:
-    found = item.get(name)
-    if found is None:
+    value = item.get(name)
+    if value is None:
         return {}
-    if not isinstance(found, dict):
-        raise _Unlike(f"{name}: expected an object, found {kind_of(found)}")
-    return found
+    if not isinstance(value, dict):
+        raise _WrongShape(f"{name}: expected an object, found {kind_of(value)}")
+    return value
 
 
 def _json(value: Any) -> str | None:

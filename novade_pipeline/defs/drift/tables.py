@@ -15,31 +15,31 @@ from novade_pipeline.privacy.policy import Personal
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _moment(told: Any) -> datetime:
-    """A time as the service writes it: epoch milliseconds."""
-    if isinstance(told, datetime):
-        return told
-    if isinstance(told, int) and not isinstance(told, bool):
+def _moment(value: Any) -> datetime:
+    """Parses a time of the service: epoch milliseconds."""
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
         try:
-            return EPOCH + timedelta(milliseconds=told)
+            return EPOCH + timedelta(milliseconds=value)
         except OverflowError:
             pass
     raise ValueError("expected a time as epoch milliseconds")
 
 
-def _number(told: Any) -> Any:
-    """Ids are numbers, now and then between quotes."""
-    return int(told) if isinstance(told, str) and told.isascii() and told.isdigit() else told
+def _number(value: Any) -> Any:
+    """Parses an id: a number, sometimes in quotes."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
-def _name(told: Any) -> Any:
-    """An id of a message, which may be a number."""
-    return str(told) if isinstance(told, int) and not isinstance(told, bool) else told
+def _name(value: Any) -> Any:
+    """Parses an id of a message, which may be a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Id = Annotated[Int64, BeforeValidator(_number)]
-Json = Annotated[str, JsonText(), AfterValidator(items.writable)]
+Json = Annotated[str, JsonText(), AfterValidator(items.whole_text)]
 PersonalText = Annotated[Text | None, Personal()]
 EmailAddress = Annotated[Text | None, Personal(), Identity("email")]
 CONTACT_ID = Identity("drift_contact_id")
@@ -49,46 +49,44 @@ WHOLE = Personal("**")
 
 
 def milliseconds(moment: datetime) -> int:
-    """A time as the service writes it."""
+    """Converts a time to epoch milliseconds."""
     return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 class FromDrift(BaseModel):
-    """What every row of the service has; times are UTC, the service's are epoch milliseconds.
+    """The fields of every row; the service's times are epoch milliseconds.
 
-    Each is asked for as it is now, so the state that was read last wins: `updatedAt` goes back
-    where the service restores an older state.
+    The state that was read last wins, since `updatedAt` goes back where the service restores an
+    older state.
     """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    read_at: datetime = Field(description="When the lake first saw this state of it, UTC.")
+    read_at: datetime = Field(description="When the lake first had this state, UTC.")
 
 
 class Conversation(FromDrift):
     """A chat, in its newest state."""
 
-    id: Annotated[Id, Identity(CONVERSATION_ID)] = Field(description="Names the conversation.")
+    id: Annotated[Id, Identity(CONVERSATION_ID)] = Field(description="Identifies the conversation.")
     status: Text | None = Field(None, description="open, closed, pending, bulk_sent.")
     contact_id: Annotated[Id | None, CONTACT_ID] = Field(
-        None, alias="contactId", description="Who chats."
+        None, alias="contactId", description="The contact."
     )
-    inbox_id: Id | None = Field(None, alias="inboxId", description="The inbox that it is in.")
-    participants: list[Id] = Field(
-        default_factory=list, description="The workspace's users who took part."
-    )
+    inbox_id: Id | None = Field(None, alias="inboxId", description="Its inbox.")
+    participants: list[Id] = Field(default_factory=list, description="The users who took part.")
     tags: Json | None = Field(None, description="Tags: a list of objects with name and color.")
     related_playbook_id: Id | None = Field(
-        None, alias="relatedPlaybookId", description="The playbook that began it."
+        None, alias="relatedPlaybookId", description="The playbook that started it."
     )
-    created_at: Moment = Field(alias="createdAt", description="When it began, UTC.")
+    created_at: Moment = Field(alias="createdAt", description="When it started, UTC.")
     updated_at: Moment = Field(alias="updatedAt", description="When it last changed, UTC.")
 
 
 class Message(FromDrift):
     """One message of a conversation, private notes included."""
 
-    id: Annotated[Text, BeforeValidator(_name)] = Field(description="Names the message.")
+    id: Annotated[Text, BeforeValidator(_name)] = Field(description="Identifies the message.")
     conversation_id: Annotated[Id, BelongsTo(CONVERSATION_ID)] = Field(
         alias="conversationId", description="The conversation."
     )
@@ -101,18 +99,18 @@ class Message(FromDrift):
         BelongsTo(USER_ID, when=("author_type", "user")),
     ] = Field(None, description="The contact or user who wrote it.")
     author_is_bot: bool | None = Field(None, description="A bot wrote it.")
-    body: PersonalText = Field(None, description="What was written, HTML.")
+    body: PersonalText = Field(None, description="The text, HTML.")
     buttons: Annotated[Json | None, WHOLE] = Field(None, description="Buttons that were offered.")
     ip: PersonalText = Field(None, description="The address that it was sent from.")
     user_agent: PersonalText = Field(None, description="The browser that it was sent from.")
-    attributes: Annotated[Json | None, WHOLE] = Field(None, description="What else is told of it.")
+    attributes: Annotated[Json | None, WHOLE] = Field(None, description="Further attributes.")
     created_at: Moment = Field(alias="createdAt", description="When it was written, UTC.")
 
 
 class Contact(FromDrift):
-    """Somebody who chatted, in the newest state that was read."""
+    """A person who chatted, in the newest state."""
 
-    id: Annotated[Id, CONTACT_ID] = Field(description="Names the contact.")
+    id: Annotated[Id, CONTACT_ID] = Field(description="Identifies the contact.")
     email: EmailAddress = Field(None, description="The e-mail address, lower case.")
     name: PersonalText = Field(None, description="The name.")
     phone: PersonalText = Field(None, description="The telephone.")
@@ -130,8 +128,8 @@ class Contact(FromDrift):
 class Account(FromDrift):
     """A company."""
 
-    account_id: Text = Field(alias="accountId", description="Names the account.")
-    owner_id: Id | None = Field(None, alias="ownerId", description="The user who looks after it.")
+    account_id: Text = Field(alias="accountId", description="Identifies the account.")
+    owner_id: Id | None = Field(None, alias="ownerId", description="The user who owns it.")
     name: Text | None = Field(None, description="The company.")
     domain: Text | None = Field(None, description="Its domain.")
     custom_properties: Json | None = Field(
@@ -144,9 +142,9 @@ class Account(FromDrift):
 
 
 class User(FromDrift):
-    """Somebody who answers chats, or a bot."""
+    """A person who answers chats, or a bot."""
 
-    id: Annotated[Id, Identity(USER_ID)] = Field(description="Names the user.")
+    id: Annotated[Id, Identity(USER_ID)] = Field(description="Identifies the user.")
     org_id: Id | None = Field(None, alias="orgId", description="The workspace.")
     name: PersonalText = Field(None, description="The name.")
     alias: PersonalText = Field(None, description="The name that visitors see.")
@@ -166,7 +164,7 @@ CONVERSATIONS = Table(
     name="drift/conversations",
     row=Conversation,
     key=("id",),
-    written="merge",
+    write_mode="merge",
     version="read_at",
     data_time="updated_at",
 )
@@ -174,17 +172,17 @@ MESSAGES = Table(
     name="drift/messages",
     row=Message,
     key=("id",),
-    written="merge",
+    write_mode="merge",
     version="read_at",
     data_time="created_at",
 )
 CONTACTS = Table(
-    name="drift/contacts", row=Contact, key=("id",), written="merge", version="read_at"
+    name="drift/contacts", row=Contact, key=("id",), write_mode="merge", version="read_at"
 )
 ACCOUNTS = Table(
-    name="drift/accounts", row=Account, key=("account_id",), written="merge", version="read_at"
+    name="drift/accounts", row=Account, key=("account_id",), write_mode="merge", version="read_at"
 )
-USERS = Table(name="drift/users", row=User, key=("id",), written="merge", version="read_at")
+USERS = Table(name="drift/users", row=User, key=("id",), write_mode="merge", version="read_at")
 MART_SOURCES = (CONVERSATIONS, MESSAGES, CONTACTS, ACCOUNTS, USERS)
 QUARANTINE = quarantine("drift", *MART_SOURCES)
 READ = MART_SOURCES

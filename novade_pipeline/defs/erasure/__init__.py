@@ -1,1 +1,1 @@
-"""Erasing a person: who it is in all systems, every trace of theirs, and that it stays away."""
+"""Erasure of a person: their identifiers in all systems, their rows, and tombstones."""

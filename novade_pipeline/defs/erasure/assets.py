@@ -1,4 +1,4 @@
-"""The tombstones in the graph: written by `novade erase`, obeyed by every load."""
+"""The asset of the tombstones, which `novade erase` writes and every load obeys."""
 
 import dagster as dg
 
@@ -20,5 +20,5 @@ def tombstone_columns(lake: dg.ResourceParam[Store]) -> dg.AssetCheckResult:
 
 
 def definitions(settings: Settings) -> dg.Definitions:
-    """The table as something that the graph sees and does not make."""
+    """The table as an external asset."""
     return dg.Definitions(assets=[table_spec(TOMBSTONES)], asset_checks=[tombstone_columns])

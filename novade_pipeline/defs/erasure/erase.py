@@ -1,13 +1,14 @@
-"""Erasing a person, step by step; killed anywhere and repeated, it comes to the same end.
+"""Erases a person, step by step; an erasure that is killed and repeated has the same result.
 
-1. The names of the person are followed through all tables.
-2. Tombstones: from now on no load brings the person back.
-3. The ledgers are told, and the rows go, table by table.
-4. What is derived, the marts among it, is made again where its sources changed.
-5. Older versions go, and the log with what it says of them; the warehouse is written anew.
-6. Landing is only looked at.
+1. Follow the person's identifiers through all tables.
+2. Write tombstones: from then on no load brings the person back.
+3. Correct the ledgers, then delete the rows, table by table.
+4. Rebuild derived tables and marts whose sources changed.
+5. Delete older versions and their log entries; rewrite the warehouse.
+6. Scan landing, which is never changed.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,61 +21,61 @@ from novade_pipeline.defs.erasure.removal import remove
 from novade_pipeline.defs.erasure.traces import Traces, traces_in
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.deletion import (
-    Forgotten,
-    forget_the_past,
+    PurgeReceipt,
     has_erasures,
+    purge_history,
     storage_clock,
 )
 from novade_pipeline.lake.duckdb_file import rewrite_database
 from novade_pipeline.lake.table import Table
-from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneBook
+from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneRegistry
 from novade_pipeline.landing.source import Source
-from novade_pipeline.privacy.forget import Either, Erased, Told
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.forget import EitherErased, ErasedIdentifiers, GivenIdentifiers
+from novade_pipeline.privacy.identifiers import Identifier
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Graph:
-    """What an erasure needs of the graph, and does not import: a domain knows no other's code.
+class ErasureScope:
+    """What an erasure needs of the graph; passed in, since domains do not import each other.
 
     Attributes:
-        tables: every declared table, by its name.
-        marts: the marts as they are published.
-        sources: of each domain that loads files, its sources with what makes a file have a place.
-        refuse_beside_runs: raises where a run is at work.
-        derive: makes what is derived again where its sources changed, or all marts anew; tells
-            what failed.
-        copies: take erased persons out of what domains keep beside their tables; each gives the
-            places in which there were some.
+        tables: every declared table, by name.
+        marts: the published marts.
+        sources: of each domain that loads files, its sources, each with its placement rules.
+        require_no_run_in_progress: raises while a run is in progress.
+        rebuild: updates derived tables whose sources changed, or rebuilds all marts if true;
+            returns what failed.
+        copies: delete erased persons from the copies that domains have beside their tables; each
+            returns the places that it rewrote.
     """
 
     tables: Mapping[str, Table]
     marts: Sequence[Table]
     sources: Sequence[tuple[Source, Any]]
-    refuse_beside_runs: Callable[[], None]
-    derive: Callable[[bool], Sequence[str]]
-    copies: Sequence[Callable[[Store, Erased], Sequence[str]]] = ()
+    require_no_run_in_progress: Callable[[], None]
+    rebuild: Callable[[bool], Sequence[str]]
+    copies: Sequence[Callable[[Store, ErasedIdentifiers], Sequence[str]]] = ()
 
 
 @dataclass(frozen=True)
-class TableErased:
-    """What went, or would go, of a table.
+class TableErasure:
+    """What an erasure deleted, or would delete, from a table.
 
     Attributes:
-        rows: of the person.
-        amended: rows of others in which an address was replaced.
-        past: files of older versions; None where they were not looked at.
+        rows: rows of the person.
+        amended: other rows in which an address was replaced.
+        past: files of older versions; None if they were not examined.
     """
 
     table: str
     rows: int
     amended: int
-    past: Forgotten | None = None
+    past: PurgeReceipt | None = None
 
 
 @dataclass(frozen=True)
@@ -82,105 +83,117 @@ class Erasure:
     """What an erasure did, or would do."""
 
     names: Mapping[str, int]
-    tables: Sequence[TableErased]
+    tables: Sequence[TableErasure]
     landed: LandedTraces
     failures: Sequence[str] = ()
 
 
 def erase(
     settings: Settings,
-    graph: Graph,
-    told: str,
+    scope: ErasureScope,
+    identifier: str,
     *,
     dry_run: bool = False,
-    tell: Tell = lambda _: None,
+    log: Log = lambda _: None,
 ) -> Erasure:
-    """Erase the person that is called so.
+    """Erase the person with an identifier.
 
     Args:
-        told: an e-mail address, an id, or `kind:id`.
-        dry_run: only say what would go.
-        tell: told one sentence a step.
+        identifier: an e-mail address, an id, or `kind:id`.
+        dry_run: only report what would be deleted.
+        log: receives one sentence a step.
 
     Raises:
-        UserError: a run is at work, nobody is called so, or several are.
+        UserError: a run is in progress, or no person or several have the identifier.
         TransientFailure: the storage failed, or another writer was faster: erase again.
     """
     lake, policy = settings.lake, settings.personal_data_policy
-    graph.refuse_beside_runs()
-    book = TombstoneBook(lake, policy.key)
-    tell("The person's names are followed through the lake.")
-    people = people_of(lake, graph.tables.values())
-    names = find_person(people, told, policy)
-    if not people.knows(names) and not any(map(book.current().holds, names)):
+    scope.require_no_run_in_progress()
+    book = TombstoneRegistry(lake, policy.key)
+    log("Following the person's identifiers through the lake.")
+    people = people_of(lake, scope.tables.values())
+    names = find_person(people, identifier, policy)
+    if not people.knows(names) and not any(map(book.current().contains, names)):
         raise UserError(
-            f"novade erase: expected a person that the lake knows, found nobody called so"
-            f"{_why_nobody(policy)}; nothing is written."
+            "novade erase: expected an identifier of a person in the lake, found no such person"
+            f"{_drop_hint(policy)}; nothing is written."
         )
     if dry_run:
-        return _dry(settings, graph, names, book, tell)
-    return _erase(settings, graph, names, book, tell)
+        return _preview(settings, scope, names, book, log)
+    return _delete(settings, scope, names, book, log)
 
 
-def _dry(
-    settings: Settings, graph: Graph, names: set[Name], book: TombstoneBook, tell: Tell
+def _preview(
+    settings: Settings,
+    scope: ErasureScope,
+    names: set[Identifier],
+    book: TombstoneRegistry,
+    log: Log,
 ) -> Erasure:
-    # Those of before too: what a killed erasure left would go with this one.
-    erased = Either(Told(frozenset(names)), book.current())
-    found = _traces(settings.lake, graph.tables, erased)
-    found |= {mart.name: traces_in(settings.lake, mart, erased) for mart in graph.marts}
-    counted = [_counted(traces) for traces in found.values()]
-    landed = _landed(settings, graph, settings.personal_data_policy.as_landed(erased), tell)
-    return Erasure(_kinds(names), counted, landed)
+    # Earlier tombstones too: what a killed erasure left would go with this one.
+    erased = EitherErased(GivenIdentifiers(frozenset(names)), book.current())
+    by_table = _traces(settings.lake, scope.tables, erased)
+    by_table |= {mart.name: traces_in(settings.lake, mart, erased) for mart in scope.marts}
+    results = [_result(traces) for traces in by_table.values()]
+    landed = _scan_landing(settings, scope, settings.personal_data_policy.as_landed(erased), log)
+    return Erasure(_count_kinds(names), results, landed)
 
 
-def _erase(
-    settings: Settings, graph: Graph, names: set[Name], book: TombstoneBook, tell: Tell
+def _delete(
+    settings: Settings,
+    scope: ErasureScope,
+    names: set[Identifier],
+    book: TombstoneRegistry,
+    log: Log,
 ) -> Erasure:
     lake = settings.lake
-    tell("Tombstones are written.")
+    log("Writing tombstones.")
     book.add(names, datetime.now(UTC))
-    begun = storage_clock(lake, TOMBSTONES)
-    # A run that began before the tombstones stood may be loading the person again.
-    graph.refuse_beside_runs()
-    tell("Rows are taken away.")
-    found = _traces(lake, graph.tables, book.current())
-    marts = {mart.name: traces_in(lake, mart, book.current()) for mart in graph.marts}
-    for source, _ in graph.sources:
-        account(lake, source, found)
-    for name in _followers_first(graph.tables):
-        if found[name].rows or found[name].amended:
-            remove(lake, found[name], found.get(graph.tables[name].follows or ""))
-    for forget in graph.copies:
+    started_at = storage_clock(lake, TOMBSTONES)
+    # A run that began before the tombstones may be loading the person again.
+    scope.require_no_run_in_progress()
+    log("Deleting rows.")
+    by_table = _traces(lake, scope.tables, book.current())
+    marts = {mart.name: traces_in(lake, mart, book.current()) for mart in scope.marts}
+    for source, _ in scope.sources:
+        account(lake, source, by_table)
+    for name in _followers_first(scope.tables):
+        if by_table[name].rows or by_table[name].amended:
+            remove(lake, by_table[name], by_table.get(scope.tables[name].follows or ""))
+    for forget in scope.copies:
         for place in forget(lake, book.current()):
-            tell(f"{place} is written anew.")
-    tell("What is derived is made again.")
-    failures = list(graph.derive(False))
-    if any(traces_in(lake, mart, book.current()).rows for mart in graph.marts):
-        failures = list(graph.derive(True))
-    tell("Older versions are deleted.")
+            log(f"{place} was rewritten.")
+    log("Rebuilding derived tables and marts.")
+    failures = list(scope.rebuild(False))
+    if any(traces_in(lake, mart, book.current()).rows for mart in scope.marts):
+        failures = list(scope.rebuild(True))
+    log("Deleting older versions.")
     past = {}
-    for table in (*graph.tables.values(), *graph.marts):
-        if table in graph.marts or _is_about_persons(table) or has_erasures(lake, table):
-            past[table.name] = forget_the_past(lake, table, begun)
+    for table in (*scope.tables.values(), *scope.marts):
+        if table in scope.marts or _is_about_persons(table) or has_erasures(lake, table):
+            past[table.name] = purge_history(lake, table, started_at)
     rewrite_database(settings.warehouse_path, lake)
-    counted = [_counted(traces, past.get(name)) for name, traces in found.items()]
-    counted += [_counted(traces, past[name]) for name, traces in marts.items()]
+    results = [_result(traces, past.get(name)) for name, traces in by_table.items()]
+    results += [_result(traces, past[name]) for name, traces in marts.items()]
     erased = settings.personal_data_policy.as_landed(book.current())
-    return Erasure(_kinds(names), counted, _landed(settings, graph, erased, tell), failures)
+    return Erasure(
+        _count_kinds(names), results, _scan_landing(settings, scope, erased, log), failures
+    )
 
 
-def _traces(lake: Store, tables: Mapping[str, Table], erased: Erased) -> dict[str, Traces]:
-    """What each table holds; what follows another has what that has."""
-    found = {name: traces_in(lake, table, erased) for name, table in tables.items()}
+def _traces(
+    lake: Store, tables: Mapping[str, Table], erased: ErasedIdentifiers
+) -> dict[str, Traces]:
+    """The traces in each table; a table that follows another has that one's rows."""
+    traces = {name: traces_in(lake, table, erased) for name, table in tables.items()}
     for name, table in tables.items():
         if table.follows is not None:
-            found[name].rows = found[table.follows].rows
-    return found
+            traces[name].rows = traces[table.follows].rows
+    return traces
 
 
 def _followers_first(tables: Mapping[str, Table]) -> list[str]:
-    """What follows a table goes before it: by the table's rows it is known which."""
+    """Table names; a follower comes first, since the followed rows say which of its rows go."""
     return sorted(tables, key=lambda name: (tables[name].follows is None, name))
 
 
@@ -188,27 +201,26 @@ def _is_about_persons(table: Table) -> bool:
     return bool(table.personal or table.owners or table.follows)
 
 
-def _landed(settings: Settings, graph: Graph, erased: Erased, tell: Tell) -> LandedTraces:
-    tell("Landing is looked at.")
-    found = LandedTraces()
-    for source, rules in graph.sources:
-        traces_in_landing(settings.landing, source, rules, erased, found)
-    return found
+def _scan_landing(
+    settings: Settings, scope: ErasureScope, erased: ErasedIdentifiers, log: Log
+) -> LandedTraces:
+    log("Scanning landing.")
+    landed = LandedTraces()
+    for source, rules in scope.sources:
+        traces_in_landing(settings.landing, source, rules, erased, landed)
+    return landed
 
 
-def _counted(traces: Traces, past: Forgotten | None = None) -> TableErased:
+def _result(traces: Traces, past: PurgeReceipt | None = None) -> TableErasure:
     amended = max(traces.amended.values(), default=0)
-    return TableErased(traces.table.name, traces.rows, amended, past)
+    return TableErasure(traces.table.name, traces.rows, amended, past)
 
 
-def _kinds(names: Iterable[Name]) -> dict[str, int]:
-    counted: dict[str, int] = {}
-    for name in sorted(names):
-        counted[name.kind] = counted.get(name.kind, 0) + 1
-    return counted
+def _count_kinds(names: Iterable[Identifier]) -> Mapping[str, int]:
+    return Counter(name.kind for name in sorted(names))
 
 
-def _why_nobody(policy: PersonalDataPolicy) -> str:
+def _drop_hint(policy: PersonalDataPolicy) -> str:
     if policy.mode == "drop":
-        return ", since NOVADE_PERSONAL_DATA is drop and no address is kept: say an id"
+        return ", since NOVADE_PERSONAL_DATA is drop and no address is stored: pass an id"
     return ""

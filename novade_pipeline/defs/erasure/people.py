@@ -1,7 +1,7 @@
-"""Who is who in the lake: what rows say of each other's names, and a person found among them.
+"""Finds all identifiers of a person through the rows that connect them.
 
-The tables are read batch by batch for each step from names to those beside them, and nothing is
-held but the names of the person, so memory does not grow with the lake.
+Each step from identifiers to those in the same rows reads the tables batch by batch and retains
+only the person's identifiers, so memory does not grow with the lake.
 """
 
 from collections.abc import Collection, Generator, Sequence
@@ -14,14 +14,14 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.closure import (
-    MOST_NAMES,
+    MAX_IDENTIFIERS,
     Kinds,
     Link,
     SeveralPersons,
-    TooManyNames,
-    names_of_person,
+    TooManyIdentifiers,
+    identifiers_of_person,
 )
-from novade_pipeline.privacy.identifiers import EMAIL, Name, is_address
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier, is_address
 from novade_pipeline.privacy.lookup import links_with
 from novade_pipeline.privacy.marks import Identity
 from novade_pipeline.privacy.policy import PersonalDataPolicy
@@ -33,40 +33,42 @@ class People:
     """The names in tables of a lake and how rows connect them.
 
     Attributes:
-        tables: those that say whose their rows are.
-        kinds: which sorts of names may be shared, and which make nobody known.
+        tables: tables whose rows belong to persons.
+        kinds: which kinds of names may be shared, and which are anonymous.
     """
 
     lake: Store
     tables: Sequence[Table]
     kinds: Kinds
 
-    def links_of(self, names: Collection[Name]) -> Generator[Link]:
-        """The links that hold at least one of some names, some more than once; reads the tables."""
+    def links_of(self, names: Collection[Identifier]) -> Generator[Link]:
+        """The links with at least one of the names, some more than once; reads the tables."""
         for table in self.tables:
             with closing(stream(self.lake, table, columns=list(table.owners.columns))) as batches:
                 for batch in batches:
                     yield from links_with(pa.Table.from_batches([batch]), table.owners, names)
 
-    def knows(self, names: Collection[Name]) -> bool:
-        """Whether a row has any of some names."""
+    def knows(self, names: Collection[Identifier]) -> bool:
+        """Whether a row has any of the names."""
         with closing(self.links_of(names)) as links:
             return next(links, None) is not None
 
-    def kinds_of(self, values: Collection[str]) -> list[Name]:
-        """The names that have one of these values, of whatever kind."""
+    def kinds_of(self, values: Collection[str]) -> list[Identifier]:
+        """The names with one of these values, of any kind."""
         marks = (
             mark
             for table in self.tables
             for marks in table.owners.columns.values()
             for mark in marks
         )
-        names = {Name(kind, value) for kind in {mark.kind for mark in marks} for value in values}
+        names = {
+            Identifier(kind, value) for kind in {mark.kind for mark in marks} for value in values
+        }
         return sorted({name for link in self.links_of(names) for name in link & names})
 
 
 def people_of(lake: Store, tables: Collection[Table]) -> People:
-    """Whom the tables name."""
+    """The people of those tables whose rows belong to persons."""
     marks = [
         mark
         for table in tables
@@ -81,46 +83,48 @@ def people_of(lake: Store, tables: Collection[Table]) -> People:
     return People(lake, [table for table in tables if table.owners.columns], kinds)
 
 
-def find_person(people: People, identifier: str, policy: PersonalDataPolicy) -> set[Name]:
-    """All names of the person that is called so, as the lake and as the world writes them.
+def find_person(people: People, identifier: str, policy: PersonalDataPolicy) -> set[Identifier]:
+    """All names of the person with an identifier, in plain and in hashed form.
 
     Args:
         identifier: an e-mail address, an id, or `kind:id`.
 
     Raises:
-        UserError: several persons are called so, or it leads to more names than a person has.
+        UserError: several persons have it, or it leads to more names than a person has.
     """
     kind, _, value = identifier.partition(":")
     if is_address(identifier):
-        begin = {Name(EMAIL, form.strip().lower()) for form in _forms(identifier, policy)}
+        start = {Identifier(EMAIL, form.strip().lower()) for form in _forms(identifier, policy)}
     else:
         forms = {*_forms(identifier, policy), *_forms(value, policy)}
-        begin = {
+        start = {
             name
             for name in people.kinds_of(forms)
             if name.value in _forms(identifier, policy) or name.kind == kind
         }
     try:
-        persons = [names_of_person({name}, people.links_of, people.kinds) for name in sorted(begin)]
+        persons = [
+            identifiers_of_person({name}, people.links_of, people.kinds) for name in sorted(start)
+        ]
     except SeveralPersons:
         raise UserError(
-            "--user: expected a name of one person, found that several known persons share it; "
-            "say an e-mail address or an account's id."
+            "--user: expected an identifier of one person, found one that several known persons "
+            "share; pass an e-mail address or an account's id."
         ) from None
-    except TooManyNames:
+    except TooManyIdentifiers:
         raise UserError(
-            f"--user: expected a name of one person, found that it leads to more than "
-            f"{MOST_NAMES:,} others, as a placeholder does; nothing is written. Say another name."
+            "--user: expected an identifier of one person, found one that leads to more than "
+            f"{MAX_IDENTIFIERS:,} others, as a placeholder does; nothing is written. Pass another."
         ) from None
-    others = sorted(name for name in begin if name.kind != EMAIL)
-    if len(others) > 1 and not set(others) <= persons[0]:
-        choices = " or ".join(f"{name.kind}:…" for name in others)
+    ids = sorted(name for name in start if name.kind != EMAIL)
+    if len(ids) > 1 and not set(ids) <= persons[0]:
+        choices = " or ".join(f"{name.kind}:…" for name in ids)
         raise UserError(
-            f"--user: expected a name of one person, found it in several systems: say {choices}."
+            f"--user: expected an id of one system, found it in several: pass {choices}."
         )
-    return begin.union(*persons)
+    return start.union(*persons)
 
 
 def _forms(identifier: str, policy: PersonalDataPolicy) -> list[str]:
-    """A name as the world writes it, and as a lake of hashes does."""
+    """An identifier in plain form, and hashed as in a lake of hashes."""
     return [identifier, policy.hash(identifier)] if policy.key else [identifier]

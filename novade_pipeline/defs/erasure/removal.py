@@ -1,4 +1,4 @@
-"""Taking what was found out of a table: rows, and addresses in rows of others, in one commit."""
+"""Deletes traces from a table, rows and addresses in other rows, in one commit."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -11,23 +11,23 @@ from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.deletion import rewrite, with_values
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.draft import Draft
-from novade_pipeline.lake.keyed_files import keys_in
+from novade_pipeline.lake.keyed_files import key_range
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.forget import Mask
 from novade_pipeline.storage.store import Store
 
 KeysFor = Callable[[DataFile], pa.Table]
-"""The keys of rows that go, as far as a data file can have them."""
+"""The keys of deleted rows, as far as a data file can have them."""
 
 _ROW = "_row"
 
 
 def remove(lake: Store, traces: Traces, followed: Traces | None = None) -> None:
-    """Take away what was found.
+    """Delete the traces from their table.
 
     Args:
         traces: of the table.
-        followed: of the table that it follows: what goes there goes here, under the same keys.
+        followed: of the table that it follows: rows with the keys of its deleted rows go as well.
 
     Raises:
         TransientFailure: the storage failed, or another writer was faster; nothing is written.
@@ -38,20 +38,20 @@ def remove(lake: Store, traces: Traces, followed: Traces | None = None) -> None:
         return bool(traces.of(draft, file)) or len(keys_for(file)) > 0
 
     def change(file: DataFile, at: int, rows: pa.Table) -> pa.Table:
-        found = traces.files[file.path]
-        gone = found.gone.mask(at, len(rows)) | _with_keys(rows, keys_for(file))
-        amended = found.amended.mask(at, len(rows))
-        if amended.any():
-            mask = pa.array(amended)
+        file_traces = traces.files[file.path]
+        is_gone = file_traces.gone.mask(at, len(rows)) | _with_keys(rows, keys_for(file))
+        is_amended = file_traces.amended.mask(at, len(rows))
+        if is_amended.any():
+            mask = pa.array(is_amended)
             for name, values in traces.changed(rows.filter(mask)).items():
                 rows = with_values(rows, name, mask, values)
-        return rows.filter(pa.array(~gone)) if gone.any() else rows
+        return rows.filter(pa.array(~is_gone)) if is_gone.any() else rows
 
     rewrite(lake, traces.table, change, is_touched=is_touched)
 
 
 def _keys_of(lake: Store, table: Table, followed: Traces | None) -> KeysFor:
-    """The keys that go with those of another table, file by file: in memory are those of one."""
+    """The deleted keys of a followed table, for one file at a time to bound memory."""
     nothing = table.schema.empty_table().select(table.key)
     target = None if followed is None else open_table(lake, followed.table)
     if followed is None or target is None:
@@ -72,27 +72,27 @@ def _keys_of(lake: Store, table: Table, followed: Traces | None) -> KeysFor:
         return pa.concat_tables(parts)
 
     def keys_for(file: DataFile) -> pa.Table:
-        ends = keys_in(table, file)
+        ends = key_range(table, file)
         return within(ends.low, ends.high)
 
     return keys_for
 
 
 def _is_outside(table: Table, file: DataFile, low: object, high: object) -> bool:
-    """Whether a file has no key between two ends; where one is not known it may have some."""
-    ends = keys_in(table, file)
-    if not ends.has_ends or low is None or high is None:
+    """Whether a file certainly has no key between two bounds."""
+    ends = key_range(table, file)
+    if not ends.is_bounded or low is None or high is None:
         return False
     return bool(ends.high < low or ends.low > high)
 
 
 def _with_keys(rows: pa.Table, keys: pa.Table) -> Mask:
-    """True for each row that has one of some keys."""
+    """True for each row with one of the keys."""
     mask = np.zeros(len(rows), bool)
     if len(keys):
         numbered = rows.select(keys.schema.names).append_column(
             _ROW, pa.array(range(len(rows)), pa.int64())
         )
-        found = numbered.join(keys, keys.schema.names, join_type="left semi")
-        mask[found[_ROW].to_numpy()] = True
+        matches = numbered.join(keys, keys.schema.names, join_type="left semi")
+        mask[matches[_ROW].to_numpy()] = True
     return mask

@@ -1,4 +1,4 @@
-"""The table of erasure: who is not to come back, as hashes."""
+"""The table of erasure: hashes of the identifiers that no load may bring back."""
 
 from novade_pipeline.lake.tombstones import TOMBSTONES
 

@@ -1,8 +1,9 @@
-"""The marts: what dbt makes of the lake in DuckDB, what of it is pending, and its way back.
+"""The marts: dbt builds them from the lake in DuckDB, and they are published to the lake.
 
-`refresh` does it all; `warehouse` keeps the books in the DuckDB file, `pinning` tells dbt what to
-read, `project` is the dbt project and runs it, `publish` writes marts to the lake as Delta tables,
-`histories` takes from there what no source can bring back, `dbt_sources`, `model_tables` and
-`tables` translate between our tables and dbt's YAML; `settings` says when checks warn; `assets` is
-the wiring. Models and snapshots themselves are in `dbt/`, in one folder a domain.
+`refresh` is the whole procedure. `warehouse` records in the DuckDB file what each mart is built
+from, `pinning` fixes the versions that dbt reads, `project` is the parsed dbt project, `dbt_runner`
+runs dbt, `check_results` decides which tests run, `publish` writes marts as Delta tables,
+`histories` restores from them what no source can, `dbt_sources`, `model_tables` and `tables`
+translate between tables and dbt's YAML; `assets` is the wiring. Models and snapshots are in `dbt/`,
+in one folder a domain.
 """

@@ -1,4 +1,4 @@
-"""What the marts need: the file that holds them, and its folder."""
+"""The right that the marts need: to write the warehouse file and its folder."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,23 +13,23 @@ _HEAD = 12
 
 
 def probes(settings: Settings) -> Iterator[Probe]:
-    """The probe of the warehouse; it takes no lock, since a run may be at work on the file."""
+    """The probe of the warehouse, without a lock, since a run may be in progress."""
     path = settings.warehouse_path
-    mend = "set NOVADE_WAREHOUSE_PATH to a place that can be written"
+    remedy = "set NOVADE_WAREHOUSE_PATH to a writable location"
 
     def write() -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # DuckDB keeps its log beside the file.
+        # DuckDB writes its log beside the file.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
         if not path.exists():
-            return "It can be made."
+            return "The file can be created."
         with path.open("r+b") as file:
             head = file.read(_HEAD)
         if not head.endswith(_MARK):
             raise UserError(
-                f"Warehouse {path}: expected a DuckDB database, found another file; {mend}."
+                f"Warehouse {path}: expected a DuckDB database, found another file; {remedy}."
             )
-        return "It can be written."
+        return "The file can be written."
 
-    yield Probe("warehouse", "write", "Marts are built.", f"Warehouse {path}", mend, write)
+    yield Probe("warehouse", "write", "Marts are built.", f"Warehouse {path}", remedy, write)

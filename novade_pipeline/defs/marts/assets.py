@@ -1,6 +1,6 @@
-"""The marts in the graph: a step for the models that hang together; any of them may be selected.
+"""The marts in the graph: one step for each group of related models, which are selectable.
 
-Where a source fails, only the marts of its step wait, and those that join several steps.
+If a source fails, only the marts of its step wait, and those that join several steps.
 
 `@dbt_assets` would select nodes with dbt's own engine, whose import costs 0.7 s in every process
 that loads the graph. The same translator makes the same specs here, for all nodes.
@@ -17,7 +17,11 @@ from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
 from novade_pipeline.defs.marts.settings import MartsSettings
 from novade_pipeline.graph.access import lake_probes, require
-from novade_pipeline.graph.table_assets import follows_its_sources, picture_before, told_to_dagster
+from novade_pipeline.graph.table_assets import (
+    dagster_failures,
+    follows_its_sources,
+    previous_picture,
+)
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -30,29 +34,28 @@ class MartsConfig(dg.Config):
     """How the marts are built."""
 
     full_refresh: bool = False
-    """Build the selected marts anew, from everything that their sources hold."""
+    """Rebuild the selected marts, from all rows of their sources."""
     check_all: bool = False
-    """Run all tests, and on all rows: also those that passed, and on what was not touched."""
+    """Run all tests on all rows, including those that passed before."""
 
 
 class MartsTranslator(DagsterDbtTranslator):
-    """How dbt's nodes are named and shown in the graph."""
+    """Translates dbt's nodes to asset keys, groups, owners, tags and descriptions."""
 
     def __init__(self) -> None:
-        # The sources are assets of this graph; dbt's view of them adds nothing.
         super().__init__(DagsterDbtTranslatorSettings(enable_source_metadata=False))
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """`marts/<model>`; of a source the asset that it is a view of."""
+        """`marts/<model>`; for a source, the asset of its table."""
         folder = dbt_resource_props.get("source_name", GROUP)
         return dg.AssetKey([folder, dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """One group for all of them."""
+        """One group for all marts."""
         return GROUP
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
-        """The team that answers for them."""
+        """The team that owns the marts."""
         return list(OWNERS)
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
@@ -60,7 +63,7 @@ class MartsTranslator(DagsterDbtTranslator):
         return {"layer": "mart", "domain": _domain(dbt_resource_props)}
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """As its YAML describes it."""
+        """The description in the YAML."""
         return str(dbt_resource_props["description"])
 
 
@@ -73,28 +76,28 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 
 def parts(project: Project) -> dict[str, list[str]]:
-    """The models of each step, each after those that it reads, by the domain that names the step.
+    """Domain that names the step -> its models, each after those that it reads.
 
-    A domain whose models read those of one other domain is of its step: one dbt makes both. A
-    domain that joins several has a step of its own, since they shall not wait for each other.
+    A domain whose models read those of one other domain shares its step. One that joins several
+    has a step of its own, so that these do not wait for each other.
     """
     reads: dict[str, set[str]] = {}
     for node in project.nodes.values():
-        others = {_domain(project.nodes[ref["name"]]) for ref in node["refs"]} - {_domain(node)}
-        reads.setdefault(_domain(node), set()).update(others)
+        upstream = {_domain(project.nodes[ref["name"]]) for ref in node["refs"]} - {_domain(node)}
+        reads.setdefault(_domain(node), set()).update(upstream)
     step = {domain: domain for domain in reads}
-    for domain, others in reads.items():
-        if len(others) == 1:
-            old, new = step[domain], step[next(iter(others))]
+    for domain, upstream in reads.items():
+        if len(upstream) == 1:
+            old, new = step[domain], step[next(iter(upstream))]
             step = {name: new if of == old else of for name, of in step.items()}
-    found: dict[str, list[str]] = {}
+    models_of_step: dict[str, list[str]] = {}
     for name, node in project.nodes.items():
-        found.setdefault(step[_domain(node)], []).append(name)
-    return found
+        models_of_step.setdefault(step[_domain(node)], []).append(name)
+    return models_of_step
 
 
 def step_name(domain: str) -> str:
-    """The name of the step that a domain names."""
+    """The name of the step of a domain."""
     return f"marts_{domain}"
 
 
@@ -113,9 +116,9 @@ def _step(
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        with told_to_dagster():
+        with dagster_failures():
             require(*lake_probes(lake))
-        done = refresh(
+        report = refresh(
             project,
             lake,
             settings.warehouse_path,
@@ -128,7 +131,7 @@ def _step(
                 "reporting_time_zone": settings.reporting_time_zone or "",
             },
             on_progress=context.log.info,
-            picture_of=lambda name, generation: picture_before(
+            picture_of=lambda name, generation: previous_picture(
                 context,
                 dg.AssetKey([GROUP, name]),
                 "picture",
@@ -136,14 +139,14 @@ def _step(
                 by="generation",
             ),
         )
-        for name, mart in done.marts.items():
+        for name, mart in report.marts.items():
             yield dg.MaterializeResult(asset_key=[GROUP, name], metadata=_metadata(mart))
-        # A blocking check that failed ends the step: the others are told before it.
-        for report in sorted(done.checks, key=lambda report: not report.passed):
-            yield _check_result(report)
-        if done.failures:
-            told = "; ".join(f"marts/{name}: {why}" for name, why in done.failures.items())
-            raise dg.Failure(f"Not built: {told}", allow_retries=False)
+        # A failed blocking check ends the step, so it is yielded last.
+        for check in sorted(report.checks, key=lambda check: not check.passed):
+            yield _check_result(check)
+        if report.failures:
+            reasons = "; ".join(f"marts/{name}: {why}" for name, why in report.failures.items())
+            raise dg.Failure(f"Not built: {reasons}", allow_retries=False)
 
     return marts
 
@@ -170,7 +173,7 @@ def _specs(
 
 
 def _follows_its_sources() -> dg.AutomationCondition[Any]:
-    """As tables do, once each mart that it reads has been built."""
+    """As for tables, but only after each mart that it reads has been built."""
     missing = dg.AutomationCondition.any_deps_missing()
     return follows_its_sources() & ~missing.allow(dg.AssetSelection.groups(GROUP))
 
@@ -181,7 +184,7 @@ def _domain(node: Mapping[str, Any]) -> str:
 
 
 def _metadata(mart: Mart) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "unchanged": mart.is_unchanged,
         "dagster/row_count": mart.rows,
         "generation": mart.generation,
@@ -189,17 +192,17 @@ def _metadata(mart: Mart) -> dict[str, Any]:
         "seconds": round(mart.seconds, 3),
     }
     if mart.reason is not None:
-        told["reason"] = mart.reason
+        metadata["reason"] = mart.reason
     if mart.published is not None:
-        told["bytes"] = mart.published.bytes
-        told["table_version"] = mart.published.table_version
+        metadata["bytes"] = mart.published.bytes
+        metadata["table_version"] = mart.published.table_version
         receipt = mart.published.receipt
-        told["rows_published"] = receipt.rows if receipt is not None else 0
+        metadata["rows_published"] = receipt.rows if receipt is not None else 0
     if mart.preview is not None:
-        told["preview"] = dg.MetadataValue.md(mart.preview)
+        metadata["preview"] = dg.MetadataValue.md(mart.preview)
     if mart.picture is not None:
-        told["picture"] = dg.MetadataValue.md(mart.picture)
-    return told
+        metadata["picture"] = dg.MetadataValue.md(mart.picture)
+    return metadata
 
 
 def _check_result(report: CheckReport) -> dg.AssetCheckResult:
@@ -209,6 +212,6 @@ def _check_result(report: CheckReport) -> dg.AssetCheckResult:
         check_name=report.check.name,
         passed=report.passed,
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-        description=report.told or None,
+        description=report.message or None,
         metadata={"unchanged": not report.fresh},
     )

@@ -1,4 +1,4 @@
-"""Once a night all rows of the marts are tested, where runs test what was touched."""
+"""The nightly job that tests all rows of the marts; other runs test only changed rows."""
 
 import dagster as dg
 

@@ -1,7 +1,7 @@
-"""Of dbt's events only those are told that somebody hears.
+"""Filters dbt's events to the few that are used.
 
-dbt makes a message of each event, several hundred a build, whether it has a log or not: that took
-a tenth of its time.
+dbt formats a message for each of several hundred events a build, even without a log: that took a
+tenth of its time.
 """
 
 import re
@@ -15,7 +15,7 @@ from dbt_common.events.event_manager_client import ctx_set_event_manager, get_ev
 _DONE = {"LogModelResult", "LogTestResult", "LogNodeResult", "LogSnapshotResult"}
 
 
-class _Heard(EventManager):
+class _FilteredEventManager(EventManager):
     def fire_event(
         self,
         e: Any,
@@ -23,23 +23,22 @@ class _Heard(EventManager):
         node: Any = None,
         force_warn_or_error_handling: bool = False,
     ) -> None:
-        """Called by dbt with each event; with the last argument, where one may stop it."""
+        """Called by dbt with each event; the last argument marks events that may raise an error."""
         if force_warn_or_error_handling or type(e).__name__ in _DONE:
             super().fire_event(e, level, node, force_warn_or_error_handling)
 
 
 @contextmanager
-def heard(on_progress: Callable[[str], None]) -> Iterator[Callable[[Any], None]]:
-    """A callback for dbt that passes on one line whenever a node is done."""
+def progress_callback(on_progress: Callable[[str], None]) -> Iterator[Callable[[Any], None]]:
+    """A callback for dbt that reports one line for each finished node."""
 
     def callback(event: Any) -> None:
-        # A test that passed is told at the end, with all others.
         if event.info.name in _DONE and "PASS" not in event.info.msg:
             on_progress(re.sub(r" \.{2,}", "", event.info.msg))
 
-    before = get_event_manager()
-    ctx_set_event_manager(_Heard())
+    previous = get_event_manager()
+    ctx_set_event_manager(_FilteredEventManager())
     try:
         yield callback
     finally:
-        ctx_set_event_manager(before)
+        ctx_set_event_manager(previous)

@@ -1,7 +1,7 @@
-"""dbt-duckdb's way to prepare its connections: what reads the lake, from its installed wheels.
+"""A dbt-duckdb plugin, named in `dbt/profiles.yml`, that lets dbt's connections read the lake.
 
-`dbt/profiles.yml` names this module. dbt-duckdb's own `extensions:` setting installs, that is
-copies 80 MB into the home directory, before it loads; its `secrets:` would have to be written down.
+dbt-duckdb's `extensions:` would copy 80 MB of extensions into the home directory; its `secrets:`
+would have to be written to a file.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Any
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
-from novade_pipeline.lake.query import limit, literal, prepare
+from novade_pipeline.lake.query import limit, prepare, sql_literal
 from novade_pipeline.settings import load_settings
 from novade_pipeline.storage.store import Store
 
@@ -19,8 +19,8 @@ _lakes: list[Store] = []
 
 
 @contextmanager
-def reading(lake: Store) -> Iterator[None]:
-    """The connections that dbt opens meanwhile, in this process, read this lake."""
+def use_lake(lake: Store) -> Iterator[None]:
+    """Lets the connections that dbt opens in this process read this lake."""
     _lakes.append(lake)
     try:
         yield
@@ -29,17 +29,17 @@ def reading(lake: Store) -> Iterator[None]:
 
 
 class Plugin(BasePlugin):
-    """Makes each database that dbt opens read the lake; the one of the settings by default."""
+    """Lets each database that dbt opens read the lake; by default that of the settings."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Called by dbt-duckdb with what `dbt/profiles.yml` says."""
+        """Called by dbt-duckdb with the config in `dbt/profiles.yml`."""
         self._settings = plugin_config
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
-        """Called by dbt-duckdb, once for a database."""
+        """Called by dbt-duckdb, once for each database."""
         prepare(conn, _lakes[-1] if _lakes else load_settings().lake)
         limit(conn)
         for name, value in self._settings.items():
-            conn.execute(f"SET GLOBAL {name} = {literal(str(value))}")
-        # It would be drawn over what the run tells. There is no global setting; cursors take it on.
+            conn.execute(f"SET GLOBAL {name} = {sql_literal(str(value))}")
+        # There is no global setting; cursors inherit it.
         conn.execute("SET enable_progress_bar = false")

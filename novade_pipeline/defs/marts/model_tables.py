@@ -1,7 +1,6 @@
-"""A mart as a table of the lake, derived from what dbt's YAML says of its model.
+"""Derives the lake table of a mart from the YAML of its dbt model.
 
-dbt enforces that a model has the columns and types that its YAML declares (`contract`), so the
-YAML is the one place where a mart's columns are written down.
+dbt enforces the columns and types of the YAML (`contract`), so they are declared only there.
 """
 
 import re
@@ -48,7 +47,7 @@ def mart_table(node: Mapping[str, Any]) -> Table:
         name=f"marts/{node['name']}",
         row=row,
         key=tuple(meta["key"]),
-        written="replace_window" if day else "replace",
+        write_mode="replace_window" if day else "replace",
         partition_by=(day,) if day else (),
         window=window,
         data_time=meta.get("newest"),
@@ -66,8 +65,8 @@ def _field(column: Mapping[str, Any], required: bool) -> Any:
     return (kind | None, Field(None, description=column["description"]))
 
 
-def _type(told: str) -> Any:
-    """The type of a field whose column has a type of DuckDB's."""
-    if digits := _DECIMAL.fullmatch(told):
+def _type(column_type: str) -> Any:
+    """The Python type of a DuckDB type."""
+    if digits := _DECIMAL.fullmatch(column_type):
         return Annotated[Decimal, Digits(int(digits[1]), int(digits[2]))]
-    return _TYPES[told]
+    return _TYPES[column_type]

@@ -1,14 +1,14 @@
-"""What dbt is told before it starts: which version of each source to read, and what changed."""
+"""Prepares a dbt invocation: the version of each source to read, and the changed windows."""
 
 from collections.abc import Mapping, Sequence
 
 import duckdb
 
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
-from novade_pipeline.defs.marts.warehouse import Books, Model, Version
+from novade_pipeline.defs.marts.warehouse import Model, Version, WarehouseState
 from novade_pipeline.lake.changed_windows import changed_windows, joined
 from novade_pipeline.lake.changes import EVERYTHING, Everything
-from novade_pipeline.lake.query import identifier, scan, sql_type
+from novade_pipeline.lake.query import scan, sql_identifier, sql_type
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.store import Store
@@ -20,16 +20,16 @@ def pin(
     tables: Sequence[Table],
     versions: Mapping[str, Version],
 ) -> None:
-    """Make each dbt source a view of one version of its table, and write down which."""
+    """Makes each dbt source a view of one version of its table, and records the version."""
     connection.execute("begin")
     for table in tables:
         name = source_name(table)
-        schema = identifier(table.path[0])
+        schema = sql_identifier(table.path[0])
         view = as_declared(connection, store, table, versions[name].number)
         connection.execute(f"create schema if not exists {schema}")
-        # Quoted: salesforce.order is a word of SQL's.
+        # Quoted, since salesforce.order is a keyword.
         connection.execute(
-            f"create or replace view {schema}.{identifier(table.path[-1])} as {view}"
+            f"create or replace view {schema}.{sql_identifier(table.path[-1])} as {view}"
         )
     connection.execute("delete from novade.pinned")
     if versions:
@@ -43,18 +43,18 @@ def pin(
 def as_declared(
     connection: duckdb.DuckDBPyConnection, store: Store, table: Table, version: int
 ) -> str:
-    """SQL that reads a version of a table with the columns that the code declares.
+    """SQL that reads a version of a table with the declared columns.
 
-    A declared column that the table does not have yet, or a table that is not there (-1), is null.
+    A column that does not exist yet is null; version -1, of no table, has no rows.
     """
-    there: set[str] = set()
+    existing: set[str] = set()
     source = ""
     if version >= 0:
         source = f"from {scan(store, table, version)}"
-        there = {row[0] for row in connection.execute(f"describe select * {source}").fetchall()}
+        existing = {row[0] for row in connection.execute(f"describe select * {source}").fetchall()}
     columns = (
-        f"{identifier(c.name) if c.name in there else 'null'}::{sql_type(c.type)}"
-        f" as {identifier(c.name)}"
+        f"{sql_identifier(c.name) if c.name in existing else 'null'}::{sql_type(c.type)}"
+        f" as {sql_identifier(c.name)}"
         for c in table.columns
     )
     return f"select {', '.join(columns)} {source or 'where false'}"
@@ -63,37 +63,34 @@ def as_declared(
 def prepare(
     connection: duckdb.DuckDBPyConnection,
     store: Store,
-    books: Books,
+    state: WarehouseState,
     models: Sequence[Model],
     reasons: Mapping[str, str],
     versions: Mapping[str, Version],
     *,
     rebuild: bool = False,
 ) -> None:
-    """Write down, for each model that is about to be built, which windows changed, or why all did.
+    """Records, for each model to build, its changed windows or the reason for a full build.
 
     Args:
-        connection: the warehouse.
-        store: the lake.
-        books: as read before the invocation.
-        models: all models.
-        reasons: the models that are about to be built, as `warehouse.pending` found them.
+        state: of the warehouse before the invocation.
+        reasons: the models to build, as `warehouse.pending` returns them.
         versions: the pinned version of each source.
-        rebuild: build them whole.
+        rebuild: build all rows.
     """
     connection.execute("begin")
     for model in models:
         if model.name not in reasons:
             continue
-        why, windows = _what_changed(store, books, model, versions)
+        reason, windows = _what_changed(store, state, model, versions)
         if rebuild:
-            why = "a rebuild was asked for"
+            reason = "a rebuild was requested"
         connection.execute(
             "update novade.model set wanted_code = $2, rebuild = $3 where model = $1",
-            [model.name, model.code, why],
+            [model.name, model.code, reason],
         )
         connection.execute("delete from novade.changed_windows where model = $1", [model.name])
-        if why is None and windows:
+        if reason is None and windows:
             connection.executemany(
                 "insert into novade.changed_windows values ($1, $2, $3)",
                 [[model.name, window.start, window.end] for window in windows],
@@ -102,38 +99,38 @@ def prepare(
 
 
 def _what_changed(
-    store: Store, books: Books, model: Model, versions: Mapping[str, Version]
+    store: Store, state: WarehouseState, model: Model, versions: Mapping[str, Version]
 ) -> tuple[str | None, list[Window]]:
-    """Why the model has to be built whole, if it has, and else the windows that changed."""
-    if model.name in books.rebuild:
-        return books.rebuild[model.name], []
-    if not model.incremental or not books.is_built(model.name):
+    """The reason for a full build, or None and the changed windows."""
+    if model.name in state.rebuild:
+        return state.rebuild[model.name], []
+    if not model.incremental or not state.is_built(model.name):
         return None, []
-    if books.codes.get(model.name) != model.code:
+    if state.codes.get(model.name) != model.code:
         return "its code has changed", []
     changed: list[Window] = []
     for table in SOURCES:
         source = source_name(table)
         if source not in model.sources:
             continue
-        taken = books.taken_in.get((model.name, source), Version(-1))
-        now = versions[source]
-        if now.has_rows_of(taken):
+        taken_in = state.taken_in.get((model.name, source), Version(-1))
+        current = versions[source]
+        if current.has_rows_of(taken_in):
             continue
         if source in model.whole_when_changed:
             return f"{source} has changed", []
         if table.window is None:
             continue
-        windows = _windows_since(store, table, taken, now)
+        windows = _windows_since(store, table, taken_in, current)
         if isinstance(windows, Everything):
-            return f"the log of {source} does not reach back to version {taken.number}", []
+            return f"the log of {source} does not reach back to version {taken_in.number}", []
         changed += windows
     return None, joined(changed)
 
 
 def _windows_since(
-    store: Store, table: Table, taken: Version, now: Version
+    store: Store, table: Table, taken_in: Version, current: Version
 ) -> list[Window] | Everything:
-    if taken.number < 0 or taken.table_id != now.table_id:
+    if taken_in.number < 0 or taken_in.table_id != current.table_id:
         return EVERYTHING
-    return changed_windows(store, table, taken.number, now.number)
+    return changed_windows(store, table, taken_in.number, current.number)

@@ -1,4 +1,4 @@
-"""What the web page shows of a mart: a few rows without personal columns, and pictures."""
+"""Previews of marts in the web page: a few rows without personal columns, and charts."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -8,7 +8,7 @@ import duckdb
 
 from novade_pipeline.graph.charts import picture, stacked_bars
 from novade_pipeline.graph.markdown import markdown_table
-from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.query import sql_identifier
 from novade_pipeline.lake.table import Table
 
 PREVIEW_ROWS = 5
@@ -18,14 +18,14 @@ _SALES_WEEKS = 104
 
 
 def preview(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
-    """The newest rows as a Markdown table; personal columns are left out."""
+    """The newest rows as a Markdown table, without personal columns."""
     shown = [column.name for column in table.columns if column.personal is None]
     order = ", ".join(
-        [f"{identifier(table.data_time)} desc"] if table.data_time else []
-    ) or ", ".join(identifier(name) for name in table.key)
+        [f"{sql_identifier(table.data_time)} desc"] if table.data_time else []
+    ) or ", ".join(sql_identifier(name) for name in table.key)
     rows = connection.execute(
-        f"select {', '.join(identifier(name) for name in shown)}"
-        f" from marts.{identifier(table.path[-1])} order by {order} limit {PREVIEW_ROWS}"
+        f"select {', '.join(sql_identifier(name) for name in shown)}"
+        f" from marts.{sql_identifier(table.path[-1])} order by {order} limit {PREVIEW_ROWS}"
     ).fetchall()
     return markdown_table(shown, rows)
 
@@ -101,4 +101,4 @@ PICTURES: Mapping[str, Callable[[duckdb.DuckDBPyConnection], str | None]] = {
     "daily_performance": performance_picture,
     "sales_snapshot": pipeline_picture,
 }
-"""Mart -> what draws it."""
+"""Mart -> function that draws its chart."""

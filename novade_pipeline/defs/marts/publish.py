@@ -1,7 +1,7 @@
-"""Marts on their way back into the lake, as Delta tables that anybody can read.
+"""Publishes marts to the lake as Delta tables.
 
-The commit records the mart's generation as a Delta transaction of this warehouse, so that the lake
-itself says what it holds: a publication that a crash cut off is found and done by the next run.
+The commit records the mart's generation as a Delta transaction of this warehouse. The next run
+therefore detects and completes a publication that was interrupted.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from novade_pipeline.lake.delta import (
     replace,
     replace_window,
 )
-from novade_pipeline.lake.query import identifier
+from novade_pipeline.lake.query import sql_identifier
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, predicate
 from novade_pipeline.storage.store import Store
@@ -34,9 +34,9 @@ class Published:
     """A mart in the lake.
 
     Attributes:
-        table_version: the Delta version that holds the mart's generation.
+        table_version: the Delta version of the mart's generation.
         bytes: size of the table's files at that version.
-        receipt: of the write; None where the lake held the generation already.
+        receipt: of the write; None if the lake had the generation already.
     """
 
     table_version: int
@@ -45,40 +45,40 @@ class Published:
 
 
 def publish(connection: duckdb.DuckDBPyConnection, store: Store, table: Table) -> Published:
-    """Bring `marts/<model>` of the lake to the generation that the warehouse holds.
+    """Updates `marts/<model>` in the lake to the generation in the warehouse.
 
-    A mart that is cut by day writes only the windows that were touched since the generation that
-    the lake holds; if that cannot be told, or somebody else wrote there, the whole mart.
+    A mart that is partitioned by day writes only the windows touched since the lake's generation;
+    if these are unknown, or another writer has committed, the whole mart.
     """
     name = table.path[-1]
-    generation, since, app_id, noted = warehouse_state(connection, name)
-    found = open_table(store, table)
-    held = None if found is None else found.transaction_version(app_id)
-    if held is not None and held > generation:
-        # A warehouse restored from a copy counts again from there; its past is another's now.
+    generation, since, app_id, recorded = mart_state(connection, name)
+    delta_table = open_table(store, table)
+    stored = None if delta_table is None else delta_table.transaction_version(app_id)
+    if stored is not None and stored > generation:
+        # A warehouse that was restored from an older copy gets a new identity.
         connection.execute("update novade.warehouse set id = uuid()")
         connection.execute("delete from novade.published")
         return publish(connection, store, table)
-    ours = found is not None and not (
-        noted is not None and has_changed(store, table, noted, found.version(), app_id)
+    is_unmodified = delta_table is not None and not (
+        recorded is not None and has_changed(store, table, recorded, delta_table.version(), app_id)
     )
     receipt = None
-    if held != generation or not ours:
+    if stored != generation or not is_unmodified:
         windows = None
-        if held is not None and ours and since <= held and table.window is not None:
-            windows = _touched_windows(connection, table, held)
+        if stored is not None and is_unmodified and since <= stored and table.window is not None:
+            windows = _touched_windows(connection, table, stored)
         receipt = _write(connection, store, table, windows, {app_id: generation})
-        found = open_table(store, table)
-    assert found is not None
-    if receipt is not None or noted is None:
-        _note(connection, name, generation, found.version())
-    return Published(found.version(), _size(found), receipt)
+        delta_table = open_table(store, table)
+    assert delta_table is not None
+    if receipt is not None or recorded is None:
+        _record(connection, name, generation, delta_table.version())
+    return Published(delta_table.version(), _size(delta_table), receipt)
 
 
-def warehouse_state(
+def mart_state(
     connection: duckdb.DuckDBPyConnection, name: str
 ) -> tuple[int, int, str, int | None]:
-    """Of a mart: generation, since when its log goes, our application id, version published."""
+    """Of a mart: generation, start of its log, application id, published version."""
     row = connection.execute(
         "select model.generation, model.since, 'warehouse:' || warehouse.id,"
         " published.table_version"
@@ -90,7 +90,7 @@ def warehouse_state(
     return row
 
 
-def _note(
+def _record(
     connection: duckdb.DuckDBPyConnection, name: str, generation: int, table_version: int
 ) -> None:
     connection.execute("begin")
@@ -102,12 +102,12 @@ def _note(
 
 
 def _touched_windows(
-    connection: duckdb.DuckDBPyConnection, table: Table, held: int
+    connection: duckdb.DuckDBPyConnection, table: Table, stored: int
 ) -> list[Window]:
-    """The windows that generations after `held` have touched: hours, or days."""
+    """The windows, hours or days, that generations after `stored` have touched."""
     rows = connection.execute(
         "select distinct window_start from novade.touched where model = $1 and generation > $2",
-        [table.path[-1], held],
+        [table.path[-1], stored],
     ).fetchall()
     if pa.types.is_date(table.schema.field(table.window).type):
         return joined(Window(start.date(), start.date() + DAY) for (start,) in rows)
@@ -130,36 +130,36 @@ def _write(
 def _batches(
     connection: duckdb.DuckDBPyConnection, table: Table, windows: list[Window] | None
 ) -> Iterator[pa.RecordBatch]:
-    """The mart's rows within the windows, or all of them, in the order of their days."""
-    columns = ", ".join(identifier(column.name) for column in table.columns)
-    mart = f"marts.{identifier(table.path[-1])}"
-    for condition, order in _parts(connection, table, mart, predicate(table, windows, {})):
-        found = connection.execute(f"select {columns} from {mart} where {condition} {order}")
-        for batch in found.to_arrow_reader(ROW_GROUP_ROWS):
+    """The mart's rows within the windows, or all, in order of their days."""
+    columns = ", ".join(sql_identifier(column.name) for column in table.columns)
+    mart = f"marts.{sql_identifier(table.path[-1])}"
+    for condition, order in _queries(connection, table, mart, predicate(table, windows, {})):
+        rows = connection.execute(f"select {columns} from {mart} where {condition} {order}")
+        for batch in rows.to_arrow_reader(ROW_GROUP_ROWS):
             yield conform(table, batch)
 
 
-def _parts(
+def _queries(
     connection: duckdb.DuckDBPyConnection, table: Table, mart: str, condition: str
 ) -> Iterator[tuple[str, str]]:
-    """SQL for parts of the rows: a day that is large, or several that are small, in their order.
+    """SQL conditions and orders, each for one large day or several small days, in order.
 
-    DuckDB holds a sort in memory, so a part that is sorted has about `ROW_GROUP_ROWS` rows.
+    DuckDB sorts in memory, so a part that is sorted has about `ROW_GROUP_ROWS` rows.
     """
     if not table.partition_by:
         yield condition, ""
         return
-    (day,) = map(identifier, table.partition_by)
+    (day,) = map(sql_identifier, table.partition_by)
     counts = connection.execute(
         f"select {day}, count(*) from {mart} where {condition} group by 1 order by 1"
     ).fetchall()
-    for days in _groups(counts):
+    for days in _day_groups(counts):
         between = f"{day} between date '{days[0]}' and date '{days[-1]}'"
         yield f"{between} and {condition}", "" if len(days) == 1 else f"order by {day}"
 
 
-def _groups(counts: list[tuple[date, int]]) -> list[list[date]]:
-    """Days in their order, in groups of at most `ROW_GROUP_ROWS` rows, or of one day."""
+def _day_groups(counts: list[tuple[date, int]]) -> list[list[date]]:
+    """Days in order, in groups of at most `ROW_GROUP_ROWS` rows, or of one day."""
     groups: list[list[date]] = []
     size = 0
     for day, count in counts:
@@ -171,6 +171,6 @@ def _groups(counts: list[tuple[date, int]]) -> list[list[date]]:
     return groups
 
 
-def _size(found: DeltaTable) -> int:
-    files = pa.table(found.get_add_actions(flatten=True))
+def _size(delta_table: DeltaTable) -> int:
+    files = pa.table(delta_table.get_add_actions(flatten=True))
     return int(pc.sum(files["size_bytes"]).as_py() or 0)

@@ -1,4 +1,4 @@
-"""How the marts count, and when their checks warn: variables of the dbt project, by these names."""
+"""Variables of the dbt project, by the same names: thresholds of checks and of clocks."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -32,12 +32,12 @@ class MartsSettings(DomainSettings):
     clock_ahead_hours: int = Field(
         24,
         ge=0,
-        description="Events further than this after their upload hour are of a clock that is off.",
+        description="Events further than this after their upload hour have a wrong clock, hours.",
     )
     clock_behind_days: int = Field(
         731,
         ge=0,
-        description="Events further than this before their upload hour are of a clock that is off.",
+        description="Events further than this before their upload hour have a wrong clock, days.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables of the marts, as they are published."""
+"""The published tables of the marts."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from novade_pipeline.lake.table import Table
 
 
 def mart_tables(warehouse_path: Path) -> list[Table]:
-    """All marts, as they are published; `warehouse_path` is the DuckDB file."""
-    # The project knows the sources, and so every domain's tables: this module is one of them.
+    """Returns the tables of all marts; `warehouse_path` is the DuckDB file."""
+    # The project imports every domain's `tables`, this module among them.
     from novade_pipeline.defs.marts.project import prepared_project
 
     return list(prepared_project(warehouse_path).tables.values())

@@ -1,17 +1,17 @@
-"""The books of the warehouse: what each mart is made of, and what is therefore pending.
+"""The state of the warehouse: what each mart is built from, and which marts are pending.
 
-They are tables in schema `novade` of the DuckDB file that holds the marts. The macros in
-`dbt/macros/books.sql` write them in the same transaction as the model's rows, so that rows and
-books never differ, wherever a process dies.
+The state is in schema `novade` of the DuckDB file of the marts. The macros in
+`dbt/macros/books.sql` write it in the transaction of the model's rows, so that both agree even
+after a crash.
 
-| table           | one row says                                                                |
+| table           | one row is                                                                  |
 |-----------------|-----------------------------------------------------------------------------|
-| `warehouse`     | which warehouse this is                                                     |
-| `pinned`        | which version of a source this and the next dbt invocation read             |
+| `warehouse`     | the id of this warehouse                                                    |
+| `pinned`        | the version of a source that a dbt invocation reads                         |
 | `model`         | a model's generation (how often it was built), and since when its log goes  |
 | `taken_in`      | which version of a source, or generation of a model, a model has taken in   |
 | `changed_windows` | hours of its sources that changed since a model took them in              |
-| `changes`       | who and when is touched, by generation of the model that says so            |
+| `changes`       | a touched person, session or day, by generation of the model that logs it   |
 | `touched`       | a day or hour that a generation of a model touched: published, tested again |
 | `identity`      | the merges that event_enhanced has taken in                                 |
 | `account_key`   | the keys of accounts that customer_matches has taken in                     |
@@ -35,7 +35,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
 
 LOG_GENERATIONS = 500
-"""How many generations of changes wait at most for a model that is not built."""
+"""The maximum number of generations in the log for a model that is not built."""
 
 _SCHEMA = """
 create schema if not exists novade;
@@ -76,11 +76,10 @@ class Version:
     """A version of a source.
 
     Attributes:
-        number: -1 where the table does not exist yet.
-        table_id: that of the Delta table: one that was deleted and made again counts its versions
-            from 0 again.
-        unchanged_since: the oldest version with the same rows, where older ones have them too:
-            upkeep makes versions as well.
+        number: -1 if the table does not exist yet.
+        table_id: of the Delta table; a recreated table counts its versions from 0 again.
+        unchanged_since: the oldest version with the same rows, if it is older: maintenance commits
+            versions without changes.
     """
 
     number: int
@@ -88,7 +87,7 @@ class Version:
     unchanged_since: int | None = None
 
     def has_rows_of(self, older: "Version | None") -> bool:
-        """The rows are those of a version that was taken in."""
+        """Whether it has the same rows as an older version."""
         if older is None or older.table_id != self.table_id:
             return False
         first = self.number if self.unchanged_since is None else self.unchanged_since
@@ -97,17 +96,16 @@ class Version:
 
 @dataclass(frozen=True)
 class Model:
-    """One dbt model, or snapshot.
+    """A dbt model or snapshot.
 
     Attributes:
-        name: the model's name.
         sources: the sources that it reads, `amplitude.events`.
         refs: the models that it reads.
         code: changes when the model's SQL, or a macro, does.
         incremental: only touched rows are computed, where that is possible.
-        whole_when_changed: sources whose change means that all rows are computed.
-        is_history: a dbt snapshot: it adds to what it has, and is never made anew.
-        variables: the project's variables that it reads, by its macros as well.
+        whole_when_changed: sources whose change causes a full build.
+        is_history: a dbt snapshot, which is never rebuilt.
+        variables: the project's variables that it or its macros read.
     """
 
     name: str
@@ -120,14 +118,14 @@ class Model:
     variables: tuple[str, ...] = ()
 
     def with_values(self, variables: Mapping[str, Any]) -> "Model":
-        """The model under the values that the settings say; another value is other code."""
-        told = {n: variables[n] for n in self.variables if variables.get(n) not in (None, "")}
-        return replace(self, code=f"{self.code} {json.dumps(told)}") if told else self
+        """The model with values of its variables; a changed value counts as changed code."""
+        values = {n: variables[n] for n in self.variables if variables.get(n) not in (None, "")}
+        return replace(self, code=f"{self.code} {json.dumps(values)}") if values else self
 
 
 @dataclass(frozen=True)
-class Books:
-    """What the warehouse says of itself."""
+class WarehouseState:
+    """The state of the warehouse."""
 
     warehouse_id: str = ""
     generations: Mapping[str, int] = field(default_factory=dict)
@@ -138,7 +136,7 @@ class Books:
     tables: frozenset[str] = frozenset()
 
     def is_built(self, model: str) -> bool:
-        """The mart is there."""
+        """Whether the mart exists and has been built."""
         return model in self.tables and self.generations.get(model, 0) > 0
 
 
@@ -148,15 +146,15 @@ def source_versions(store: Store, tables: Sequence[Table]) -> dict[str, Version]
 
 
 def _version(store: Store, table: Table) -> Version:
-    found = open_table(store, table)
-    if found is None:
+    delta_table = open_table(store, table)
+    if delta_table is None:
         return Version(-1)
-    number = found.version()
-    return Version(number, str(found.metadata().id), unchanged_since(store, table, number))
+    number = delta_table.version()
+    return Version(number, str(delta_table.metadata().id), unchanged_since(store, table, number))
 
 
-def read_books(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> Books:
-    """Create the books where they are missing, and read them."""
+def read_state(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> WarehouseState:
+    """Reads the state; creates its tables where they are missing."""
     connection.execute(f"begin; {_SCHEMA}")
     connection.execute(
         "insert into novade.model select name, 0, 0, null, null, null, true "
@@ -167,18 +165,18 @@ def read_books(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -
     rows = connection.execute(
         "select model, generation, code, since, rebuild from novade.model"
     ).fetchall()
-    taken = connection.execute(
+    taken_in = connection.execute(
         "select model, source, version, table_id from novade.taken_in"
     ).fetchall()
-    found = connection.execute("select id::text from novade.warehouse").fetchone()
-    assert found is not None
-    return Books(
-        warehouse_id=found[0],
+    warehouse = connection.execute("select id::text from novade.warehouse").fetchone()
+    assert warehouse is not None
+    return WarehouseState(
+        warehouse_id=warehouse[0],
         generations={row[0]: row[1] for row in rows},
         codes={row[0]: row[2] for row in rows},
         since={row[0]: row[3] for row in rows},
         rebuild={row[0]: row[4] for row in rows if row[4] is not None},
-        taken_in={(row[0], row[1]): Version(row[2], row[3] or "") for row in taken},
+        taken_in={(row[0], row[1]): Version(row[2], row[3] or "") for row in taken_in},
         tables=frozenset(
             row[0]
             for row in connection.execute(
@@ -189,21 +187,21 @@ def read_books(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -
 
 
 def pending(
-    books: Books,
+    state: WarehouseState,
     models: Sequence[Model],
     versions: Mapping[str, Version],
     selected: Collection[str],
     *,
     rebuild: bool = False,
 ) -> dict[str, str]:
-    """Which of the selected models are to be built, each with the reason.
+    """Returns the selected models to build, each with the reason.
 
     Args:
-        books: as read before the invocation.
+        state: of the warehouse before the invocation.
         models: all models, each after those that it reads.
         versions: the newest version of each source.
         selected: names of the models that may be built.
-        rebuild: build all of them whole.
+        rebuild: build all rows of all selected models.
 
     Raises:
         UserError: a selected model reads one that is neither built nor selected.
@@ -213,43 +211,43 @@ def pending(
         if model.name not in selected:
             continue
         for ref in model.refs:
-            if ref not in reasons and not books.is_built(ref):
+            if ref not in reasons and not state.is_built(ref):
                 raise UserError(
                     f"marts/{model.name} is made from marts/{ref}, which has never been built; "
                     f"select marts/{ref} as well."
                 )
-        if reason := _reason(books, model, versions, reasons, rebuild):
+        if reason := _reason(state, model, versions, reasons, rebuild):
             reasons[model.name] = reason
     return reasons
 
 
 def _reason(
-    books: Books,
+    state: WarehouseState,
     model: Model,
     versions: Mapping[str, Version],
     building: Mapping[str, str],
     rebuild: bool,
 ) -> str | None:
     if rebuild:
-        return "a rebuild was asked for"
-    if not books.is_built(model.name):
+        return "a rebuild was requested"
+    if not state.is_built(model.name):
         return "it has never been built"
-    if model.name in books.rebuild:
-        return books.rebuild[model.name]
-    if books.codes.get(model.name) != model.code:
+    if model.name in state.rebuild:
+        return state.rebuild[model.name]
+    if state.codes.get(model.name) != model.code:
         return "its code has changed"
     for source in model.sources:
-        if not versions[source].has_rows_of(books.taken_in.get((model.name, source))):
+        if not versions[source].has_rows_of(state.taken_in.get((model.name, source))):
             return f"{source} has changed"
     for ref in model.refs:
-        taken = books.taken_in.get((model.name, f"marts.{ref}"), Version(-1))
-        if ref in building or taken.number != books.generations[ref]:
+        taken_in = state.taken_in.get((model.name, f"marts.{ref}"), Version(-1))
+        if ref in building or taken_in.number != state.generations[ref]:
             return f"{ref} has changed"
     return None
 
 
 def prune(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> None:
-    """Forget the log of each model as far as all that follow it, and the lake, have taken it in."""
+    """Deletes the part of each model's log that the lake and all models that read it have."""
     for model in models:
         followers = [m.name for m in models if m.incremental and model.name in m.refs]
         connection.execute(

@@ -1,7 +1,6 @@
 """A music streaming service that is read through its paged REST API.
 
-Belongs here: what the service says (`tables`, `service_rows`), reading all of it although it
-changes meanwhile (`stable_read`), what that changes in the lake (`load`), what the
-lake held at some moment (`as_of`), and their wiring. How an API is asked belongs to
-`novade_pipeline.api`.
+Belongs here: the service's lists as tables (`tables`, `service_rows`), reading a list completely
+while it changes (`stable_read`), merging it into the lake (`load`), past versions of the tables
+(`as_of`), and their wiring. Requests and paging belong to `novade_pipeline.api`.
 """

@@ -1,4 +1,4 @@
-"""What the music domain needs: the service's lists, where its address is set."""
+"""Access probes of the music domain: the service's lists, if its address is set."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ SECONDS = 8.0
 
 
 def probes(settings: Settings) -> Iterator[Probe]:
-    """One row of the first list is asked for."""
+    """Yields a probe that requests one row of the first list."""
     music = settings.of(MusicSettings)
     url = music.api_url
     if url is None:
@@ -23,11 +23,13 @@ def probes(settings: Settings) -> Iterator[Probe]:
         from novade_pipeline.api.retry import Retry
         from novade_pipeline.defs.music.load import api_of
 
-        hasty = replace(api_of(music), timeout=SECONDS, retry=Retry(attempts=2, longest_asked=1.0))
-        with Client(hasty) as client:
+        api = replace(
+            api_of(music), timeout=SECONDS, retry=Retry(attempts=2, longest_retry_after=1.0)
+        )
+        with Client(api) as client:
             name = READ[0].path[-1]
             client.json(client.get(name, {"page": 1, "size": 1}))
             return f"The list {name} was read."
 
-    mend = "look at NOVADE_MUSIC_API_URL and NOVADE_MUSIC_API_TOKEN"
-    yield Probe("music", "read", "Its lists are read.", f"Music service {url}", mend, read)
+    remedy = "look at NOVADE_MUSIC_API_URL and NOVADE_MUSIC_API_TOKEN"
+    yield Probe("music", "read", "Its lists are read.", f"Music service {url}", remedy, read)

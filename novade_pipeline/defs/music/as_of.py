@@ -1,4 +1,4 @@
-"""What the lake held of the music service at some moment: the newest version before it."""
+"""Past versions of the music service's tables: for a moment, the newest version before it."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,8 +14,8 @@ from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)
-class Held:
-    """A table at a moment; `version` is None where nothing had been read yet."""
+class PastVersion:
+    """A table at a moment; `version` is None if nothing had been read yet."""
 
     table: Table
     version: int | None
@@ -23,10 +23,10 @@ class Held:
 
 
 def moment_of(text: str, now: datetime) -> datetime:
-    """`2024-05-01`, the end of that day, or `2024-05-01T13:30`; UTC where no zone is said.
+    """The moment of `2024-05-01`, the end of that day, or `2024-05-01T13:30`; UTC without a zone.
 
     Raises:
-        UserError: it is neither, or lies in the future.
+        UserError: it is neither, or is in the future.
     """
     try:
         if len(text) == len("2024-05-01"):
@@ -46,14 +46,14 @@ def moment_of(text: str, now: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def held_as_of(lake: Store, moment: datetime) -> list[Held]:
-    """Of each table that is read from the service, the version that stood at a moment."""
-    return [_held(lake, table, moment) for table in READ]
+def versions_as_of(lake: Store, moment: datetime) -> list[PastVersion]:
+    """The version of each of the service's tables that was current at a moment."""
+    return [_version_at(lake, table, moment) for table in READ]
 
 
-def rows_as_of(lake: Store, held: Held) -> pa.Table:
-    """The rows that stood at that moment, those marked as deleted among them."""
-    return read(lake, held.table, version=held.version)
+def rows_as_of(lake: Store, past: PastVersion) -> pa.Table:
+    """The rows of a past version, including those marked as deleted."""
+    return read(lake, past.table, version=past.version)
 
 
 def first_day(lake: Store) -> date | None:
@@ -62,17 +62,17 @@ def first_day(lake: Store) -> date | None:
     return min(days, default=None)
 
 
-def _held(lake: Store, table: Table, moment: datetime) -> Held:
+def _version_at(lake: Store, table: Table, moment: datetime) -> PastVersion:
     before = [(version, at) for version, at in _versions(lake, table) if at <= moment]
     if not before:
-        return Held(table, None, None)
-    return Held(table, *max(before))
+        return PastVersion(table, None, None)
+    return PastVersion(table, *max(before))
 
 
 def _versions(lake: Store, table: Table) -> list[tuple[int, datetime]]:
-    """Versions and when they were committed, the oldest first, from the table's own log."""
-    found = open_table(lake, table)
-    history = [] if found is None else found.history()
+    """Versions and their commit times, the oldest first, from the table's log."""
+    delta_table = open_table(lake, table)
+    history = [] if delta_table is None else delta_table.history()
     return sorted(
         (entry["version"], datetime.fromtimestamp(entry["timestamp"] / 1000, UTC))
         for entry in history

@@ -1,4 +1,4 @@
-"""The music service in the graph: one step that reads its lists, each into a table."""
+"""Assets of the music service: one step that reads its lists, each into a table."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,25 +11,25 @@ from novade_pipeline.defs.music.tables import QUARANTINE, READ
 from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.api_assets import (
     PASSED_OVER,
-    Told,
+    TableMetadata,
     check_newest,
     check_quarantine,
     materialized,
     newest_check,
     on_schedule,
-    passed_over,
-    warning,
-    why_passed_over,
+    reason_to_skip,
+    skipped_tables,
 )
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
+    check_result,
     check_specs,
+    dagster_failures,
     key_of,
     quarantine_checks,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.read import newest
@@ -38,7 +38,7 @@ from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
 if TYPE_CHECKING:
-    from novade_pipeline.defs.music.load import Loaded
+    from novade_pipeline.defs.music.load import LoadResult
 
 POOL = "music_api"
 NOT_CONFIGURED = "NOVADE_MUSIC_API_URL is not set: the music API is not read."
@@ -66,9 +66,11 @@ def definitions(settings: Settings) -> dg.Definitions:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Read what is selected, and write what changed."""
         selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
-        why = why_passed_over(context, "The music API", missing)
-        told = passed_over(lake, selected, why) if why else _read(context, settings, lake, selected)
-        for table, metadata in told:
+        why = reason_to_skip(context, "The music API", missing)
+        results = (
+            skipped_tables(lake, selected, why) if why else _read(context, settings, lake, selected)
+        )
+        for table, metadata in results:
             yield materialized(
                 context, table, metadata, _check_results(settings, lake, table, metadata)
             )
@@ -78,15 +80,15 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: list[Table]
-) -> Iterator[Told]:
-    """Read the service table by table; the metadata of each."""
+) -> Iterator[TableMetadata]:
+    """Read the service table by table; yields the metadata of each."""
     # httpx takes a quarter of a second to import, which every step's process would pay.
     from novade_pipeline.api.client import Client
     from novade_pipeline.defs.music.load import api_of, load
 
     music, policy = settings.of(MusicSettings), settings.personal_data_policy
     quarantined: list[WriteReceipt] = []
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
     with Client(api_of(music)) as client:
         for table in tables:
@@ -94,26 +96,26 @@ def _read(
             if table is QUARANTINE:
                 yield table, table_metadata(lake, table, quarantined)
                 continue
-            with told_to_dagster():
-                done = load(client, lake, table, policy, music, context.log.info)
-            quarantined += [done.quarantine] if done.quarantine is not None else []
-            yield table, _metadata(lake, table, done) | asdict(client.receipt - before)
+            with dagster_failures():
+                result = load(client, lake, table, policy, music, context.log.info)
+            quarantined += [result.quarantine] if result.quarantine is not None else []
+            yield table, _metadata(lake, table, result) | asdict(client.receipt - before)
 
 
-def _metadata(lake: Store, table: Table, done: "Loaded") -> dict[str, Any]:
-    last, what = done.read.last, done.changes
-    receipts = [done.receipt] if done.receipt is not None else []
+def _metadata(lake: Store, table: Table, result: "LoadResult") -> dict[str, Any]:
+    last, changes = result.read.last, result.changes
+    receipts = [result.receipt] if result.receipt is not None else []
     return table_metadata(lake, table, receipts) | {
         "rows_read": last.items,
         "rows_repeated": last.repeated,
         "rows_quarantined": len(last.bad),
-        "rows_new": what.new,
-        "rows_changed": what.changed,
-        "rows_vanished": what.vanished,
-        PASSED_OVER: what.passed_over + sum(receipt.passed_over for receipt in receipts),
+        "rows_new": changes.new,
+        "rows_changed": changes.changed,
+        "rows_vanished": changes.vanished,
+        PASSED_OVER: changes.passed_over + sum(receipt.passed_over for receipt in receipts),
         "pages": last.pages,
-        "reads": done.read.sweeps,
-        "settled": done.read.is_settled,
+        "reads": result.read.sweeps,
+        "settled": result.read.is_stable,
     }
 
 
@@ -124,14 +126,14 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
             dg.AssetCheckSpec(
                 SETTLED_CHECK,
                 asset=key_of(table),
-                description="Warns where the list never held still while it was read: a row that "
-                "vanished meanwhile is marked by a later run.",
+                description="Warns when the list kept changing while it was read: a later run "
+                "marks rows that vanished meanwhile.",
             )
             for table in READ
         ),
         *map(newest_check, READ),
         *quarantine_checks(
-            QUARANTINE, "Warns where the newest read has rows that break their types."
+            QUARANTINE, "Warns when the newest read has rows that break their types."
         ),
     ]
 
@@ -145,7 +147,7 @@ def _check_results(
     if table is QUARANTINE:
         yield check_quarantine(table, metadata)
         return
-    yield warning(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
+    yield check_result(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
     yield check_newest(table, metadata)
     if table.data_time is not None:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)

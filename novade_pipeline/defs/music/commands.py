@@ -1,4 +1,4 @@
-"""`novade music`: what the lake holds of the music service."""
+"""`novade music`: the lake's tables of the music service."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ music = typer.Typer(help="The music service.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Put the domain's commands into the command line."""
+    """Add the domain's commands to the command line."""
     app.add_typer(music, name="music")
 
 
@@ -25,10 +25,10 @@ def as_of(
         str, typer.Argument(help="A day (its end) or a time, UTC: 2024-05-01, 2024-05-01T13:30.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="A folder: write the rows of then there, as Parquet.")
+        Path | None, typer.Option(help="A folder to write the rows of that moment to, as Parquet.")
     ] = None,
 ) -> None:
-    """Show what the lake held of the music service at some moment, and how to read it."""
+    """Show the tables of the music service as they were at a moment, and how to read them."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
     from rich.console import Console
@@ -41,33 +41,33 @@ def as_of(
 
     lake = load_settings().lake
     at = history.moment_of(moment, datetime.now(UTC))
-    held = history.held_as_of(lake, at)
-    if all(one.version is None for one in held):
+    versions = history.versions_as_of(lake, at)
+    if all(past.version is None for past in versions):
         first = history.first_day(lake)
         since = f"the first read was on {first}" if first else "nothing has been read yet"
         raise UserError(f"novade music as-of: expected tables of {at:%Y-%m-%d %H:%M}, but {since}.")
-    shown = Table(box=None, pad_edge=False)
+    report = Table(box=None, pad_edge=False)
     for heading in ("Table", "Version", "Written (UTC)", "Rows", "Deleted", "Read it with"):
-        shown.add_column(heading, overflow="fold")
-    for one in held:
-        if one.version is None or one.written_at is None:
-            shown.add_row(one.table.name, "", "not yet", "", "", "")
+        report.add_column(heading, overflow="fold")
+    for past in versions:
+        if past.version is None or past.written_at is None:
+            report.add_row(past.table.name, "", "not yet", "", "", "")
             continue
-        rows = history.rows_as_of(lake, one)
-        gone = pc.sum(rows["is_deleted"]).as_py() or 0
-        sql = f"delta_scan('{lake.duckdb_path(*one.table.path)}', version := {one.version})"
-        counts = (f"{len(rows) - gone:,}", f"{gone:,}")
-        shown.add_row(
-            one.table.name,
-            str(one.version),
-            f"{one.written_at:%Y-%m-%d %H:%M:%S}",
+        rows = history.rows_as_of(lake, past)
+        deleted = pc.sum(rows["is_deleted"]).as_py() or 0
+        sql = f"delta_scan('{lake.duckdb_path(*past.table.path)}', version := {past.version})"
+        counts = (f"{len(rows) - deleted:,}", f"{deleted:,}")
+        report.add_row(
+            past.table.name,
+            str(past.version),
+            f"{past.written_at:%Y-%m-%d %H:%M:%S}",
             *counts,
             escape(sql),
         )
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            pq.write_table(rows, out / f"{one.table.path[-1]}.parquet")
+            pq.write_table(rows, out / f"{past.table.path[-1]}.parquet")
     console = Console()
-    console.print(shown)
+    console.print(report)
     if out is not None:
         console.print(f"The rows are in {escape(str(out))}.", soft_wrap=True)

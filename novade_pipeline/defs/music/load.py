@@ -1,4 +1,4 @@
-"""From a list of the service to its table: read, protect, quarantine, merge what changed."""
+"""Loads a list of the service into its table: read, protect, quarantine, merge changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from novade_pipeline.api.contract import Api
 from novade_pipeline.api.quarantine import replace_rejected
 from novade_pipeline.api.request_budget import Budget
 from novade_pipeline.defs.music.settings import MusicSettings
-from novade_pipeline.defs.music.stable_read import Settled, settled_read
+from novade_pipeline.defs.music.stable_read import StableRead, read_until_stable
 from novade_pipeline.defs.music.tables import QUARANTINE
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import WriteReceipt
-from novade_pipeline.lake.differences import Changes, changes
+from novade_pipeline.lake.differences import Comparison, compare
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
@@ -23,17 +23,17 @@ from novade_pipeline.storage.store import Store
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """What a load read and wrote; no receipt where that was nothing."""
+class LoadResult:
+    """What a load read and wrote; a receipt is None if nothing was written."""
 
-    read: Settled
-    changes: Changes
+    read: StableRead
+    changes: Comparison
     receipt: WriteReceipt | None
     quarantine: WriteReceipt | None
 
 
 def api_of(settings: MusicSettings) -> Api:
-    """The service as the settings describe it; its address is set."""
+    """The service's API as the settings describe it; `api_url` must be set."""
     assert settings.api_url is not None
     token = settings.api_token.get_secret_value() if settings.api_token is not None else ""
     return Api(
@@ -56,25 +56,24 @@ def load(
     table: Table,
     policy: PersonalDataPolicy,
     settings: MusicSettings,
-    tell: Callable[[str], None] = lambda told: None,
-) -> Loaded:
-    """Bring a table to what the service has now. The quarantine is written first.
+    log: Callable[[str], None] = lambda _: None,
+) -> LoadResult:
+    """Update a table to the service's current list. The quarantine is written first.
 
     Raises:
-        PermanentFailure: the service does not answer with such a list, or has nothing although
-            the lake has rows.
+        PermanentFailure: the answer is not such a list, or is empty although the lake has rows.
         TransientFailure: the service cannot be read now; nothing is written.
     """
     now = datetime.now(UTC)
-    found = settled_read(client, table, now, most_reads=settings.api_most_reads, tell=tell)
-    there = read(lake, table)
-    live = sum(not gone for gone in there["is_deleted"].to_pylist())
-    if live and not found.last.items and not settings.api_accept_empty:
+    listed = read_until_stable(client, table, now, most_reads=settings.api_most_reads, log=log)
+    existing = read(lake, table)
+    live = sum(not is_deleted for is_deleted in existing["is_deleted"].to_pylist())
+    if live and not listed.last.items and not settings.api_accept_empty:
         raise PermanentFailure(
             f"{table.name}: expected rows, since the lake has {live:,}, found that the service has "
-            "none; nothing is written. Where that is right, set NOVADE_MUSIC_API_ACCEPT_EMPTY=true."
+            "none; nothing is written. If that is right, set NOVADE_MUSIC_API_ACCEPT_EMPTY=true."
         )
-    what = changes(table, there, protect(found.rows, table.personal, policy), found.keys, now)
-    quarantine = replace_rejected(lake, QUARANTINE, table.path[-1], found.last.bad, policy, now)
-    receipt = merge(lake, table, what.rows, ties=True) if len(what.rows) else None
-    return Loaded(found, what, receipt, quarantine)
+    diff = compare(table, existing, protect(listed.rows, table.personal, policy), listed.keys, now)
+    quarantine = replace_rejected(lake, QUARANTINE, table.path[-1], listed.last.bad, policy, now)
+    receipt = merge(lake, table, diff.rows, replace_equal=True) if len(diff.rows) else None
+    return LoadResult(listed, diff, receipt, quarantine)

@@ -1,4 +1,4 @@
-"""One item of the service as a row of its table, or why it cannot be one."""
+"""Converts an item of the service to a row of its table, or says why it cannot."""
 
 import hashlib
 import json
@@ -8,41 +8,41 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from novade_pipeline.api import items
-from novade_pipeline.api.items import Bad, Int64
+from novade_pipeline.api.items import BadItem, Int64
 from novade_pipeline.defs.music.tables import LISTEN_HISTORY, Moment
 from novade_pipeline.lake.table import Table
 
 
-class _Named(BaseModel):
-    """As much of an item as names it."""
+class _Key(BaseModel):
+    """The fields of an item that identify it."""
 
     model_config = ConfigDict(strict=True)
 
 
-class _Numbered(_Named):
+class _IdKey(_Key):
     id: Int64
 
 
-class _Made(_Named):
+class _HistoryKey(_Key):
     user_id: Int64 | None = None
     created_at: Moment
 
 
 def row_of(table: Table, item: Any, now: datetime) -> dict[str, Any] | str:
-    """The item as the table's row, or the reason why it is none, without its values."""
+    """The item as a row of the table, or why it cannot be one, without its values."""
     return items.row_of(table.row, item, {"is_deleted": False, "read_at": now, "history_id": ""})
 
 
-def bad(table: Table, item: Any, page: int, position: int, reason: str) -> Bad:
+def bad(table: Table, item: Any, page: int, position: int, reason: str) -> BadItem:
     """An item for the quarantine."""
-    return items.bad(item, table.path[-1], page, position, reason, _key_of_bad(table, item))
+    return items.bad_item(item, table.path[-1], page, position, reason, _key_in(table, item))
 
 
-class Identities:
-    """Gives the rows of one read the key that names them.
+class RowKeys:
+    """Assigns keys to the rows of one read.
 
-    A history has no id of its own. Who and when it was made name it; of several such rows the
-    first, in the order of the service, has the bare name, and the others are counted.
+    A history has no id: its key is a hash of user and creation time. Of several rows with the same
+    hash, all but the first in the service's order get a numbered suffix.
     """
 
     def __init__(self, table: Table) -> None:
@@ -50,29 +50,29 @@ class Identities:
         self._contents: dict[str, list[int]] = {}
 
     def key_of(self, row: dict[str, Any]) -> int | str:
-        """The key of a row, written into it where it has none; the same row, the same key."""
+        """The key of a row, which is stored in a history's row; equal rows have equal keys."""
         if not self._is_history:
             return int(row["id"])
-        name = _name(row["user_id"], row["created_at"])
+        history_id = _history_id(row["user_id"], row["created_at"])
         content = hash((tuple(row["items"]), row["updated_at"]))
-        there = self._contents.setdefault(name, [])
-        if content not in there:
-            there.append(content)
-        count = there.index(content)
-        row["history_id"] = f"{name}-{count}" if count else name
+        contents = self._contents.setdefault(history_id, [])
+        if content not in contents:
+            contents.append(content)
+        count = contents.index(content)
+        row["history_id"] = f"{history_id}-{count}" if count else history_id
         return str(row["history_id"])
 
 
-def _key_of_bad(table: Table, item: Any) -> int | str | None:
+def _key_in(table: Table, item: Any) -> int | str | None:
     try:
         if table is not LISTEN_HISTORY:
-            return _Numbered.model_validate(item).id
-        made = _Made.model_validate(item)
-        return _name(made.user_id, made.created_at)
+            return _IdKey.model_validate(item).id
+        key = _HistoryKey.model_validate(item)
+        return _history_id(key.user_id, key.created_at)
     except ValidationError:
         return None
 
 
-def _name(user_id: int | None, created_at: datetime) -> str:
-    made = json.dumps([user_id, created_at.isoformat()])
-    return hashlib.sha256(made.encode()).hexdigest()[:32]
+def _history_id(user_id: int | None, created_at: datetime) -> str:
+    content = json.dumps([user_id, created_at.isoformat()])
+    return hashlib.sha256(content.encode()).hexdigest()[:32]

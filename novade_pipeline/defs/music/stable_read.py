@@ -1,9 +1,8 @@
-"""All rows of a list of the service, although it changes while its pages are read.
+"""Reads all rows of a list of the service, although it changes while its pages are read.
 
-Pages are cut by position: a row that is deleted or inserted before a page's end moves all that
-follow, and a row may be told twice, or by no page at all. So the list is read again until a whole
-read has every row that the read before it had: what one read lost, the next one finds. Counts
-alone would not do: one deletion and one insertion hide each other.
+Pages are cut by position: a row that is deleted or inserted shifts all rows after it, so that a
+row may be on two pages or on none. The list is therefore read again until a whole read has every
+row of the read before it. Counts would not do: a deletion and an insertion hide each other.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from novade_pipeline.api.client import Client
-from novade_pipeline.api.items import Bad
+from novade_pipeline.api.items import BadItem
 from novade_pipeline.api.paging import Page, PageNumber, pages
-from novade_pipeline.defs.music.service_rows import Identities, bad, row_of
+from novade_pipeline.defs.music.service_rows import RowKeys, bad, row_of
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.table import Table
 
@@ -27,101 +26,101 @@ STYLE = PageNumber(rows=100, pages="pages")
 class Sweep:
     """One read of a list from its first page to its last.
 
-    `items = rows + repeated + bad`, always; `total` is the least that the service said there are.
+    `items = rows + repeated + bad`, always; `total` is the lowest count that the service stated.
     """
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
     keys: set[Any] = field(default_factory=set)
-    bad: list[Bad] = field(default_factory=list)
+    bad: list[BadItem] = field(default_factory=list)
     items: int = 0
     repeated: int = 0
     pages: int = 0
     total: int | None = None
 
     @property
-    def seen(self) -> set[Any]:
-        """What names each item: its key, or the bytes of one that is no row."""
-        return self.keys | {one.raw for one in self.bad}
+    def item_keys(self) -> set[Any]:
+        """The key of each item, or the raw bytes of an item that is no row."""
+        return self.keys | {item.raw for item in self.bad}
 
     @property
     def is_short(self) -> bool:
-        """There are fewer items than the service says."""
+        """Whether there are fewer items than the service stated."""
         return self.total is not None and self.items < self.total
 
 
 @dataclass(frozen=True)
-class Settled:
-    """What a list holds.
+class StableRead:
+    """The content of a list.
 
     Attributes:
-        rows: of the last read, and before them, where it did not settle, those of all others; a
-            key may stand several times.
-        keys: of the rows, and of items that are no rows but say which one they would have been.
-        sweeps: how often it was read; the last of them says the counts.
-        is_settled: the last read has every row that the one before it had.
+        rows: of the last read; of all reads in order if it is not stable: keys may then repeat.
+        keys: of the rows, and of rejected items that have a key.
+        sweeps: number of reads.
+        last: the last read.
+        is_stable: the last read has every row that the one before it had.
     """
 
     rows: pa.Table
     keys: set[Any]
     sweeps: int
     last: Sweep
-    is_settled: bool
+    is_stable: bool
 
 
-def settled_read(
+def read_until_stable(
     client: Client,
     table: Table,
     now: datetime,
     *,
     most_reads: int,
-    tell: Callable[[str], None] = lambda told: None,
-) -> Settled:
-    """Read a list of the service until nothing can have been lost.
+    log: Callable[[str], None] = lambda _: None,
+) -> StableRead:
+    """Read a list of the service until no row can have been missed.
 
     Args:
         client: of the service.
-        table: the list is its name's last part.
-        now: when rows are said to have been read.
-        most_reads: after so many, what was seen in any of them stands; 1: the first one does.
-        tell: told what happens, a line each.
+        table: the last part of its name is the list's.
+        now: the rows' `read_at`.
+        most_reads: after so many reads their union counts; 1 trusts the first read.
+        log: receives a line a read.
 
     Raises:
-        TransientFailure: every read had fewer rows than the service said there are.
-        PermanentFailure: the service does not answer with such a list.
+        TransientFailure: every read had fewer rows than the service stated.
+        PermanentFailure: the answer is not such a list.
     """
-    done: list[Sweep] = []
+    sweeps: list[Sweep] = []
     while True:
-        sweep = _sweep(client, table, now)
-        done.append(sweep)
-        before = done[-2] if len(done) > 1 else None
-        settled = not sweep.is_short and (
-            most_reads == 1 or (before is not None and before.seen <= sweep.seen)
+        sweep = _read_all(client, table, now)
+        sweeps.append(sweep)
+        previous = sweeps[-2] if len(sweeps) > 1 else None
+        is_stable = not sweep.is_short and (
+            most_reads == 1 or (previous is not None and previous.item_keys <= sweep.item_keys)
         )
-        tell(
-            f"{table.name}: read {len(done)}: {sweep.items:,} rows on {sweep.pages:,} pages"
-            + (", it changed meanwhile" if before is not None and not settled else "")
+        log(
+            f"{table.name}: read {len(sweeps)}: {sweep.items:,} rows on {sweep.pages:,} pages"
+            + (", the list changed" if previous is not None and not is_stable else "")
         )
-        if settled or len(done) >= most_reads:
+        if is_stable or len(sweeps) >= most_reads:
             break
-    if all(sweep.is_short for sweep in done):
+    if all(sweep.is_short for sweep in sweeps):
         raise TransientFailure(
-            f"{table.name}: expected the {sweep.total:,} rows that the service says it has, found "
-            f"{sweep.items:,}, in {len(done)} reads; nothing is written."
+            f"{table.name}: expected the {sweep.total:,} rows that the service states, found "
+            f"{sweep.items:,}, in {len(sweeps)} reads; nothing is written."
         )
-    counted = done[-1:] if settled else done
+    counted = sweeps[-1:] if is_stable else sweeps
     batches = [batch for sweep in counted for batch in sweep.batches]
-    known = {one.key for sweep in counted for one in sweep.bad if one.key is not None}
-    return Settled(
+    bad_keys = {item.key for sweep in counted for item in sweep.bad if item.key is not None}
+    return StableRead(
         rows=pa.Table.from_batches(batches, table.schema),
-        keys=set().union(*(sweep.keys for sweep in counted), known),
-        sweeps=len(done),
+        keys=set().union(*(sweep.keys for sweep in counted), bad_keys),
+        sweeps=len(sweeps),
         last=sweep,
-        is_settled=settled,
+        is_stable=is_stable,
     )
 
 
-def _sweep(client: Client, table: Table, now: datetime) -> Sweep:
-    sweep, identities = Sweep(), Identities(table)
+def _read_all(client: Client, table: Table, now: datetime) -> Sweep:
+    sweep, identities = Sweep(), RowKeys(table)
     for page in pages(client, table.path[-1], STYLE):
         rows = list(_rows(sweep, identities, table, page, now))
         sweep.pages += 1
@@ -135,7 +134,7 @@ def _sweep(client: Client, table: Table, now: datetime) -> Sweep:
 
 
 def _rows(
-    sweep: Sweep, identities: Identities, table: Table, page: Page, now: datetime
+    sweep: Sweep, identities: RowKeys, table: Table, page: Page, now: datetime
 ) -> Iterator[dict[str, Any]]:
     for position, item in enumerate(page.items, 1):
         sweep.items += 1

@@ -1,6 +1,7 @@
-"""The tables of the music service: as it tells them, and when the lake first saw them so."""
+"""The tables of the music service: its values, and when each state was first read."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -14,22 +15,22 @@ from novade_pipeline.privacy.policy import Personal
 FOR_EVER_DAYS = 36_500
 
 
-def _moment(told: Any) -> datetime:
+def _moment(value: Any) -> datetime:
     """A time as the service writes it; without a zone it is UTC."""
-    if isinstance(told, datetime):
-        return told
-    if not isinstance(told, str) or "T" not in told.replace(" ", "T", 1):
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or "T" not in value.replace(" ", "T", 1):
         raise ValueError("expected a time as 2024-05-01T12:30:00.000000")
     try:
-        moment = datetime.fromisoformat(told)
+        moment = datetime.fromisoformat(value)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("expected a time as 2024-05-01T12:30:00.000000") from None
 
 
-def _seconds(told: Any) -> int:
+def _seconds(value: Any) -> int:
     """A duration `MM:SS` in seconds; minutes may be more than 59."""
-    minutes, colon, seconds = told.partition(":") if isinstance(told, str) else ("", "", "")
+    minutes, colon, seconds = value.partition(":") if isinstance(value, str) else ("", "", "")
     numbers = _is_number(minutes, 4) and _is_number(seconds, 2)
     if not (colon and numbers and len(seconds) == 2 and int(seconds) < 60):
         raise ValueError("expected a duration as MM:SS")
@@ -44,15 +45,15 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 class FromTheService(BaseModel):
-    """What every row of the service has; types are not bent to fit.
+    """Columns of every row of the service; types are strict.
 
-    The lists are read whole, so the state that was read last wins: `updated_at` goes back where
-    the service restores an older state.
+    The lists are read whole, so the state that was read last wins: `updated_at` goes back when the
+    service restores an older state.
     """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    created_at: Moment = Field(description="When the service made it, UTC; may lie after updates.")
+    created_at: Moment = Field(description="When the service made it, UTC; may be after updates.")
     updated_at: Moment = Field(description="When the service last changed it, UTC.")
     is_deleted: bool = Field(False, description="The service no longer has it.")
     read_at: datetime = Field(description="When it was first read in this state, UTC.")
@@ -62,7 +63,7 @@ class Track(FromTheService):
     """One track of the music service, in its newest state; one that vanished stays, marked."""
 
     id: Int64 = Field(description="The service's number of the track.")
-    name: Text = Field(description="The track's title.")
+    name: Text = Field(description="The title.")
     artist: Text = Field(description="Who performs it.")
     songwriters: Text | None = Field(None, description="Who wrote it.")
     duration_seconds: Annotated[int, BeforeValidator(_seconds)] = Field(
@@ -83,50 +84,28 @@ class User(FromTheService):
     email: Annotated[Text | None, Personal(), Identity("email")] = Field(
         None, description="The e-mail address; several users may share one."
     )
-    gender: Annotated[Text | None, Personal()] = Field(None, description="As the user says it.")
-    favorite_genres: Text | None = Field(None, description="The genre that the user names.")
+    gender: Annotated[Text | None, Personal()] = Field(None, description="As the user states it.")
+    favorite_genres: Text | None = Field(None, description="The user's favorite genre.")
 
 
 class ListenHistory(FromTheService):
-    """A list of tracks that somebody listened to, in its newest state.
+    """A list of tracks that a user listened to, in its newest state; the service gives it no id."""
 
-    The service gives it no id: `history_id` is made of who and when it was made.
-    """
-
-    history_id: str = Field(description="Names the row: hash of user and creation, and a count.")
+    history_id: str = Field(description="Identifies the row: hash of user and creation, a count.")
     user_id: Annotated[Int64 | None, BelongsTo("music_user_id")] = Field(
-        None, description="Who listened, where the service says it."
+        None, description="Who listened, if the service knows."
     )
     items: list[Int64] = Field(description="The tracks, in the order of the service.")
 
 
-TRACKS = Table(
-    name="music/tracks",
-    row=Track,
-    key=("id",),
-    written="merge",
-    version="read_at",
-    time_travel_days=FOR_EVER_DAYS,
-)
-USERS = Table(
-    name="music/users",
-    row=User,
-    key=("id",),
-    written="merge",
-    version="read_at",
-    time_travel_days=FOR_EVER_DAYS,
-)
-LISTEN_HISTORY = Table(
-    name="music/listen_history",
-    row=ListenHistory,
-    key=("history_id",),
-    written="merge",
-    version="read_at",
-    data_time="updated_at",
-    time_travel_days=FOR_EVER_DAYS,
+_table = partial(Table, write_mode="merge", version="read_at", time_travel_days=FOR_EVER_DAYS)
+TRACKS = _table(name="music/tracks", row=Track, key=("id",))
+USERS = _table(name="music/users", row=User, key=("id",))
+LISTEN_HISTORY = _table(
+    name="music/listen_history", row=ListenHistory, key=("history_id",), data_time="updated_at"
 )
 READ = (LISTEN_HISTORY, TRACKS, USERS)
-"""The tables that are read, in this order: what a history names is read after it."""
+"""The tables in the order in which they are read: tracks and users after histories."""
 QUARANTINE = quarantine("music", *READ)
 TABLES = (*READ, QUARANTINE)
 MART_SOURCES = READ

@@ -1,1 +1,1 @@
-"""Running the graph: the job of all assets, what follows changed sources, and who is told."""
+"""Operating the graph: the job of all assets, maintenance, access checks and alerts."""

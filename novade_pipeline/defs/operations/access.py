@@ -1,4 +1,4 @@
-"""What all domains need: the lake, the landing zone and the queue of notices, as far as set."""
+"""The rights that all domains need: lake, landing zone and, if configured, queue."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,9 @@ from novade_pipeline.settings import Settings
 
 
 def probes(settings: Settings) -> Iterator[Probe]:
-    """The probes of the places that every domain uses."""
-    yield from lake_probes(settings.lake.hasty())
-    yield from landing_probes(settings.landing.hasty())
+    """The probes of lake, landing zone and queue."""
+    yield from lake_probes(settings.lake.failing_fast())
+    yield from landing_probes(settings.landing.failing_fast())
     if settings.landing_discovery == "queue" and settings.landing_queue_url is not None:
         yield _queue_probe(settings, settings.landing_queue_url)
 
@@ -19,15 +19,15 @@ def _queue_probe(settings: Settings, url: str) -> Probe:
         from azure.core.exceptions import AzureError
 
         from novade_pipeline.storage.azure import AzureStore, queue_client
-        from novade_pipeline.storage.azure_errors import explained
+        from novade_pipeline.storage.azure_errors import translate_error
 
         landing = settings.landing
         assert isinstance(landing, AzureStore), "the settings are checked at the start"
         try:
-            found = queue_client(landing.access, url, is_hasty=True).peek_messages()
+            messages = queue_client(landing.access, url, fails_fast=True).peek_messages()
         except AzureError as error:
-            raise explained(error, url, "peek", landing.access.sas) or error from None
-        return "A notice waits." if found else "No notice waits."
+            raise translate_error(error, url, "peek", landing.access.sas) or error from None
+        return "The queue has notices." if messages else "The queue is empty."
 
-    told = "New files are told of."
-    return Probe("queue", "peek", told, f"Queue {url}", "set NOVADE_LANDING_QUEUE_URL", peek)
+    purpose, remedy = "New files are announced.", "set NOVADE_LANDING_QUEUE_URL"
+    return Probe("queue", "peek", purpose, f"Queue {url}", remedy, peek)

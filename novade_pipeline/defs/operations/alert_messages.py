@@ -1,4 +1,4 @@
-"""An alert in the words of the one who is told: Slack, Teams, or plain JSON (n8n and all others).
+"""Formats alerts for Slack, Teams, or as plain JSON (n8n and others).
 
 Slack's blocks: https://docs.slack.dev/messaging/formatting-message-text and
 https://docs.slack.dev/reference/block-kit/blocks. Teams' workflows take Adaptive Cards:
@@ -23,10 +23,10 @@ _SIGNS = {"error": "\N{LARGE RED CIRCLE}", "warning": "\N{LARGE YELLOW CIRCLE}"}
 _WELL = "\N{LARGE GREEN CIRCLE}"
 
 
-def format_of(url: str, asked: Literal["auto"] | Format) -> Format:
-    """What the webhook understands: what was asked for, or what its host is known for."""
-    if asked != "auto":
-        return asked
+def format_of(url: str, setting: Literal["auto"] | Format) -> Format:
+    """The format of the setting; `auto` decides by the host."""
+    if setting != "auto":
+        return setting
     host = f".{(urlsplit(url).hostname or '').lower()}"
     if host.endswith(tuple(f".{known}" for known in _SLACK)):
         return "slack"
@@ -35,18 +35,18 @@ def format_of(url: str, asked: Literal["auto"] | Format) -> Format:
     return "json"
 
 
-def body(alert: Alert, form: Format, web_url: str) -> dict[str, Any]:
+def body(alert: Alert, message_format: Format, web_url: str) -> dict[str, Any]:
     """The body of the request."""
-    return {"slack": _slack, "teams": _teams, "json": _json}[form](alert, web_url)
+    return {"slack": _slack, "teams": _teams, "json": _json}[message_format](alert, web_url)
 
 
 def run_url(run_id: str, web_url: str) -> str:
-    """Where the web page shows a run."""
+    """The address of a run in the web page."""
     return f"{web_url}/runs/{quote(run_id)}"
 
 
 def _json(alert: Alert, web_url: str) -> dict[str, Any]:
-    """Flat, so that a flow can branch on any of it; `id` tells a repeat from a new message."""
+    """Flat, so that a workflow can branch on any field; a repeated message has the same `id`."""
     problem = alert.problem
     return {
         "id": alert.id,
@@ -80,7 +80,7 @@ def _slack(alert: Alert, web_url: str) -> dict[str, Any]:
 
 
 def _teams(alert: Alert, web_url: str) -> dict[str, Any]:
-    # A RichTextBlock shows text as it is; a TextBlock would read Markdown in names and errors.
+    # A TextBlock would render Markdown in names and errors.
     title = {"type": "TextRun", "text": f"{_sign(alert)} {_title(alert)}", "weight": "Bolder"}
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -110,8 +110,8 @@ def _sign(alert: Alert) -> str:
 
 
 def _title(alert: Alert) -> str:
-    told = alert.problem.title
-    return f"Well again: {told}" if alert.status == "well" else told
+    title = alert.problem.title
+    return f"Well again: {title}" if alert.status == "well" else title
 
 
 def _text(alert: Alert) -> str:
@@ -132,7 +132,7 @@ def _duration(lasted: timedelta) -> str:
 
 
 def _links(alert: Alert, web_url: str) -> list[tuple[str, str]]:
-    """Name and address: the run first, then what it is about."""
+    """Names and addresses: of the run, then of the asset."""
     problem, links = alert.problem, []
     if problem.run_id:
         links.append((f"Run {problem.run_id[:8]}", run_url(problem.run_id, web_url)))
@@ -145,5 +145,5 @@ def _links(alert: Alert, web_url: str) -> list[tuple[str, str]]:
 
 
 def _escaped(text: str) -> str:
-    """As Slack wants it: these three are its own, and so nobody is mentioned by an error."""
+    """Escapes Slack's three control characters, so that an error mentions no user."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,8 +1,8 @@
-"""What is told, when, and what waits to be told: the sensor's memory between two looks.
+"""Decides which alerts are sent: the state of the alert sensor between two ticks.
 
-A cause is told once, however often it comes again, and once more when it is well. What became of
-runs is taken in as it happened, run by run; checks and freshness are looked at as they stand.
-A message waits in the outbox until the webhook has taken it.
+A cause has one alert, however often it recurs, and one more when it has recovered. Runs are
+processed in order of their end; of checks and freshness the current state counts. A message stays
+in the outbox until the webhook has accepted it.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from typing import Any, Literal
 Kind = Literal["run", "check", "freshness", "alerts"]
 Severity = Literal["warning", "error"]
 
-# How long an asset is late before it is told: what follows from a late source is about to follow.
-FRESHNESS_SETTLES = timedelta(minutes=10)
-# The memory is bounded: a failure of a step that is no more is forgotten, an outbox is not endless.
+# How long an asset is late before the alert: its source may be about to be late as well.
+FRESHNESS_DELAY = timedelta(minutes=10)
+# Bounds of the memory, for example for failures of steps that no longer exist.
 FORGOTTEN_AFTER = timedelta(days=30)
 OPEN_CAUSES = 300
 OUTBOX = 100
@@ -27,17 +27,16 @@ TEXT_CHARACTERS = 600
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not well.
+    """A failed run, a failed check or a late asset.
 
     Attributes:
-        cause: names it; the same for every retry.
-        subject: what has to go well for it to be over: a step, a check, an asset.
-        text: one sentence.
-        assets: how many assets are concerned.
-        run_id: the run that tells more; empty where there is none.
-        asset: the asset's name, where it is one asset's.
-        check: the check's name, where it is a check's.
-        at: when it was seen, ISO 8601, UTC.
+        cause: identifies it; equal for every retry.
+        subject: the step, check or asset that has to succeed to resolve it.
+        assets: number of affected assets.
+        run_id: the run with details; may be empty.
+        asset: name of the asset, if it is one asset's problem.
+        check: name of the check, if it is a check's problem.
+        at: time of detection, ISO 8601, UTC.
     """
 
     cause: str
@@ -55,7 +54,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Alert:
-    """A message: a problem has come, or is over."""
+    """A message that a problem has occurred or is resolved."""
 
     problem: Problem
     status: Literal["failing", "well"]
@@ -63,14 +62,14 @@ class Alert:
 
     @property
     def id(self) -> str:
-        """The same whenever the same message is sent again."""
-        told = f"{self.problem.cause}\0{self.problem.at}\0{self.problem.severity}\0{self.status}"
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        """Equal for repeats of the same message."""
+        text = f"{self.problem.cause}\0{self.problem.at}\0{self.problem.severity}\0{self.status}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class RunChange:
-    """What one run that has ended means: what failed in it, and what went well in it."""
+    """The result of an ended run: its problems and what succeeded."""
 
     problems: Sequence[Problem] = ()
     went_well: Collection[str] = ()
@@ -80,15 +79,15 @@ class RunChange:
 
 @dataclass(frozen=True)
 class Memory:
-    """What has been seen and told.
+    """The state of the sensor.
 
     Attributes:
-        position: of the last event of a run that was taken in.
-        began: when the first look was, ISO 8601.
-        open: cause -> the problem as it was told; it stands.
-        settling: cause -> since when; not told yet.
-        outbox: what the webhook has not taken yet, in order.
-        left_out: messages that had no room in the outbox.
+        position: of the last processed event of a run.
+        began: time of the first tick, ISO 8601.
+        open: cause -> unresolved problem with an alert.
+        settling: cause -> since when it is late; without an alert yet.
+        outbox: alerts that the webhook has not accepted yet, in order.
+        left_out: number of alerts that did not fit into the outbox.
     """
 
     position: int | None = None
@@ -99,43 +98,44 @@ class Memory:
     left_out: int = 0
 
     def to_json(self) -> str:
-        """As the sensor's cursor keeps it."""
+        """Serializes the memory for the sensor's cursor."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | None) -> "Memory":
-        """What `to_json` wrote; empty where there is nothing yet."""
+        """Parses a cursor; an empty one gives an empty memory."""
         if not text:
             return cls()
-        kept: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = json.loads(text)
         return cls(
-            position=kept["position"],
-            began=kept["began"],
-            open={cause: Problem(**told) for cause, told in kept["open"].items()},
-            settling=kept["settling"],
+            position=values["position"],
+            began=values["began"],
+            open={cause: Problem(**previous) for cause, previous in values["open"].items()},
+            settling=values["settling"],
             outbox=[
-                Alert(**(told | {"problem": Problem(**told["problem"])})) for told in kept["outbox"]
+                Alert(**(previous | {"problem": Problem(**previous["problem"])}))
+                for previous in values["outbox"]
             ],
-            left_out=kept["left_out"],
+            left_out=values["left_out"],
         )
 
 
 def fingerprint(kind: str, sentence: str) -> str:
-    """Names an error without its particulars: numbers, paths and quoted values differ by retry."""
+    """Identifies an error without numbers, paths and quoted values, which differ by retry."""
     plain = re.sub(r"(?<!\w)'[^']*'|\"[^\"]*\"|`[^`]*`|\S*[\d/\\]\S*", "", sentence)
     return hashlib.sha256(f"{kind}\0{' '.join(plain.split())}".encode()).hexdigest()[:12]
 
 
 def shortened(text: str) -> str:
-    """One line of bounded length."""
+    """Shortens a text to one line of bounded length."""
     line = " ".join(text.split())
     return line if len(line) <= TEXT_CHARACTERS else f"{line[: TEXT_CHARACTERS - 2]} …"
 
 
-def take_in_runs(memory: Memory, changes: Sequence[RunChange], now: datetime) -> Memory:
-    """What became of runs, in their order.
+def add_runs(memory: Memory, changes: Sequence[RunChange], now: datetime) -> Memory:
+    """Adds the results of ended runs, in order.
 
-    At the first look only what has not gone well since is told.
+    At the first tick only problems that are still unresolved have an alert.
     """
     open_, outbox = dict(memory.open), list(memory.outbox)
     for change in changes:
@@ -146,55 +146,55 @@ def take_in_runs(memory: Memory, changes: Sequence[RunChange], now: datetime) ->
         for problem in [p for p in open_.values() if p.kind == "run"]:
             if problem.subject in change.went_well:
                 del open_[problem.cause]
-                mended = replace(problem, run_id=change.run_id)
-                outbox.append(Alert(mended, "well", change.at))
+                recovered = replace(problem, run_id=change.run_id)
+                outbox.append(Alert(recovered, "well", change.at))
     if not memory.began:
         outbox = [alert for alert in outbox if alert.problem.cause in open_]
     first = (now - FORGOTTEN_AFTER).isoformat()
-    kept = {c: p for c, p in open_.items() if p.kind != "run" or p.at >= first}
-    if len(kept) > OPEN_CAUSES:
-        newest = sorted(kept.values(), key=lambda p: (p.kind != "run", p.at))[-OPEN_CAUSES:]
-        kept = {problem.cause: problem for problem in newest}
-    return _bounded(replace(memory, open=kept, outbox=outbox))
+    values = {c: p for c, p in open_.items() if p.kind != "run" or p.at >= first}
+    if len(values) > OPEN_CAUSES:
+        newest = sorted(values.values(), key=lambda p: (p.kind != "run", p.at))[-OPEN_CAUSES:]
+        values = {problem.cause: problem for problem in newest}
+    return _bounded(replace(memory, open=values, outbox=outbox))
 
 
-def take_in_standing(
-    memory: Memory, problems: Sequence[Problem], mended_by: Mapping[str, str], now: datetime
+def update_checks(
+    memory: Memory, problems: Sequence[Problem], recovered_in: Mapping[str, str], now: datetime
 ) -> Memory:
-    """Checks and freshness as they stand now.
+    """Updates the problems of checks and freshness to their current state.
 
     Args:
-        problems: all that is not well.
-        mended_by: cause -> the run that it went well in, where there is one.
+        problems: all current problems.
+        recovered_in: cause -> the run that resolved it, if any.
     """
     open_, outbox, settling = dict(memory.open), list(memory.outbox), {}
-    standing = {problem.cause: problem for problem in problems}
-    for cause, problem in standing.items():
-        told = open_.get(cause)
-        if told is not None and (told.severity, problem.severity) != ("warning", "error"):
+    current = {problem.cause: problem for problem in problems}
+    for cause, problem in current.items():
+        previous = open_.get(cause)
+        if previous is not None and (previous.severity, problem.severity) != ("warning", "error"):
             continue
-        if problem.kind == "freshness" and told is None:
+        if problem.kind == "freshness" and previous is None:
             since = memory.settling.get(cause, now.isoformat())
-            if now - datetime.fromisoformat(since) < FRESHNESS_SETTLES:
+            if now - datetime.fromisoformat(since) < FRESHNESS_DELAY:
                 settling[cause] = since
                 continue
         open_[cause] = problem
         outbox.append(Alert(problem, "failing", problem.at))
     for cause, problem in list(open_.items()):
-        if problem.kind != "run" and cause not in standing:
+        if problem.kind != "run" and cause not in current:
             del open_[cause]
-            mended = replace(problem, run_id=mended_by.get(cause, ""))
-            outbox.append(Alert(mended, "well", now.isoformat()))
+            recovered = replace(problem, run_id=recovered_in.get(cause, ""))
+            outbox.append(Alert(recovered, "well", now.isoformat()))
     return _bounded(replace(memory, open=open_, settling=settling, outbox=outbox))
 
 
 def deliver(
     memory: Memory, send: Callable[[Alert], Literal["taken", "refused", "unreachable"]]
 ) -> Memory:
-    """Send what waits, in order, each until it is taken.
+    """Sends the outbox in order.
 
-    A message that is refused for itself waits at the end, so that it holds up no other; one that
-    did not arrive ends the attempt.
+    A refused message moves to the end, so that it does not block the rest; an unreachable webhook
+    ends the attempt.
     """
     waiting, refused = list(memory.outbox), []
     while waiting:
@@ -207,13 +207,13 @@ def deliver(
     return replace(memory, outbox=[*waiting, *refused])
 
 
-def begun(memory: Memory, position: int | None, now: datetime) -> Memory:
-    """After a look: up to where it saw, and when the first one was."""
+def with_position(memory: Memory, position: int | None, now: datetime) -> Memory:
+    """Records the position of a tick, and the time of the first tick."""
     return replace(memory, position=position, began=memory.began or now.isoformat())
 
 
-def summed_up(memory: Memory, now: datetime) -> Memory:
-    """Once there is room again: how many messages had none."""
+def with_summary(memory: Memory, now: datetime) -> Memory:
+    """Adds an alert with the number of left out messages, once the outbox has room."""
     if not memory.left_out or len(memory.outbox) >= OUTBOX:
         return memory
     problem = Problem(
@@ -231,7 +231,7 @@ def summed_up(memory: Memory, now: datetime) -> Memory:
 
 
 def _bounded(memory: Memory) -> Memory:
-    """The outbox within its size; nothing leaves it uncounted but what cancels out."""
+    """Bounds the outbox: drops pairs that cancel each other out, and counts other losses."""
     if len(memory.outbox) <= OUTBOX:
         return memory
     first: dict[str, Alert] = {}

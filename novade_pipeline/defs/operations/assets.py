@@ -1,6 +1,6 @@
-"""Access is watched: an asset whose checks are the rights that the graph needs, tried hourly.
+"""The asset whose checks are hourly probes of the rights that the graph needs.
 
-Each check is a probe; a step that writes tries its own ones again before its first write.
+A step that writes also runs its own probes before its first write.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,19 +9,18 @@ from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.graph.access import Finding, Probe, all_probes, tried
+from novade_pipeline.graph.access import Probe, ProbeResult, all_probes, try_all
 from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.settings import Settings
 
 ACCESS = dg.AssetKey(["operations", "access"])
 WATCH_JOB = "watch_access"
-# Nobody has looked for so long: the page says that it is late.
-LOOKED_WITHIN = timedelta(hours=3)
+MAX_AGE = timedelta(hours=3)
 COLUMNS = {
-    "system": "Whose right it is.",
-    "right": "What is tried.",
+    "system": "The system of the right.",
+    "right": "The right.",
     "needed": "What the graph needs it for.",
-    "found": "What was found; where the right is missing, what to do.",
+    "found": "The result; if the right is missing, what to do.",
 }
 
 
@@ -31,7 +30,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     job = dg.define_asset_job(
         WATCH_JOB,
         selection=dg.AssetSelection.assets(ACCESS),
-        description="Tries what the graph needs of each system, and changes nothing.",
+        description="Probes the rights that the graph needs in each system, without changes.",
     )
     hourly = dg.ScheduleDefinition(
         job=job,
@@ -43,20 +42,23 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 
 def access_asset(probes: Sequence[Probe]) -> dg.AssetsDefinition:
-    """The asset whose checks are these probes."""
+    """Builds the asset whose checks are these probes."""
     spec = dg.AssetSpec(
         ACCESS,
-        description="What the graph may do with each system that it is set up for, as last tried.",
+        description="The rights of the graph in each configured system, as of the last probe.",
         group_name=ACCESS.path[0],
         kinds={"python"},
         owners=["team:data-platform"],
         tags={"layer": "operations"},
         metadata={
             "dagster/column_schema": dg.TableSchema(
-                columns=[dg.TableColumn(name, "string", told) for name, told in COLUMNS.items()]
+                columns=[
+                    dg.TableColumn(name, "string", description)
+                    for name, description in COLUMNS.items()
+                ]
             )
         },
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=LOOKED_WITHIN),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=MAX_AGE),
     )
 
     @dg.multi_asset(
@@ -67,37 +69,37 @@ def access_asset(probes: Sequence[Probe]) -> dg.AssetsDefinition:
                 probe.name,
                 asset=ACCESS,
                 blocking=True,
-                description=f"{probe.system}: {probe.right}. {probe.needed}",
+                description=f"{probe.system}: {probe.right}. {probe.purpose}",
             )
             for probe in probes
         ],
     )
     def access() -> Iterator[dg.MaterializeResult[Any]]:
-        findings = tried(probes)
+        results = try_all(probes)
         yield dg.MaterializeResult(
             asset_key=ACCESS,
-            metadata=_metadata(findings),
-            check_results=[_result(finding) for finding in findings],
+            metadata=_metadata(results),
+            check_results=[_result(result) for result in results],
         )
 
     return access
 
 
-def _metadata(findings: Sequence[Finding]) -> dict[str, Any]:
-    rows = [(f.probe.system, f.probe.right, f.probe.needed, f.told) for f in findings]
+def _metadata(results: Sequence[ProbeResult]) -> dict[str, Any]:
+    rows = [(f.probe.system, f.probe.right, f.probe.purpose, f.message) for f in results]
     return {
-        "rights": len(findings),
-        "missing": sum(not finding.passed for finding in findings),
+        "rights": len(results),
+        "missing": sum(not result.passed for result in results),
         "found": dg.MetadataValue.md(markdown_table(list(COLUMNS), rows, characters=400)),
     }
 
 
-def _result(finding: Finding) -> dg.AssetCheckResult:
+def _result(result: ProbeResult) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        passed=finding.passed,
-        check_name=finding.probe.name,
+        passed=result.passed,
+        check_name=result.probe.name,
         asset_key=ACCESS,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=finding.told,
-        metadata={"passes_by_itself": finding.may_pass} if not finding.passed else {},
+        description=result.message,
+        metadata={"passes_by_itself": result.is_transient} if not result.passed else {},
     )

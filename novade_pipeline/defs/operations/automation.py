@@ -1,4 +1,4 @@
-"""What runs by itself: the job of the whole graph, derived assets after their sources, upkeep."""
+"""Automation: the job of the whole graph, updates of derived assets, nightly maintenance."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,32 +9,32 @@ import dagster as dg
 from novade_pipeline.defs.marts.tables import mart_tables
 from novade_pipeline.defs.operations.settings import OperationsSettings
 from novade_pipeline.errors import TransientFailure, UserError
-from novade_pipeline.graph.domains import modules
+from novade_pipeline.graph.domains import tables
 from novade_pipeline.graph.job_runs import JOB, LOADED
 from novade_pipeline.graph.landing_assets import upload_days
 from novade_pipeline.graph.landing_queue import queue_sensors
-from novade_pipeline.graph.table_assets import key_of, told_to_dagster
-from novade_pipeline.lake.maintenance import Upkeep, checkpoint, compact, vacuum
+from novade_pipeline.graph.table_assets import dagster_failures, key_of
+from novade_pipeline.lake.maintenance import MaintenanceReceipt, checkpoint, compact, vacuum
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
 
 def definitions(settings: Settings) -> dg.Definitions:
-    """What starts runs by itself, beside the landing sensors."""
+    """Jobs, schedules and sensors, without the landing sensors."""
     keep_days = settings.of(OperationsSettings).time_travel_days
-    optimize = _upkeep(settings, "optimize", compact, "Joins the small files of every table.")
-    sum_up = _upkeep(
+    optimize = _upkeep(settings, "optimize", compact, "Compacts the small files of every table.")
+    summarize = _upkeep(
         settings,
         "checkpoint",
         partial(checkpoint, keep_days=keep_days),
-        "Sums the log of every table up, and drops its old part.",
+        "Writes a checkpoint of every table's log, and deletes its old part.",
     )
     sweep = _upkeep(
         settings,
         "vacuum",
         partial(vacuum, keep_days=keep_days),
-        f"Deletes what no version of the last {keep_days} days needs (NOVADE_TIME_TRAVEL_DAYS).",
+        f"Deletes files unused for the last {keep_days} days (NOVADE_TIME_TRAVEL_DAYS).",
     )
     return dg.Definitions(
         jobs=[
@@ -42,11 +42,11 @@ def definitions(settings: Settings) -> dg.Definitions:
                 JOB,
                 selection=LOADED,
                 partitions_def=upload_days(settings),
-                description="Everything that landing holds and the lake does not have yet.",
+                description="Loads all new data, and updates the tables derived from it.",
             ),
-            *(optimize, sum_up, sweep),
+            *(optimize, summarize, sweep),
         ],
-        schedules=[_nightly(optimize, 1), _nightly(sum_up, 2), _nightly(sweep, 3)],
+        schedules=[_nightly(optimize, 1), _nightly(summarize, 2), _nightly(sweep, 3)],
         sensors=[
             *queue_sensors(settings),
             dg.AutomationConditionSensorDefinition(
@@ -60,34 +60,37 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 
 def _upkeep(
-    settings: Settings, name: str, work: Callable[[Store, Table], Upkeep | None], told: str
+    settings: Settings,
+    name: str,
+    work: Callable[[Store, Table], MaintenanceReceipt | None],
+    description: str,
 ) -> dg.JobDefinition:
-    """A job of one piece of upkeep, table by table; what it did is observed of each asset.
+    """A maintenance job, table by table, with an asset observation for each.
 
-    It takes no pool: it is safe beside a load, and must not wait for one that takes days.
+    It uses no pool: it is safe during a load, and must not wait for one that takes days.
     """
 
-    @dg.op(name=f"{name}_every_table", description=told)
+    @dg.op(name=f"{name}_every_table", description=description)
     def every_table(context: dg.OpExecutionContext, lake: dg.ResourceParam[Store]) -> None:
         failures: list[TransientFailure | UserError] = []
-        for table in _every_table(settings):
+        for table in (*tables().values(), *mart_tables(settings.warehouse_path)):
             try:
-                done = work(lake, table)
+                upkeep = work(lake, table)
             except (TransientFailure, UserError) as failure:
-                # The other tables are not kept waiting; the run fails at its end.
+                # The run fails after the remaining tables.
                 context.log.warning(str(failure))
                 failures.append(failure)
                 continue
-            if done is not None:
+            if upkeep is not None:
                 context.log_event(
-                    dg.AssetObservation(key_of(table), metadata={"upkeep": name, **asdict(done)})
+                    dg.AssetObservation(key_of(table), metadata={"upkeep": name, **asdict(upkeep)})
                 )
         if failures:
             lasting = any(isinstance(failure, UserError) for failure in failures)
-            with told_to_dagster():
+            with dagster_failures():
                 raise (UserError if lasting else TransientFailure)("; ".join(map(str, failures)))
 
-    @dg.job(name=name, description=told)
+    @dg.job(name=name, description=description)
     def upkeep() -> None:
         every_table()
 
@@ -101,11 +104,3 @@ def _nightly(job: dg.JobDefinition, hour: int) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-
-
-def _every_table(settings: Settings) -> list[Table]:
-    """Every declared table, and the marts as they are published."""
-    declared = {
-        table.name: table for module in modules("tables") for table in getattr(module, "TABLES", ())
-    }
-    return [*declared.values(), *mart_tables(settings.warehouse_path)]

@@ -1,11 +1,11 @@
-"""`novade doctor`: may the graph do what it needs to?"""
+"""`novade doctor`: does the graph have the rights that it needs?"""
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from novade_pipeline.graph.access import Finding, all_probes, tried
+from novade_pipeline.graph.access import ProbeResult, all_probes, try_all
 from novade_pipeline.settings import load_settings
 
 console = Console()
@@ -17,26 +17,26 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor() -> None:
-    """Try what the graph needs of each system, and say what is missing; no data is changed."""
-    findings = tried(all_probes(load_settings()))
+    """Probe the rights that the graph needs in each system, and list missing ones."""
+    results = try_all(all_probes(load_settings()))
     table = Table(box=None, pad_edge=False)
-    for heading in ("System", "Right", "", "What was found"):
+    for heading in ("System", "Right", "", "Result"):
         table.add_column(heading, overflow="fold")
-    before = None
-    for finding in findings:
-        mark = _mark(finding)
-        told = "The same." if finding.told == before else escape(finding.told)
-        before = finding.told
-        table.add_row(finding.probe.system, finding.probe.right, mark, told)
+    previous = None
+    for result in results:
+        mark = _mark(result)
+        message = "The same." if result.message == previous else escape(result.message)
+        previous = result.message
+        table.add_row(result.probe.system, result.probe.right, mark, message)
     console.print(table)
-    missing = sum(not finding.passed for finding in findings)
+    missing = sum(not result.passed for result in results)
     if missing:
-        console.print(f"[red]{missing} of {len(findings)} rights could not be used.[/red]")
+        console.print(f"[red]{missing} of {len(results)} rights are missing.[/red]")
         raise typer.Exit(1)
-    console.print("All that the graph needs is there.")
+    console.print("The graph has all rights that it needs.")
 
 
-def _mark(finding: Finding) -> str:
-    if finding.passed:
+def _mark(result: ProbeResult) -> str:
+    if result.passed:
         return "[green]ok[/green]"
-    return "[yellow]no answer[/yellow]" if finding.may_pass else "[red]missing[/red]"
+    return "[yellow]no answer[/yellow]" if result.is_transient else "[red]missing[/red]"

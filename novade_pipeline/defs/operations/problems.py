@@ -1,4 +1,4 @@
-"""What is not well, as Dagster's event log tells it: ended runs, checks, freshness."""
+"""Reads problems from Dagster's event log: ended runs, checks, freshness."""
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,15 +8,15 @@ import dagster as dg
 
 from novade_pipeline.defs.operations import alerts
 from novade_pipeline.defs.operations.alerts import Memory, Problem, RunChange
-from novade_pipeline.graph.job_runs import why_failed
+from novade_pipeline.graph.job_runs import failure_reason
 
-# At the very first look, runs that ended within this time count.
-FIRST_LOOK = timedelta(days=1)
-# Runs that ended, taken in at one look; the rest at the next.
-RUNS_PER_LOOK = 50
-# Executions of a check that are looked through for one that has come to a result.
+# At the first tick, runs that ended within this time count.
+FIRST_PERIOD = timedelta(days=1)
+# Ended runs that one tick processes; the rest follows at the next tick.
+RUNS_PER_TICK = 50
+# Executions of a check that are searched for one with a result.
 CHECK_EXECUTIONS = 20
-# Dagster tries such a run again by itself: what becomes of that one counts.
+# Dagster retries such a run, and the result of the retry counts.
 WILL_RETRY_TAG = "dagster/will_retry"
 BLOCKING_CHECK_FAILED = "DagsterAssetCheckFailedError"
 
@@ -24,7 +24,7 @@ BLOCKING_CHECK_FAILED = "DagsterAssetCheckFailedError"
 def ended_runs(
     instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, memory: Memory, now: datetime
 ) -> tuple[int | None, list[RunChange]]:
-    """The runs that ended since the last look, in the order in which they ended."""
+    """The runs that ended since the last tick, in order of their end."""
     began = datetime.fromisoformat(memory.began) if memory.began else now
     ended: list[dg.EventLogRecord] = []
     complete = None
@@ -32,11 +32,11 @@ def ended_runs(
         where = dg.RunStatusChangeRecordsFilter(
             kind,
             after_storage_id=memory.position,
-            after_timestamp=(began - FIRST_LOOK).timestamp() if memory.position is None else None,
+            after_timestamp=(began - FIRST_PERIOD).timestamp() if memory.position is None else None,
         )
-        records = instance.fetch_run_status_changes(where, limit=RUNS_PER_LOOK, ascending=True)
+        records = instance.fetch_run_status_changes(where, limit=RUNS_PER_TICK, ascending=True)
         ended += records.records
-        if len(records.records) == RUNS_PER_LOOK:
+        if len(records.records) == RUNS_PER_TICK:
             last = records.records[-1].storage_id
             complete = last if complete is None else min(complete, last)
     ended = sorted(
@@ -55,7 +55,7 @@ def _change(
     steps: dict[str, Any],
     record: dg.EventLogRecord,
 ) -> RunChange | None:
-    """What one run that ended means."""
+    """The result of one ended run."""
     run = instance.get_run_by_id(record.run_id)
     if run is None:
         return None
@@ -63,14 +63,14 @@ def _change(
     at = _iso(record.timestamp)
     kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS}
     events = [
-        found.event_log_entry.dagster_event
-        for found in instance.get_records_for_run(run.run_id, of_type=kinds).records
+        record.event_log_entry.dagster_event
+        for record in instance.get_records_for_run(run.run_id, of_type=kinds).records
     ]
     job = f"job {run.job_name}"
     well, failed = set(), []
     for event in events:
         assert event is not None, "asked for by its type"
-        # Of a graph of ops, and of one that is mapped, the name of the whole.
+        # The name of the op or graph without nested and mapped parts.
         name = str(event.step_key).split(".")[0].split("[")[0]
         subject = name if name in steps else f"{job}: {name}"
         if event.event_type == dg.DagsterEventType.STEP_SUCCESS:
@@ -84,15 +84,15 @@ def _change(
     problems = []
     if run.tags.get(WILL_RETRY_TAG) != "true":
         for subject, name, failure in failed:
-            # The check tells of itself.
+            # A failed check has an alert of its own.
             if failure.error is None or failure.error.cls_name != BLOCKING_CHECK_FAILED:
                 stopped = _stopped(repository.asset_graph, steps.get(name, ()), selected)
                 problems.append(_failure(run, at, subject, f"{name} failed", failure, stopped))
         if not failed:
-            told = ending.event_specific_data
-            why = ending.message if getattr(told, "error", None) is None else None
+            failure_data = ending.event_specific_data
+            why = ending.message if getattr(failure_data, "error", None) is None else None
             title = f"{run.job_name} failed"
-            problems.append(_failure(run, at, job, title, told, len(selected), why=why))
+            problems.append(_failure(run, at, job, title, failure_data, len(selected), why=why))
     return RunChange(problems, well, at, run.run_id)
 
 
@@ -105,14 +105,14 @@ def _failure(
     stopped: int,
     why: str | None = None,
 ) -> Problem:
-    sentence = alerts.shortened(why or why_failed(failure))
+    sentence = alerts.shortened(why or failure_reason(failure))
     error = getattr(failure, "error", None)
     kind = "" if error is None else str(error.cls_name)
     if stopped:
-        made = "1 asset was" if stopped == 1 else f"{stopped} assets were"
-        sentence = f"{sentence.rstrip('.')}. {made} not made."
+        last_materialized = "1 asset was" if stopped == 1 else f"{stopped} assets were"
+        sentence = f"{sentence.rstrip('.')}. {last_materialized} not made."
     return Problem(
-        cause=f"run: {subject}: {alerts.fingerprint(kind, why or why_failed(failure))}",
+        cause=f"run: {subject}: {alerts.fingerprint(kind, why or failure_reason(failure))}",
         subject=subject,
         kind="run",
         severity="error",
@@ -142,14 +142,14 @@ def _stopped(graph: Any, keys: Collection[dg.AssetKey], of: Collection[dg.AssetK
 
 
 def failed_checks(instance: dg.DagsterInstance, graph: Any) -> tuple[list[Problem], dict[str, str]]:
-    """The checks whose newest result is that they did not pass; for the others, their run."""
+    """The checks whose newest result is a failure; for each check that passed, its run."""
     failing, passed_in = [], {}
     log = instance.event_log_storage
     keys = list(graph.asset_check_keys)
     for key, newest in log.get_latest_asset_check_execution_by_key(keys).items():
         result = newest.evaluation
         if not isinstance(result, dg.AssetCheckEvaluation):
-            # A run is about to look again, or died before it could: the last result stands.
+            # A run in progress, or one that died before the check: the last result counts.
             records = log.get_asset_check_execution_history(key, limit=CHECK_EXECUTIONS)
             results = [r for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)]
             if not results:
@@ -165,7 +165,7 @@ def failed_checks(instance: dg.DagsterInstance, graph: Any) -> tuple[list[Proble
 
 
 def _failed_check(graph: Any, name: str, record: Any, result: dg.AssetCheckEvaluation) -> Problem:
-    # Figures only: text in a check's metadata may show what lies in the data.
+    # Numbers only, since text in a check's metadata may show data.
     figures = ", ".join(
         f"{label} {value.value:,}"
         for label, value in result.metadata.items()
@@ -192,34 +192,34 @@ def _failed_check(graph: Any, name: str, record: Any, result: dg.AssetCheckEvalu
 def late_assets(
     instance: dg.DagsterInstance, graph: Any, now: datetime
 ) -> tuple[list[Problem], dict[str, str]]:
-    """The assets that miss their freshness policy and follow from none that does; their runs.
+    """The assets that miss their freshness policy without a late ancestor; the last run of each.
 
-    Dagster's own record of it is private; this decides as it does, from the newest
-    materialization. What was never materialized is not late.
+    Decides as Dagster does, whose own record is private, from the newest materialization. An asset
+    that was never materialized is not late.
     """
     policies = {
         key: policy
         for key in graph.get_all_asset_keys()
         if (policy := graph.get(key).freshness_policy) is not None
     }
-    made = {
+    last_materialized = {
         record.asset_entry.asset_key: record.asset_entry.last_materialization
         for record in instance.get_asset_records(list(policies))
         if record.asset_entry.last_materialization is not None
     }
     late = {
-        key: found
-        for key, event in made.items()
-        if (found := lateness(policies[key], datetime.fromtimestamp(event.timestamp, UTC), now))
+        key: record
+        for key, event in last_materialized.items()
+        if (record := lateness(policies[key], datetime.fromtimestamp(event.timestamp, UTC), now))
     }
     problems = []
     for key, (severity, expected) in late.items():
         ancestors = graph.get_ancestor_asset_keys(key)
-        if any(other in ancestors for other in late):
+        if any(late_key in ancestors for late_key in late):
             continue
         name = key.to_user_string()
-        follow = sum(1 for other in late if key in graph.get_ancestor_asset_keys(other))
-        newest = f"{datetime.fromtimestamp(made[key].timestamp, UTC):%Y-%m-%d %H:%M}"
+        follow = sum(1 for late_key in late if key in graph.get_ancestor_asset_keys(late_key))
+        newest = f"{datetime.fromtimestamp(last_materialized[key].timestamp, UTC):%Y-%m-%d %H:%M}"
         with_it = f" Late with it: {follow} that follow from it." if follow else ""
         problems.append(
             Problem(
@@ -230,23 +230,27 @@ def late_assets(
                 title=f"{name} is late",
                 text=f"Expected it made {expected}, found it last made {newest} UTC.{with_it}",
                 assets=1 + follow,
-                run_id=made[key].run_id,
+                run_id=last_materialized[key].run_id,
                 asset=name,
                 at=now.isoformat(),
             )
         )
-    made_in = {f"freshness: {k.to_user_string()}": event.run_id for k, event in made.items()}
+    made_in = {
+        f"freshness: {k.to_user_string()}": event.run_id for k, event in last_materialized.items()
+    }
     return problems, made_in
 
 
-def lateness(policy: Any, made: datetime, now: datetime) -> tuple[alerts.Severity, str] | None:
-    """How bad it is, and what was expected; None where it is in time."""
+def lateness(
+    policy: Any, last_materialized: datetime, now: datetime
+) -> tuple[alerts.Severity, str] | None:
+    """The severity and the expected time; None if the asset is not late."""
     if hasattr(policy, "fail_window"):
         windows: Iterator[tuple[alerts.Severity, Any]] = iter(
             (("error", policy.fail_window), ("warning", policy.warn_window))
         )
         for severity, window in windows:
-            if window is not None and now - made >= window.to_timedelta():
+            if window is not None and now - last_materialized >= window.to_timedelta():
                 hours = window.to_timedelta() / timedelta(hours=1)
                 return severity, f"within {hours:g} hours"
         return None
@@ -258,7 +262,7 @@ def lateness(policy: Any, made: datetime, now: datetime) -> tuple[alerts.Severit
     )
     with dg.partition_loading_context(effective_dt=now):
         window = ticks.get_last_partition_window()
-    if window is None or made >= window.end - policy.lower_bound_delta:
+    if window is None or last_materialized >= window.end - policy.lower_bound_delta:
         return None
     return "error", f"by {policy.deadline_cron} ({policy.timezone})"
 

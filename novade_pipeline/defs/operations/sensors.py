@@ -1,6 +1,6 @@
-"""Someone is told: the sensor that looks at runs, checks and freshness and tells a webhook.
+"""The sensor that sends alerts about runs, checks and freshness to a webhook.
 
-It decides from Dagster's event log alone and keeps what it has told in its cursor; see `alerts`.
+It reads Dagster's event log; its cursor is the state of `alerts`.
 """
 
 from collections.abc import Callable
@@ -18,64 +18,60 @@ INTERVAL_SECONDS = 30
 
 
 def definitions(settings: Settings) -> dg.Definitions:
-    """The sensor that tells."""
+    """The alert sensor."""
     return dg.Definitions(sensors=[alert_sensor(settings)])
 
 
 def alert_sensor(
     settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> dg.SensorDefinition:
-    """Tells the webhook what is not well: once a cause, and once more when it is.
-
-    Args:
-        now: the clock.
-    """
-    own = settings.of(OperationsSettings)
+    """Builds the sensor, which sends one alert for each problem and one when it is resolved."""
+    operations = settings.of(OperationsSettings)
 
     @dg.sensor(
         name="alerts",
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells NOVADE_ALERT_WEBHOOK of failed runs, failed checks, late assets.",
+        description="Alerts NOVADE_ALERT_WEBHOOK of failed runs, failed checks, late assets.",
     )
-    def tell(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        if own.alert_webhook is None:
-            return dg.SkipReason("NOVADE_ALERT_WEBHOOK is not set: nobody is told of failures.")
+    def send_alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        if operations.alert_webhook is None:
+            return dg.SkipReason("NOVADE_ALERT_WEBHOOK is not set: no alerts are sent.")
         repository = context.repository_def
         assert repository is not None, "a sensor of a code location knows its repository"
         graph, instance, moment = repository.asset_graph, context.instance, now()
         memory = Memory.from_json(context.cursor)
         position, changes = problems.ended_runs(instance, repository, memory, moment)
-        memory = alerts.take_in_runs(memory, changes, moment)
-        standing, passed_in = problems.failed_checks(instance, graph)
+        memory = alerts.add_runs(memory, changes, moment)
+        current, passed_in = problems.failed_checks(instance, graph)
         late, made_in = problems.late_assets(instance, graph, moment)
-        standing += late
-        if own.alert_severity == "error":
-            standing = [problem for problem in standing if problem.severity == "error"]
-        memory = alerts.take_in_standing(memory, standing, passed_in | made_in, moment)
-        memory = alerts.begun(memory, position, moment)
-        memory, told = _tell(own, alerts.summed_up(memory, moment))
+        current += late
+        if operations.alert_severity == "error":
+            current = [problem for problem in current if problem.severity == "error"]
+        memory = alerts.update_checks(memory, current, passed_in | made_in, moment)
+        memory = alerts.with_position(memory, position, moment)
+        memory, previous = _deliver(operations, alerts.with_summary(memory, moment))
         if memory.outbox:
-            context.log.warning(told)
-        return dg.SensorResult(cursor=memory.to_json(), skip_reason=dg.SkipReason(told))
+            context.log.warning(previous)
+        return dg.SensorResult(cursor=memory.to_json(), skip_reason=dg.SkipReason(previous))
 
-    return tell
+    return send_alerts
 
 
-def _tell(own: OperationsSettings, memory: Memory) -> tuple[Memory, str]:
-    """Send what waits; what is left, and a sentence about it."""
-    assert own.alert_webhook is not None, "asked for only where there is one"
-    webhook = Webhook(own.alert_webhook.get_secret_value())
-    form = alert_messages.format_of(webhook.url, own.alert_format)
+def _deliver(operations: OperationsSettings, memory: Memory) -> tuple[Memory, str]:
+    """Sends the outbox; returns the memory and a summary."""
+    assert operations.alert_webhook is not None, "called only with a webhook"
+    webhook = Webhook(operations.alert_webhook.get_secret_value())
+    form = alert_messages.format_of(webhook.url, operations.alert_format)
 
     def send(alert: Alert) -> Answer:
-        return webhook.send(alert_messages.body(alert, form, own.web_url), alert.id)
+        return webhook.send(alert_messages.body(alert, form, operations.web_url), alert.id)
 
     memory = alerts.deliver(memory, send)
-    told = f"{len(memory.open)} problems stand; told {webhook.taken} now"
+    previous = f"{len(memory.open)} open problems; {webhook.delivered} alerts sent"
     if memory.outbox:
-        told += (
-            f"; {len(memory.outbox)} wait, since {webhook.trouble}; they are sent at the next "
-            "look. Where it stays so, check NOVADE_ALERT_WEBHOOK"
+        previous += (
+            f"; {len(memory.outbox)} wait, since {webhook.last_error}; they are sent at the next "
+            "tick. If this persists, check NOVADE_ALERT_WEBHOOK"
         )
-    return memory, f"{told}."
+    return memory, f"{previous}."

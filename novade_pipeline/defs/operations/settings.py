@@ -1,4 +1,4 @@
-"""The settings of running the graph: who is told when it is not well, and where it is looked at."""
+"""Settings of alerts, the web page and maintenance."""
 
 from typing import Literal
 from urllib.parse import urlsplit
@@ -10,25 +10,25 @@ from novade_pipeline.settings import PREFIX, DomainSettings
 
 
 class OperationsSettings(DomainSettings):
-    """What concerns the running of the whole graph."""
+    """Settings that apply to the whole graph."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX)
 
     alert_webhook: SecretStr | None = Field(
-        None, description="The address that is told of failures; nobody is told without it."
+        None, description="The webhook that receives alerts; without it none are sent."
     )
     alert_format: Literal["auto", "slack", "teams", "json"] = Field(
-        "auto", description="What the webhook understands; auto: told by the address's host."
+        "auto", description="The format of alerts; auto decides by the webhook's host."
     )
     alert_severity: Literal["warning", "error"] = Field(
-        "warning", description="The mildest that is told: warnings too, or errors alone."
+        "warning", description="The lowest severity of alerts."
     )
     web_url: str = Field(
         "http://127.0.0.1:3000", description="The address of the web page, for links to runs."
     )
 
     time_travel_days: int = Field(
-        30, ge=1, description="How many days back every table stays readable as it was then."
+        30, ge=1, description="For how many days old versions of tables stay readable."
     )
 
     @field_validator("alert_webhook")
@@ -36,7 +36,6 @@ class OperationsSettings(DomainSettings):
     def _webhook_is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is None or not url.get_secret_value():
             return None
-        # The value is a secret: it is not told.
         if not _is_address(url.get_secret_value()):
             raise ValueError("expected https://HOST/… or http://HOST/…, found something else")
         return url

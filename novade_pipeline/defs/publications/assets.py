@@ -1,4 +1,4 @@
-"""Publications in the graph: what landed, who mentions what, and the answers that follow."""
+"""Assets of publications: landed records, mentions, the drug graph and its answers."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -36,11 +36,11 @@ from novade_pipeline.graph.landing_assets import landing_assets
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_specs,
+    dagster_failures,
     follows_its_sources,
     key_of,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt, current_version, replace
 from novade_pipeline.lake.documents import write_document
@@ -63,12 +63,12 @@ _FIELDS = dg.TableSchema(
 )
 
 
-def _derived(
+def _derived_asset(
     table: Table,
-    made: Callable[[Store, Callable[[str], None]], list[WriteReceipt]],
+    update: Callable[[Store, Callable[[str], None]], list[WriteReceipt]],
     deps: Iterable[Table],
 ) -> dg.AssetsDefinition:
-    """The asset of a table that is made from others of the lake, where they have changed."""
+    """The asset of a table that is derived from other tables when they change."""
 
     @dg.multi_asset(
         name=table.name.replace("/", "_"),
@@ -86,9 +86,9 @@ def _derived(
     def derived(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        with told_to_dagster():
+        with dagster_failures():
             require(*lake_probes(lake))
-            receipts = made(lake, context.log.info)
+            receipts = update(lake, context.log.info)
         yield dg.MaterializeResult(
             asset_key=key_of(table),
             metadata=table_metadata(lake, table, receipts),
@@ -113,7 +113,7 @@ def _derived(
             SCHEMA_CHECK,
             asset=GRAPH,
             blocking=True,
-            description=f"The document is as {SCHEMA_FILE.name} says.",
+            description=f"The document conforms to {SCHEMA_FILE.name}.",
         )
     ],
     pool="publications_drug_graph",
@@ -121,20 +121,19 @@ def _derived(
 def _drug_graph(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
     """Drugs with the PubMed articles, clinical trials and journals that mention them, dated.
 
-    A JSON document; its JSON Schema ships with the package, and the same graph as a picture for
-    the browser lies beside it.
+    A JSON document, whose JSON Schema ships with the package; beside it is the graph as a page.
     """
-    with told_to_dagster():
+    with dagster_failures():
         drugs = [(names.drug, names.atccode) for names in known_drugs(lake)]
         graph = drug_graph(drugs, read(lake, DRUG_MENTIONS).to_pylist())
         write_document(lake, graph_page(graph).encode(), *PICTURE)
     broken = violations(graph)
-    found = counts(graph)
+    sizes = counts(graph)
     yield dg.MaterializeResult(
         value=graph,
         metadata={
-            **found,
-            "dagster/row_count": found["drug_publication_mentions"],
+            **sizes,
+            "dagster/row_count": sizes["drug_publication_mentions"],
             "picture": dg.MetadataValue.url(lake.child(*PICTURE)),
             "picture_path": dg.MetadataValue.path(lake.path(*PICTURE)),
             "schema": dg.MetadataValue.path(str(SCHEMA_FILE)),
@@ -151,8 +150,10 @@ def _drug_graph(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[
     )
 
 
-def _answers(table: Table, rows_of: Callable[[Graph], list[dict[str, Any]]]) -> dg.AssetsDefinition:
-    """The asset of a table that answers a question from the graph alone."""
+def _answer_asset(
+    table: Table, rows_of: Callable[[Graph], list[dict[str, Any]]]
+) -> dg.AssetsDefinition:
+    """The asset of a table that is derived from the drug graph alone."""
 
     @dg.multi_asset(
         name=table.name.replace("/", "_"),
@@ -166,11 +167,11 @@ def _answers(table: Table, rows_of: Callable[[Graph], list[dict[str, Any]]]) -> 
     )
     def answers(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
         receipts = []
-        with told_to_dagster():
+        with dagster_failures():
             rows = pa.Table.from_pylist(rows_of(stored_graph(lake)), schema=table.schema)
             order = [(name, "ascending") for name in table.key]
-            there = read(lake, table).sort_by(order)
-            if current_version(lake, table) is None or not rows.sort_by(order).equals(there):
+            stored = read(lake, table).sort_by(order)
+            if current_version(lake, table) is None or not rows.sort_by(order).equals(stored):
                 receipts.append(replace(lake, table, rows))
         yield dg.MaterializeResult(
             asset_key=key_of(table),
@@ -205,10 +206,12 @@ def definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             landing_assets(settings, "publications", SOURCES),
-            _derived(TITLE_MENTIONS, find_changed_mentions, (DRUGS_TABLE, *PUBLICATIONS.values())),
-            _derived(DRUG_MENTIONS, lambda lake, _: deduplicate(lake), (TITLE_MENTIONS,)),
+            _derived_asset(
+                TITLE_MENTIONS, find_changed_mentions, (DRUGS_TABLE, *PUBLICATIONS.values())
+            ),
+            _derived_asset(DRUG_MENTIONS, lambda lake, _: deduplicate(lake), (TITLE_MENTIONS,)),
             _drug_graph,
-            _answers(JOURNALS_BY_DRUG_COUNT, _journal_rows),
-            _answers(RELATED_DRUGS, _related_rows),
+            _answer_asset(JOURNALS_BY_DRUG_COUNT, _journal_rows),
+            _answer_asset(RELATED_DRUGS, _related_rows),
         ]
     )

@@ -1,4 +1,4 @@
-"""`novade publications`: the questions that the drug graph answers."""
+"""`novade publications`: queries of the drug graph."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +9,14 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.settings import load_settings
 
 _GraphFile = Annotated[
-    Path | None, typer.Option("--graph", help="A drug graph; the lake's own where none is given.")
+    Path | None, typer.Option("--graph", help="A drug graph file; the lake's graph by default.")
 ]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the domain's commands to the command line."""
     publications = typer.Typer(
-        help="Which drugs are mentioned where; told from the drug graph alone.",
+        help="Which drugs are mentioned where, answered from the drug graph alone.",
         no_args_is_help=True,
     )
     publications.command(
@@ -32,10 +32,10 @@ def top_journals(graph: _GraphFile = None) -> None:
     """Print the journals that mention the most different drugs, all ties included."""
     from novade_pipeline.defs.publications import graph_queries
 
-    found = graph_queries.top_journals(_graph(graph))
-    if not found:
+    journals = graph_queries.top_journals(_graph(graph))
+    if not journals:
         typer.echo("No journal mentions a drug.")
-    for journal in found:
+    for journal in journals:
         typer.echo(f"{journal.name}: {len(journal.drugs)} drugs ({', '.join(journal.drugs)})")
 
 
@@ -46,11 +46,11 @@ def related(
     """Print the drugs that the same journals mention in PubMed articles, but not in trials."""
     from novade_pipeline.defs.publications import graph_queries
 
-    found = graph_queries.related_drugs(_graph(graph), drug)
-    if not found:
+    related_drugs = graph_queries.related_drugs(_graph(graph), drug)
+    if not related_drugs:
         typer.echo(f"No drug is related to {drug}.")
-    for other in found:
-        typer.echo(f"{other.drug}: {'; '.join(other.journals)}")
+    for match in related_drugs:
+        typer.echo(f"{match.drug}: {'; '.join(match.journals)}")
 
 
 def _graph(file: Path | None) -> dict[str, object]:

@@ -1,17 +1,17 @@
-"""Each drug once for each publication, whatever copies of the publication landed."""
+"""Deduplicates mentions: each drug once per publication, however many copies landed."""
 
 import tempfile
 
 from novade_pipeline.defs.publications.tables import DRUG_MENTIONS, TITLE_MENTIONS
 from novade_pipeline.lake.delta import WriteReceipt, replace
 from novade_pipeline.lake.derived import is_current, source_of
-from novade_pipeline.lake.query import literal, open_database
+from novade_pipeline.lake.query import open_database, sql_literal
 from novade_pipeline.lake.read import stream
 from novade_pipeline.storage.store import Store
 
 MEMORY = "1GB"
 
-_ONCE = """
+_DEDUPLICATE = """
 WITH named AS (
     SELECT *, coalesce(
         id,
@@ -43,7 +43,7 @@ ORDER BY drug, date, kind, publication
 
 
 def deduplicate(lake: Store) -> list[WriteReceipt]:
-    """Write the table anew where the mentions have changed; no receipt where they have not."""
+    """Rewrite the table if the mentions have changed; returns no receipt if they have not."""
     name, version = source_of(lake, TITLE_MENTIONS)
     sources = {name: version}
     if is_current(lake, DRUG_MENTIONS, sources, [TITLE_MENTIONS]):
@@ -53,11 +53,11 @@ def deduplicate(lake: Store) -> list[WriteReceipt]:
         open_database(":memory:") as connection,
     ):
         connection.execute(
-            f"SET memory_limit = {literal(MEMORY)}; SET temp_directory = {literal(spool)}"
+            f"SET memory_limit = {sql_literal(MEMORY)}; SET temp_directory = {sql_literal(spool)}"
         )
         mentions = stream(lake, TITLE_MENTIONS, version=None if version < 0 else version)
         # A stream can be read only once, and the query reads its source twice.
         connection.register("streamed", mentions)
         connection.execute("CREATE TABLE mentions AS FROM streamed")
-        rows = connection.execute(_ONCE).to_arrow_reader(16_384)
+        rows = connection.execute(_DEDUPLICATE).to_arrow_reader(16_384)
         return [replace(lake, DRUG_MENTIONS, rows, transactions=sources)]

@@ -1,8 +1,8 @@
-"""Texts as they are compared: without case, accents, and the signs that people see past.
+"""Folds texts for comparison: without case, accents, and signs that readers ignore.
 
-Characters are folded one by one (NFKD, no combining marks, case folded), which gives the same for
-composed and decomposed text. What is no letter, digit or ASCII sign becomes a space, so that after
-folding every byte above 127 is part of a word.
+Characters are folded one by one (NFKD, no combining marks, case folded), so that composed and
+decomposed text are equal. Anything but letters, digits and ASCII signs becomes a space, so that
+every byte above 127 of folded text is part of a word.
 """
 
 import unicodedata
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-FEW = 256
-"""So many different characters are replaced one after the other sooner than each is looked up."""
+MAX_REPLACED = 256
+"""Up to so many different characters, replacing each is faster than translating the text."""
 
 
-class _Folds(dict[int, str]):
-    """Code point -> what it is folded to; found when first asked for."""
+class _FoldTable(dict[int, str]):
+    """Code point -> its folded text, computed on first use."""
 
     def __missing__(self, point: int) -> str:
         self[point] = folded = _fold(chr(point))
@@ -36,20 +36,20 @@ def _fold(character: str) -> str:
     if character in "\u2018\u2019":
         return "'"
     decomposed = unicodedata.normalize("NFKD", character).casefold()
-    kept = "".join(c for c in decomposed if unicodedata.category(c)[0] != "M")
-    return "".join(c if c.isascii() or c.isalnum() else " " for c in kept)
+    base = "".join(c for c in decomposed if unicodedata.category(c)[0] != "M")
+    return "".join(c if c.isascii() or c.isalnum() else " " for c in base)
 
 
-_FOLDS = _Folds({ord("\n"): "\n"})
+_FOLDS = _FoldTable({ord("\n"): "\n"})
 
 
 def fold(text: str) -> str:
-    """The text as it is compared; one line, single spaces."""
+    """The folded text; one line, single spaces."""
     return fold_all([text])[0]
 
 
 def fold_all(texts: Sequence[str]) -> list[str]:
-    """As `fold`, many at once, which is several times faster."""
+    """As `fold` for several texts, which is several times faster than one by one."""
     if not texts:
         return []
     joined = "\n".join(texts)
@@ -62,12 +62,12 @@ def fold_all(texts: Sequence[str]) -> list[str]:
 
 
 def _fold_each(text: str) -> str:
-    """Every character folded; what is folded stays as it is when it is folded again."""
+    """Every character folded; idempotent."""
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     # Most characters of most texts are printable ASCII, which lower() has folded.
-    others = np.unique(points[(points < 0x20) | (points > 0x7E)]).tolist()
-    if len(others) > FEW:
+    to_fold = np.unique(points[(points < 0x20) | (points > 0x7E)]).tolist()
+    if len(to_fold) > MAX_REPLACED:
         return text.translate(_FOLDS)
-    for point in others:
+    for point in to_fold:
         text = text.replace(chr(point), _FOLDS[point])
     return text

@@ -1,6 +1,6 @@
-"""The graph of drugs as one JSON document: each drug with what mentions it, and when.
+"""The drug graph as one JSON document: each drug with its mentions and their dates.
 
-`drug_graph.schema.json` beside this file describes it; nothing else is in it.
+`drug_graph.schema.json` beside this file is its schema.
 """
 
 import json
@@ -15,13 +15,13 @@ DOCUMENT = ("documents", "publications", "drug_graph.json")
 PICTURE = ("documents", "publications", "drug_graph.html")
 SCHEMA_FILE = Path(__file__).with_name("drug_graph.schema.json")
 KINDS = {"pubmed_article": "pubmed_articles", "clinical_trial": "clinical_trials"}
-"""The kind of a publication -> the list that it is in."""
+"""Kind of publication -> the node's list."""
 
 
 def drug_graph(
     drugs: Sequence[tuple[str, str | None]], mentions: Iterable[Mapping[str, Any]]
 ) -> Graph:
-    """The graph of all drugs that are known, mentioned or not.
+    """The graph of all known drugs, mentioned or not.
 
     Args:
         drugs: (name, ATC code).
@@ -58,7 +58,7 @@ def drug_graph(
 
 
 def counts(graph: Graph) -> dict[str, int]:
-    """How much of each kind is in the graph."""
+    """Numbers of drugs, mentions and journals in the graph."""
     pairs = {(d["name"], j["name"]) for d in graph["drugs"] for j in d["journals"]}
     return {
         "drugs": len(graph["drugs"]),
@@ -71,15 +71,15 @@ def counts(graph: Graph) -> dict[str, int]:
     }
 
 
-def violations(graph: object, most: int = 10) -> list[str]:
-    """Where a document breaks the schema, in words without the values; empty where it does not."""
-    found = []
+def violations(graph: object, limit: int = 10) -> list[str]:
+    """Where a document breaks the schema, as sentences without values."""
+    messages = []
     for error in _validator().iter_errors(graph):
-        where = "/".join(map(str, error.instance_path)) or "the document"
-        found.append(f"{where}: breaks {'/'.join(map(str, error.schema_path))}")
-        if len(found) == most:
+        place = "/".join(map(str, error.instance_path)) or "the document"
+        messages.append(f"{place}: breaks {'/'.join(map(str, error.schema_path))}")
+        if len(messages) == limit:
             break
-    return found
+    return messages
 
 
 @cache

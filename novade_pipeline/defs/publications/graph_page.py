@@ -1,7 +1,6 @@
-"""The drug graph as one HTML page that a person can look at: drugs, publications, journals.
+"""Renders the drug graph as one HTML page: drugs, publications, journals.
 
-The page is whole in itself: it fetches nothing, and shows without its script, which only lights
-up what belongs together.
+The page is self-contained: it fetches nothing, and its script only highlights connected nodes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from string import Template
 
 from novade_pipeline.defs.publications.graph import KINDS, Graph, counts
 
-MOST_PUBLICATIONS = 300
+MAX_PUBLICATIONS = 300
 TEMPLATE = Path(__file__).with_name("graph_page.html")
 TOP, ROW, GAP = 56, 26, 14
 DRUG_X, LEFT_X, RIGHT_X, JOURNAL_X, WIDTH = 190, 370, 950, 1090, 1480
@@ -31,42 +30,38 @@ class _Publication:
 
 
 def graph_page(graph: Graph) -> str:
-    """The page; of a large graph the most mentioned drugs, and it says so.
-
-    Args:
-        graph: as `graph.drug_graph` makes it.
-    """
+    """The page; of a large graph it shows the most mentioned drugs, and says so."""
     drugs, publications = _shown(graph)
     total = counts(graph)
     shown = (
         ""
         if len(drugs) == len(_mentioned(graph))
-        else f" Shown are the {len(drugs)} of them that are mentioned most; the document has all."
+        else f" The page shows the {len(drugs)} most mentioned drugs; the document has all."
     )
-    told = (
+    summary = (
         f"{total['drugs']} drugs, {total['drug_publication_mentions']} mentions by publications, "
         f"{total['journals']} journals.{shown}"
     )
-    return _template().substitute(told=escape(told), svg=_svg(drugs, publications))
+    return _template().substitute(summary=escape(summary), svg=_svg(drugs, publications))
 
 
 def _mentioned(graph: Graph) -> list[str]:
-    """The drugs that anything mentions, the most mentioned first."""
+    """The drugs with a mention, the most mentioned first."""
     sizes = {d["name"]: sum(len(d[of]) for of in KINDS.values()) for d in graph["drugs"]}
     return sorted((name for name in sizes if sizes[name]), key=lambda name: (-sizes[name], name))
 
 
 def _shown(graph: Graph) -> tuple[list[str], list[_Publication]]:
-    """Drugs, and the publications that mention them, each once, next to their drugs."""
+    """The drugs to show, and their publications in the order of the drugs."""
     nodes = {drug["name"]: drug for drug in graph["drugs"]}
     publications: dict[tuple[str | None, ...], _Publication] = {}
     drugs: list[str] = []
     for name in _mentioned(graph):
         of_drug = [(kind, p) for kind, of in KINDS.items() for p in nodes[name][of]]
-        if drugs and len(publications) + len(of_drug) > MOST_PUBLICATIONS:
+        if drugs and len(publications) + len(of_drug) > MAX_PUBLICATIONS:
             break
         drugs.append(name)
-        for kind, p in of_drug[:MOST_PUBLICATIONS]:
+        for kind, p in of_drug[:MAX_PUBLICATIONS]:
             key = (kind, p["id"], p["title"], p["date"])
             publication = publications.setdefault(
                 key, _Publication(kind, p["title"], p["date"], p["id"], p["journal"])
@@ -96,32 +91,21 @@ def _svg(drugs: Sequence[str], publications: Sequence[_Publication]) -> str:
     edges, nodes = [], []
     for i, (publication, y) in enumerate(zip(publications, rows, strict=True)):
         for drug in publication.drugs:
-            edges.append(
-                _edge(
-                    f"d{drugs.index(drug)}",
-                    f"p{i}",
-                    publication.kind,
-                    DRUG_X + 8,
-                    drug_y[drug],
-                    LEFT_X,
-                    y,
-                )
-            )
+            ends = f"d{drugs.index(drug)}", f"p{i}"
+            start = DRUG_X + 8, drug_y[drug]
+            edges.append(_edge(ends, publication.kind, start, (LEFT_X, y)))
         if publication.journal is not None:
-            to = journal_y[publication.journal]
-            edges.append(
-                _edge(
-                    f"p{i}", f"j{number[publication.journal]}", "of", RIGHT_X, y, JOURNAL_X - 8, to
-                )
-            )
+            ends = f"p{i}", f"j{number[publication.journal]}"
+            end = JOURNAL_X - 8, journal_y[publication.journal]
+            edges.append(_edge(ends, "of", (RIGHT_X, y), end))
         nodes.append(_publication(i, publication, y))
     for i, drug in enumerate(drugs):
         size = sum(drug in p.drugs for p in publications)
         nodes.append(_drug(i, drug, drug_y[drug], size))
     for journal, i in number.items():
         y = journal_y[journal]
-        found = {d for p in publications if p.journal == journal for d in p.drugs}
-        nodes.append(_journal(i, journal, y, len(found)))
+        mentioned = {d for p in publications if p.journal == journal for d in p.drugs}
+        nodes.append(_journal(i, journal, y, len(mentioned)))
     height = max([*rows, *drug_y.values(), *journal_y.values(), TOP]) + ROW
     heads = (
         f'<text class="head" x="{DRUG_X + 8}" y="24" text-anchor="end">Drugs</text>'
@@ -135,16 +119,16 @@ def _svg(drugs: Sequence[str], publications: Sequence[_Publication]) -> str:
     )
 
 
-def _spread(wanted: Mapping[str, Sequence[int]]) -> dict[str, int]:
-    """Places near the middle of what each is joined to, and none upon another."""
-    middles = sorted((sum(ys) / len(ys) if ys else TOP, name) for name, ys in wanted.items())
+def _spread(anchors: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """A y for each node near the mean of its anchors, without overlap."""
+    middles = sorted((sum(ys) / len(ys) if ys else TOP, name) for name, ys in anchors.items())
     placed: dict[str, int] = {}
     below = TOP - ROW - GAP
     for middle, name in middles:
         below = max(below + ROW + GAP, round(middle))
         placed[name] = below
-    # What was pushed down without need comes up again, from the last to the first.
-    floor = max((y for ys in wanted.values() for y in ys), default=TOP)
+    # Move up again, from the last to the first, what was pushed down without need.
+    floor = max((y for ys in anchors.values() for y in ys), default=TOP)
     for _, name in reversed(middles):
         placed[name] = max(min(placed[name], floor), TOP)
         floor = placed[name] - ROW - GAP
@@ -155,7 +139,8 @@ def _stacked(middles: Iterable[tuple[float, str]]) -> dict[str, int]:
     return {name: TOP + i * (ROW + GAP) for i, (_, name) in enumerate(middles)}
 
 
-def _edge(a: str, b: str, kind: str, x1: int, y1: int, x2: int, y2: int) -> str:
+def _edge(nodes: tuple[str, str], kind: str, start: tuple[int, int], end: tuple[int, int]) -> str:
+    (a, b), (x1, y1), (x2, y2) = nodes, start, end
     middle = (x1 + x2) // 2
     path = f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"
     return f'<path class="edge {kind}" data-a="{a}" data-b="{b}" d="{path}"/>'
@@ -175,7 +160,7 @@ def _publication(i: int, publication: _Publication, y: int) -> str:
         f'<g class="node publication {publication.kind}" id="p{i}" tabindex="0">'
         f'<title>{escape(title)}</title><rect x="{LEFT_X}" y="{y - 11}" '
         f'width="{RIGHT_X - LEFT_X}" height="22" rx="4"/>'
-        # A picture within the picture cuts what a wide font would draw over the frame.
+        # A nested svg clips what a wide font would draw over the frame.
         f'<svg x="{LEFT_X}" y="{y - 11}" width="{RIGHT_X - LEFT_X - 4}" height="22">'
         '<text x="8" y="11">'
         f'<tspan class="date">{escape(publication.date)}</tspan>  '
@@ -184,16 +169,16 @@ def _publication(i: int, publication: _Publication, y: int) -> str:
 
 
 def _journal(i: int, name: str, y: int, size: int) -> str:
-    told = f"{name}: {size} drug{'s' if size != 1 else ''}"
+    label = f"{name}: {size} drug{'s' if size != 1 else ''}"
     return (
-        f'<g class="node journal" id="j{i}" tabindex="0"><title>{escape(told)}</title>'
+        f'<g class="node journal" id="j{i}" tabindex="0"><title>{escape(label)}</title>'
         f'<circle cx="{JOURNAL_X}" cy="{y}" r="7"/><text x="{JOURNAL_X + 16}" y="{y}">'
         f'{escape(_cut(name, JOURNAL_CHARACTERS))} <tspan class="size">{size}</tspan></text></g>'
     )
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What people ask of the graph; answered from the graph alone."""
+"""Queries of the drug graph, answered from the graph alone."""
 
 import difflib
 import json
@@ -13,7 +13,7 @@ from novade_pipeline.storage.store import Store
 
 @dataclass(frozen=True)
 class Journal:
-    """A journal with the different drugs that it mentions, in order."""
+    """A journal with the drugs that it mentions, in order."""
 
     rank: int
     name: str
@@ -22,41 +22,40 @@ class Journal:
 
 @dataclass(frozen=True)
 class Related:
-    """A drug, and the journals that mention both it and the one that was asked for."""
+    """A related drug, and the journals that mention both drugs."""
 
     drug: str
     journals: tuple[str, ...]
 
 
 def parse_graph(content: bytes, where: str) -> Graph:
-    """A graph from its document.
+    """Parse and validate a graph document.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not a drug graph.
     """
     try:
         graph = json.loads(content)
     except ValueError:
-        raise UserError(f"{where}: expected a drug graph as JSON, found something else.") from None
-    if broken := violations(graph, most=1):
+        raise UserError(f"{where}: expected a drug graph as JSON, found no JSON.") from None
+    if broken := violations(graph, limit=1):
         raise UserError(f"{where}: expected a drug graph, found that {broken[0]}.")
     assert isinstance(graph, dict)
     return graph
 
 
 def stored_graph(lake: Store) -> Graph:
-    """The graph that the lake holds.
+    """The graph in the lake.
 
     Raises:
-        UserError: it holds none, or a document that is none.
+        UserError: there is no graph, or it is not valid.
     """
     where = lake.child(*DOCUMENT)
     try:
         content = lake.read(*DOCUMENT)
     except FileNotFoundError:
         raise UserError(
-            f"publications: expected a drug graph at {where}, found none; make it with "
-            "`novade run`."
+            f"publications: expected a drug graph at {where}, found none; run `novade run`."
         ) from None
     return parse_graph(content, where)
 
@@ -68,29 +67,28 @@ def journals_by_drug_count(graph: Graph) -> list[Journal]:
         for journal in drug["journals"]:
             drugs.setdefault(journal["name"], set()).add(drug["name"])
     ordered = sorted(drugs.items(), key=lambda pair: (-len(pair[1]), pair[0].casefold(), pair[0]))
-    sizes = [len(found) for _, found in ordered]
+    sizes = [len(names) for _, names in ordered]
     return [
-        Journal(sizes.index(len(found)) + 1, journal, tuple(sorted(found)))
-        for journal, found in ordered
+        Journal(sizes.index(len(names)) + 1, journal, tuple(sorted(names)))
+        for journal, names in ordered
     ]
 
 
 def top_journals(graph: Graph) -> list[Journal]:
-    """The journals that mention the most different drugs: all of them where several do."""
+    """The journals that mention the most different drugs, including ties."""
     return [journal for journal in journals_by_drug_count(graph) if journal.rank == 1]
 
 
 def related_drugs(graph: Graph, drug: str) -> list[Related]:
     """The drugs that the same journals mention in PubMed articles but not in clinical trials.
 
-    The journals are those that mention `drug` in an article. A drug that any of them mentions in a
-    clinical trial is not among the answers.
+    The journals are those that mention `drug` in an article.
 
     Args:
         drug: a drug's name, in any case, with or without accents.
 
     Raises:
-        UserError: the graph has no such drug; with the names that look like it.
+        UserError: the graph has no such drug; lists similar names.
     """
     names = {fold(node["name"]): node["name"] for node in graph["drugs"]}
     if not names:
@@ -98,16 +96,16 @@ def related_drugs(graph: Graph, drug: str) -> list[Related]:
             "related: expected a graph with drugs, found an empty one; land drugs first."
         )
     if fold(drug) not in names:
-        like = difflib.get_close_matches(fold(drug), names, n=3) or sorted(names)[:3]
+        similar = difflib.get_close_matches(fold(drug), names, n=3) or sorted(names)[:3]
         raise UserError(
             f"related: expected a drug of the graph, such as "
-            f"{', '.join(names[name] for name in like)}; found {drug!r}."
+            f"{', '.join(names[name] for name in similar)}; found {drug!r}."
         )
     return _Mentions(graph).related(names[fold(drug)])
 
 
 def all_related_drugs(graph: Graph) -> Iterator[tuple[str, Related]]:
-    """The answer for every drug."""
+    """Each drug with each drug related to it."""
     mentions = _Mentions(graph)
     for node in graph["drugs"]:
         for related in mentions.related(node["name"]):
@@ -115,7 +113,7 @@ def all_related_drugs(graph: Graph) -> Iterator[tuple[str, Related]]:
 
 
 class _Mentions:
-    """Which journal mentions which drug in what."""
+    """Which journal mentions which drug in articles and in trials."""
 
     def __init__(self, graph: Graph) -> None:
         self.journals: dict[str, set[str]] = {}
@@ -134,7 +132,11 @@ class _Mentions:
         journals = sorted(self.journals.get(drug, ()))
         through: dict[str, list[str]] = {}
         for journal in journals:
-            for other in self.in_articles[journal] - {drug}:
-                through.setdefault(other, []).append(journal)
-        tried = {other for journal in journals for other in self.in_trials.get(journal, ())}
-        return [Related(o, tuple(through[o])) for o in sorted(through) if o not in tried]
+            for candidate in self.in_articles[journal] - {drug}:
+                through.setdefault(candidate, []).append(journal)
+        tested = {
+            candidate for journal in journals for candidate in self.in_trials.get(journal, ())
+        }
+        return [
+            Related(name, tuple(through[name])) for name in sorted(through) if name not in tested
+        ]

@@ -1,4 +1,4 @@
-"""Which drugs occur in which titles: all names in one pass (Aho-Corasick), never drug by drug."""
+"""Finds drug names in titles, all names in one pass (Aho-Corasick)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ _WORD[[*b"abcdefghijklmnopqrstuvwxyz0123456789_", *range(128, 256)]] = True
 
 
 @dataclass(frozen=True)
-class Names:
-    """A drug and all names that stand for it."""
+class DrugNames:
+    """A drug and all its names."""
 
     drug: str
     atccode: str | None
     names: tuple[str, ...]
 
 
-class Found(NamedTuple):
-    """One name in one title; both are positions in what was given."""
+class Match(NamedTuple):
+    """One name in one title; `title` and `drug` are positions in the given sequences."""
 
     title: int
     drug: int
@@ -34,33 +34,28 @@ class Found(NamedTuple):
 class DrugMatcher:
     """Finds the names of drugs as whole words; a name of several words, with single spaces."""
 
-    def __init__(self, drugs: Sequence[Names]) -> None:
-        # An import that only matching pays for.
+    def __init__(self, drugs: Sequence[DrugNames]) -> None:
         from ahocorasick_rs import BytesAhoCorasick
 
-        standing: dict[bytes, list[int]] = {}
+        drugs_of: dict[bytes, list[int]] = {}
         for number, drug in enumerate(drugs):
             for name in drug.names:
                 folded = fold(name).encode()
-                if folded and number not in standing.setdefault(folded, []):
-                    standing[folded].append(number)
-        self._names = list(standing)
-        self._drugs = list(standing.values())
+                if folded and number not in drugs_of.setdefault(folded, []):
+                    drugs_of[folded].append(number)
+        self._names = list(drugs_of)
+        self._drugs = list(drugs_of.values())
         self._automaton = BytesAhoCorasick(self._names) if self._names else None
-        # A name that begins or ends with a sign has no word to be the whole of on that side.
+        # A name that begins or ends with a sign needs no word boundary on that side.
         self._begins = np.array([_WORD[name[0]] for name in self._names], bool)
         self._ends = np.array([_WORD[name[-1]] for name in self._names], bool)
 
-    def find(self, titles: Iterable[str]) -> list[Found]:
-        """Each drug of each title once, in the order of titles, then of drugs.
-
-        Of several names of a drug in a title the longest is told. Memory is bounded by what is
-        given: a batch of titles.
-        """
+    def find(self, titles: Iterable[str]) -> list[Match]:
+        """Each drug of each title once with its longest name, ordered by title, then drug."""
         return self.find_in_folded(fold_all(list(titles)))
 
-    def find_in_folded(self, titles: Sequence[str]) -> list[Found]:
-        """As `find`, in titles that are folded already."""
+    def find_in_folded(self, titles: Sequence[str]) -> list[Match]:
+        """As `find`, in folded titles."""
         if self._automaton is None:
             return []
         text = "\n".join(["", *titles, ""]).encode()
@@ -73,14 +68,16 @@ class DrugMatcher:
         is_whole &= ~(self._ends[names] & _WORD[content[ends]])
         names, starts = names[is_whole], starts[is_whole]
         at = np.searchsorted(np.flatnonzero(content == ord("\n")), starts) - 1
-        return self._once(at, names)
+        return self._longest_names(at, names)
 
-    def _once(self, titles: Positions, names: Positions) -> list[Found]:
-        best: dict[tuple[int, int], bytes] = {}
+    def _longest_names(self, titles: Positions, names: Positions) -> list[Match]:
+        longest: dict[tuple[int, int], bytes] = {}
         for title, number in zip(titles.tolist(), names.tolist(), strict=True):
             name = self._names[number]
             for drug in self._drugs[number]:
-                known = best.get((title, drug), b"")
-                if (len(name), name) > (len(known), known):
-                    best[title, drug] = name
-        return [Found(title, drug, name.decode()) for (title, drug), name in sorted(best.items())]
+                previous = longest.get((title, drug), b"")
+                if (len(name), name) > (len(previous), previous):
+                    longest[title, drug] = name
+        return [
+            Match(title, drug, name.decode()) for (title, drug), name in sorted(longest.items())
+        ]

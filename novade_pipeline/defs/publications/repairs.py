@@ -1,7 +1,4 @@
-"""What hands and tools do to texts and dates, and how it is put right, each under its name.
-
-The kinds of mend are counted in the metadata of the assets.
-"""
+"""Repairs of texts and dates; the assets' metadata counts each kind by its name."""
 
 import re
 from datetime import date, datetime
@@ -22,14 +19,14 @@ _MONTHS = (
 
 
 def clean_text(value: object, mended: list[str]) -> str | None:
-    r"""A value as text without the signs of broken escapes; None where nothing is left.
+    r"""A value as text without broken escapes; None if nothing is left.
 
-    Typed bytes such as `\xc3\xb1` become the character that they are in UTF-8; those that are
-    none, such as `\xc3\x28`, go.
+    Typed bytes such as `\xc3\xb1` become their UTF-8 character; invalid ones such as `\xc3\x28`
+    are removed.
 
     Args:
-        value: a text, or a number as JSON and Parquet have them.
-        mended: takes the kinds of what was put right.
+        value: a text, or a number from JSON or Parquet.
+        mended: receives the kinds of repair.
     """
     if value is None:
         return None
@@ -41,12 +38,12 @@ def clean_text(value: object, mended: list[str]) -> str | None:
     return " ".join(text.split()) or None
 
 
-def read_date(value: object, mended: list[str]) -> date | None:
+def parse_date(value: object, mended: list[str]) -> date | None:
     """The day of `2020-01-31`, `31/01/2020` (day first) or `31 January 2020`; None for others.
 
     Args:
         value: a text, a date or a time.
-        mended: takes the kind of what was put right.
+        mended: receives the kind of repair.
     """
     if isinstance(value, datetime):
         return value.date()
@@ -54,14 +51,14 @@ def read_date(value: object, mended: list[str]) -> date | None:
         return value
     text = " ".join(str(value or "").split())
     try:
-        if found := _DAY_FIRST.fullmatch(text):
-            day, month, year = map(int, found.groups())
+        if match := _DAY_FIRST.fullmatch(text):
+            day, month, year = map(int, match.groups())
             mended.append(DAY_FIRST_DATE)
             return date(year, month, day)
-        if found := _WORDED.fullmatch(text):
-            month = _month(found[2])
+        if match := _WORDED.fullmatch(text):
+            month = _month(match[2])
             mended.append(WORDED_DATE)
-            return date(int(found[3]), month, int(found[1]))
+            return date(int(match[3]), month, int(match[1]))
         return datetime.fromisoformat(text).date()
     except ValueError:
         return None
@@ -76,8 +73,8 @@ def _unescaped(escaped: re.Match[str]) -> str:
 
 
 def _month(name: str) -> int:
-    told = name.lower()
+    word = name.lower()
     for number, month in enumerate(_MONTHS, 1):
-        if month == told or month[:3] == told or (month == "september" and told == "sept"):
+        if month == word or month[:3] == word or (month == "september" and word == "sept"):
             return number
     raise ValueError(name)

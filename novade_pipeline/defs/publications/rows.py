@@ -1,11 +1,11 @@
-"""What row a record of each kind becomes, or why it becomes none."""
+"""Converts a record of each kind to a row, or says why it cannot."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from novade_pipeline.defs.publications.repairs import clean_text, read_date
-from novade_pipeline.landing.record_rows import NoRow, Row
+from novade_pipeline.defs.publications.repairs import clean_text, parse_date
+from novade_pipeline.landing.record_rows import InvalidRecord, Row
 from novade_pipeline.landing.records import Columns
 
 DRUG_COLUMNS = Columns(
@@ -32,11 +32,11 @@ def drug_row(values: Mapping[str, Any], mended: list[str]) -> Row:
     """A drug; synonyms are a list, or a text with `|` or `;` between them.
 
     Raises:
-        NoRow: it has no name.
+        InvalidRecord: it has no name.
     """
     name = _required(values, "drug", mended)
-    told = values.get("synonyms")
-    parts = told if isinstance(told, list) else _BETWEEN_SYNONYMS.split(str(told or ""))
+    stated = values.get("synonyms")
+    parts = stated if isinstance(stated, list) else _BETWEEN_SYNONYMS.split(str(stated or ""))
     synonyms = [text for part in parts if (text := clean_text(part, mended))]
     return {
         "drug": name,
@@ -49,14 +49,14 @@ def publication_row(values: Mapping[str, Any], mended: list[str]) -> Row:
     """A PubMed article or a clinical trial.
 
     Raises:
-        NoRow: it has no title, or no date that can be read.
+        InvalidRecord: it has no title, or no date that can be read.
     """
     title = _required(values, "title", mended)
-    day = read_date(values.get("date"), mended)
+    day = parse_date(values.get("date"), mended)
     if day is None:
-        found = "another form" if clean_text(values.get("date"), []) else "none"
-        raise NoRow(
-            f"date: expected one like 2020-01-31, 31/01/2020 or 31 January 2020, found {found}"
+        actual = "another form" if clean_text(values.get("date"), []) else "none"
+        raise InvalidRecord(
+            f"date: expected one like 2020-01-31, 31/01/2020 or 31 January 2020, found {actual}"
         )
     return {
         "id": clean_text(values.get("id"), mended),
@@ -69,8 +69,8 @@ def publication_row(values: Mapping[str, Any], mended: list[str]) -> Row:
 def _required(values: Mapping[str, Any], name: str, mended: list[str]) -> str:
     value = values.get(name)
     if isinstance(value, dict | list):
-        raise NoRow(f"{name}: expected a text, found {'an object' if value else 'nothing'}")
+        raise InvalidRecord(f"{name}: expected a text, found {'an object' if value else 'nothing'}")
     text = clean_text(value, mended)
     if text is None:
-        raise NoRow(f"{name}: expected a text, found a blank one")
+        raise InvalidRecord(f"{name}: expected a text, found a blank one")
     return text

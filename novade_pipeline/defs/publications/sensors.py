@@ -1,4 +1,4 @@
-"""The landing zone of publications is watched: what is new becomes a run."""
+"""The sensor that starts a run for new files of publications."""
 
 import dagster as dg
 

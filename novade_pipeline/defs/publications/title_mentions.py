@@ -1,8 +1,7 @@
-"""Keeping `title_mentions` beside the publications: looking through what changed.
+"""Updates `title_mentions` from the publications that changed.
 
-A changed upload day is looked through again; changed names have all days looked through again.
-Which version of the publications, and which names, the mentions have taken in stands in the
-commits of the mentions.
+A changed upload day is scanned again; if drug names change, all days are. The commits of the
+mentions record the version of the publications and of the names that they are made from.
 """
 
 import hashlib
@@ -12,70 +11,72 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 
 from novade_pipeline.defs.publications.folding import fold, fold_all
-from novade_pipeline.defs.publications.matcher import DrugMatcher, Names
+from novade_pipeline.defs.publications.matcher import DrugMatcher, DrugNames
 from novade_pipeline.defs.publications.tables import DRUGS, PUBLICATIONS, TITLE_MENTIONS
 from novade_pipeline.lake.changes import EVERYTHING, Changed, Everything, changed_partitions
 from novade_pipeline.lake.delta import WriteReceipt, replace_window
-from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
+from novade_pipeline.lake.derived import (
+    is_current,
+    recorded_versions,
+    source_of,
+    transactions_of_commit,
+)
 from novade_pipeline.lake.read import distinct, read, stream
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.store import Store
 
 SLICE_DAYS = 31
-COPIED = (
+COPIED_COLUMNS = (
     *("upload_date", "upload_hour", "file", "line", "record"),
     *("id", "title", "date", "journal"),
 )
 
 
-def known_drugs(lake: Store) -> list[Names]:
-    """The drugs that the lake holds, in order; of several rows of one the last by file counts.
-
-    Its other names are those of all its rows.
-    """
+def known_drugs(lake: Store) -> list[DrugNames]:
+    """The drugs in the lake, in order; of several rows the last by file counts, with all names."""
     rows = read(lake, DRUGS, columns=["file", "record", "drug", "atccode", "synonyms"]).to_pylist()
-    drugs: dict[str, Names] = {}
+    drugs: dict[str, DrugNames] = {}
     for row in sorted(rows, key=lambda row: (row["file"], row["record"])):
         known = drugs.get(fold(row["drug"]))
         before = known.names if known is not None else ()
         code = row["atccode"] or (known.atccode if known is not None else None)
         names = tuple(dict.fromkeys((row["drug"], *row["synonyms"], *before)))
-        drugs[fold(row["drug"])] = Names(row["drug"], code, names)
+        drugs[fold(row["drug"])] = DrugNames(row["drug"], code, names)
     return [drugs[name] for name in sorted(drugs)]
 
 
 def find_changed_mentions(
     lake: Store, progress: Callable[[str], None] = lambda _: None
 ) -> list[WriteReceipt]:
-    """Look through what the mentions have not taken in yet; no receipts where there is nothing.
+    """Scan the publications that changed; returns no receipts if none did.
 
     Raises:
-        TransientFailure: another writer was faster; what was committed before stays.
+        TransientFailure: another writer was faster; earlier commits remain.
     """
     drugs = known_drugs(lake)
     matcher = DrugMatcher(drugs)
     receipts: list[WriteReceipt] = []
     for kind, table in PUBLICATIONS.items():
         titles, version = source_of(lake, table)
-        names = f"{DRUGS.name}:{kind}"
-        sources = {titles: version, names: _as_number(drugs)}
+        names_key = f"{DRUGS.name}:{kind}"
+        sources = {titles: version, names_key: _as_number(drugs)}
         if version < 0 or is_current(lake, TITLE_MENTIONS, sources, [table]):
             continue
-        known = taken_in(lake, TITLE_MENTIONS, sources)
-        anew_by = names if known[names] != sources[names] else None
-        changed = changed_partitions(lake, table, known[titles], version)
-        days = _days_to_look_through(lake, kind, EVERYTHING if anew_by else changed)
+        recorded = recorded_versions(lake, TITLE_MENTIONS, sources)
+        reset_by = names_key if recorded[names_key] != sources[names_key] else None
+        changed = changed_partitions(lake, table, recorded[titles], version)
+        days = _days_to_scan(lake, kind, EVERYTHING if reset_by else changed)
         slices = [days[at : at + SLICE_DAYS] for at in range(0, len(days), SLICE_DAYS)] or [[]]
-        for number, some in enumerate(slices, 1):
-            found = _mentions(lake, matcher, drugs, kind, some, version)
+        for number, slice_days in enumerate(slices, 1):
+            mentions = _mentions(lake, matcher, drugs, kind, slice_days, version)
             receipts.append(
                 replace_window(
                     lake,
                     TITLE_MENTIONS,
-                    found,
-                    _as_windows(some),
+                    mentions,
+                    _as_windows(slice_days),
                     where={"kind": kind},
-                    transactions=recorded_with(number, len(slices), sources, anew_by),
+                    transactions=transactions_of_commit(number, len(slices), sources, reset_by),
                 )
             )
             progress(f"{TITLE_MENTIONS.name}: {kind}, {number} of {len(slices)} commits")
@@ -83,21 +84,21 @@ def find_changed_mentions(
 
 
 def mentions_in(
-    batch: pa.RecordBatch, matcher: DrugMatcher, drugs: Sequence[Names], kind: str
+    batch: pa.RecordBatch, matcher: DrugMatcher, drugs: Sequence[DrugNames], kind: str
 ) -> pa.RecordBatch:
     """The mentions in a batch of publications, as rows of `title_mentions`."""
     titles = fold_all(batch.column("title").to_pylist())
-    found = matcher.find_in_folded(titles)
-    rows = batch.take(pa.array([mention.title for mention in found], pa.int64()))
+    matches = matcher.find_in_folded(titles)
+    rows = batch.take(pa.array([m.title for m in matches], pa.int64()))
     journals = rows.column("journal").to_pylist()
     folded_journals = {j: None if j is None else fold(j) for j in set(journals)}
     columns = {
-        **{name: rows.column(name) for name in COPIED},
-        "kind": pa.array([kind] * len(found), pa.string()),
-        "drug": pa.array([drugs[m.drug].drug for m in found], pa.string()),
-        "atccode": pa.array([drugs[m.drug].atccode for m in found], pa.string()),
-        "found": pa.array([m.name for m in found], pa.string()),
-        "folded_title": pa.array([titles[m.title] for m in found], pa.string()),
+        **{name: rows.column(name) for name in COPIED_COLUMNS},
+        "kind": pa.array([kind] * len(matches), pa.string()),
+        "drug": pa.array([drugs[m.drug].drug for m in matches], pa.string()),
+        "atccode": pa.array([drugs[m.drug].atccode for m in matches], pa.string()),
+        "found": pa.array([m.name for m in matches], pa.string()),
+        "folded_title": pa.array([titles[m.title] for m in matches], pa.string()),
         "folded_journal": pa.array([folded_journals[j] for j in journals], pa.string()),
     }
     schema = TITLE_MENTIONS.schema
@@ -109,7 +110,7 @@ def mentions_in(
 def _mentions(
     lake: Store,
     matcher: DrugMatcher,
-    drugs: Sequence[Names],
+    drugs: Sequence[DrugNames],
     kind: str,
     days: Sequence[date],
     version: int,
@@ -119,7 +120,7 @@ def _mentions(
             landed = stream(
                 lake,
                 PUBLICATIONS[kind],
-                columns=COPIED,
+                columns=COPIED_COLUMNS,
                 windows=_as_windows(days),
                 version=version,
             )
@@ -129,8 +130,8 @@ def _mentions(
     return pa.RecordBatchReader.from_batches(TITLE_MENTIONS.schema, batches())
 
 
-def _days_to_look_through(lake: Store, kind: str, changed: Changed) -> list[date]:
-    """Days whose publications changed; all days of both tables where all may have."""
+def _days_to_scan(lake: Store, kind: str, changed: Changed) -> list[date]:
+    """Days whose publications changed; all days of both tables if all may have changed."""
     if not isinstance(changed, Everything):
         return sorted(changed)
     mentioned = distinct(lake, TITLE_MENTIONS, "upload_date", where={"kind": kind})
@@ -142,7 +143,7 @@ def _as_windows(days: Sequence[date]) -> list[Window]:
     return [Window(start, start + timedelta(days=1)) for start in starts]
 
 
-def _as_number(drugs: Sequence[Names]) -> int:
-    """The drugs and all their names, as what a Delta transaction can record."""
-    told = repr([(drug.drug, drug.atccode, sorted(drug.names)) for drug in drugs])
-    return int(hashlib.sha256(told.encode()).hexdigest()[:15], 16)
+def _as_number(drugs: Sequence[DrugNames]) -> int:
+    """A hash of the drugs and their names, as a number that a Delta transaction can record."""
+    content = repr([(drug.drug, drug.atccode, sorted(drug.names)) for drug in drugs])
+    return int(hashlib.sha256(content.encode()).hexdigest()[:15], 16)

@@ -1,11 +1,11 @@
-"""What the Salesforce domain needs: a log-in, the API, each object and its fields, and quota."""
+"""The rights that the Salesforce domain needs: log-in, API, objects with their fields, quota."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
-from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL
+from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL_OBJECTS
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.graph.access import Probe
 from novade_pipeline.settings import Settings
@@ -17,11 +17,11 @@ SECONDS = 8.0
 
 
 def probes(settings: Settings) -> Iterator[Probe]:
-    """Log in, look at the limits, describe each object; as a load would, with one token."""
+    """Probes the log-in, the API, each object and the quota, all with one token."""
     salesforce = settings.of(SalesforceSettings)
     if salesforce.url is None:
         return
-    where, mend = f"Salesforce {salesforce.url}", "look at NOVADE_SALESFORCE_URL"
+    where, remedy = f"Salesforce {salesforce.url}", "look at NOVADE_SALESFORCE_URL"
 
     @cache
     def organisation() -> "Organisation":
@@ -31,56 +31,48 @@ def probes(settings: Settings) -> Iterator[Probe]:
 
         if salesforce.missing:
             raise PermanentFailure(salesforce.missing)
-        # Who asks for what is missing does not want to wait, nor to be told of the floor alone.
-        hasty = salesforce.model_copy(update={"timeout_seconds": SECONDS, "api_floor": 0})
-        retry = Retry(attempts=2, longest_asked=1.0)
-        return Organisation(hasty, SalesforceSession(hasty, retry))
+        probe_settings = salesforce.model_copy(update={"timeout_seconds": SECONDS, "api_floor": 0})
+        retry = Retry(attempts=2, longest_retry_after=1.0)
+        return Organisation(probe_settings, SalesforceSession(probe_settings, retry))
+
+    def probe(right: str, needed: str, attempt: Callable[[], str]) -> Probe:
+        return Probe("salesforce", right, needed, where, remedy, attempt)
 
     def log_in() -> str:
-        return f"Logged in, asked at {organisation().session.token.instance_url}."
+        return f"Logged in at {organisation().session.token.instance_url}."
 
-    def api() -> str:
-        return _api(organisation())
-
-    def quota() -> str:
-        return _quota(organisation(), salesforce.api_floor)
-
-    yield Probe("salesforce", "log_in", "It lets us in.", where, mend, log_in)
-    yield Probe("salesforce", "api", "Its API may be asked.", where, mend, api)
-    for name in (name for name in OBJECTS if name not in OPTIONAL | salesforce.left_out):
-        yield Probe(
-            "salesforce",
-            f"read_{OBJECTS[name].path[-1]}",
-            f"{name} is read, with the fields that the marts rely on.",
-            where,
-            mend,
-            _reading(organisation, name, salesforce.personal_of(name)),
-        )
-    yield Probe("salesforce", "quota", "API calls are left for loads.", where, mend, quota)
+    yield probe("log_in", "The log-in succeeds.", log_in)
+    yield probe("api", "The API answers.", lambda: _api(organisation()))
+    for name in (name for name in OBJECTS if name not in OPTIONAL_OBJECTS | salesforce.left_out):
+        needed = f"{name} is readable, with the fields that the marts use."
+        attempt = _read_probe(organisation, name, salesforce.personal_of(name))
+        yield probe(f"read_{OBJECTS[name].path[-1]}", needed, attempt)
+    floor = salesforce.api_floor
+    yield probe("quota", "API calls are left for loads.", lambda: _quota(organisation(), floor))
 
 
-def _reading(
+def _read_probe(
     organisation: Callable[[], "Organisation"], name: str, personal: frozenset[str]
 ) -> Callable[[], str]:
     def read() -> str:
         from novade_pipeline.defs.salesforce.fields import fields_of
 
         described = organisation().describe(name)["fields"]
-        found = fields_of(name, OBJECTS[name], described, None, personal)
-        if found.invisible:
-            fields = ", ".join(f"{name}.{field}" for field in found.invisible)
+        fields = fields_of(name, OBJECTS[name], described, None, personal)
+        if fields.invisible:
+            names = ", ".join(f"{name}.{field}" for field in fields.invisible)
             raise PermanentFailure(
-                f"Salesforce: expected to see {fields}, found that the user may not, or that the "
-                "organisation has none of these; give the user's permission set the field-level "
+                f"Salesforce: expected to see {names}, found that the user may not, or that the "
+                "organisation has no such fields; give the user's permission set the field-level "
                 "security 'Read' on them. Until then their columns are null."
             )
-        return f"{name} is read, with {len(found.read)} fields."
+        return f"{name} is read, with {len(fields.read)} fields."
 
     return read
 
 
 def _api(org: "Organisation") -> str:
-    from novade_pipeline.defs.salesforce.session import Refused
+    from novade_pipeline.defs.salesforce.responses import Refused
 
     try:
         org.limits()
@@ -99,8 +91,8 @@ def _quota(org: "Organisation", floor: int) -> str:
     if left <= floor:
         raise PermanentFailure(
             f"Salesforce: expected more than {floor:,} API calls of the day to be left "
-            f"(NOVADE_SALESFORCE_API_FLOOR), found {left:,} of {total:,}; loads go on as calls of "
-            "the last 24 hours come free."
+            f"(NOVADE_SALESFORCE_API_FLOOR), found {left:,} of {total:,}; loads resume as calls "
+            "of the last 24 hours come free."
         )
     return (
         f"{left:,} of {total:,} API calls of the day are left, {jobs.get('Remaining', 0):,} jobs."

@@ -1,4 +1,4 @@
-"""Salesforce in the graph: one step that reads its objects, each into a table."""
+"""Salesforce in the graph: one step that reads each object into its table."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -6,28 +6,34 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
-from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL, QUARANTINE, READ, TABLES
+from novade_pipeline.defs.salesforce.tables import (
+    OBJECTS,
+    OPTIONAL_OBJECTS,
+    QUARANTINE,
+    READ,
+    TABLES,
+)
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.api_assets import (
-    Told,
+    TableMetadata,
     check_quarantine,
     materialized,
     on_schedule,
-    passed_over,
-    warning,
-    why_passed_over,
+    reason_to_skip,
+    skipped_tables,
 )
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
+    check_result,
     check_specs,
     column_schema,
+    dagster_failures,
     key_of,
     quarantine_checks,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.read import newest
@@ -36,12 +42,12 @@ from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
 if TYPE_CHECKING:
-    from novade_pipeline.defs.salesforce.load import Loaded
+    from novade_pipeline.defs.salesforce.load import LoadResult
     from novade_pipeline.defs.salesforce.session import Usage
 
 POOL = "salesforce_api"
-NOT_THERE = (
-    "The organisation has no such object, or the user may not read it: the marts do without it."
+NO_SUCH_OBJECT = (
+    "The organisation has no such object, or the user may not read it: the marts work without it."
 )
 LEFT_OUT = "NOVADE_SALESFORCE_WITHOUT names this object: it is not read."
 VISIBLE_CHECK = "fields_are_visible"
@@ -66,11 +72,13 @@ def definitions(settings: Settings) -> dg.Definitions:
     def salesforce_objects(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        """Read what is selected, and write what changed."""
+        """Reads the selected objects, and writes what changed."""
         selected = [t for t in TABLES if key_of(t) in context.selected_asset_keys]
-        why = why_passed_over(context, "Salesforce", salesforce.missing)
-        told = passed_over(lake, selected, why) if why else _read(context, settings, lake, selected)
-        for table, metadata in told:
+        why = reason_to_skip(context, "Salesforce", salesforce.missing)
+        materializations = (
+            skipped_tables(lake, selected, why) if why else _read(context, settings, lake, selected)
+        )
+        for table, metadata in materializations:
             yield materialized(
                 context, table, metadata, _check_results(settings, lake, table, metadata)
             )
@@ -80,42 +88,38 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: list[Table]
-) -> Iterator[Told]:
-    """Read object by object, the metadata of each; what one lacks keeps no other from being read.
+) -> Iterator[TableMetadata]:
+    """Reads object by object and yields the metadata of each; a failure does not stop the others.
 
     Raises:
-        dg.Failure: at the end, where an object could not be read, with a sentence for each.
-        dg.RetryRequested: the same, where one failed in a way that passes.
+        dg.Failure: at the end, with a sentence for each object that could not be read.
+        dg.RetryRequested: the same, where one of the failures is transient.
     """
     # simple_salesforce takes a second to import, which every step's process would pay.
     from novade_pipeline.defs.salesforce.load import load
-    from novade_pipeline.defs.salesforce.organisation import NoObject, Organisation
+    from novade_pipeline.defs.salesforce.organisation import Organisation, UnknownObject
 
     salesforce = settings.of(SalesforceSettings)
     names = {table.name: name for name, table in OBJECTS.items()}
     left_out = [table for table in tables if names.get(table.name) in salesforce.left_out]
-    yield from passed_over(lake, left_out, LEFT_OUT)
+    yield from skipped_tables(lake, left_out, LEFT_OUT)
     quarantined: list[WriteReceipt] = []
     failures: list[Exception] = []
-    with told_to_dagster():
+    with dagster_failures():
         require(*lake_probes(lake))
     with Organisation(salesforce) as org:
         for table in (table for table in tables if table not in left_out):
             if table is QUARANTINE:
                 yield table, table_metadata(lake, table, quarantined)
                 continue
-            before = org.session.usage
+            usage_before = org.session.usage
             try:
-                done = load(
-                    org,
-                    lake,
-                    names[table.name],
-                    settings.personal_data_policy,
-                    context.log.info,
+                result = load(
+                    org, lake, names[table.name], settings.personal_data_policy, context.log.info
                 )
-            except NoObject as failure:
-                if names[table.name] in OPTIONAL:
-                    yield from passed_over(lake, [table], NOT_THERE)
+            except UnknownObject as failure:
+                if names[table.name] in OPTIONAL_OBJECTS:
+                    yield from skipped_tables(lake, [table], NO_SUCH_OBJECT)
                     continue
                 context.log.warning(f"{table.name}: {failure}")
                 failures.append(failure)
@@ -124,34 +128,34 @@ def _read(
                 context.log.warning(f"{table.name}: {failure}")
                 failures.append(failure)
                 continue
-            quarantined += done.quarantine
-            yield table, _metadata(lake, table, done, before, org.session.usage)
-    with told_to_dagster():
+            quarantined += result.quarantine
+            yield table, _metadata(lake, table, result, usage_before, org.session.usage)
+    with dagster_failures():
         _raise_all(failures)
 
 
 def _raise_all(failures: list[Exception]) -> None:
-    """One failure that tells all, each sentence once; it passes if one of them does."""
-    told = " ".join(dict.fromkeys(map(str, failures)))
+    """Raises one failure with each message once; it is transient if one of them is."""
+    message = " ".join(dict.fromkeys(map(str, failures)))
     if any(isinstance(failure, TransientFailure) for failure in failures):
-        raise TransientFailure(told)
+        raise TransientFailure(message)
     if failures:
-        raise PermanentFailure(told)
+        raise PermanentFailure(message)
 
 
 def _metadata(
-    lake: Store, table: Table, done: "Loaded", before: "Usage", after: "Usage"
+    lake: Store, table: Table, result: "LoadResult", before: "Usage", after: "Usage"
 ) -> dict[str, Any]:
-    fields, swept = done.fields, done.swept
-    receipts = [*done.receipts, *(swept.receipts if swept is not None else ())]
+    fields, swept = result.fields, result.swept
+    receipts = [*result.receipts, *(swept.receipts if swept is not None else ())]
     changed = any(receipt.rows for receipt in receipts)
     metadata = table_metadata(lake, table, receipts, changed=changed) | {
         "dagster/column_schema": column_schema(fields.table),
-        "rows_read": done.rows,
-        "rows_quarantined": done.bad,
-        "read_whole": done.whole,
-        "read_by": ", ".join(done.how) or "nothing to read",
-        "slices": done.slices,
+        "rows_read": result.rows,
+        "rows_quarantined": result.bad,
+        "read_whole": result.is_full,
+        "read_by": ", ".join(result.apis) or "nothing to read",
+        "slices": result.slices,
         "requests": after.requests - before.requests,
         "retries": after.retries - before.retries,
         "log_ins": after.log_ins - before.log_ins,
@@ -162,8 +166,8 @@ def _metadata(
         "fields_retyped": dg.MetadataValue.json(dict(fields.retyped)),
         "fields_calculated": dg.MetadataValue.json(list(fields.calculated)),
     }
-    if done.watermark is not None:
-        metadata["watermark"] = done.watermark.isoformat()
+    if result.watermark is not None:
+        metadata["watermark"] = result.watermark.isoformat()
     if after.left is not None and after.total is not None:
         metadata |= {"api_calls_left": after.left, "api_calls_a_day": after.total}
     if swept is not None:
@@ -178,7 +182,7 @@ def _metadata(
 
 
 def _check_specs() -> list[dg.AssetCheckSpec]:
-    told = {
+    descriptions = {
         VISIBLE_CHECK: "Warns where the user may not see a field that the code declares, which is "
         "null, or that NOVADE_SALESFORCE_PERSONAL_FIELDS names.",
         BEFORE_CHECK: "Warns where a field was dropped, or has another type than its column.",
@@ -188,7 +192,7 @@ def _check_specs() -> list[dg.AssetCheckSpec]:
         *(
             dg.AssetCheckSpec(name, asset=key_of(table), description=description)
             for table in READ
-            for name, description in told.items()
+            for name, description in descriptions.items()
         ),
         *quarantine_checks(QUARANTINE, "Warns where records break the types of their fields."),
     ]
@@ -206,17 +210,17 @@ def _check_results(
     invisible, dropped, retyped = (
         metadata[f"fields_{what}"] for what in ("invisible", "dropped", "retyped")
     )
-    yield warning(
+    yield check_result(
         table,
         VISIBLE_CHECK,
         not invisible.value,
         {
             "invisible": invisible,
-            "what_to_do": "Let the user see these fields (field-level security, in its permission "
-            "set), or do without them where the organisation has none of these names.",
+            "what_to_do": "Let the user see these fields (field-level security in its permission "
+            "set), or ignore this where the organisation has no such fields.",
         },
     )
     changed = bool(dropped.value or retyped.value)
-    yield warning(table, BEFORE_CHECK, not changed, {"dropped": dropped, "retyped": retyped})
+    yield check_result(table, BEFORE_CHECK, not changed, {"dropped": dropped, "retyped": retyped})
     if table.data_time is not None:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)

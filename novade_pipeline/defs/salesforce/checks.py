@@ -1,4 +1,4 @@
-"""What is checked of the organisation's records: rules of the business, which only warn."""
+"""Checks of the organisation's records: business rules, which only warn."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,18 +8,17 @@ import dagster as dg
 import duckdb
 
 from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY, ORGANIZATION, READ
-from novade_pipeline.graph.api_assets import warning
-from novade_pipeline.graph.table_assets import key_of
+from novade_pipeline.graph.table_assets import check_result, key_of
 from novade_pipeline.lake.delta import open_table
-from novade_pipeline.lake.query import connect, identifier, scan
+from novade_pipeline.lake.query import connect, scan, sql_identifier
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
 ZONE = "$zone"
-"""Where a rule needs it: the time zone of the organisation's days."""
+"""A rule's parameter: the time zone of the organisation's days."""
 LONGEST_PICKLIST_VALUE = 255
-"""Source: Salesforce's 'Custom Field Limits'; an API client may write longer ones."""
+"""Source: Salesforce's 'Custom Field Limits'; API clients may write longer ones."""
 IDS_SHOWN = 20
 
 PICKLISTS = frozenset(
@@ -28,12 +27,12 @@ PICKLISTS = frozenset(
         *("forecast_category", "forecast_category_name", "priority", "task_subtype", "family"),
     }
 )
-"""Columns that hold one value of a list, in whichever object they are."""
+"""Columns of picklists, in whichever object they are."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of the business that a record may break.
+    """A business rule that a record may break.
 
     Attributes:
         broken: SQL that is true of a row that breaks it; `ZONE` is the zone of its days.
@@ -41,13 +40,13 @@ class Rule:
 
     name: str
     table: Table
-    told: str
+    description: str
     broken: str
 
 
 def _too_long(table: Table) -> str:
     columns = [column.name for column in table.columns if column.name in PICKLISTS]
-    return " or ".join(f"length({identifier(c)}) > {LONGEST_PICKLIST_VALUE}" for c in columns)
+    return " or ".join(f"length({sql_identifier(c)}) > {LONGEST_PICKLIST_VALUE}" for c in columns)
 
 
 RULES = (
@@ -60,7 +59,7 @@ RULES = (
     Rule(
         "account_has_a_domain",
         ACCOUNT,
-        "Warns where an account has no website: nobody is matched to it by e-mail domain.",
+        "Warns where an account has no website: no person is matched to it by e-mail domain.",
         "coalesce(trim(website), '') = ''",
     ),
     *(
@@ -78,12 +77,12 @@ RULES = (
 
 
 def definitions(settings: Settings) -> dg.Definitions:
-    """The checks of what the records say; what a load finds of fields is checked with it."""
+    """The checks of the records; the checks of the fields are in `assets`."""
 
     @dg.multi_asset_check(
         name="salesforce_records",
         specs=[
-            dg.AssetCheckSpec(rule.name, asset=key_of(rule.table), description=rule.told)
+            dg.AssetCheckSpec(rule.name, asset=key_of(rule.table), description=rule.description)
             for rule in RULES
         ],
         can_subset=True,
@@ -91,38 +90,38 @@ def definitions(settings: Settings) -> dg.Definitions:
     def salesforce_records(
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.AssetCheckResult]:
-        """Count the records that break a rule; they are loaded all the same."""
-        asked = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+        """Counts the records that break a rule; they are loaded all the same."""
+        selected = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         with closing(connect(lake=lake)) as connection:
             zone = settings.reporting_time_zone or _zone(connection, lake)
             for rule in RULES:
-                if (key_of(rule.table), rule.name) in asked:
+                if (key_of(rule.table), rule.name) in selected:
                     yield _result(connection, lake, rule, zone)
 
     return dg.Definitions(asset_checks=[salesforce_records])
 
 
 def _zone(connection: duckdb.DuckDBPyConnection, lake: Store) -> str:
-    """The organisation's time zone, as the marts know it (`dbt/macros/days.sql`)."""
+    """Returns the organisation's time zone, as the marts use it (`dbt/macros/days.sql`)."""
     if open_table(lake, ORGANIZATION) is None:
         return "UTC"
-    found = connection.execute(
+    row = connection.execute(
         f"select min(time_zone_sid_key) from {scan(lake, ORGANIZATION)}"
         " where time_zone_sid_key in (select name from pg_timezone_names())"
     ).fetchone()
-    return str(found[0]) if found is not None and found[0] else "UTC"
+    return str(row[0]) if row is not None and row[0] else "UTC"
 
 
 def _result(
     connection: duckdb.DuckDBPyConnection, lake: Store, rule: Rule, zone: str
 ) -> dg.AssetCheckResult:
     if open_table(lake, rule.table) is None:
-        return warning(rule.table, rule.name, True, {"rows": 0})
-    found = connection.execute(
+        return check_result(rule.table, rule.name, True, {"rows": 0})
+    rows = connection.execute(
         f"select count(*), array_slice(array_agg(id order by id), 1, {IDS_SHOWN}) "
         f"from {scan(lake, rule.table)} where not is_deleted and ({rule.broken})",
         {"zone": zone} if ZONE in rule.broken else {},
     ).fetchall()
-    count, ids = found[0]
-    told = {"rows": count, "first_ids": dg.MetadataValue.json(ids or [])}
-    return warning(rule.table, rule.name, not count, told)
+    count, ids = rows[0]
+    metadata = {"rows": count, "first_ids": dg.MetadataValue.json(ids or [])}
+    return check_result(rule.table, rule.name, not count, metadata)

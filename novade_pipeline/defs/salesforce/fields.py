@@ -1,4 +1,4 @@
-"""Which fields of an object are read, and into which columns: what its describe says, typed.
+"""The fields of an object and the columns that they are read into, by the object's describe.
 
 Source: https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/field_types.htm
 """
@@ -31,7 +31,7 @@ KINDS: Mapping[str, Kind] = {
     "date": "date",
     "datetime": "time",
 }
-"""Salesforce's type of a field -> what its column holds; every other type is text."""
+"""Salesforce's type of a field -> the kind of its column; every other type is text."""
 
 ARROW: Mapping[Kind, pa.DataType] = {
     "text": pa.string(),
@@ -52,58 +52,58 @@ _PYTHON: Mapping[Kind, type] = {
 _KIND_OF = {arrow: kind for kind, arrow in ARROW.items()}
 
 NUMBER = pa.decimal128(38, 18)
-"""Numbers while they are read; each has its place in it, for Salesforce writes 18 digits.
+"""The type of numbers while they are read; it fits all, since Salesforce writes 18 digits.
 
 Source: Object Reference, 'Field Types' (currency, double, percent): precision and scale.
 """
 WHOLE_NUMBER = pa.decimal128(18, 0)
-"""What a field of whole numbers has, where its column is one of decimals."""
+"""The type of a field of whole numbers whose column has decimals."""
 
 SKIPPED = {
     "address": "compound, its parts are read",
     "location": "compound, its parts are read",
     "complexvalue": "compound",
-    "base64": "a file's content, which no query tells",
+    "base64": "a file's content, which queries do not return",
 }
 PERSONAL = frozenset({"email", "phone", "encryptedstring"})
 UNSTAMPED = frozenset({"IsArchived"})
-"""Fields that the organisation's nightly runs change; that this changes the stamp is said nowhere.
+"""Fields that nightly jobs of the organisation change, perhaps without a new `SystemModstamp`.
 
 Source: Object Reference, "Archived Activities" (sforce_api_guidelines_archive.htm).
 """
-NEVER_THERE: Mapping[str, frozenset[str]] = {
+ABSENT_FIELDS: Mapping[str, frozenset[str]] = {
     "User": frozenset({"IsDeleted"}),
     "UserRole": frozenset({"IsDeleted", "CreatedDate"}),
     "Organization": frozenset({"IsDeleted"}),
     "CurrencyType": frozenset({"IsDeleted"}),
     "DatedConversionRate": frozenset({"IsDeleted"}),
 }
-"""Fields of every record that these objects have in no organisation."""
-OPTIONAL = frozenset({"CurrencyIsoCode"})
-"""Fields that only some organisations have: those with several currencies."""
+"""Fields of `Record` that these objects have in no organisation."""
+OPTIONAL_FIELDS = frozenset({"CurrencyIsoCode"})
+"""Fields that only organisations with several currencies have."""
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadField:
     """A field that is read into a column.
 
     Attributes:
-        kind: what the column holds.
-        told: what the field holds, by its describe.
-        marked: the settings say that it is personal.
-        is_exact: its numbers are decimals, as the describe says how many digits they have.
+        kind: of the column.
+        source_kind: of the field, by its describe.
+        marked: the settings mark it as personal.
+        is_exact: its numbers are decimals, since the describe says how many digits they have.
     """
 
     column: str
-    field: str
+    source: str
     kind: Kind
-    told: Kind
+    source_kind: Kind
     marked: bool = False
     is_exact: bool = False
 
     @property
     def stored(self) -> str:
-        """What the column holds, as it is recorded with the watermark."""
+        """The kind of the column, as it is recorded with the watermark."""
         return stored(self.kind, self.is_exact)
 
     @property
@@ -114,21 +114,20 @@ class Read:
 
 @dataclass(frozen=True)
 class Fields:
-    """What is read of an object.
+    """The fields of an object that are read, and those that are not.
 
     Attributes:
         table: the object's table, with a column for each field that is read.
-        read: the fields, by their columns.
-        invisible: fields that the code or the settings name and the describe does not.
+        read: the fields and their columns.
+        invisible: fields that the code or the settings name and the describe lacks.
         skipped: field -> why it is not read.
-        dropped: columns of the lake that no field is read into any more.
-        retyped: field -> what became of its values since it has another type than its column.
-        calculated: columns of formulas, and others that change without any sign that their record
-            did.
+        dropped: columns of the lake whose field is gone.
+        retyped: field -> where its values go, since its type is not its column's.
+        calculated: columns of formulas, and others that change without a new `SystemModstamp`.
     """
 
     table: Table
-    read: tuple[Read, ...]
+    read: tuple[ReadField, ...]
     invisible: tuple[str, ...]
     skipped: Mapping[str, str]
     dropped: tuple[str, ...]
@@ -137,63 +136,66 @@ class Fields:
 
     @property
     def names(self) -> list[str]:
-        """The fields as a query asks for them."""
-        return [one.field for one in self.read]
+        """The fields' names, for a query."""
+        return [field.source for field in self.read]
 
     @property
     def as_read(self) -> Table:
-        """The table with its numbers as they are read."""
-        return self.with_digits(one.column for one in self.read if one.is_exact).table
+        """The table with its numbers in the type in which they are read."""
+        return self.with_digits(field.column for field in self.read if field.is_exact).table
 
     def with_digits(self, columns: Iterable[str]) -> "Fields":
-        """The same, with columns that hold more digits than their fields are said to have."""
-        return replace(self, table=_with(self.table, dict.fromkeys(columns, NUMBER)))
+        """Returns the same with `NUMBER` as the type of these columns."""
+        return replace(self, table=_with_decimals(self.table, dict.fromkeys(columns, NUMBER)))
 
 
 def fields_of(
     name: str,
     table: Table,
     described: Sequence[Mapping[str, Any]],
-    there: pa.Schema | None,
+    existing: pa.Schema | None,
     personal: Collection[str] = (),
 ) -> Fields:
-    """What is read of an object that is described so.
+    """Decides which fields are read, into which columns.
 
     Args:
         name: the object.
-        table: as it is declared.
+        table: the declared one.
         described: the fields of its describe that the user may see.
-        there: the columns that the lake has; None where there is no table yet.
+        existing: the columns that the lake has; None where there is no table yet.
         personal: further fields that are about a person, whatever their type.
     """
     declared = {c.source: c for c in table.columns if c.source != c.name}
     columns = _columns(table, [field["name"] for field in described])
-    there = pa.schema([]) if there is None else there
-    read: list[Read] = []
-    more: dict[str, Any] = {}
-    digits: dict[str, pa.DataType] = {}
+    existing = pa.schema([]) if existing is None else existing
+    read: list[ReadField] = []
+    extra: dict[str, Any] = {}
+    decimal_types: dict[str, pa.DataType] = {}
     skipped, retyped = {}, {}
     for field in described:
         source, type_ = field["name"], field["type"]
         if type_ in SKIPPED:
             skipped[source] = SKIPPED[type_]
             continue
-        told = KINDS.get(type_, "text")
-        held = _held(there, table, columns[source]) or told
-        one = _placed(columns[source], source, told, held, source in personal)
-        if told != held and (source not in declared or one.column != columns[source]):
-            retyped[source] = f"was {held}, is {told}: " + (
-                f"read into {one.column}" if one.column != columns[source] else f"told as {held}"
-            )
-        if one.kind == "number" and (kind := _digits(field, told, one.column, there, table)):
-            digits[one.column], one = kind, replace(one, is_exact=True)
-        if one.column not in table.schema.names:
-            more[one.column] = _annotation(one, field)
-        read.append(one)
-    row = create_model(table.row.__name__, __base__=table.row, __doc__=table.row.__doc__, **more)
-    table = _with(replace(table, row=row), digits)
-    written = {one.column for one in read} | set(table.schema.names)
-    seen = {field["name"] for field in described}
+        column, source_kind = columns[source], KINDS.get(type_, "text")
+        column_kind = _column_kind(existing, table, column) or source_kind
+        target = _read_field(column, source, source_kind, column_kind, source in personal)
+        is_moved = target.column != column
+        if source_kind != column_kind and (is_moved or source not in declared):
+            effect = f"read into {target.column}" if is_moved else f"read as {column_kind}"
+            retyped[source] = f"was {column_kind}, is {source_kind}: {effect}"
+        if target.kind == "number":
+            decimals = _decimal_type(field, source_kind, target.column, existing, table)
+            if decimals is not None:
+                decimal_types[target.column] = decimals
+                target = replace(target, is_exact=True)
+        if target.column not in table.schema.names:
+            extra[target.column] = _annotation(target, field)
+        read.append(target)
+    row = create_model(table.row.__name__, __base__=table.row, __doc__=table.row.__doc__, **extra)
+    table = _with_decimals(replace(table, row=row), decimal_types)
+    written = {target.column for target in read} | set(table.schema.names)
+    visible = {field["name"] for field in described}
     formulas = UNSTAMPED | {field["name"] for field in described if field.get("calculated")}
     return Fields(
         table=table,
@@ -201,23 +203,24 @@ def fields_of(
         invisible=tuple(
             source
             for source in (*declared, *sorted(personal))
-            if source not in seen and source not in OPTIONAL | NEVER_THERE.get(name, frozenset())
+            if source not in visible
+            and source not in OPTIONAL_FIELDS | ABSENT_FIELDS.get(name, frozenset())
         ),
         skipped=skipped,
-        dropped=tuple(column for column in there.names if column not in written),
+        dropped=tuple(column for column in existing.names if column not in written),
         retyped=retyped,
-        calculated=tuple(one.column for one in read if one.field in formulas),
+        calculated=tuple(target.column for target in read if target.source in formulas),
     )
 
 
 def snake_case(name: str) -> str:
-    """A field's name as a column's: `Product2Id` is `product2_id`, `Score__c` is `score__c`."""
+    """Converts a field's name: `Product2Id` to `product2_id`, `Score__c` to `score__c`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return words.lower()
 
 
 def kind_of(arrow: pa.DataType) -> Kind:
-    """What a column of the lake holds."""
+    """Returns the kind of a column of the lake."""
     if pa.types.is_decimal(arrow):
         return "number"
     text = pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow)
@@ -225,12 +228,12 @@ def kind_of(arrow: pa.DataType) -> Kind:
 
 
 def stored(kind: Kind, is_exact: bool) -> str:
-    """What a column holds, as it is recorded with the watermark: doubles are read once more."""
+    """Names a column's kind for the watermark: a column of doubles is read once more."""
     return "decimal" if is_exact else kind
 
 
 def _columns(table: Table, names: Iterable[str]) -> dict[str, str]:
-    """Field -> column. Names that differ in more than their words' ends get one of their own."""
+    """Maps fields to columns; fields whose snake case is the same get distinct columns."""
     declared = {column.source: column.name for column in table.columns}
     taken = Counter([*table.schema.names, *(snake_case(n) for n in names if n not in declared)])
     return {
@@ -240,35 +243,37 @@ def _columns(table: Table, names: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _held(there: pa.Schema, table: Table, column: str) -> Kind | None:
-    """What a column holds in the lake, or will by its declaration."""
-    for schema in (there, table.schema):
+def _column_kind(existing: pa.Schema, table: Table, column: str) -> Kind | None:
+    """Returns the kind of a column of the lake, else of its declaration."""
+    for schema in (existing, table.schema):
         if column in schema.names:
             return kind_of(schema.field(column).type)
     return None
 
 
-def _placed(column: str, field: str, told: Kind, held: Kind, marked: bool) -> Read:
-    """Where values go: into their column if it can hold them without loss, else beside it."""
-    if held in (told, "text") or (held == "number" and told == "integer"):
-        return Read(column, field, held, told, marked)
-    return Read(f"{column}__{told}", field, told, told, marked)
+def _read_field(
+    column: str, source: str, source_kind: Kind, column_kind: Kind, marked: bool
+) -> ReadField:
+    """Chooses the field's column if it fits its values without loss, else one beside it."""
+    if column_kind in (source_kind, "text") or (column_kind, source_kind) == ("number", "integer"):
+        return ReadField(column, source, column_kind, source_kind, marked)
+    return ReadField(f"{column}__{source_kind}", source, source_kind, source_kind, marked)
 
 
-def _digits(
-    field: Mapping[str, Any], told: Kind, column: str, there: pa.Schema, table: Table
+def _decimal_type(
+    field: Mapping[str, Any], source_kind: Kind, column: str, existing: pa.Schema, table: Table
 ) -> pa.DataType | None:
-    """The type of a column of decimals; None where nothing says how many digits there are."""
-    described = WHOLE_NUMBER if told == "integer" else _described(field)
-    held = there.field(column).type if column in there.names else None
-    types = [kind for kind in (described, held) if kind and pa.types.is_decimal(kind)]
+    """Returns the type of a column of decimals; None where the digits are unknown."""
+    described = WHOLE_NUMBER if source_kind == "integer" else _described_decimal(field)
+    existing_type = existing.field(column).type if column in existing.names else None
+    types = [kind for kind in (described, existing_type) if kind and pa.types.is_decimal(kind)]
     if not types and column in table.schema.names:
         types = [kind for kind in (table.schema.field(column).type,) if pa.types.is_decimal(kind)]
-    return reduce(lambda one, other: widened(one, other) or NUMBER, types) if types else None
+    return reduce(lambda left, right: widened(left, right) or NUMBER, types) if types else None
 
 
-def _described(field: Mapping[str, Any]) -> pa.DataType | None:
-    """The digits that the describe says."""
+def _described_decimal(field: Mapping[str, Any]) -> pa.DataType | None:
+    """Returns the decimal type that the describe states."""
     precision, scale = int(field.get("precision") or 0), int(field.get("scale") or 0)
     if not precision:
         return None
@@ -276,25 +281,25 @@ def _described(field: Mapping[str, Any]) -> pa.DataType | None:
     return pa.decimal128(precision, scale) if fits else NUMBER
 
 
-def _with(table: Table, types: Mapping[str, pa.DataType]) -> Table:
-    """A table whose columns of decimals have these types."""
+def _with_decimals(table: Table, types: Mapping[str, pa.DataType]) -> Table:
+    """Returns the table with these types of its columns of decimals."""
     fields = table.row.model_fields
-    told: dict[str, Any] = {
+    columns: dict[str, Any] = {
         name: (
             Annotated[(Decimal | None, Digits(kind.precision, kind.scale), *fields[name].metadata)],
             Field(None, alias=fields[name].alias, description=fields[name].description),
         )
         for name, kind in types.items()
     }
-    if not told:
+    if not columns:
         return table
-    row = create_model(table.row.__name__, __base__=table.row, __doc__=table.row.__doc__, **told)
+    row = create_model(table.row.__name__, __base__=table.row, __doc__=table.row.__doc__, **columns)
     return replace(table, row=row)
 
 
-def _annotation(one: Read, field: Mapping[str, Any]) -> Any:
-    kind: Any = _PYTHON[one.kind] | None
-    if one.marked or field["type"] in PERSONAL:
-        kind = Annotated[kind, Personal()]
-    told = f"{field.get('label') or one.field} ({one.field}, {field['type']})."
-    return (kind, Field(None, alias=one.field, description=told))
+def _annotation(target: ReadField, field: Mapping[str, Any]) -> Any:
+    type_: Any = _PYTHON[target.kind] | None
+    if target.marked or field["type"] in PERSONAL:
+        type_ = Annotated[type_, Personal()]
+    description = f"{field.get('label') or target.source} ({target.source}, {field['type']})."
+    return (type_, Field(None, alias=target.source, description=description))

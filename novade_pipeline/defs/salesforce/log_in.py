@@ -1,8 +1,7 @@
 """Logging in to an organisation: client credentials, or a JWT that the app's private key signs.
 
-Sources: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_client_credentials_flow.htm
-and …remoteaccess_oauth_jwt_flow.htm; what the token endpoint answers where it says no:
-…remoteaccess_oauth_flow_errors.htm.
+Sources: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_client_credentials_flow.htm,
+…remoteaccess_oauth_jwt_flow.htm; errors: …remoteaccess_oauth_flow_errors.htm.
 """
 
 import time
@@ -15,18 +14,18 @@ from novade_pipeline.errors import PermanentFailure
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-# Salesforce takes no assertion that is valid for longer.
+# Salesforce accepts no assertion that is valid for longer.
 ASSERTION_SECONDS = 180
 _SECRET, _KEY = "NOVADE_SALESFORCE_CLIENT_SECRET", "NOVADE_SALESFORCE_PRIVATE_KEY_FILE"
 _OTHER_ORGANISATION = (
-    "a sandbox organisation lets in at its own My Domain only "
+    "a sandbox organisation accepts log-ins at its own My Domain only "
     "(https://novade--name.sandbox.my.salesforce.com), not at production"
 )
 
 
 @dataclass(frozen=True)
 class Token:
-    """What lets us in, and where the organisation is asked."""
+    """An access token, and the URL that it is for."""
 
     access_token: str = field(repr=False)
     instance_url: str
@@ -34,7 +33,7 @@ class Token:
 
 
 def grant(settings: SalesforceSettings) -> dict[str, str]:
-    """The form that asks for a token.
+    """Returns the form of a request for a token.
 
     Raises:
         PermanentFailure: the private key cannot be used.
@@ -50,55 +49,57 @@ def grant(settings: SalesforceSettings) -> dict[str, str]:
 
 
 def token_of(settings: SalesforceSettings, answer: object) -> Token:
-    """The token that the endpoint gave.
+    """Parses the token endpoint's answer.
 
     Raises:
-        PermanentFailure: it is none, or is for a host that is not Salesforce's.
+        PermanentFailure: it has no token, or one for a host that is not Salesforce's.
     """
-    told = answer if isinstance(answer, Mapping) else {}
-    token, instance = told.get("access_token"), told.get("instance_url")
-    if not isinstance(token, str) or not isinstance(instance, str):
+    body = answer if isinstance(answer, Mapping) else {}
+    token, instance_url = body.get("access_token"), body.get("instance_url")
+    if not isinstance(token, str) or not isinstance(instance_url, str):
         raise PermanentFailure(
             f"Salesforce: expected a token from {settings.url}{TOKEN_PATH}, found something else; "
             "NOVADE_SALESFORCE_URL must be the organisation's My Domain."
         )
-    there, ours = urlsplit(instance), urlsplit(settings.url or "")
-    is_salesforce = there.scheme == "https" and f".{there.hostname}".endswith(".salesforce.com")
-    if not (is_salesforce or there.netloc == ours.netloc):
+    instance, my_domain = urlsplit(instance_url), urlsplit(settings.url or "")
+    is_salesforce = instance.scheme == "https" and f".{instance.hostname}".endswith(
+        ".salesforce.com"
+    )
+    if not (is_salesforce or instance.netloc == my_domain.netloc):
         raise PermanentFailure(
-            f"Salesforce: expected to be sent to a host of salesforce.com, found {there.netloc}; "
-            "nothing is sent there. Look at NOVADE_SALESFORCE_URL."
+            "Salesforce: expected an instance at a host of salesforce.com, found "
+            f"{instance.netloc}; nothing is sent to it. Look at NOVADE_SALESFORCE_URL."
         )
-    return Token(token, f"{there.scheme}://{there.netloc}", str(told.get("scope") or ""))
+    return Token(token, f"{instance.scheme}://{instance.netloc}", str(body.get("scope") or ""))
 
 
 def refusal(
-    settings: SalesforceSettings, error: str, description: str, *, again: bool = False
+    settings: SalesforceSettings, error: str, description: str, *, is_renewal: bool = False
 ) -> PermanentFailure:
-    """Why the endpoint gave no token, and what to do, in one sentence.
+    """Explains why the endpoint gave no token, and what to do.
 
     Args:
-        again: it had given one before.
+        is_renewal: an earlier log-in succeeded.
     """
     by_secret = bool(settings.client_secret and settings.client_secret.get_secret_value())
-    told = f"{error}: {description}" if description else error
+    reason = f"{error}: {description}" if description else error
     words = f"{error} {description}".lower()
-    expected = "Salesforce: expected to be let in" + (" again" if again else "")
-    if again:
-        mend = (
-            "the access was taken back meanwhile; let an administrator look at the connected app, "
+    expected = "Salesforce: expected to log in" + (" again" if is_renewal else "")
+    if is_renewal:
+        remedy = (
+            "the access was revoked meanwhile; let an administrator look at the connected app, "
             "its policies and the user that it runs as"
         )
     elif error == "invalid_client_id" or "client identifier" in words:
-        mend = (
-            f"NOVADE_SALESFORCE_CLIENT_ID names no app of this organisation; {_OTHER_ORGANISATION}"
+        remedy = (
+            f"NOVADE_SALESFORCE_CLIENT_ID is no app of this organisation; {_OTHER_ORGANISATION}"
         )
     elif "secret" in words or ("client credentials" in words and "user" not in words):
-        mend = f"{_SECRET} is not the secret of the app NOVADE_SALESFORCE_CLIENT_ID"
+        remedy = f"{_SECRET} is not the secret of the app NOVADE_SALESFORCE_CLIENT_ID"
     elif "no client credentials user" in words:
-        mend = "choose a 'Run As' user in the app's client credentials flow"
+        remedy = "choose a 'Run As' user in the app's client credentials flow"
     elif "approved" in words:
-        mend = (
+        remedy = (
             "let an administrator approve the app for the user NOVADE_SALESFORCE_USERNAME "
             "('Admin approved users are pre-authorized')"
         )
@@ -107,22 +108,22 @@ def refusal(
         or "on this domain" in words
         or (error == "invalid_grant" and "authentication failure" in words)
     ):
-        mend = f"this log-in is not one of the organisation there; {_OTHER_ORGANISATION}"
+        remedy = f"this log-in belongs to another organisation; {_OTHER_ORGANISATION}"
     elif "assertion" in words or "signature" in words:
-        mend = f"{_KEY} does not belong to the certificate of the app NOVADE_SALESFORCE_CLIENT_ID"
+        remedy = f"{_KEY} does not belong to the certificate of the app NOVADE_SALESFORCE_CLIENT_ID"
     elif "revoked" in words or "expired" in words:
-        mend = "somebody took the access back; let an administrator approve the app again"
+        remedy = "the access was revoked; let an administrator approve the app again"
     elif "inactive" in words or "locked" in words:
-        mend = "the user that logs in is not active; an administrator can mend that"
+        remedy = "the user that logs in is not active; an administrator can activate it"
     elif "ip restricted" in words:
-        mend = "let the app's policies accept this machine's address ('Relax IP restrictions')"
+        remedy = "let the app's policies accept this machine's address ('Relax IP restrictions')"
     else:
-        mend = f"look at NOVADE_SALESFORCE_CLIENT_ID and {_SECRET if by_secret else _KEY}"
-    return PermanentFailure(f"{expected} at {settings.url}, found {told!r}: {mend}.")
+        remedy = f"look at NOVADE_SALESFORCE_CLIENT_ID and {_SECRET if by_secret else _KEY}"
+    return PermanentFailure(f"{expected} at {settings.url}, found {reason!r}: {remedy}.")
 
 
 def audience(url: str) -> str:
-    """Who the assertion is for: the log-in host of production, or of sandbox organisations.
+    """Returns whom the assertion is for: the log-in host of production, or of sandboxes.
 
     The sandbox of this package, on loopback, takes the place of production.
     """
@@ -142,7 +143,7 @@ def _assertion(settings: SalesforceSettings) -> str:
     try:
         return jwt.encode(claims, _private_key(settings), algorithm="RS256")
     except (jwt.PyJWTError, ValueError, TypeError):
-        # What the library says may hold the key.
+        # The library's message may contain the key.
         raise PermanentFailure(
             f"Salesforce: expected an RSA private key in PEM form in {_KEY} or "
             "NOVADE_SALESFORCE_PRIVATE_KEY, found something else."
@@ -151,7 +152,7 @@ def _assertion(settings: SalesforceSettings) -> str:
 
 def _private_key(settings: SalesforceSettings) -> str:
     if settings.private_key and (key := settings.private_key.get_secret_value()):
-        # A variable has one line: many tools write the line ends of a key as \n.
+        # An environment variable has one line: many tools write line ends as \n.
         return key.replace("\\n", "\n")
     assert settings.private_key_file is not None
     try:
@@ -164,5 +165,5 @@ def _private_key(settings: SalesforceSettings) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """The organisation is the sandbox's, on this machine."""
+    """Whether the organisation is this package's sandbox, on this machine."""
     return urlsplit(url).hostname in LOOPBACK

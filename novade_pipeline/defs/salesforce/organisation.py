@@ -1,6 +1,6 @@
-"""What is asked of an organisation, by simple-salesforce: describe, queries, bulk query jobs.
+"""Requests to an organisation through simple-salesforce: describe, queries, bulk query jobs.
 
-Every query is a `queryAll`: what lies in the recycle bin is told as well.
+Every query is a `queryAll`, which includes the recycle bin.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import TracebackType
 from typing import Any, Self
 
 from simple_salesforce.api import Salesforce
@@ -16,12 +15,13 @@ from simple_salesforce.bulk2 import Operation
 from simple_salesforce.exceptions import SalesforceOperationError
 
 from novade_pipeline.defs.salesforce.fields import Fields
-from novade_pipeline.defs.salesforce.rows import Rows, header_of, rows_of_csv, rows_of_json
-from novade_pipeline.defs.salesforce.session import Refused, SalesforceSession
+from novade_pipeline.defs.salesforce.responses import Refused
+from novade_pipeline.defs.salesforce.rows import ParsedPage, header_of, rows_of_csv, rows_of_json
+from novade_pipeline.defs.salesforce.session import SalesforceSession
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 
-# A query travels in the URL, which may have 16 KiB with what else is in it; a job's does not.
+# A query is part of the URL, which may have 16 KiB; a job's query is in the body.
 LONGEST_IN_URL = 6_000
 JOB_TRIES = 3
 FIRST_PAGE_ROWS = 2_000
@@ -30,30 +30,30 @@ PAGE_BYTES = 16 * 2**20
 _WRONG_QUERY = ("INVALID", "MALFORMED", "INSUFFICIENT", "API_ERROR")
 
 
-class NoObject(PermanentFailure):
-    """The organisation has no such object, or none that the user may read."""
+class UnknownObject(PermanentFailure):
+    """The organisation has no such object, or the user may not read it."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Records as a query tells them, and where the next ones are.
+    """Records of a query, and where the next ones are.
 
     Attributes:
-        total: records that the query found.
+        total: records of the whole query.
         records: of this page.
-        more: where the next page is; "" where there is none.
+        next_url: of the next page; "" where there is none.
     """
 
     total: int
     records: list[dict[str, Any]]
-    more: str
+    next_url: str
 
 
 class Organisation:
-    """One organisation, asked as one user; to be used as a context, by one thread.
+    """One organisation, read as one user; a context manager, to be used by one thread.
 
     Attributes:
-        session: under all requests; it knows the quota.
+        session: sends all requests, and knows the quota.
     """
 
     def __init__(
@@ -70,12 +70,7 @@ class Organisation:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.session.close()
 
     @property
@@ -84,7 +79,7 @@ class Organisation:
         if self._client is None:
             token = self.session.token
             self._client = Salesforce(
-                # The session puts the newest token in the place of this one.
+                # The session replaces it with its newest token.
                 session_id=token.access_token,
                 instance_url=token.instance_url,
                 session=self.session,
@@ -95,63 +90,63 @@ class Organisation:
 
     @property
     def now(self) -> datetime:
-        """The organisation's clock as its newest answer told it, to the second."""
+        """The organisation's clock by its newest answer, to the second, UTC."""
         return self.session.server_time or datetime.now(UTC).replace(microsecond=0)
 
     def describe(self, name: str) -> dict[str, Any]:
-        """An object and the fields of it that the user may see.
+        """Returns an object's describe, with the fields that the user may see.
 
         Raises:
-            NoObject: there is none of that name, or the user may not read it.
+            UnknownObject: there is no such object, or the user may not read it.
         """
         try:
-            found: dict[str, Any] = getattr(self.client, name).describe()
+            description: dict[str, Any] = getattr(self.client, name).describe()
         except Refused as refused:
             if refused.code not in ("NOT_FOUND", "INVALID_TYPE") and refused.status != 404:
                 raise
-            raise NoObject(_no_object(name, self.settings)) from None
-        if not found.get("queryable", True):
-            raise NoObject(_no_object(name, self.settings))
-        return found
+            raise UnknownObject(_no_object(name, self.settings)) from None
+        if not description.get("queryable", True):
+            raise UnknownObject(_no_object(name, self.settings))
+        return description
 
     def limits(self) -> dict[str, Any]:
-        """What the organisation may be asked for, and what is left of it."""
-        found: dict[str, Any] = self.client.limits()
-        return found
+        """Returns the organisation's limits, and what is left of each."""
+        limits: dict[str, Any] = self.client.limits()
+        return limits
 
     def first_page(self, soql: str) -> Page:
-        """The first records of a query."""
+        """Reads the first records of a query."""
         return _page(self.client.query(soql, include_deleted=True))
 
     def next_page(self, page: Page) -> Page:
-        """The records after those of a page that has more."""
-        return _page(self.client.query_more(page.more, identifier_is_url=True))
+        """Reads the next page."""
+        return _page(self.client.query_more(page.next_url, identifier_is_url=True))
 
     def count(self, soql: str) -> int:
-        """How many records a `SELECT COUNT()` finds."""
+        """Returns the result of a `SELECT COUNT()`."""
         return self.first_page(soql).total
 
-    def query_pages(self, fields: Fields, page: Page) -> Iterator[Rows]:
-        """Rows of a query from its first page on."""
+    def query_pages(self, fields: Fields, page: Page) -> Iterator[ParsedPage]:
+        """Parses a query's records from its first page on."""
         while True:
             yield rows_of_json(fields, page.records)
-            if not page.more:
+            if not page.next_url:
                 return
             page = self.next_page(page)
 
     def bulk_pages(
-        self, fields: Fields, soql: str, tell: Callable[[str], None] = lambda told: None
-    ) -> Iterator[Rows]:
-        """Rows of a bulk query, page by page; a page has about so many bytes whatever is in it.
+        self, fields: Fields, soql: str, on_progress: Callable[[str], None] = lambda message: None
+    ) -> Iterator[ParsedPage]:
+        """Parses a bulk query's records page by page; a page has about `PAGE_BYTES`.
 
         Raises:
             PermanentFailure: Salesforce refuses the query.
             TransientFailure: the job failed, several times.
         """
-        # The handler's own generators tell nobody the job's id.
+        # The handler's own generators do not reveal the job's id.
         handler: Any = self.client.bulk2
         jobs = handler.query._client
-        job = self._completed(jobs, soql, tell)
+        job = self._completed_job(jobs, soql, on_progress)
         locator, rows, header = "", FIRST_PAGE_ROWS, b""
         while True:
             page = jobs.get_query_results(job, locator, rows)
@@ -167,37 +162,37 @@ class Organisation:
             locator = page["locator"]
             if not locator:
                 break
-            each = max(1, len(text) // max(1, count))
-            rows = max(1, min(MOST_PAGE_ROWS, PAGE_BYTES // each))
-        # Results that nobody deletes go after a week.
+            bytes_per_record = max(1, len(text) // max(1, count))
+            rows = max(1, min(MOST_PAGE_ROWS, PAGE_BYTES // bytes_per_record))
+        # Salesforce deletes results after a week.
         with suppress(PermanentFailure, TransientFailure):
             self.client.restful(f"jobs/query/{job}", method="DELETE")
 
-    def _completed(self, jobs: Any, soql: str, tell: Callable[[str], None]) -> str:
-        """The id of a job that has run the query."""
-        told = ""
+    def _completed_job(self, jobs: Any, soql: str, on_progress: Callable[[str], None]) -> str:
+        """Runs the query as a job, and returns its id."""
+        failure = ""
         for _ in range(JOB_TRIES):
             job = str(jobs.create_job(Operation.query_all, soql)["id"])
-            tell(f"bulk job {job} is at work")
+            on_progress(f"bulk job {job} is running")
             try:
                 jobs.wait_for_job(job, True, wait=self._poll_seconds)
             except SalesforceOperationError as error:
-                told = str(error).removeprefix("Job failure. Response content: ")[:300]
-                if told.startswith(_WRONG_QUERY):
+                failure = str(error).removeprefix("Job failure. Response content: ")[:300]
+                if failure.startswith(_WRONG_QUERY):
                     raise PermanentFailure(
-                        f"Salesforce: expected bulk job {job} to run the query, found: {told}."
+                        f"Salesforce: expected bulk job {job} to run the query, found: {failure}."
                     ) from None
-                tell(f"bulk job {job} failed: {told}")
+                on_progress(f"bulk job {job} failed: {failure}")
             else:
                 return job
         raise TransientFailure(
-            f"Salesforce: {JOB_TRIES} bulk jobs failed one after the other, at last: {told}."
+            f"Salesforce: {JOB_TRIES} bulk jobs failed one after the other, at last: {failure}."
         )
 
 
-def _page(told: dict[str, Any]) -> Page:
-    more = "" if told.get("done", True) else str(told["nextRecordsUrl"])
-    return Page(int(told["totalSize"]), list(told["records"]), more)
+def _page(body: dict[str, Any]) -> Page:
+    next_url = "" if body.get("done", True) else str(body["nextRecordsUrl"])
+    return Page(int(body["totalSize"]), list(body["records"]), next_url)
 
 
 def _no_object(name: str, settings: SalesforceSettings) -> str:

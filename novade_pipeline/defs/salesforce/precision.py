@@ -1,8 +1,7 @@
-"""How many digits the numbers of an object have: what its describe says, and what records hold.
+"""Columns whose numbers have more digits than the describe says.
 
-A column of decimals has the precision and scale of the describe, which is what people see. Formulas
-calculate with more digits, and older records may have more: a column that holds such a number is
-one of `fields.NUMBER`, in which each has its place.
+The describe states the precision that people see. Formulas calculate with more digits, and older
+records may have more: the column of such a number is of the type `fields.NUMBER`.
 """
 
 import pyarrow as pa
@@ -13,10 +12,10 @@ from novade_pipeline.storage.store import Store
 
 
 def exceeding(fields: Fields, rows: pa.RecordBatch) -> set[str]:
-    """The columns whose numbers have more digits than the table's columns hold.
+    """Returns the columns whose numbers have more digits than the table's types.
 
     Args:
-        rows: some of the table's columns, with decimals of any digits.
+        rows: some of the table's columns.
     """
     return {
         field.name
@@ -27,24 +26,24 @@ def exceeding(fields: Fields, rows: pa.RecordBatch) -> set[str]:
     }
 
 
-def exceeding_doubles(lake: Store, fields: Fields, there: pa.Schema | None) -> set[str]:
-    """The same of columns that the lake has as doubles, which older versions made of numbers.
+def exceeding_doubles(lake: Store, fields: Fields, existing: pa.Schema | None) -> set[str]:
+    """The same of columns that the lake has as doubles, which older versions wrote.
 
     Args:
-        there: the columns that the lake has; None where there is no table yet.
+        existing: the columns that the lake has; None where there is no table yet.
     """
     doubles = [
         field.name
-        for field in there or ()
+        for field in existing or ()
         if pa.types.is_floating(field.type) and field.name in fields.table.schema.names
     ]
-    found: set[str] = set()
+    columns: set[str] = set()
     for batch in stream(lake, fields.table, columns=doubles) if doubles else ():
-        for name in set(doubles) - found:
+        for name in set(doubles) - columns:
             kind = fields.table.schema.field(name).type
             if pa.types.is_decimal(kind) and not _holds(kind, batch.column(name).cast(pa.string())):
-                found.add(name)
-    return found
+                columns.add(name)
+    return columns
 
 
 def _holds(kind: pa.DataType, column: pa.Array) -> bool:

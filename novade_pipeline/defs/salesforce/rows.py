@@ -1,13 +1,13 @@
-"""What Salesforce tells as rows of a table: JSON records, and the CSV of the Bulk API 2.0.
+"""Parses records into rows of a table: JSON of queries, and the CSV of the Bulk API 2.0.
 
-A page of CSV is read by Arrow, typed. Where that fails, and for JSON, each value is looked at, and
-a record that breaks its types is `Bad`, with the reason; the others are kept.
+Arrow parses a page of CSV as a whole. Where that fails, and for JSON, each value is parsed by
+itself; a record that breaks its types becomes a `BadRecord`.
 """
 
+import dataclasses
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from novade_pipeline.defs.salesforce.fields import NUMBER, Fields, Kind, Read
+from novade_pipeline.defs.salesforce.fields import NUMBER, Fields, Kind, ReadField
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.decimals import rounded
@@ -23,34 +23,34 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 
 RAW_BYTES = 64 * 1024
-# A record may be as long as its texts: of one that lies across two blocks Arrow makes nothing.
+# Arrow fails on a record that spans more than two blocks, and texts may be long.
 _BLOCK_BYTES = 16 * 2**20
 _BOOLEANS = {"true": True, "false": False}
 _KINDS: dict[type, str] = {
     **{bool: "a boolean", int: "a number", float: "a number", Decimal: "a number"},
     **{str: "a text", list: "an array"},
 }
-# A double has no more before the point.
+# Digits of a double before the point.
 _MOST_DIGITS = 308
 
 
-@dataclass(frozen=True)
-class Bad:
-    """A record that is no row; `key` is its Id where it says one."""
+@dataclasses.dataclass(frozen=True)
+class BadRecord:
+    """A record that cannot be a row; `key` is its Id, if it has one."""
 
     key: str | None
     reason: str
-    raw: bytes = field(repr=False)
+    raw: bytes = dataclasses.field(repr=False)
     raw_bytes: int
 
 
-Rows = tuple[pa.RecordBatch, list[Bad]]
-"""Rows of a page, and the records of it that are none."""
+ParsedPage = tuple[pa.RecordBatch, list[BadRecord]]
+"""The rows of a page, and its bad records."""
 
 
-def rows_of_json(fields: Fields, records: Iterable[Mapping[str, Any]]) -> Rows:
-    """Records as a query tells them."""
-    columns: dict[str, list[Any]] = {one.column: [] for one in fields.read}
+def rows_of_json(fields: Fields, records: Iterable[Mapping[str, Any]]) -> ParsedPage:
+    """Parses the records of a query."""
+    columns: dict[str, list[Any]] = {field.column: [] for field in fields.read}
     required = {c.name for c in fields.table.columns if c.required} & set(columns)
     bad = []
     for record in records:
@@ -58,17 +58,17 @@ def rows_of_json(fields: Fields, records: Iterable[Mapping[str, Any]]) -> Rows:
         if isinstance(row, str):
             bad.append(_bad(record, row))
             continue
-        for one, value in zip(fields.read, row, strict=True):
-            columns[one.column].append(value)
-    arrays = {one.column: pa.array(columns[one.column], one.type) for one in fields.read}
+        for field, value in zip(fields.read, row, strict=True):
+            columns[field.column].append(value)
+    arrays = {field.column: pa.array(columns[field.column], field.type) for field in fields.read}
     return _batch(fields, arrays), bad
 
 
-def rows_of_csv(fields: Fields, text: bytes, header: bytes) -> Rows:
-    """A page of a bulk query's results.
+def rows_of_csv(fields: Fields, text: bytes, header: bytes) -> ParsedPage:
+    """Parses a page of a bulk query's results.
 
     Args:
-        fields: what the query asked for.
+        fields: those of the query.
         text: the page.
         header: the first line of the first page; a page may come with it or without it.
 
@@ -76,74 +76,74 @@ def rows_of_csv(fields: Fields, text: bytes, header: bytes) -> Rows:
         TransientFailure: it is not CSV of these fields.
     """
     names = None if text.startswith(header) else fields_in(header)
-    wanted = [one.field for one in fields.read]
+    sources = [field.source for field in fields.read]
     try:
-        found = _csv(text, names, {one.field: one.type for one in fields.read}, wanted)
-        for one in (one for one in fields.read if one.is_exact):
-            # Arrow reads more digits than the type has.
-            found[one.field].validate(full=True)
+        table = _csv(text, names, {field.source: field.type for field in fields.read}, sources)
+        for field in (field for field in fields.read if field.is_exact):
+            # Arrow accepts more digits than the type has.
+            table[field.source].validate(full=True)
     except (pa.ArrowInvalid, KeyError):
-        found = None
-    if found is not None and not _lacks_required(fields, found):
-        arrays = {one.column: _as_read(one, found[one.field]) for one in fields.read}
+        table = None
+    if table is not None and not _lacks_required(fields, table):
+        arrays = {field.column: _as_read(field, table[field.source]) for field in fields.read}
         return _batch(fields, arrays), []
     try:
-        as_text = _csv(text, names, dict.fromkeys(wanted, pa.string()), wanted)
+        as_text = _csv(text, names, dict.fromkeys(sources, pa.string()), sources)
     except (pa.ArrowInvalid, KeyError):
         raise TransientFailure(
-            f"{fields.table.name}: expected CSV with the {len(wanted)} fields of the query from "
+            f"{fields.table.name}: expected CSV with the {len(sources)} fields of the query from "
             "the bulk job, found something else; it is read again."
         ) from None
     return rows_of_json(fields, as_text.to_pylist())
 
 
 def guarded_rows(table: Table, batch: pa.RecordBatch, policy: PersonalDataPolicy) -> pa.RecordBatch:
-    """Rows as the lake may hold them: with all columns of the table, under the policy."""
+    """Applies the policy, and adds the table's further columns."""
     rows = protect(pa.Table.from_batches([batch]), table.personal, policy).combine_chunks()
     whole = rows.to_batches() or [batch]
     return conform(table, whole[0])
 
 
 def header_of(text: bytes) -> bytes:
-    """The first line of a page, its end included."""
+    """Returns the first line of a page, with its line end."""
     return text[: text.find(b"\n") + 1]
 
 
 def fields_in(header: bytes) -> list[str]:
-    """The fields that the first line of a page names."""
+    """Returns the fields of a header line."""
     return [name.strip('"') for name in header.decode().strip().split(",")]
 
 
-def value_of(kind: Kind, told: Any) -> Any:
-    """One value in the type of its column; nothing is bent to fit.
+def value_of(kind: Kind, raw: Any) -> Any:
+    """Parses a value into the type of its column, without loss.
 
     Raises:
-        ValueError: it has another type; says what was expected, without the value.
+        ValueError: it has another type; the message does not contain the value.
     """
-    if told is None or told == "":
+    if raw is None or raw == "":
         return None
     match kind:
         case "text":
-            return _text(told)
+            return _text(raw)
         case "boolean":
-            value = told if isinstance(told, bool) else _BOOLEANS.get(str(told))
+            value = raw if isinstance(raw, bool) else _BOOLEANS.get(str(raw))
             return _expected(value is not None, value, "true or false")
         case "integer" | "number":
-            return _number(kind, told)
+            return _number(kind, raw)
         case "date":
-            return _parsed(lambda: date.fromisoformat(told), "a day as 2024-05-01")
+            return _parsed(lambda: date.fromisoformat(raw), "a day as 2024-05-01")
         case "time":
-            return _parsed(lambda: _time(told), "a time as 2024-05-01T12:30:00.000Z")
+            return _parsed(lambda: _time(raw), "a time as 2024-05-01T12:30:00.000Z")
 
 
 def text_of(field_kind: Kind, value: Any) -> str | None:
-    """A value of a field for a column of text, the same whichever API it was read from.
+    """Formats a value for a column of text, the same for either API.
 
     REST and the Bulk API 2.0 write times differently (`+0000`, `Z`), and JSON's numbers lose the
     form in which they were written; from ten million on that has an exponent.
 
     Args:
-        field_kind: what the describe says that the field holds.
+        field_kind: by the describe.
         value: as it was read.
     """
     try:
@@ -159,41 +159,43 @@ def text_of(field_kind: Kind, value: Any) -> str | None:
     return text
 
 
-def _as_read(one: Read, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of CSV; what is no text in the organisation is text as REST's is."""
-    if one.kind != "text" or one.told not in ("number", "time"):
+def _as_read(field: ReadField, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Formats numbers and times of CSV for a column of text as those of REST."""
+    if field.kind != "text" or field.source_kind not in ("number", "time"):
         return column
     return pa.chunked_array(
-        [[text_of(one.told, value) for value in column.to_pylist()]], pa.string()
+        [[text_of(field.source_kind, value) for value in column.to_pylist()]], pa.string()
     )
 
 
-def _row(read: tuple[Read, ...], record: Mapping[str, Any], required: set[str]) -> list[Any] | str:
+def _row(
+    read: tuple[ReadField, ...], record: Mapping[str, Any], required: set[str]
+) -> list[Any] | str:
     row = []
-    for one in read:
-        told = record.get(one.field)
+    for field in read:
+        raw = record.get(field.source)
         try:
-            value = _stored(one, told)
+            value = _stored(field, raw)
         except ValueError as error:
-            return f"{one.field}: {error}, found {_kind(told)}"
-        if value is None and one.column in required:
-            return f"{one.field}: expected a value, found none"
+            return f"{field.source}: {error}, found {_json_kind(raw)}"
+        if value is None and field.column in required:
+            return f"{field.source}: expected a value, found none"
         row.append(value)
     return row
 
 
-def _stored(one: Read, told: Any) -> Any:
-    """A value as its column holds it."""
-    if one.kind == "text":
-        return text_of(one.told, told)
-    value = value_of(one.kind, told)
-    if one.kind != "number" or value is None:
+def _stored(field: ReadField, raw: Any) -> Any:
+    """Parses a value for its column."""
+    if field.kind == "text":
+        return text_of(field.source_kind, raw)
+    value = value_of(field.kind, raw)
+    if field.kind != "number" or value is None:
         return value
-    return rounded(value, NUMBER) if one.is_exact else float(value)
+    return rounded(value, NUMBER) if field.is_exact else float(value)
 
 
 def _batch(fields: Fields, arrays: Mapping[str, Any]) -> pa.RecordBatch:
-    """The columns that are read; an object without recycle bin has nothing that is deleted."""
+    """Makes a batch; the records of an object without recycle bin are not deleted."""
     whole = pa.table(arrays).combine_chunks()
     if "is_deleted" not in arrays:
         whole = whole.append_column("is_deleted", pa.array([False] * len(whole), pa.bool_()))
@@ -207,7 +209,7 @@ def _batch(fields: Fields, arrays: Mapping[str, Any]) -> pa.RecordBatch:
 
 
 def _csv(
-    text: bytes, names: list[str] | None, types: Mapping[str, pa.DataType], wanted: list[str]
+    text: bytes, names: list[str] | None, types: Mapping[str, pa.DataType], sources: list[str]
 ) -> pa.Table:
     return pcsv.read_csv(
         io.BytesIO(text),
@@ -215,7 +217,7 @@ def _csv(
         parse_options=pcsv.ParseOptions(newlines_in_values=True),
         convert_options=pcsv.ConvertOptions(
             column_types=dict(types),
-            include_columns=wanted,
+            include_columns=sources,
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
@@ -223,38 +225,40 @@ def _csv(
     )
 
 
-def _lacks_required(fields: Fields, found: pa.Table) -> bool:
+def _lacks_required(fields: Fields, table: pa.Table) -> bool:
     required = {column.name for column in fields.table.columns if column.required}
-    return any(found[one.field].null_count for one in fields.read if one.column in required)
+    return any(table[field.source].null_count for field in fields.read if field.column in required)
 
 
-def _bad(record: Mapping[str, Any], reason: str) -> Bad:
+def _bad(record: Mapping[str, Any], reason: str) -> BadRecord:
     plain = {name: value for name, value in record.items() if name != "attributes"}
     raw = json.dumps(plain, ensure_ascii=False, default=float).encode("utf-8", "surrogatepass")
     key = record.get("Id")
-    return Bad(key if isinstance(key, str) and key else None, reason, raw[:RAW_BYTES], len(raw))
+    return BadRecord(
+        key if isinstance(key, str) and key else None, reason, raw[:RAW_BYTES], len(raw)
+    )
 
 
-def _text(told: Any) -> str:
-    if isinstance(told, bool):
-        return "true" if told else "false"
-    if isinstance(told, dict | list):
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
         raise ValueError("expected a text")
-    text = str(told)
+    text = str(value)
     try:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("expected a text of whole characters") from None
-    # Neither the Bulk API's reader nor Parquet's readers take it.
+    # NUL breaks readers of the Bulk API and of Parquet.
     return text.replace("\x00", "")
 
 
-def _number(kind: Kind, told: Any) -> Any:
+def _number(kind: Kind, raw: Any) -> Any:
     expected = "a whole number" if kind == "integer" else "a number"
-    if isinstance(told, bool) or not isinstance(told, int | float | str | Decimal):
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str | Decimal):
         raise ValueError(f"expected {expected}")
-    text = str(told)
-    # Decimal takes digits of other scripts, and underlines, which no API writes.
+    text = str(raw)
+    # Decimal also accepts digits of other scripts, and underscores.
     number = _parsed(lambda: Decimal(text if text.isascii() and "_" not in text else ""), expected)
     _expected(number.is_finite() and number.adjusted() <= _MOST_DIGITS, number, expected)
     if kind == "number":
@@ -263,10 +267,10 @@ def _number(kind: Kind, told: Any) -> Any:
     return _expected(-(2**63) <= number < 2**63, int(number), expected)
 
 
-def _time(told: str) -> datetime:
-    if "T" not in told:
+def _time(text: str) -> datetime:
+    if "T" not in text:
         raise ValueError
-    moment = datetime.fromisoformat(told)
+    moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -283,5 +287,5 @@ def _expected(holds: bool, value: Any, expected: str) -> Any:
     return value
 
 
-def _kind(told: Any) -> str:
-    return "none" if told is None else _KINDS.get(type(told), "an object")
+def _json_kind(value: Any) -> str:
+    return "none" if value is None else _KINDS.get(type(value), "an object")

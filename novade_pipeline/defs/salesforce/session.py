@@ -1,10 +1,8 @@
 """The HTTP session under simple-salesforce: log-in, retries, and the organisation's quota.
 
-simple-salesforce knows the API's forms and is used as it is; it tries nothing again and renews no
-token that it was handed. All of that is done below it, in the `requests.Session` that it is given.
+simple-salesforce neither retries nor renews a token that it was given; its session does.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -18,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from typing_extensions import override
 
-from novade_pipeline.api.retry import PASSING_STATUSES, Passing, Retry, Wait, asked_wait
+from novade_pipeline.api.retry import Retry, RetryableError, RetryWait, retry_after_seconds
 from novade_pipeline.defs.salesforce.log_in import (
     TOKEN_PATH,
     Token,
@@ -27,37 +25,33 @@ from novade_pipeline.defs.salesforce.log_in import (
     refusal,
     token_of,
 )
+from novade_pipeline.defs.salesforce.responses import (
+    BUSY_STATUSES,
+    PASSING_CODES,
+    Refused,
+    error_of,
+    json_of,
+    request_name,
+    require_data,
+)
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 
 Answered = TypeVar("Answered")
 
 _USAGE = re.compile(r"(?<!-)\bapi-usage=(\d+)/(\d+)")
-# A row or a query plan is busy, whatever the status says.
-PASSING_CODES = frozenset({"UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT", "SERVER_UNAVAILABLE"})
-_DATA = frozenset({"application/json", "text/csv"})
-BUSY_STATUSES = PASSING_STATUSES | {406, 420}
-
-
-class Refused(PermanentFailure):
-    """Salesforce said no in a way that no retry can mend; `code` is its own word for why."""
-
-    def __init__(self, told: str, code: str, status: int) -> None:
-        super().__init__(told)
-        self.code = code
-        self.status = status
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What was asked so far, and what the organisation has left.
+    """Requests so far, and API calls that are left.
 
     Attributes:
-        requests: sent, tries that failed and log-ins included.
-        retries: of them those that repeat one that failed.
-        log_ins: how often a token was asked for.
-        left: API calls of the day that the organisation has left; None: not told yet.
-        total: API calls that it has a day.
+        requests: sent, failed tries and log-ins included.
+        retries: of them the repetitions of failed ones.
+        log_ins: requests for a token.
+        left: API calls of the day that the organisation has left; None where still unknown.
+        total: API calls of a day.
     """
 
     requests: int = 0
@@ -68,7 +62,7 @@ class Usage:
 
 
 class SalesforceSession(requests.Session):
-    """Asks one organisation as one user; to be used by one thread."""
+    """A session with one organisation as one user; to be used by one thread."""
 
     def __init__(
         self,
@@ -81,13 +75,13 @@ class SalesforceSession(requests.Session):
         self._retry = retry or Retry()
         self._sleep = sleep
         self._token: Token | None = None
-        self._was_in = False
+        self._has_logged_in = False
         self._closed_by: PermanentFailure | None = None
         self._requests = self._retries = self._log_ins = 0
         self._left: int | None = None
         self._total: int | None = None
         self.server_time: datetime | None = None
-        """The `Date` of the newest answer: the organisation's clock, not ours."""
+        """The `Date` of the newest answer, UTC: the organisation's clock."""
         # Whatever a header, a URL or a .netrc says, a request is signed with the newest token.
         self.auth = self._sign
         if is_loopback(settings.url or ""):
@@ -95,28 +89,28 @@ class SalesforceSession(requests.Session):
 
     @property
     def usage(self) -> Usage:
-        """What was asked so far."""
+        """The requests so far."""
         return Usage(self._requests, self._retries, self._log_ins, self._left, self._total)
 
     @property
     def token(self) -> Token:
-        """The token in use; asked for where there is none yet."""
+        """The token in use; logs in where there is none yet."""
         if self._token is None:
             self._token = self._until_answered("POST", TOKEN_PATH, self._log_in)
-            self._was_in = True
+            self._has_logged_in = True
         return self._token
 
     @override
     def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
-        """Ask, until there is an answer with a status below 300.
+        """Sends a request until it has an answer with a status below 300.
 
         Raises:
-            Refused: Salesforce says no, with its code.
-            PermanentFailure: it does not let us in, or its quota is used up.
-            TransientFailure: every try failed in a way that passes.
+            Refused: Salesforce refuses the request, with its code.
+            PermanentFailure: the log-in fails, or the quota is used up.
+            TransientFailure: every try failed transiently.
         """
         del args
-        # A body is read here as a whole: one that is cut short is asked for again.
+        # A body is read as a whole here, so that one that is cut short is requested again.
         options |= {"timeout": self._settings.timeout_seconds, "stream": False}
         options["allow_redirects"] = False
         return self._until_answered(
@@ -126,59 +120,49 @@ class SalesforceSession(requests.Session):
     def _until_answered(self, method: str, url: str, ask: Callable[[], Answered]) -> Answered:
         tries = Retrying(
             stop=stop_after_attempt(self._retry.attempts),
-            wait=Wait(self._retry),
-            retry=retry_if_exception_type(Passing),
+            wait=RetryWait(self._retry),
+            retry=retry_if_exception_type(RetryableError),
             sleep=self._sleep,
             before_sleep=self._count_retry,
             reraise=True,
         )
         try:
             return tries(ask)
-        except Passing as failure:
+        except RetryableError as failure:
             raise TransientFailure(
-                f"Salesforce: {_where(method, url)} failed {self._retry.attempts} times, at last: "
-                f"{failure}; look at NOVADE_SALESFORCE_URL."
+                f"Salesforce: {request_name(method, url)} failed {self._retry.attempts} times, at "
+                f"last: {failure}; look at NOVADE_SALESFORCE_URL."
             ) from None
 
     def _signed_answer(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
-        """One try; a session that has expired is renewed once."""
+        """Tries once; renews an expired session once."""
+        name = request_name(method, url)
         for renewed in (False, True):
             self._refuse_at_the_floor()
             used = self.token
             answer = self._sent(method, url, options)
             if answer.status_code < 300:
-                return self._told_as_data(_where(method, url), answer)
-            code, message = _error(answer)
+                return require_data(name, answer)
+            code, message = error_of(answer)
             if answer.status_code == 401 and not renewed:
                 self._token = None if self._token is used else self._token
                 continue
-            raise self._failure(_where(method, url), answer, code, message)
+            raise self._failure(name, answer, code, message)
         raise AssertionError("the second try returns or raises")
-
-    def _told_as_data(self, where: str, answer: requests.Response) -> requests.Response:
-        """A page for people, which is what other hosts have in these places, is no answer."""
-        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-        if answer.content and kind not in _DATA:
-            raise PermanentFailure(
-                f"Salesforce: expected JSON or CSV from {where}, found "
-                f"{kind or 'unnamed content'}; "
-                "NOVADE_SALESFORCE_URL must be the organisation's My Domain."
-            )
-        return answer
 
     def _sent(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
         self._requests += 1
         try:
             answer = super().request(method, url, **options)
         except requests.Timeout:
-            raise Passing(f"no answer within {self._settings.timeout_seconds:g} s") from None
+            raise RetryableError(f"no answer within {self._settings.timeout_seconds:g} s") from None
         except requests.exceptions.SSLError:
             raise PermanentFailure(
                 f"Salesforce: expected a certificate that is valid at {self._settings.url}, found "
                 "one that is not; look at NOVADE_SALESFORCE_URL."
             ) from None
         except requests.RequestException as error:
-            raise Passing(f"it cannot be reached ({type(error).__name__})") from None
+            raise RetryableError(f"it cannot be reached ({type(error).__name__})") from None
         if used := _USAGE.search(answer.headers.get("Sforce-Limit-Info", "")):
             self._total = int(used[2])
             self._left = self._total - int(used[1])
@@ -186,29 +170,31 @@ class SalesforceSession(requests.Session):
             self.server_time = parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
         return answer
 
-    def _failure(self, where: str, answer: requests.Response, code: str, message: str) -> Exception:
+    def _failure(
+        self, request: str, answer: requests.Response, code: str, message: str
+    ) -> Exception:
         status = answer.status_code
-        told = f"{status} {code or answer.reason}" + (f": {message}" if message else "")
+        error = f"{status} {code or answer.reason}" + (f": {message}" if message else "")
         if code == "REQUEST_LIMIT_EXCEEDED":
             self._closed_by = self._used_up()
             return self._closed_by
         if status == 401:
             self._closed_by = PermanentFailure(
-                f"Salesforce: expected a new token to let us in, found {told!r}; the token was "
-                "revoked or the app is blocked: let an administrator look at the connected app."
+                f"Salesforce: expected a new token to be accepted, found {error!r}; the token "
+                "was revoked or the app is blocked: let an administrator look at the connected app."
             )
             return self._closed_by
         if status >= 500 or status in BUSY_STATUSES or code in PASSING_CODES:
-            asked = asked_wait(answer.headers)
-            if asked is not None and asked > self._retry.longest_asked:
+            wait = retry_after_seconds(answer.headers)
+            if wait is not None and wait > self._retry.longest_retry_after:
                 return TransientFailure(
-                    f"Salesforce: {where} answered {told}, to be asked again in {asked:,.0f} s; "
-                    f"more than the {self._retry.longest_asked:g} s that we wait."
+                    f"Salesforce: {request} answered {error}, to be repeated in {wait:,.0f} s; "
+                    f"the longest wait is {self._retry.longest_retry_after:g} s."
                 )
-            return Passing(f"it answered {told}", asked)
+            return RetryableError(f"it answered {error}", wait)
         if code == "INVALID_QUERY_LOCATOR":
-            return TransientFailure(f"Salesforce: {where} answered {told}; it is read again.")
-        return Refused(f"Salesforce: {where} answered {told}.", code, status)
+            return TransientFailure(f"Salesforce: {request} answered {error}; it is read again.")
+        return Refused(f"Salesforce: {request} answered {error}.", code, status)
 
     def _refuse_at_the_floor(self) -> None:
         if self._closed_by is None and self._left is not None:
@@ -216,9 +202,9 @@ class SalesforceSession(requests.Session):
             if self._left <= floor:
                 self._closed_by = PermanentFailure(
                     f"Salesforce: expected more than {floor:,} API calls of the day to be left, "
-                    f"found {self._left:,} of {self._total:,}; these are for the people in the "
-                    "office (NOVADE_SALESFORCE_API_FLOOR). The load goes on where it stopped, "
-                    "once calls of the last 24 hours come free."
+                    f"found {self._left:,} of {self._total:,}; the rest is for other users "
+                    "(NOVADE_SALESFORCE_API_FLOOR). The load resumes where it stopped, once calls "
+                    "of the last 24 hours come free."
                 )
         if self._closed_by is not None:
             raise self._closed_by
@@ -229,11 +215,11 @@ class SalesforceSession(requests.Session):
             "Salesforce: expected API calls of the day to be left, found that all "
             f"{f'{self._total:,} ' if self._total else ''}are used up (REQUEST_LIMIT_EXCEEDED); "
             "Salesforce counts the last 24 hours: calls come free as they grow that old, all by "
-            f"{free:%Y-%m-%d %H:%M} UTC. The load goes on where it stopped."
+            f"{free:%Y-%m-%d %H:%M} UTC. The load resumes where it stopped."
         )
 
     def _log_in(self) -> Token:
-        """One try."""
+        """Tries once."""
         self._log_ins += 1
         answer = self._sent(
             "POST",
@@ -246,14 +232,16 @@ class SalesforceSession(requests.Session):
             },
         )
         if answer.status_code >= 500 or answer.status_code in BUSY_STATUSES:
-            raise Passing(
-                f"the log-in was answered {answer.status_code}", asked_wait(answer.headers)
+            raise RetryableError(
+                f"the log-in was answered {answer.status_code}", retry_after_seconds(answer.headers)
             )
-        told = _json(answer)
-        if answer.status_code >= 300 and isinstance(told, dict) and "error" in told:
-            description = str(told.get("error_description") or "")[:200]
-            raise refusal(self._settings, str(told["error"]), description, again=self._was_in)
-        return token_of(self._settings, told if answer.status_code < 300 else None)
+        body = json_of(answer)
+        if answer.status_code >= 300 and isinstance(body, dict) and "error" in body:
+            description = str(body.get("error_description") or "")[:200]
+            raise refusal(
+                self._settings, str(body["error"]), description, is_renewal=self._has_logged_in
+            )
+        return token_of(self._settings, body if answer.status_code < 300 else None)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self.token.access_token}"
@@ -275,27 +263,3 @@ class _Plain(HTTPAdapter):
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _error(answer: requests.Response) -> tuple[str, str]:
-    """Salesforce's code and words for a failure, where the body has its form."""
-    told = _json(answer)
-    first = told[0] if isinstance(told, list) and told else told
-    if not isinstance(first, dict):
-        return "", ""
-    return str(first.get("errorCode") or ""), " ".join(str(first.get("message") or "").split())[
-        :300
-    ]
-
-
-def _json(answer: requests.Response) -> Any:
-    try:
-        return json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _where(method: str, url: str) -> str:
-    """The request in messages, without host and query."""
-    path = url.partition("://")[2].partition("/")[2] if "://" in url else url.lstrip("/")
-    return f"{method} /{path.partition('?')[0]}"

@@ -1,4 +1,4 @@
-"""Which organisation is read, as whom, and how much of its quota may be taken."""
+"""Settings of Salesforce: the organisation, the log-in, the quota."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,51 +26,41 @@ class SalesforceSettings(DomainSettings):
         None, description="Its consumer secret, for the client credentials flow."
     )
     username: str | None = Field(
-        None, description="The user that is logged in, for the JWT bearer flow."
+        None, description="The user to log in as, for the JWT bearer flow."
     )
     private_key: SecretStr | None = Field(
         None, description="The private key of the app's certificate, PEM, for the JWT bearer flow."
     )
     private_key_file: Path | None = Field(None, description="A file that holds that private key.")
-    api_version: str = Field(
-        "59.0", pattern=r"^\d\d\.0$", description="The version of Salesforce's API."
-    )
-    api_floor: int = Field(
-        1000, ge=0, description="API calls of the day that are left to the people in the office."
-    )
+    api_version: str = Field("59.0", pattern=r"^\d\d\.0$", description="The API's version.")
+    api_floor: int = Field(1000, ge=0, description="API calls a day that are left to other users.")
     timeout_seconds: float = Field(
-        120.0, gt=0, description="How long Salesforce may say nothing, seconds."
+        120.0, gt=0, description="The longest wait for an answer of Salesforce, seconds."
     )
     overlap_seconds: int = Field(
         600,
         ge=0,
-        description="How far before the watermark is read again: long transactions, seconds.",
+        description="How far before the watermark a load begins, for long transactions, seconds.",
     )
     sweep_hours: float = Field(
         24.0,
         ge=0,
-        description="How often all ids are read to find hard deletes and formulas' values, hours.",
+        description="How often all ids are compared, for hard deletes and formulas, hours.",
     )
     accept_vanished: bool = Field(
-        False, description="Believe a sweep that finds more than half of an object's records gone."
+        False, description="Accept a sweep that finds more than half of an object's records gone."
     )
-    bulk_from_rows: int = Field(
-        10_000, ge=0, description="More rows than that are read by the Bulk API 2.0."
-    )
-    slice_rows: int = Field(
-        250_000, ge=1, description="A long history is read in slices of about so many rows."
-    )
+    bulk_from_rows: int = Field(10_000, ge=0, description="More rows are read by the Bulk API 2.0.")
+    slice_rows: int = Field(250_000, ge=1, description="Rows of a slice of a long history, about.")
     without: str = Field(
         "", description="Objects that the organisation does not have, between commas: Order,Event."
     )
     personal_fields: str = Field(
         "",
         description="Custom fields about a person, between commas: Contact.Nickname__c,"
-        "Lead.Notes__c. E-mail addresses, telephones and encrypted texts need no mention.",
+        "Lead.Notes__c. E-mail addresses, telephones and encrypted texts are always marked.",
     )
-    schedule: str = Field(
-        "45 * * * *", description="When the web page's daemon reads Salesforce, cron, UTC."
-    )
+    schedule: str = Field("45 * * * *", description="When the daemon reads Salesforce, cron, UTC.")
 
     @field_validator("url")
     @classmethod
@@ -97,29 +87,29 @@ class SalesforceSettings(DomainSettings):
 
     @field_validator("personal_fields")
     @classmethod
-    def _are_fields(cls, told: str) -> str:
+    def _are_fields(cls, text: str) -> str:
         from novade_pipeline.defs.salesforce.tables import OBJECTS
 
-        for one in sorted(_names(told)):
-            name, dot, field = one.partition(".")
+        for path in sorted(_names(text)):
+            name, dot, field = path.partition(".")
             if name not in OBJECTS or not dot or not field:
                 raise ValueError(
-                    f"expected fields as Contact.Nickname__c, of {', '.join(OBJECTS)}, found {one}"
+                    f"expected fields as Contact.Nickname__c, of {', '.join(OBJECTS)}, found {path}"
                 )
             if field in {column.source for column in OBJECTS[name].columns}:
                 raise ValueError(
-                    f"expected fields that an organisation has made, found {one}, whose mark is "
+                    f"expected fields that an organisation has made, found {path}, whose mark is "
                     "in the code (salesforce/records.py)"
                 )
-        return told
+        return text
 
     def personal_of(self, name: str) -> frozenset[str]:
-        """Fields of an object that are about a person, beside those that the code knows."""
+        """Returns the fields of an object that are marked as personal, by the settings."""
         return frozenset(
             field
-            for told in _names(self.personal_fields)
-            for of, _, field in [told.partition(".")]
-            if of == name
+            for path in _names(self.personal_fields)
+            for object_name, _, field in [path.partition(".")]
+            if object_name == name
         )
 
     @property
@@ -129,7 +119,7 @@ class SalesforceSettings(DomainSettings):
 
     @property
     def missing(self) -> str | None:
-        """What is to be set before Salesforce can be read, in one sentence; None: nothing."""
+        """Which setting is missing, in one sentence; None where all are set."""
         if self.url is None:
             return "NOVADE_SALESFORCE_URL is not set: Salesforce is not read."
         if not self.client_id:
@@ -153,8 +143,8 @@ class SalesforceSettings(DomainSettings):
         return bool(secret and secret.get_secret_value())
 
 
-def _names(told: str) -> frozenset[str]:
-    return frozenset(name.strip() for name in told.split(",") if name.strip())
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
 SETTINGS = SalesforceSettings

@@ -1,7 +1,6 @@
-"""A long time in slices that hold about so many records each, the oldest first.
+"""Cuts a period into slices with about the same number of records each, the oldest first.
 
-How many records a slice holds is asked as it is planned: a load that is stopped has planned no
-more than it has read. Times are whole seconds, as `SystemModstamp` is.
+Slices are planned as they are read. Times are whole seconds, as `SystemModstamp` is.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,9 +15,9 @@ class Slice:
     """Records that were last changed between two times.
 
     Attributes:
-        since: the first moment; None: since ever.
-        until: the moment after the last.
-        rows: how many there were when it was planned.
+        since: the first moment, UTC; None where there is no lower bound.
+        until: the moment after the last, UTC.
+        rows: the number of records when it was planned.
     """
 
     since: datetime | None
@@ -27,7 +26,7 @@ class Slice:
 
 
 def query(name: str, what: str, since: datetime | None, until: datetime | None) -> str:
-    """A query for records that were changed between two times."""
+    """Returns the SOQL for records that were changed between two times."""
     bounds = [
         f"SystemModstamp {sign} {at:%Y-%m-%dT%H:%M:%SZ}"
         for sign, at in ((">=", since), ("<", until))
@@ -37,38 +36,39 @@ def query(name: str, what: str, since: datetime | None, until: datetime | None) 
 
 
 def slices(
-    whole: Slice, most: int, oldest: Callable[[], datetime], count: Callable[[Slice], int]
+    period: Slice, max_rows: int, oldest: Callable[[], datetime], count: Callable[[Slice], int]
 ) -> Iterator[Slice]:
-    """The slices of a time, without gaps; small neighbours are one.
+    """Cuts a period into slices without gaps; small neighbours are joined.
 
     Args:
-        whole: the time.
-        most: records in a slice, where it can be cut so fine; a second is never cut.
-        oldest: asked where the whole has no beginning: when the oldest record was last changed.
-        count: asked how many records a slice holds.
+        max_rows: records of a slice; a second is never cut.
+        oldest: returns when the oldest record was last changed.
+        count: returns the number of records of a slice.
     """
-    if whole.rows <= most:
-        yield whole
+    if period.rows <= max_rows:
+        yield period
         return
-    begin = whole.since or oldest().replace(microsecond=0)
-    left = [replace(whole, since=begin)]
+    begin = period.since or oldest().replace(microsecond=0)
+    pending = [replace(period, since=begin)]
     gathered: Slice | None = None
-    first = True
-    while left:
-        one = left.pop()
-        assert one.since is not None
-        if one.rows > most and one.until - one.since > _SECOND:
-            middle = one.since + (one.until - one.since) / 2
-            middle = max(one.since + _SECOND, middle.replace(microsecond=0))
-            lower = replace(one, until=middle)
+    is_first = True
+    while pending:
+        part = pending.pop()
+        assert part.since is not None
+        if part.rows > max_rows and part.until - part.since > _SECOND:
+            middle = part.since + (part.until - part.since) / 2
+            middle = max(part.since + _SECOND, middle.replace(microsecond=0))
+            lower = replace(part, until=middle)
             lower = replace(lower, rows=count(lower))
-            left += [Slice(middle, one.until, max(0, one.rows - lower.rows)), lower]
+            pending += [Slice(middle, part.until, max(0, part.rows - lower.rows)), lower]
             continue
-        if gathered is not None and gathered.rows + one.rows > most:
-            yield gathered if not first else replace(gathered, since=whole.since)
-            gathered, first = None, False
+        if gathered is not None and gathered.rows + part.rows > max_rows:
+            yield gathered if not is_first else replace(gathered, since=period.since)
+            gathered, is_first = None, False
         gathered = (
-            one if gathered is None else Slice(gathered.since, one.until, gathered.rows + one.rows)
+            part
+            if gathered is None
+            else Slice(gathered.since, part.until, gathered.rows + part.rows)
         )
     assert gathered is not None
-    yield gathered if not first else replace(gathered, since=whole.since)
+    yield gathered if not is_first else replace(gathered, since=period.since)

@@ -1,8 +1,7 @@
-"""Rows on the local disk until all of a slice have been read: memory holds a page at a time."""
+"""Rows of a slice on the local disk, so that memory has a page at a time."""
 
 import tempfile
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
@@ -10,7 +9,7 @@ import pyarrow.compute as pc
 
 
 class Spool:
-    """Rows in a temporary file, written once and read as often as is needed."""
+    """Rows in a temporary file, written once and read any number of times."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
@@ -22,33 +21,28 @@ class Spool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._writer.close()
         self._file.close()
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Put rows behind those that are there."""
+        """Appends rows."""
         if batch.num_rows:
             self.rows += batch.num_rows
             self._writer.write_batch(batch)
 
     def reader(self) -> pa.RecordBatchReader:
-        """All rows, batch by batch; nothing is added from then on."""
+        """Returns all rows, batch by batch; none can be added afterwards."""
         self._writer.close()
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
-    def has(self, column: str, values: list[str]) -> set[str]:
-        """Which of the values stand in a column."""
-        wanted, found = pa.array(values, pa.string()), set()
+    def matching(self, column: str, values: list[str]) -> set[str]:
+        """Returns those of the values that are in a column."""
+        candidates, present = pa.array(values, pa.string()), set()
         for batch in self._batches() if values else ():
-            there = pc.filter(batch.column(column), pc.is_in(batch.column(column), wanted))
-            found |= set(there.to_pylist())
-        return found
+            matches = pc.filter(batch.column(column), pc.is_in(batch.column(column), candidates))
+            present |= set(matches.to_pylist())
+        return present
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         self._writer.close()

@@ -1,10 +1,8 @@
-"""What no query of changes tells: records that are gone for good, and what came late.
+"""The sweep finds what incremental loads miss: hard deletes, late changes, values of formulas.
 
-All records are listed with their stamps, marks of deletion and formulas, and compared with the
-lake's rows. What the organisation has no more is marked. What differs is read again: a record that
-is back, one that the lake has missed, and one whose change became visible only after the overlap
-had passed. Where a formula tells something else the row takes it in, and stays what it was
-otherwise.
+It lists all records with their stamps, deletion marks and formulas, and compares them with the
+lake's rows. Records that are gone are marked as vanished. Records that returned, were missed, or
+changed visibly only after the overlap are read again. New values of formulas are written.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -18,9 +16,9 @@ import pyarrow.compute as pc
 from novade_pipeline.defs.salesforce.fields import Fields
 from novade_pipeline.defs.salesforce.organisation import LONGEST_IN_URL, Organisation
 from novade_pipeline.defs.salesforce.precision import exceeding
-from novade_pipeline.defs.salesforce.quarantine import keep_bad, refuse_too_many
-from novade_pipeline.defs.salesforce.reconciliation import COLUMNS, as_returned, compared
-from novade_pipeline.defs.salesforce.rows import Bad, Rows, guarded_rows
+from novade_pipeline.defs.salesforce.quarantine import refuse_too_many, update_quarantine
+from novade_pipeline.defs.salesforce.reconciliation import COLUMNS, as_returned, compare
+from novade_pipeline.defs.salesforce.rows import BadRecord, ParsedPage, guarded_rows
 from novade_pipeline.defs.salesforce.slices import query
 from novade_pipeline.defs.salesforce.spool import Spool
 from novade_pipeline.defs.salesforce.watermark import SWEEP, micros, moment
@@ -28,32 +26,32 @@ from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.conform import conform, conform_columns
 from novade_pipeline.lake.delta import WriteReceipt, transaction_version
 from novade_pipeline.lake.merge import merge
-from novade_pipeline.lake.query import identifier, scratch
+from novade_pipeline.lake.query import scratch, sql_identifier
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline.storage.store import Store
 
 IDS_A_QUERY = 200
-"""So that the query fits into a URL, its fields as well."""
+"""So many fit into the URL of a query, beside its fields."""
 MOST_BY_ID = 20_000
-"""More records are read again by their stamps, all that were changed between the first and last."""
+"""More records are read again by the period of their stamps."""
 FEW = 100
-"""An object with fewer rows may lose all of them without a question."""
+"""An object with at most so many rows may lose all of them."""
 
 
 @dataclass(frozen=True)
-class Swept:
-    """What a sweep found.
+class SweepResult:
+    """The outcome of a sweep.
 
     Attributes:
-        ids: the organisation has, those in the recycle bin among them.
-        vanished: rows that were marked as gone for good.
-        returned: rows that were read again, since the lake had none of them that lives.
-        late: rows that were read again, since the organisation has them in another state.
-        recalculated: rows whose formula fields had another value.
+        ids: of the organisation, the recycle bin included.
+        vanished: rows that were marked as deleted for good.
+        returned: rows that were read again, since the lake had none, or marked as vanished.
+        late: rows that were read again, since the organisation has another state.
+        recalculated: rows with new values of formulas.
         receipts: of the commits.
-        quarantine: of the quarantine's.
+        quarantine: of the quarantine's commits.
     """
 
     ids: int
@@ -66,7 +64,7 @@ class Swept:
 
 
 def sweep_is_due(lake: Store, table: Table, hours: float, now: datetime) -> bool:
-    """The last sweep is longer ago than that, by the organisation's clock."""
+    """Whether the last sweep is at least so many hours ago, by the organisation's clock."""
     last = transaction_version(lake, table, SWEEP)
     return last is None or now - moment(last) >= timedelta(hours=hours)
 
@@ -78,50 +76,51 @@ def sweep(
     fields: Fields,
     policy: PersonalDataPolicy,
     now: datetime,
-    tell: Callable[[str], None],
-) -> Swept:
-    """Compare all records and formulas, and merge what differs; the last commit also says when.
+    on_progress: Callable[[str], None],
+) -> SweepResult:
+    """Compares all records and formulas, and merges the differences.
 
     Raises:
-        PermanentFailure: more than half of the rows seem to be gone, which is rather a right that
-            was lost.
+        PermanentFailure: more than half of the rows seem to be gone; rather, a right was lost.
         TransientFailure: it cannot be read now; the next load sweeps again.
     """
     read_as = fields.as_read
-    formulas = pa.schema([read_as.schema.field(one) for one in ("id", *fields.calculated)])
-    with Spool(formulas) as told:
-        listed = _listed(org, name, fields, policy, told, tell)
-        found = compared(listed, _held(lake, fields.table))
-        _refuse_a_lost_right(org, name, found.rows, len(found.absent))
-        receipts = _recalculate(lake, fields, told, org.settings.slice_rows)
+    formulas = pa.schema([read_as.schema.field(name) for name in ("id", *fields.calculated)])
+    with Spool(formulas) as formula_values:
+        listed = _listed(org, name, fields, policy, formula_values, on_progress)
+        differences = compare(listed, _stored_ids(lake, fields.table))
+        _refuse_a_lost_right(org, name, differences.rows, len(differences.absent))
+        receipts = _recalculate(lake, fields, formula_values, org.settings.slice_rows)
     recalculated = sum(receipt.rows for receipt in receipts)
-    gone = pa.array(_confirmed(org, name, found.absent), pa.string())
-    again = [*found.returned, *found.missed, *found.late]
-    wrong: list[Bad] = []
+    gone = pa.array(_confirmed(org, name, differences.absent), pa.string())
+    to_read = [*differences.returned, *differences.missed, *differences.late]
+    bad_records: list[BadRecord] = []
     more_digits: set[str] = set()
-    back = pa.array(found.returned, pa.string())
+    back = pa.array(differences.returned, pa.string())
     with Spool(read_as.schema) as rows:
         for batch in _marked(lake, fields.table, gone, now) if len(gone) else ():
             rows.add(conform(read_as, batch))
-        for batch, bad in _read_again(org, name, fields, listed, again, tell):
-            wrong += bad
-            refuse_too_many(name, wrong)
+        for batch, bad in _read_again(org, name, fields, listed, to_read, on_progress):
+            bad_records += bad
+            refuse_too_many(name, bad_records)
             guarded = as_returned(guarded_rows(read_as, batch, policy), back, now)
             more_digits |= exceeding(fields, guarded)
             rows.add(guarded)
-        kept = keep_bad(lake, name, wrong, lambda ids: rows.has("id", ids), policy, now)
+        quarantine = update_quarantine(
+            lake, name, bad_records, lambda ids: rows.matching("id", ids), policy, now
+        )
         table = fields.with_digits(more_digits).table
         receipts += _merged(lake, table, rows, org.settings.slice_rows, {SWEEP: micros(now)})
-    swept = Swept(
+    swept = SweepResult(
         ids=len(listed),
         vanished=len(gone),
-        returned=len(found.returned) + len(found.missed),
-        late=len(found.late),
+        returned=len(differences.returned) + len(differences.missed),
+        late=len(differences.late),
         recalculated=recalculated,
         receipts=tuple(receipts),
-        quarantine=(kept,) if kept is not None else (),
+        quarantine=tuple(quarantine),
     )
-    tell(
+    on_progress(
         f"{name}: swept {swept.ids:,} ids, {swept.vanished:,} vanished, {swept.returned:,} came "
         f"back, {swept.late:,} changed unseen, {recalculated:,} with another value of a formula"
     )
@@ -133,79 +132,81 @@ def _listed(
     name: str,
     fields: Fields,
     policy: PersonalDataPolicy,
-    told: Spool,
-    tell: Callable[[str], None],
+    formula_values: Spool,
+    on_progress: Callable[[str], None],
 ) -> pa.Table:
-    """All records with their stamps; where there are formula fields, their values go to `told`."""
+    """Lists all records with their stamps, and spools the values of formulas."""
     swept = _only(fields, (*COLUMNS, *fields.calculated))
     soql = f"SELECT {', '.join(swept.names)} FROM {name}"
     page = org.first_page(soql) if len(soql) <= LONGEST_IN_URL else None
     if page is not None and page.total <= org.settings.bulk_from_rows:
         pages = org.query_pages(swept, page)
     else:
-        pages = org.bulk_pages(swept, soql, tell)
-    schema = pa.schema([fields.table.schema.field(one).with_nullable(True) for one in COLUMNS])
+        pages = org.bulk_pages(swept, soql, on_progress)
+    schema = pa.schema([fields.table.schema.field(name).with_nullable(True) for name in COLUMNS])
     parts = [schema.empty_table()]
     for batch, bad in pages:
-        ids = [{"id": one.key} for one in bad if one.key]
+        ids = [{"id": record.key} for record in bad if record.key]
         parts += [pa.Table.from_batches([conform_columns(fields.table, schema, batch)])]
         parts += [pa.Table.from_pylist(ids, schema)] if ids else []
         if fields.calculated:
             rows = protect(pa.Table.from_batches([batch]), fields.table.personal, policy)
-            for one in rows.select(told.schema.names).to_batches():
-                told.add(pa.record_batch(one.columns, schema=told.schema))
+            for part in rows.select(formula_values.schema.names).to_batches():
+                formula_values.add(pa.record_batch(part.columns, schema=formula_values.schema))
     return pa.concat_tables(parts)
 
 
-def _recalculate(lake: Store, fields: Fields, told: Spool, slice_rows: int) -> list[WriteReceipt]:
-    """Let rows tell what their formula fields tell now, where that differs."""
-    formulas = [identifier(one) for one in fields.calculated]
+def _recalculate(
+    lake: Store, fields: Fields, formula_values: Spool, slice_rows: int
+) -> list[WriteReceipt]:
+    """Merges new values of formulas into the rows."""
+    formulas = [sql_identifier(name) for name in fields.calculated]
     if not formulas:
         return []
-    more_digits = {name for batch in told.reader() for name in exceeding(fields, batch)}
+    more_digits = {name for batch in formula_values.reader() for name in exceeding(fields, batch)}
     table = fields.with_digits(more_digits).table
-    now = ", ".join(f"told.{one} as {one}" for one in formulas)
-    differs = " or ".join(f"told.{one} is distinct from ours.{one}" for one in formulas)
+    now = ", ".join(f"new.{name} as {name}" for name in formulas)
+    differs = " or ".join(f"new.{name} is distinct from stored.{name}" for name in formulas)
     with closing(scratch()) as connection:
-        connection.register("told", told.reader())
-        connection.register("ours", stream(lake, table))
-        found = connection.execute(
-            f"select ours.* replace ({now}) from ours join told using (id) where {differs}"
+        connection.register("new", formula_values.reader())
+        connection.register("stored", stream(lake, table))
+        changed_rows = connection.execute(
+            f"select stored.* replace ({now}) from stored join new using (id) where {differs}"
         ).to_arrow_reader(slice_rows)
         return [
-            merge(lake, table, pa.Table.from_batches([conform(table, batch)]), ties=True)
-            for batch in found
+            merge(lake, table, pa.Table.from_batches([conform(table, batch)]), replace_equal=True)
+            for batch in changed_rows
             if batch.num_rows
         ]
 
 
-def _held(lake: Store, table: Table) -> pa.Table:
-    """Of all rows what is compared."""
+def _stored_ids(lake: Store, table: Table) -> pa.Table:
+    """Reads the compared columns of all rows."""
     return stream(lake, table, columns=[*COLUMNS, "vanished_at"]).read_all()
 
 
-def _confirmed(org: Organisation, name: str, gone: list[str]) -> list[str]:
-    """Those that are not there when they are asked for by name either."""
-    there = {
+def _confirmed(org: Organisation, name: str, absent: list[str]) -> list[str]:
+    """Returns the ids that the organisation does not return by name either."""
+    existing = {
         record["Id"]
-        for ids in _quoted(gone)
+        for ids in _quoted(absent)
         for record in org.first_page(f"SELECT Id FROM {name} WHERE Id IN ({ids})").records
     }
-    return [one for one in gone if one not in there]
+    return [record_id for record_id in absent if record_id not in existing]
 
 
 def _refuse_a_lost_right(org: Organisation, name: str, rows: int, gone: int) -> None:
     if gone * 2 > rows > FEW and not org.settings.accept_vanished:
         raise PermanentFailure(
             f"Salesforce: expected most of the {rows:,} records of {name} that the lake has, found "
-            f"{gone:,} of them gone; the user may rather see less than before ('View All Data', or "
-            f"the object permission 'View All Records' on {name}). Nothing is marked; where it is "
-            "right, set NOVADE_SALESFORCE_ACCEPT_VANISHED=true."
+            f"{gone:,} of them gone; perhaps the user sees fewer than before ('View All Data', or "
+            f"the object permission 'View All Records' on {name}). Nothing is marked; if they are "
+            "gone, set NOVADE_SALESFORCE_ACCEPT_VANISHED=true."
         )
 
 
 def _marked(lake: Store, table: Table, gone: pa.Array, now: datetime) -> Iterator[pa.RecordBatch]:
-    """The rows with these ids as they are in the lake, marked."""
+    """Returns the lake's rows with these ids, marked as vanished."""
     for batch in stream(lake, table):
         rows = batch.filter(pc.is_in(batch.column("id"), value_set=gone))
         if rows.num_rows:
@@ -224,18 +225,18 @@ def _read_again(
     fields: Fields,
     listed: pa.Table,
     ids: list[str],
-    tell: Callable[[str], None],
-) -> Iterator[Rows]:
-    """The records with these ids: few are asked for by name, many are found by their stamps."""
+    on_progress: Callable[[str], None],
+) -> Iterator[ParsedPage]:
+    """Reads the records with these ids: few by id, many by the period of their stamps."""
     what = ", ".join(fields.names)
     if len(ids) > MOST_BY_ID:
-        wanted = pa.array(ids, pa.string())
-        stamps = listed.filter(pc.is_in(listed["id"], value_set=wanted))["system_modstamp"]
+        requested = pa.array(ids, pa.string())
+        stamps = listed.filter(pc.is_in(listed["id"], value_set=requested))["system_modstamp"]
         ends = pc.min_max(stamps).as_py()
         soql = query(name, what, ends["min"], ends["max"] + timedelta(seconds=1))
-        for batch, bad in org.bulk_pages(fields, soql, tell):
-            rows = batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
-            yield rows, [one for one in bad if one.key in set(ids)]
+        for batch, bad in org.bulk_pages(fields, soql, on_progress):
+            rows = batch.filter(pc.is_in(batch.column("id"), value_set=requested))
+            yield rows, [record for record in bad if record.key in set(ids)]
         return
     for quoted in _quoted(ids):
         soql = f"SELECT {what} FROM {name} WHERE Id IN ({quoted})"
@@ -248,24 +249,26 @@ def _read_again(
 def _merged(
     lake: Store, table: Table, rows: Spool, slice_rows: int, transactions: dict[str, int]
 ) -> list[WriteReceipt]:
-    """Merge rows slice by slice; what the organisation has counts, be it older than the lake's."""
+    """Merges rows slice by slice, also over newer rows of the lake."""
     receipts: list[WriteReceipt] = []
-    held: list[pa.RecordBatch] = []
+    pending: list[pa.RecordBatch] = []
     for batch in rows.reader():
-        if held and sum(map(len, held)) + len(batch) > slice_rows:
-            part = pa.Table.from_batches(held)
-            receipts.append(merge(lake, table, part, ties=True, overrule=True))
-            held = []
-        held.append(batch)
-    part = pa.Table.from_batches(held, rows.schema)
-    last = merge(lake, table, part, ties=True, overrule=True, transactions=transactions)
+        if pending and sum(map(len, pending)) + len(batch) > slice_rows:
+            part = pa.Table.from_batches(pending)
+            receipts.append(merge(lake, table, part, replace_equal=True, replace_newer=True))
+            pending = []
+        pending.append(batch)
+    part = pa.Table.from_batches(pending, rows.schema)
+    last = merge(
+        lake, table, part, replace_equal=True, replace_newer=True, transactions=transactions
+    )
     return [*receipts, last]
 
 
 def _quoted(ids: list[str]) -> Iterator[str]:
-    for at in range(0, len(ids), IDS_A_QUERY):
-        yield ", ".join(f"'{one}'" for one in ids[at : at + IDS_A_QUERY])
+    for start in range(0, len(ids), IDS_A_QUERY):
+        yield ", ".join(f"'{record_id}'" for record_id in ids[start : start + IDS_A_QUERY])
 
 
 def _only(fields: Fields, columns: Collection[str]) -> Fields:
-    return replace(fields, read=tuple(one for one in fields.read if one.column in columns))
+    return replace(fields, read=tuple(field for field in fields.read if field.column in columns))

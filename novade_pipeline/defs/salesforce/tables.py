@@ -1,4 +1,4 @@
-"""The tables of a Salesforce organisation, one an object."""
+"""The tables of a Salesforce organisation, one for each object."""
 
 from novade_pipeline.defs.salesforce.activity_records import Event, Task
 from novade_pipeline.defs.salesforce.organisation_records import (
@@ -6,16 +6,14 @@ from novade_pipeline.defs.salesforce.organisation_records import (
     DatedConversionRate,
     Organization,
 )
+from novade_pipeline.defs.salesforce.person_records import Contact, Lead, User
 from novade_pipeline.defs.salesforce.records import (
     Account,
-    Contact,
-    Lead,
     Opportunity,
     OpportunityLineItem,
     Order,
     Product,
     Record,
-    User,
     UserRole,
 )
 from novade_pipeline.defs.salesforce.rejected import Rejected
@@ -23,12 +21,12 @@ from novade_pipeline.lake.table import Table
 
 
 def _table(name: str, row: type[Record], *, changes_daily: bool = False) -> Table:
-    """An object's table; where nothing need change for days, old data is no reason to warn."""
+    """Returns an object's table; only one that changes daily is checked for freshness."""
     return Table(
         name=f"salesforce/{name}",
         row=row,
         key=("id",),
-        written="merge",
+        write_mode="merge",
         version="system_modstamp",
         data_time="system_modstamp" if changes_daily else None,
     )
@@ -66,15 +64,15 @@ OBJECTS = {
     "UserRole": USER_ROLE,
 }
 """Salesforce's name of an object -> its table."""
-OPTIONAL = frozenset({"Organization", "CurrencyType", "DatedConversionRate"})
-"""Objects that not every organisation has, or lets everybody see; the marts do without them."""
+OPTIONAL_OBJECTS = frozenset({"Organization", "CurrencyType", "DatedConversionRate"})
+"""Objects that an organisation may lack, or hide; the marts work without them."""
 
 READ = tuple(OBJECTS.values())
 QUARANTINE = Table(
     name="salesforce/quarantine",
     row=Rejected,
     key=("source", "record"),
-    written="replace_window",
+    write_mode="replace_window",
     partition_by=("source",),
     window="read_at",
     lines_of=READ,

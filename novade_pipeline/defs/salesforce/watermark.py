@@ -1,9 +1,8 @@
-"""Up to when an object was read: kept with its table, in the commit that holds the rows.
+"""The watermark of an object: a Delta transaction of its table, in the commit of the rows.
 
-The watermark is a Delta transaction of the table. Its name holds which fields were read, which of
-them the settings mark, and under which policy for personal data: a read of other fields has its own
-watermark, none at first, and so everything is read once more. The version is a time in microseconds
-since 1970, by the organisation's clock.
+The transaction's name is a digest of the fields that were read, the settings' marks and the policy
+for personal data: a load of other fields has another watermark, and so reads everything once more.
+The version is a time in microseconds since 1970, by the organisation's clock.
 """
 
 import hashlib
@@ -18,58 +17,62 @@ from novade_pipeline.defs.salesforce.fields import Fields, kind_of, stored
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 
 SWEEP = "salesforce:sweep"
-"""The transaction that says when all ids were last compared."""
+"""The transaction of the last sweep."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Of more columns that nobody fills not every selection is looked for.
+# Of more dropped columns, not every selection is try_all.
 _MOST_COLUMNS = 6
 
 
 def app_id(fields: Fields, policy: PersonalDataPolicy) -> str:
-    """The transaction that says up to when just these fields were read under this policy."""
-    return _app_id(_described(fields), policy)
+    """Returns the transaction's name for these fields and this policy."""
+    return _app_id(_read_columns(fields), policy)
 
 
-def watermark(found: DeltaTable | None, fields: Fields, policy: PersonalDataPolicy) -> int | None:
-    """Up to when the fields were read; None: never, or not all of them.
+def watermark(
+    delta_table: DeltaTable | None, fields: Fields, policy: PersonalDataPolicy
+) -> int | None:
+    """Returns up to when the fields were read; None: never, or not all of them.
 
-    A read of more fields counts as well: where some were dropped, nothing has to be read again.
-    Where one comes back, what changed meanwhile has to be, and is.
+    The watermark of a load of more fields counts as well: dropped fields need no full read.
+    When a field returns, the changes since then are read.
     """
-    if found is None:
+    if delta_table is None:
         return None
-    if (same := found.transaction_version(app_id(fields, policy))) is not None:
-        return same
-    there = {field.name: field.type for field in pa.schema(found.schema().to_arrow())}
-    if not {one.column for one in fields.read} <= set(there):
+    if (version := delta_table.transaction_version(app_id(fields, policy))) is not None:
+        return version
+    existing = {field.name: field.type for field in pa.schema(delta_table.schema().to_arrow())}
+    if not {read_field.column for read_field in fields.read} <= set(existing):
         return None
-    filled = _described(fields)
-    ours = {column.name for column in fields.table.columns if column.source == column.name}
-    others = [
+    filled = _read_columns(fields)
+    own_columns = {column.name for column in fields.table.columns if column.source == column.name}
+    dropped = [
         f"{name}:{stored(kind_of(type_), pa.types.is_decimal(type_))}:{kind_of(type_)}"
-        for name, type_ in there.items()
-        if name not in ours and not any(one.startswith(f"{name}:") for one in filled)
+        for name, type_ in existing.items()
+        if name not in own_columns
+        and not any(read_field.startswith(f"{name}:") for read_field in filled)
     ]
-    known = [
-        found.transaction_version(_app_id({*filled, *more}, policy)) for more in _selections(others)
+    versions = [
+        delta_table.transaction_version(_app_id({*filled, *more}, policy))
+        for more in _selections(dropped)
     ]
-    return max((version for version in known if version is not None), default=None)
+    return max((version for version in versions if version is not None), default=None)
 
 
 def micros(moment: datetime) -> int:
-    """A time as a transaction's version."""
+    """Converts a time to a transaction's version."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def moment(version: int) -> datetime:
-    """The time that a transaction's version says."""
+    """Converts a transaction's version to its time."""
     return _EPOCH + timedelta(microseconds=version)
 
 
-def _described(fields: Fields) -> set[str]:
+def _read_columns(fields: Fields) -> set[str]:
     return {
-        f"{one.column}:{one.stored}:{one.told}" + (":marked" if one.marked else "")
-        for one in fields.read
+        f"{field.column}:{field.stored}:{field.source_kind}" + (":marked" if field.marked else "")
+        for field in fields.read
     }
 
 
@@ -80,6 +83,6 @@ def _app_id(read: Iterable[str], policy: PersonalDataPolicy) -> str:
 
 def _selections(columns: list[str]) -> Iterable[tuple[str, ...]]:
     if len(columns) > _MOST_COLUMNS:
-        few = (tuple(c for c in columns if c != one) for one in columns)
-        return chain([tuple(columns)], few, ((one,) for one in columns))
+        all_but_one = (tuple(c for c in columns if c != column) for column in columns)
+        return chain([tuple(columns)], all_but_one, ((column,) for column in columns))
     return chain.from_iterable(combinations(columns, n) for n in range(1, len(columns) + 1))

@@ -21,7 +21,7 @@ from novade_pipeline.defs.tracking_plan.plan import (
     Plan,
     PlanError,
     RefusedRule,
-    plan_of,
+    build_plan,
 )
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
@@ -44,7 +44,7 @@ _ARRAY_LIMITS = {"array min items": "minItems", "array max items": "maxItems"}
 
 @dataclass(frozen=True)
 class _Object:
-    """An event or a property group while its rows are read; `faults` say why it is refused."""
+    """An event or a property group while its rows are read; `faults` are reasons to refuse it."""
 
     name: str
     description: str = ""
@@ -58,17 +58,17 @@ class _Object:
 def amplitude_plan(text: str, stem: str) -> Plan:
     """The plan in a CSV, named by the stem of its file.
 
-    An event whose rows make no rule that can be applied is refused, and the others stand.
+    An event without an applicable rule is refused; other events are not affected.
 
     Raises:
         PlanError: the text is no such CSV, or has no rule for an event.
     """
     rows = list(_rows(text))
-    # The vendor's page says that `Ignore` marks what is unexpected, blocked or deleted, yet there
-    # are exports with it on every row: then it tells nothing.
-    ignore_tells = any(not row.get("action") for _, row in rows)
+    # The vendor's page says that `Ignore` marks what is unexpected, blocked or deleted, yet some
+    # exports have it on every row: then it is meaningless.
+    ignore_counts = any(not row.get("action") for _, row in rows)
     objects: dict[tuple[str, str], _Object] = {}
-    others = 0
+    ignored_objects = 0
     nameless: list[_Object] = []
     current: _Object | None = None
     for line, row in rows:
@@ -79,7 +79,7 @@ def amplitude_plan(text: str, stem: str) -> Plan:
                 fault = f"expected an Object name on line {line}, found none; name it"
                 nameless.append(current := _Object(name, faults=[fault]))
             elif current is None:
-                planned = _is_planned(row, "event schema status", ignore_tells)
+                planned = _is_planned(row, "event schema status", ignore_counts)
                 current = _Object(name, row.get("object description", ""), planned)
                 objects[kind, name] = current
             elif not row["event property name"]:
@@ -87,7 +87,7 @@ def amplitude_plan(text: str, stem: str) -> Plan:
                     f"expected one rule for it, found a second on line {line}; remove one of them"
                 )
         elif kind not in ("", "event property"):
-            others += 1
+            ignored_objects += 1
             current = _Object(name)
         elif name:
             early = f"found a property on line {line}; put the row of the event first"
@@ -96,22 +96,22 @@ def amplitude_plan(text: str, stem: str) -> Plan:
         elif current is None:
             fault = f"expected the row of an event first, found a property on line {line}; add it"
             nameless.append(current := _Object(name, faults=[fault]))
-        current.groups.extend(_listed(row.get("property group names", "")))
-        if row["event property name"] and _is_planned(row, "property schema status", ignore_tells):
+        current.groups.extend(_split_list(row.get("property group names", "")))
+        if row["event property name"] and _is_planned(row, "property schema status", ignore_counts):
             try:
                 _add_property(current, row, line)
             except PlanError as fault_of_row:
                 current.faults.append(str(fault_of_row))
     events = [event for (kind, _), event in objects.items() if kind == "event"]
     planned_events = [event for event in events if event.planned]
-    sound, refused = [], [RefusedRule("", 0, one.faults[0]) for one in nameless]
+    sound, refused = [], [RefusedRule("", 0, owner.faults[0]) for owner in nameless]
     for event in planned_events:
         try:
             sound.append(_rule(event, objects))
         except PlanError as fault_of_rule:
             refused.append(RefusedRule(event.name, 0, str(fault_of_rule), event.description))
-    ignored = others + len(events) - len(planned_events)
-    return plan_of(stem, stem, "amplitude_csv", sound, refused, ignored)
+    ignored = ignored_objects + len(events) - len(planned_events)
+    return build_plan(stem, stem, "amplitude_csv", sound, refused, ignored)
 
 
 def _rows(text: str) -> Iterator[tuple[int, Row]]:
@@ -144,13 +144,13 @@ def _rows(text: str) -> Iterator[tuple[int, Row]]:
         ) from None
 
 
-def _is_planned(row: Row, status_header: str, ignore_tells: bool) -> bool:
+def _is_planned(row: Row, status_header: str, ignore_counts: bool) -> bool:
     action, status = row.get("action", "").lower(), row.get(status_header, "").lower()
     if action == "remove":
         return False
     if status:
         return status not in ("unexpected", "blocked", "deleted")
-    return not (action == "ignore" and ignore_tells)
+    return not (action == "ignore" and ignore_counts)
 
 
 def _add_property(owner: _Object, row: Row, line: int) -> None:
@@ -181,7 +181,7 @@ def _property_schema(row: Row, line: int) -> Schema:
     elif kind in ("enum", "const"):
         header = "enum values" if kind == "enum" else "const value"
         cell = row.get(header, "")
-        texts = _listed(cell) if kind == "enum" else [cell] if cell else []
+        texts = _split_list(cell) if kind == "enum" else [cell] if cell else []
         if not texts:
             raise PlanError(
                 f"expected {header} on line {line}, found none; give them or choose another type"
@@ -202,7 +202,7 @@ def _property_schema(row: Row, line: int) -> Schema:
 
 
 def _readings(text: str) -> list[Any]:
-    """The values that a cell may stand for: it does not say whether 200 is text or a number."""
+    """The values that a cell may mean: CSV does not say whether 200 is text or a number."""
     try:
         value = json.loads(text, parse_constant=lambda constant: constant)
     except ValueError:
@@ -210,7 +210,7 @@ def _readings(text: str) -> list[Any]:
     return [text] if isinstance(value, str) else [text, value]
 
 
-def _listed(cell: str) -> list[str]:
+def _split_list(cell: str) -> list[str]:
     return [text.strip() for text in cell.split(",") if text.strip()]
 
 

@@ -1,4 +1,4 @@
-"""The tracking plan in the graph: what it says, and how each event stands to it."""
+"""Assets of the tracking plan: its rules, and the verdict on each event."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,12 +21,12 @@ from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
     check_specs,
+    dagster_failures,
     follows_its_sources,
     key_of,
-    picture_before,
+    previous_picture,
     table_metadata,
     table_spec,
-    told_to_dagster,
 )
 from novade_pipeline.lake.delta import WriteReceipt, replace
 from novade_pipeline.lake.read import newest
@@ -35,7 +35,7 @@ from novade_pipeline.storage.store import Store
 
 PLAN_CHECK = "newest_file_is_a_plan"
 RULES_CHECK = "every_rule_is_judged"
-_SHOWN_FAULTS = 50
+_MAX_SHOWN_FAULTS = 50
 SHARE_CHECKS = {
     "violating": "few_events_violate_the_plan",
     "unplanned": "few_events_are_unplanned",
@@ -50,55 +50,55 @@ SHARE_CHECKS = {
         dg.AssetCheckSpec(
             PLAN_CHECK,
             asset=key_of(PLAN),
-            description="The newest file of landing/tracking_plan is a plan; where it is none, the "
-            "one before stands.",
+            description="The newest file of landing/tracking_plan is a plan; otherwise the "
+            "previous plan stays in use.",
         ),
         dg.AssetCheckSpec(
             RULES_CHECK,
             asset=key_of(PLAN),
-            description="Each rule of the newest plan can be applied, in all its keywords; where "
-            "one cannot, the others stand, and its events are `unjudged`.",
+            description="Each rule of the newest plan can be applied, in all its keywords; events "
+            "of a rule that cannot are `unjudged`.",
         ),
     ],
 )
 def plan(
     lake: dg.ResourceParam[Store], landing: dg.ResourceParam[Store]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Read the newest plan that landed; the same rules from the same file change nothing."""
+    """Load the newest landed plan; the same rules from the same file change nothing."""
     receipts: list[WriteReceipt] = []
     faults: list[str] = []
-    why_not = ""
-    with told_to_dagster():
+    refusal = ""
+    with dagster_failures():
         require(*landing_probes(landing), *lake_probes(lake))
         try:
-            newest = newest_plan(landing)
+            landed = newest_plan(landing)
         except PlanError as error:
-            newest, why_not = None, str(error)
-        if newest is not None:
-            faults = newest[1].faults
-            rows = pending_rows(lake, *newest)
+            landed, refusal = None, str(error)
+        if landed is not None:
+            faults = landed[1].faults
+            rows = pending_rows(lake, *landed)
             receipts += [] if rows is None else [replace(lake, PLAN, rows)]
     metadata = table_metadata(lake, PLAN, receipts)
-    if faults or why_not:
-        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        metadata["note"] = f"tracking plan: {why_not or faults[0]}{more}"
+    if faults or refusal:
+        rest = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        metadata["note"] = f"tracking plan: {refusal or faults[0]}{rest}"
     yield dg.MaterializeResult(
         asset_key=key_of(PLAN),
         metadata=metadata,
         check_results=[
             check_columns(lake, PLAN),
             dg.AssetCheckResult(
-                passed=not why_not,
+                passed=not refusal,
                 check_name=PLAN_CHECK,
                 asset_key=key_of(PLAN),
-                metadata={"why": why_not} if why_not else None,
+                metadata={"why": refusal} if refusal else None,
             ),
             dg.AssetCheckResult(
                 passed=not faults,
                 check_name=RULES_CHECK,
                 asset_key=key_of(PLAN),
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"faults": len(faults), "why": "\n".join(faults[:_SHOWN_FAULTS])}
+                metadata={"faults": len(faults), "why": "\n".join(faults[:_MAX_SHOWN_FAULTS])}
                 if faults
                 else None,
             ),
@@ -125,7 +125,7 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
                 dg.AssetCheckSpec(
                     name,
                     asset=key_of(EVENT_VERDICTS),
-                    description=f"Warns where more than the set share of events is {verdict}.",
+                    description=f"Warns when more than the set share of events is {verdict}.",
                 )
                 for verdict, name in SHARE_CHECKS.items()
             ),
@@ -135,18 +135,18 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
     def event_verdicts(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        """Judge the events that changed, or all where the plan did."""
-        with told_to_dagster():
+        """Judge the events that changed, or all events if the plan changed."""
+        with dagster_failures():
             require(*lake_probes(lake))
             receipts = judge_changes(lake, context.log.info)
-            counted = count_changes(lake)
+            count_receipts = count_changes(lake)
         counts = count_by_type(lake)
         metadata = table_metadata(lake, EVENT_VERDICTS, receipts)
         if counts:
             key = key_of(EVENT_VERDICTS)
-            drawn = picture_before(context, key, "verdicts_by_type", metadata)
-            metadata["verdicts_by_type"] = dg.MetadataValue.md(drawn or _by_type(counts))
-        total = sum(sum(of.values()) for of in counts.values())
+            chart = previous_picture(context, key, "verdicts_by_type", metadata)
+            metadata["verdicts_by_type"] = dg.MetadataValue.md(chart or _verdict_chart(counts))
+        total = sum(sum(row.values()) for row in counts.values())
         allowed = {
             "violating": settings.violating_share,
             "unplanned": settings.unplanned_share,
@@ -159,7 +159,7 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
                 check_fresh(EVENT_VERDICTS, newest(lake, EVENT_VERDICTS), settings.freshness_hours),
                 *(
                     _check_share(
-                        verdict, sum(of.get(verdict, 0) for of in counts.values()), total, share
+                        verdict, sum(row.get(verdict, 0) for row in counts.values()), total, share
                     )
                     for verdict, share in allowed.items()
                 ),
@@ -167,28 +167,28 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
         )
         yield dg.MaterializeResult(
             asset_key=key_of(VERDICT_COUNTS),
-            metadata=table_metadata(lake, VERDICT_COUNTS, counted),
+            metadata=table_metadata(lake, VERDICT_COUNTS, count_receipts),
             check_results=[check_columns(lake, VERDICT_COUNTS)],
         )
 
     return event_verdicts
 
 
-def _by_type(counts: Mapping[str, Mapping[str, int]]) -> str:
-    series = {verdict: [of.get(verdict, 0) for of in counts.values()] for verdict in VERDICTS}
+def _verdict_chart(counts: Mapping[str, Mapping[str, int]]) -> str:
+    series = {verdict: [row.get(verdict, 0) for row in counts.values()] for verdict in VERDICTS}
     if not any(series["unjudged"]):
         del series["unjudged"]
     return charts.stacked_bars("Events by type and verdict", list(counts), series, "events")
 
 
-def _check_share(verdict: str, found: int, total: int, allowed: float) -> dg.AssetCheckResult:
-    share = found / total if total else 0.0
+def _check_share(verdict: str, events: int, total: int, allowed: float) -> dg.AssetCheckResult:
+    share = events / total if total else 0.0
     return dg.AssetCheckResult(
         passed=share <= allowed,
         check_name=SHARE_CHECKS[verdict],
         asset_key=key_of(EVENT_VERDICTS),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"events": total, verdict: found, "share": round(share, 4), "allowed": allowed},
+        metadata={"events": total, verdict: events, "share": round(share, 4), "allowed": allowed},
     )
 
 

@@ -37,12 +37,12 @@ _SHORTHANDS = {r"\d": "0-9", r"\w": "0-9A-Za-z_"}
 
 
 class PatternTimeout(ValueError):
-    """A pattern that takes longer on a text than is allowed."""
+    """A pattern takes too long on a text."""
 
 
 @lru_cache(maxsize=4_096)
 def read_pattern(pattern: str) -> ecma.Regex:
-    """A pattern, ready to be matched.
+    """Compile a pattern.
 
     Raises:
         ValueError: it is no regular expression of ECMA 262; the message says why.
@@ -69,19 +69,19 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def plain_pattern(pattern: str) -> str | None:
-    """The pattern in Rust's language, where it surely means the same there; else None."""
+    """The pattern as a Rust regular expression if it certainly means the same, else None."""
     try:
         ecma.compile(pattern, "u")
     except ecma.error:
         return None
     if not _PLAIN.fullmatch(pattern):
         return None
-    written, in_class = "", False
+    rust, in_class = "", False
     for part in re.findall(r"\\.|.", pattern):
         known = _SHORTHANDS.get(part)
-        written += part if known is None else known if in_class else f"[{known}]"
+        rust += part if known is None else known if in_class else f"[{known}]"
         in_class = (in_class or part == "[") and part != "]"
-    return written
+    return rust
 
 
 def surplus(instance: Schema, schema: Schema) -> Iterator[str]:

@@ -1,8 +1,4 @@
-"""What makes a rule one that can be applied.
-
-Belongs here: what the rules of every format have to meet, and leaving out the keywords whose
-patterns cannot be read. Nothing here knows a vendor's format.
-"""
+"""Makes rules of any format applicable: validates them, drops keywords with unreadable patterns."""
 
 import json
 from typing import Any
@@ -31,14 +27,14 @@ _META_SCHEMA = jsonschema_rs.Draft7Validator(
 def applicable_rule(
     event: str, description: str, schema: Schema, version: int = 0, document: Document | None = None
 ) -> EventRule:
-    """The rule for an event, once it is sure that the reference library can apply its schema.
+    """The rule for an event, after checking that the reference library can apply its schema.
 
     Args:
         event: its type.
         description: as the plan describes it.
         schema: of the event's properties.
         version: of the event; 0 where the plan gives it none.
-        document: what the schema is part of, and its references lead into; itself where None.
+        document: the document of the schema and its references; by default the schema itself.
 
     Raises:
         PlanError: it cannot be applied.
@@ -66,8 +62,8 @@ def applicable_rule(
 def with_readable_patterns(root: Schema) -> tuple[Schema, list[str]]:
     """The schema without the keywords whose patterns cannot be read, and a sentence on each.
 
-    Without a keyword a schema allows more. Where it stands under `not`, `oneOf` or `if` that would
-    forbid more: there the whole keyword is left out.
+    Without a keyword a schema allows more; under `not`, `oneOf` or `if` that would forbid more, so
+    the whole keyword is left out.
     """
     unreadable = {
         id(schema): faults
@@ -79,28 +75,28 @@ def with_readable_patterns(root: Schema) -> tuple[Schema, list[str]]:
     places = {id(schema): pointer for pointer, schema in located(root)}
     left_out: dict[str, None] = {}
 
-    def changed(schema: Schema) -> Schema:
+    def without_unreadable(schema: Schema) -> Schema:
         place, faults = places[id(schema)][2:] or "its root", unreadable.get(id(schema), {})
-        kept = dict(schema)
+        copy = dict(schema)
         for pattern, fault in faults.items():
             left_out[f"{place} is judged without the pattern {pattern[:80]} ({fault})"] = None
-        if kept.get("pattern") in faults:
-            del kept["pattern"]
-        if faults.keys() & kept.get("patternProperties", {}).keys():
-            kept["patternProperties"] = {
-                name: sub for name, sub in kept["patternProperties"].items() if name not in faults
+        if copy.get("pattern") in faults:
+            del copy["pattern"]
+        if faults.keys() & copy.get("patternProperties", {}).keys():
+            copy["patternProperties"] = {
+                name: sub for name, sub in copy["patternProperties"].items() if name not in faults
             }
             # It is not known which names the pattern would have allowed.
-            if kept.pop("additionalProperties", None) is not None:
+            if copy.pop("additionalProperties", None) is not None:
                 left_out[f"{place} is judged without additionalProperties"] = None
         for keyword, follow_it in (("not", ()), ("oneOf", ()), ("if", ("then", "else"))):
-            if keyword in kept and _reaches(root, kept[keyword], unreadable, set()):
+            if keyword in copy and _reaches(root, copy[keyword], unreadable, set()):
                 left_out[f"{place} is judged without {keyword}"] = None
                 for gone in (keyword, *follow_it):
-                    kept.pop(gone, None)
-        return with_subschemas(kept, changed)
+                    copy.pop(gone, None)
+        return with_subschemas(copy, without_unreadable)
 
-    return changed(root), list(left_out)
+    return without_unreadable(root), list(left_out)
 
 
 def _unreadable_patterns(schema: Schema) -> dict[str, str]:
@@ -116,7 +112,7 @@ def _unreadable_patterns(schema: Schema) -> dict[str, str]:
 
 
 def _reaches(root: Schema, schema: Any, goal: dict[int, Any], visited: set[int]) -> bool:
-    """Whether one of the schemas, or of those below or referred to, is among the goal's."""
+    """Whether a schema, or any below or referred to, is among the goal's."""
     parts = schema if isinstance(schema, list) else [schema]
     for part in [sub for whole in parts if isinstance(whole, dict) for sub in subschemas(whole)]:
         if id(part) in visited:

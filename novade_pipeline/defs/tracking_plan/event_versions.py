@@ -1,10 +1,9 @@
-"""Which version of itself an event names.
+"""Reads the version that an event names.
 
-Belongs here: where an event may say so, and what counts as a version. Segment's clients send it as
-`context.protocols.event_version`, a whole number. In an export of Amplitude the context is where
-the destination was told to put it: in the event's properties, nested or under one name as
-warehouses flatten it, or in a field beside them. Amplitude's own field `plan` names the version of
-the whole plan, and no event's.
+Segment's clients send it as `context.protocols.event_version`, a whole number. In an export of
+Amplitude the context is where the destination was configured to put it: in the event's properties,
+nested or under one name as warehouses flatten it, or in a field beside them. Amplitude's own field
+`plan` names the version of the whole plan, and no event's.
 
 Source: https://segment.com/docs/protocols/tracking-plan/create/, "Dynamically validate track events
 against an event version". Segment takes the oldest version where none is named; here the newest

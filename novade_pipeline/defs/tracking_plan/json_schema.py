@@ -1,7 +1,6 @@
 """Draft-07 JSON Schema as data: walking a schema, resolving its `$ref`s, naming its types.
 
-Belongs here: what holds of any schema, whichever plan it stands in. Nothing here checks a value,
-and no `$ref` is ever fetched.
+Nothing here validates a value, and no `$ref` is ever fetched.
 """
 
 from collections.abc import Callable, Iterator
@@ -79,18 +78,18 @@ def with_subschemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schem
 
 
 def located(schema: Schema, pointer: str = "#") -> Iterator[tuple[str, Schema]]:
-    """A schema and every object below it where a schema may stand, each with its JSON pointer."""
+    """A schema and every schema object below it, each with its JSON pointer."""
     yield pointer, schema
     for steps, sub in children(schema):
         yield from located(sub, "/".join([pointer, *map(pointer_step, steps)]))
 
 
 def subschemas(schema: Schema) -> list[Schema]:
-    """A schema and every object below it where a schema may stand."""
-    found = [schema]
+    """A schema and every schema object below it."""
+    schemas = [schema]
     for _, sub in children(schema):
-        found += subschemas(sub)
-    return found
+        schemas += subschemas(sub)
+    return schemas
 
 
 def applied_in_place(schema: Schema) -> Iterator[Any]:
@@ -130,10 +129,10 @@ def follow(root: Schema, schema: Any) -> Schema:
 
 def is_endless(root: Schema) -> bool:
     """Whether a schema applies itself again to the same value."""
-    settled: set[int] = set()
+    finite: set[int] = set()
 
     def returns(schema: Any, above: frozenset[int]) -> bool:
-        if not isinstance(schema, dict) or id(schema) in settled:
+        if not isinstance(schema, dict) or id(schema) in finite:
             return False
         if id(schema) in above:
             return True
@@ -141,7 +140,7 @@ def is_endless(root: Schema) -> bool:
         applied = [resolve(root, schema["$ref"])] if refers else applied_in_place(schema)
         if any(returns(sub, above | {id(schema)}) for sub in applied):
             return True
-        settled.add(id(schema))
+        finite.add(id(schema))
         return False
 
     return any(returns(sub, frozenset()) for sub in subschemas(root))

@@ -40,16 +40,16 @@ __all__ = ["VIOLATION", "Judge", "Verdicts", "Violation"]
 _VERDICTS = ("conforming", "violating", "unplanned", "unjudged")
 _CONFORMING, _VIOLATING, _UNPLANNED, _UNJUDGED = range(4)
 BATCH_ROWS = 32_768
-_EXPLAINED = 4_096
-_REMEMBERED_BYTES = 32 * 2**20
-_BYTES_BESIDE_TEXT = 100
+_MAX_EXPLANATIONS = 4_096
+_CACHE_BYTES = 32 * 2**20
+_ENTRY_BYTES = 100
 
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What was judged, row by row.
+    """Verdicts, row by row.
 
     Attributes:
         verdict: strings: `conforming`, `violating`, `unplanned`, or `unjudged` where the plan has
@@ -65,7 +65,7 @@ class Judge:
     """Judges events by one plan.
 
     Attributes:
-        has_versions: some event has several versions, so that an event's other fields count.
+        has_versions: an event has several versions, so that `other_fields` count.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -84,7 +84,7 @@ class Judge:
 
         It takes about 50 microseconds an event, against 2 for others.
         """
-        judges = [judge for of in self._versions for judge in of.values() if judge]
+        judges = [judge for by_version in self._versions for judge in by_version.values() if judge]
         return {judge.event_type: unproven for judge in judges if (unproven := judge.quick[1])}
 
     def judge(
@@ -99,8 +99,8 @@ class Judge:
             event_type: strings; a null is unplanned.
             event_properties: JSON text, as long as `event_type`; a null is judged as `{}`. Text
                 that is not a JSON object violates `type`.
-            other_fields: JSON text, as long: what stands beside an event's properties, and may
-                name its version.
+            other_fields: JSON text, as long: the event's unknown fields, which may name its
+                version.
 
         Returns:
             One verdict and one list of violations for each event, in order.
@@ -118,15 +118,17 @@ class Judge:
         columns = map(_strings, (event_type, event_properties, other_fields))
         batches = [
             self._judge_batch(*batch.columns)
-            for batch in pa.table([*columns], ["type", "text", "other"]).to_batches(BATCH_ROWS)
+            for batch in pa.table([*columns], ["type", "text", "other_fields"]).to_batches(
+                BATCH_ROWS
+            )
         ]
         return Verdicts(
-            pa.concat_arrays([pa.array([], pa.string()), *(one.verdict for one in batches)]),
+            pa.concat_arrays([pa.array([], pa.string()), *(batch.verdict for batch in batches)]),
             pa.concat_arrays([pa.array([], pa.list_(VIOLATION)), *(b.violations for b in batches)]),
         )
 
     def _judge_batch(
-        self, event_type: pa.StringArray, text: pa.StringArray, other: pa.StringArray
+        self, event_type: pa.StringArray, text: pa.StringArray, fields: pa.StringArray
     ) -> Verdicts:
         event = pc.index_in(event_type, self._event_types).fill_null(-1).to_numpy()
         text = text.fill_null("{}")
@@ -136,7 +138,7 @@ class Judge:
         for same in np.split(by_event, np.flatnonzero(np.diff(event[by_event])) + 1):
             if not len(same) or event[same[0]] < 0:
                 continue
-            for judge, rows in _by_version(self._versions[event[same[0]]], same, text, other):
+            for judge, rows in _by_version(self._versions[event[same[0]]], same, text, fields):
                 if judge is None:
                     verdict[rows] = _UNJUDGED
                     continue
@@ -147,31 +149,31 @@ class Judge:
                     broken = np.flatnonzero(np.isin(index, list(violations)))
                     verdict[rows[broken]] = _VIOLATING
                     explained.update((rows[at], violations[index[at]]) for at in broken)
-        self._forget()
+        self._bound_cache()
         return Verdicts(
             pa.array(_VERDICTS).take(pa.array(verdict)), violation_lists(len(event), explained)
         )
 
-    def _forget(self) -> None:
-        """Bound the memory of what has been judged."""
-        judges = [judge for of in self._versions for judge in of.values() if judge]
-        if sum(judge.remembered for judge in judges) > _REMEMBERED_BYTES:
+    def _bound_cache(self) -> None:
+        """Clear the caches of conforming texts when they are too large."""
+        judges = [judge for by_version in self._versions for judge in by_version.values() if judge]
+        if sum(judge.cached_bytes for judge in judges) > _CACHE_BYTES:
             for judge in judges:
-                judge.forget()
+                judge.clear_cache()
 
 
 def _by_version(
     judges: Mapping[int, "_RuleJudge | None"],
     rows: Rows,
     text: pa.StringArray,
-    other: pa.StringArray,
+    other_fields: pa.StringArray,
 ) -> Iterator[tuple["_RuleJudge | None", Rows]]:
-    """The rows of one event type by the version that judges them; None where that is refused."""
+    """The rows of one event type by the version that judges them; None if that is refused."""
     newest = max(judges)
     if len(judges) == 1:
         yield judges[newest], rows
         return
-    columns = (column.take(pa.array(rows)).to_pylist() for column in (text, other))
+    columns = (column.take(pa.array(rows)).to_pylist() for column in (text, other_fields))
     named = [named_version(*texts) for texts in zip(*columns, strict=True)]
     judged_by = np.array([version if version in judges else newest for version in named])
     for version in np.unique(judged_by).tolist():
@@ -183,18 +185,18 @@ class _RuleJudge:
 
     Attributes:
         event_type: of the events.
-        remembered: bytes, about, of the texts that were found to conform.
+        cached_bytes: approximate size of the cached conforming texts.
     """
 
     def __init__(self, rule: EventRule) -> None:
         self.event_type = rule.event_type
         self._schema = rule.schema
-        self._explain = lru_cache(maxsize=_EXPLAINED)(self._explain_text)
-        self.forget()
+        self._explain = lru_cache(maxsize=_MAX_EXPLANATIONS)(self._explain_text)
+        self.clear_cache()
 
     @cached_property
     def quick(self) -> tuple[jsonschema_rs.Draft7Validator | None, str]:
-        """What stands in for the reference; made once there is an event."""
+        """The validator that replaces the reference; compiled for the first event."""
         return quick_validator(self._schema)
 
     @cached_property
@@ -202,13 +204,13 @@ class _RuleJudge:
         # An empty registry, or the reference would fetch what a `$ref` names.
         return Reference(_forbidding(self._schema), registry=Registry())
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Forget which texts conform."""
         self._conforming: set[str] = set()
-        self.remembered = 0
+        self.cached_bytes = 0
 
     def violations(self, texts: list[str]) -> dict[int, tuple[Violation, ...]]:
-        """The violations of each text that has any, by its place."""
+        """The violations of each text that has any, by its index."""
         known = self._conforming
         places = [place for place, text in enumerate(texts) if text not in known]
         new = [texts[place] for place in places]
@@ -218,7 +220,7 @@ class _RuleJudge:
                 broken[places[at]] = violations
         conforming = [texts[place] for place in places if place not in broken]
         known.update(conforming)
-        self.remembered += sum(map(len, conforming)) + _BYTES_BESIDE_TEXT * len(conforming)
+        self.cached_bytes += sum(map(len, conforming)) + _ENTRY_BYTES * len(conforming)
         return broken
 
     def _explain_text(self, text: str) -> tuple[Violation, ...]:
@@ -230,18 +232,15 @@ class _RuleJudge:
             return (Violation("", "type", '"object"', shape_of(instance)),)
         try:
             errors = list(self._reference.iter_errors(instance))
-            return tuple(sorted({found for error in errors for found in violations_of(error)}))
+            return tuple(sorted({v for error in errors for v in violations_of(error)}))
         # The reference fails on some values, such as a multipleOf 0.5 of 1e400.
         except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
-            found = f"{shape_of(instance)} that cannot be judged ({type(error).__name__})"
-            return (Violation("", "type", '"object"', found),)
+            shape = f"{shape_of(instance)} that cannot be judged ({type(error).__name__})"
+            return (Violation("", "type", '"object"', shape),)
 
 
 def _forbidding(schema: Schema) -> Schema:
-    """The same schema, forbidding a property by `not: {}`.
-
-    Where one that is `false` stood, the reference does not say.
-    """
+    """The same schema, with `not: {}` for a property that is `false`, so that errors name it."""
     written = with_subschemas(schema, _forbidding)
     if isinstance(properties := written.get("properties"), dict):
         forbidden: Schema = {name: {"not": {}} for name, sub in properties.items() if sub is False}

@@ -1,8 +1,4 @@
-"""What a tracking plan is, and what makes one sound.
-
-Belongs here: the plan and its rules, what every format's rules have to meet, and what a rule says
-of its properties. Nothing here knows a vendor's format.
-"""
+"""The tracking plan, its rules, and their properties, whatever the vendor's format."""
 
 import hashlib
 import json
@@ -18,17 +14,17 @@ from novade_pipeline.defs.tracking_plan.json_schema import (
 )
 from novade_pipeline.errors import PermanentFailure
 
-# What the same rules mean: another number has all events judged anew.
-_MEANING = 2
+# Increased when the same rules mean something else: all events are judged again.
+_RULES_VERSION = 2
 
 
 class PlanError(PermanentFailure, ValueError):
-    """A file that is no tracking plan, or a rule that cannot be applied: `expected …, found …`."""
+    """A file is no tracking plan, or a rule cannot be applied: `expected …, found …`."""
 
 
 @dataclass(frozen=True)
 class EventRule:
-    """What a plan says of one event.
+    """A plan's rule for one version of an event.
 
     Attributes:
         event_type: the event's name, as events carry it.
@@ -89,7 +85,7 @@ class Plan:
 
     @property
     def faults(self) -> list[str]:
-        """What of the plan is not judged, a sentence each."""
+        """Parts of the plan that are not judged, a sentence each."""
         return [
             *(f"{_rule_text(rule)}: {rule.reason}" for rule in self.refused),
             *(f"{_rule_text(rule)}: {why}" for rule in self.rules for why in rule.not_judged),
@@ -97,12 +93,12 @@ class Plan:
 
 
 def _rule_text(rule: EventRule | RefusedRule) -> str:
-    named = f' for "{rule.event_type}"' if rule.event_type else ""
-    return f"rule{named}, version {rule.version}" if rule.version > 1 else f"rule{named}"
+    subject = f' for "{rule.event_type}"' if rule.event_type else ""
+    return f"rule{subject}, version {rule.version}" if rule.version > 1 else f"rule{subject}"
 
 
 class PropertySummary(NamedTuple):
-    """What a plan says of one top-level property: JSON types as text, required, description."""
+    """A planned top-level property: JSON types as text, required, description."""
 
     types: str
     required: bool
@@ -113,7 +109,7 @@ def planned_properties(rule: EventRule) -> dict[str, PropertySummary]:
     """The top-level properties of a rule by name, in the plan's order."""
     stated: dict[str, Any] = {}
     required: dict[str, None] = {}
-    for schema, always in _of_the_same_value(rule.schema, rule.schema, True):
+    for schema, always in _same_value_schemas(rule.schema, rule.schema, True):
         for name, sub in schema.get("properties", {}).items():
             stated.setdefault(name, sub)
         required |= dict.fromkeys(schema.get("required", []) if always else [])
@@ -128,17 +124,17 @@ def planned_properties(rule: EventRule) -> dict[str, PropertySummary]:
     return summaries
 
 
-def _of_the_same_value(root: Schema, schema: Any, always: bool) -> Iterator[tuple[Schema, bool]]:
+def _same_value_schemas(root: Schema, schema: Any, always: bool) -> Iterator[tuple[Schema, bool]]:
     """The schemas that a schema applies to the same value, and whether they always hold."""
     schema = follow(root, schema)
     yield schema, always
     forbidden, every = schema.get("not"), list(map(id, schema.get("allOf", [])))
     for part in applied_in_place(schema):
         if part is not forbidden and isinstance(part, dict):
-            yield from _of_the_same_value(root, part, always and id(part) in every)
+            yield from _same_value_schemas(root, part, always and id(part) in every)
 
 
-def plan_of(
+def build_plan(
     plan_id: str,
     name: str,
     format_: str,
@@ -146,7 +142,7 @@ def plan_of(
     refused: Iterable[RefusedRule],
     ignored_rules: int,
 ) -> Plan:
-    """The plan that rules make; its version is theirs.
+    """The plan with these rules; its version is their hash.
 
     Raises:
         PlanError: there is no rule for an event.
@@ -155,24 +151,24 @@ def plan_of(
     for rule in rules:
         by_name.setdefault((rule.event_type, rule.version), []).append(rule)
     sound, unsound = [], list(refused)
-    for (event_type, number), same in sorted(by_name.items()):
-        if all(rule.schema == same[0].schema for rule in same):
-            sound.append(same[0])
+    for (event_type, number), duplicates in sorted(by_name.items()):
+        if all(rule.schema == duplicates[0].schema for rule in duplicates):
+            sound.append(duplicates[0])
             continue
         reason = "expected one rule for each version, found two that differ; remove one of them"
-        unsound.append(RefusedRule(event_type, number, reason, same[0].description))
-    # Of a version that is refused as well it is not known which of its rules counts.
+        unsound.append(RefusedRule(event_type, number, reason, duplicates[0].description))
+    # If a version is refused as well, it is not known which of its rules counts.
     names = {(rule.event_type, rule.version) for rule in unsound}
     sound = [rule for rule in sound if (rule.event_type, rule.version) not in names]
     unsound.sort(key=lambda rule: (rule.event_type, rule.version))
     if not sound and not any(rule.event_type for rule in unsound):
-        found = f"found none ({ignored_rules} of other kinds)"
+        actual = f"found none ({ignored_rules} of other kinds)"
         if unsound:
-            found += f", and one that is refused ({unsound[0].reason.partition(';')[0]})"
-        raise PlanError(f"expected rules for events, {found}; plan an event, then export again")
+            actual += f", and one that is refused ({unsound[0].reason.partition(';')[0]})"
+        raise PlanError(f"expected rules for events, {actual}; plan an event, then export again")
     canonical = json.dumps(
         [
-            _MEANING,
+            _RULES_VERSION,
             [[rule.event_type, rule.version, rule.description, rule.schema] for rule in sound],
             [[rule.event_type, rule.version, rule.description, rule.reason] for rule in unsound],
         ],

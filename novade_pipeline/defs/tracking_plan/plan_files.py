@@ -1,4 +1,4 @@
-"""The plan's file in landing: which one counts, the table that it becomes, and the way back."""
+"""The plan's file in landing: finding the newest, and converting plans to and from rows."""
 
 import json
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def newest_plan(landing: Store) -> tuple[LandedFile, Plan] | None:
 
 
 def pending_rows(lake: Store, file: LandedFile, plan: Plan) -> pa.Table | None:
-    """The rows of a plan; None where the lake holds exactly these."""
+    """The rows of a plan; None if the lake has exactly these."""
     rows = plan_rows(plan, file.file)
     order = [(name, "ascending") for name in PLAN.key]
     return None if rows.sort_by(order).equals(read(lake, PLAN).sort_by(order)) else rows
@@ -72,7 +72,7 @@ def pending_rows(lake: Store, file: LandedFile, plan: Plan) -> pa.Table | None:
 
 def plan_rows(plan: Plan, file: str) -> pa.Table:
     """One row an event, with its rule, and one row a property of it."""
-    same = {
+    plan_fields = {
         "plan_version": plan.version,
         "plan_name": plan.name,
         "format": plan.format,
@@ -83,12 +83,12 @@ def plan_rows(plan: Plan, file: str) -> pa.Table:
     for rule in sorted(rules, key=lambda rule: rule.version):
         if rule.event_type:
             by_event.setdefault(rule.event_type, []).append(rule)
-    rows = [same | row for rules in by_event.values() for row in _event_rows(rules)]
+    rows = [plan_fields | row for rules in by_event.values() for row in _event_rows(rules)]
     return pa.Table.from_pylist(rows, schema=PLAN.schema)
 
 
 def stored_plan(lake: Store) -> Plan:
-    """The plan that the lake holds; one without rules where it holds none."""
+    """The plan in the lake; without rules if there is none."""
     rows = read(lake, PLAN).to_pylist()
     if not rows:
         return NO_PLAN
@@ -116,7 +116,7 @@ def _event_rows(rules: list[EventRule | RefusedRule]) -> Iterator[dict[str, Any]
         if isinstance(rule, RefusedRule):
             own["refused"] = rule.reason
     if len(rules) > 1:
-        own["versions"] = _json([_stated(rule) for rule in rules])
+        own["versions"] = _json([_version_fields(rule) for rule in rules])
     yield own
     sound = [rule for rule in reversed(rules) if isinstance(rule, EventRule)]
     names: set[str] = set()
@@ -133,7 +133,7 @@ def _event_rows(rules: list[EventRule | RefusedRule]) -> Iterator[dict[str, Any]
                 }
 
 
-def _stated(rule: EventRule | RefusedRule) -> dict[str, Any]:
+def _version_fields(rule: EventRule | RefusedRule) -> dict[str, Any]:
     if isinstance(rule, RefusedRule):
         return {"version": rule.version, "refused": rule.reason}
     return {"version": rule.version, "rule": rule.schema}
@@ -142,12 +142,12 @@ def _stated(rule: EventRule | RefusedRule) -> dict[str, Any]:
 def _stored_rules(row: dict[str, Any]) -> Iterator[EventRule | RefusedRule]:
     """The rules that an event's row holds, one for each version."""
     event, description = row["event_type"], row["description"] or ""
-    only = {"version": 0, "refused": row["refused"], "rule": json.loads(row["rule"] or "null")}
-    for stated in json.loads(row["versions"]) if row["versions"] else [only]:
+    single = {"version": 0, "refused": row["refused"], "rule": json.loads(row["rule"] or "null")}
+    for stated in json.loads(row["versions"]) if row["versions"] else [single]:
         if stated.get("rule") is None:
             yield RefusedRule(event, stated["version"], stated["refused"] or "", description)
         else:
-            # An older version of this program had its own idea of which patterns can be read.
+            # An older version of this program may have accepted other patterns.
             schema, _ = with_readable_patterns(stated["rule"])
             yield EventRule(event, description, schema, stated["version"])
 

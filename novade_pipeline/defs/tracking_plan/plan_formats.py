@@ -1,7 +1,4 @@
-"""Tracking plans as files: which format a file is in, and reading it whatever the format.
-
-Belongs here: recognising a format from the content, and refusing a wrong file with one sentence.
-Each format is turned into the same `Plan` by a module of its own.
+"""Parses tracking plans: recognises the format from the content, refuses any other file.
 
 | format           | recognised by                                        | source             |
 |------------------|------------------------------------------------------|--------------------|
@@ -38,7 +35,7 @@ __all__ = [
 
 MAX_BYTES = 16 * 1024 * 1024
 
-_HALF = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse_plan(content: bytes, file_name: str) -> Plan:
@@ -86,14 +83,14 @@ def _read(content: bytes, stem: str) -> Plan:
     if isinstance(rules, dict) and isinstance(rules.get("events"), list):
         return segment_plan(document, "segment_legacy", rules["events"])
     if isinstance(document, dict) and isinstance(document.get("events"), list):
-        named = {"name": stem, **document, "rules": document}
-        return segment_plan(named, "segment_legacy", document["events"])
-    found = "an array"
+        complete = {"name": stem, **document, "rules": document}
+        return segment_plan(complete, "segment_legacy", document["events"])
+    actual = "an array"
     if isinstance(document, dict):
-        found = f"an object with {', '.join(document)[:80] or 'no keys'}"
+        actual = f"an object with {', '.join(document)[:80] or 'no keys'}"
     raise PlanError(
         "expected a tracking plan of Segment, an object with id, name and rules, "
-        f"found {found}; export the tracking plan itself"
+        f"found {actual}; export the tracking plan itself"
     )
 
 
@@ -106,7 +103,7 @@ def _json(text: str) -> Any:
     except ValueError as error:
         raise PlanError(f"expected JSON, found {error}; export the plan again") from None
     text = json.dumps(document, ensure_ascii=False)
-    if text.isascii() or not _HALF.search(text):
+    if text.isascii() or not _SURROGATE.search(text):
         return document
-    # An escape may be half a character, in a plan as in an event: U+FFFD stands for it in both.
-    return json.loads(_HALF.sub("\ufffd", text))
+    # Escapes may be lone surrogates, in plans as in events: U+FFFD replaces them in both.
+    return json.loads(_SURROGATE.sub("\ufffd", text))

@@ -1,8 +1,7 @@
-"""Finding quickly that events conform, where that is proven the same as the reference's verdict.
+"""Finds conforming events quickly, where the verdict provably equals the reference's.
 
-Belongs here: the two parts that stand in for the reference library where fuzzing finds them the
-same, `pydantic_core.from_json` as the parser and `jsonschema_rs` for the verdict that all is well,
-and where they may not.
+`pydantic_core.from_json` as the parser and `jsonschema_rs` for the verdict `conforming` replace
+the reference library where fuzzing finds them equal, with these exceptions.
 
 | left to the reference                      | why                                               |
 |--------------------------------------------|---------------------------------------------------|
@@ -30,10 +29,10 @@ from pydantic_core import from_json
 from novade_pipeline.defs.tracking_plan.ecma_patterns import Reference, plain_pattern
 from novade_pipeline.defs.tracking_plan.json_schema import Schema, subschemas, with_subschemas
 
-# Under this name a pattern that is not plain is shown to `jsonschema_rs`.
-_OTHER_PATTERN = "ecma-262-pattern"
+# The keyword under which a pattern that is not plain is passed to `jsonschema_rs`.
+_ECMA_PATTERN = "ecma-262-pattern"
 _BORROWED = {keyword: keyword for keyword in ("multipleOf", "uniqueItems")}
-_BORROWED[_OTHER_PATTERN] = "pattern"
+_BORROWED[_ECMA_PATTERN] = "pattern"
 _PROVEN = {
     *("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"),
     *("type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
@@ -41,8 +40,8 @@ _PROVEN = {
     *("properties", "required", "additionalProperties", "propertyNames", "dependencies"),
     *("minProperties", "maxProperties", "definitions", *_BORROWED.values()),
 }
-# Keywords that the reference does not know, or does not check, are not shown to `jsonschema_rs`:
-# it checks some of them (`contentMediaType`).
+# Keywords that the reference ignores are not passed to `jsonschema_rs`, which checks some of them
+# (`contentMediaType`).
 _CHECKED = {*Reference.VALIDATORS, "then", "else", "definitions", "$id"} - {"format"}
 _EXACT = 2**53
 _LIMITS = ("min", "max", "exc", "mul")
@@ -50,7 +49,7 @@ _WIDE_NUMBER = r"[:,\[\s]-?([0-9]{19}|[0-9][0-9.]*[eE]\+?[0-9]{3})"
 
 
 def quick_validator(schema: Schema) -> tuple[jsonschema_rs.Draft7Validator | None, str]:
-    """The validator that stands in for the reference; or None, and the keyword that is why."""
+    """The validator that replaces the reference; or None, and the keyword that prevents it."""
     if unproven := _unproven(schema):
         return None, unproven
     borrowed = {name: _borrowed(keyword) for name, keyword in _BORROWED.items()}
@@ -68,21 +67,21 @@ def quick_validator(schema: Schema) -> tuple[jsonschema_rs.Draft7Validator | Non
 
 
 def doubtful(quick: jsonschema_rs.Draft7Validator, texts: Sequence[str]) -> Iterator[int]:
-    """The places of the texts that the reference has to judge."""
+    """The indices of the texts that the reference has to judge."""
     is_valid = quick.is_valid
     wide = pc.match_substring_regex(pa.array(texts, pa.string()), _WIDE_NUMBER)
-    for place, (text, is_wide) in enumerate(zip(texts, wide.to_pylist(), strict=True)):
+    for index, (text, is_wide) in enumerate(zip(texts, wide.to_pylist(), strict=True)):
         try:
             instance = from_json(text, allow_inf_nan=False, cache_strings="keys")
         except ValueError:
-            yield place
+            yield index
             continue
         if is_wide or type(instance) is not dict or not is_valid(instance):
-            yield place
+            yield index
 
 
 def _unproven(schema: Schema) -> str:
-    """A keyword of a rule for which `jsonschema_rs` is not proven the same; empty for none."""
+    """A keyword of a rule for which `jsonschema_rs` is not proven equal; empty if none."""
     for sub in subschemas(schema):
         for keyword in sorted(sub.keys() & _CHECKED):
             if keyword not in _PROVEN or _is_wide(sub, keyword):
@@ -106,7 +105,7 @@ def _checked_only(schema: Schema) -> Schema:
     if "pattern" in checked:
         pattern = checked.pop("pattern")
         plain = plain_pattern(pattern)
-        checked |= {_OTHER_PATTERN: pattern} if plain is None else {"pattern": plain}
+        checked |= {_ECMA_PATTERN: pattern} if plain is None else {"pattern": plain}
     return with_subschemas(checked, _checked_only)
 
 

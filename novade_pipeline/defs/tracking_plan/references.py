@@ -1,7 +1,7 @@
 """References within one document: by JSON pointer, `$id`, anchor, URN or URL.
 
-Belongs here: finding what a `$ref` names, and making a schema that is part of a document stand on
-its own, with nothing but JSON pointers from its own root. Nothing is ever fetched.
+Belongs here: resolving a `$ref`, and making a part of a document self-contained, with JSON
+pointers from its own root only. Nothing is ever fetched.
 
 Source: JSON Schema draft-07, core, section 8 (`$id` and `$ref`) and RFC 3986, section 5. The base
 of a reference is the nearest `$id` above it. Generators write an `$id` everywhere as a label
@@ -43,7 +43,7 @@ class Document:
 
     def __init__(self, root: Schema) -> None:
         self._root = root
-        # By the identity of the object: equal schemas may stand under different bases.
+        # By the identity of the object: equal schemas may have different bases.
         self._base: dict[int, str] = {}
         self._addressed: dict[str, list[Schema]] = {}
         self._register(root, "")
@@ -60,21 +60,21 @@ class Document:
         """
         reference = schema["$ref"]
         try:
-            found = self._look_up(reference, self._base.get(id(schema), ""))
-            if found is _MISSING:
-                found = self._look_up(reference, self._base[id(self._root)])
-            if found is _MISSING and reference.startswith("#/"):
-                found = self._step(properties, reference[1:], "")
-            if found is _MISSING and urldefrag(reference)[0] == _META_ID:
+            target = self._look_up(reference, self._base.get(id(schema), ""))
+            if target is _MISSING:
+                target = self._look_up(reference, self._base[id(self._root)])
+            if target is _MISSING and reference.startswith("#/"):
+                target = self._step(properties, reference[1:], "")
+            if target is _MISSING and urldefrag(reference)[0] == _META_ID:
                 self._register(_META_SCHEMA, "")
-                found = self._look_up(reference, "")
+                target = self._look_up(reference, "")
         except ValueError as error:
             raise _fault(reference, str(error)) from None
-        if found is _MISSING:
+        if target is _MISSING:
             raise _fault(reference, "which names nothing in it")
-        if not isinstance(found, dict | bool):
+        if not isinstance(target, dict | bool):
             raise _fault(reference, "which names no schema")
-        return found
+        return target
 
     def standalone(self, root: Schema) -> Schema:
         """A copy of a schema, of this document or made of its parts, that needs nothing else.
@@ -88,7 +88,7 @@ class Document:
         own = root.get("definitions")
         own = own if isinstance(own, dict) else {}
         definitions: Schema = {}
-        moved: list[tuple[str, Schema]] = []
+        queue: list[tuple[str, Schema]] = []
 
         def pointer_to(target: Schema | bool, reference: str) -> str:
             if not pointers:
@@ -101,7 +101,7 @@ class Document:
                 pointers[key] = f"#/definitions/{pointer_step(name)}"
                 definitions[name] = target
                 if isinstance(target, dict):
-                    moved.append((name, target))
+                    queue.append((name, target))
                     for pointer, sub in located(target, pointers[key]):
                         pointers.setdefault(id(sub), pointer)
             return pointers[key]
@@ -115,18 +115,18 @@ class Document:
             return copied
 
         whole = rewritten(root)
-        while moved:
-            name, target = moved.pop()
+        while queue:
+            name, target = queue.pop()
             definitions[name] = rewritten(target)
         if "$schema" in self._root:
             whole["$schema"] = self._root["$schema"]
         if definitions:
-            kept = whole["definitions"] if own else {}
-            whole["definitions"] = {**kept, **definitions}
+            local = whole["definitions"] if own else {}
+            whole["definitions"] = {**local, **definitions}
         return whole
 
     def _register(self, schema: Schema, base: str, level: int = 1, named: bool = True) -> None:
-        """Note the base of a schema and of all below it, and their addresses where they count."""
+        """Record the base of a schema and of all below it, and their addresses if `named`."""
         if level > MAX_LEVELS:
             raise ReferenceFault(
                 f"expected at most {MAX_LEVELS} levels, found more; export the plan again"
@@ -140,7 +140,7 @@ class Document:
             self._register(sub, own, level + 1, named)
 
     def _look_up(self, reference: str, base: str) -> Any:
-        """What a reference names, resolved against a base as RFC 3986 says."""
+        """The target of a reference, resolved against a base by RFC 3986."""
         # `urljoin` joins nothing to a URN.
         address = base + reference if reference.startswith("#") else urljoin(base, reference)
         uri, _, fragment = address.partition("#")
@@ -156,7 +156,7 @@ class Document:
         return schemas[0] if schemas else _MISSING
 
     def _step(self, start: Any, pointer: str, base: str) -> Any:
-        """What a JSON pointer leads to; a schema in an unexpected place gets its base."""
+        """The target of a JSON pointer; a schema in an unexpected place gets its base."""
         target = start
         for step in unquote(pointer).split("/")[1:]:
             base = self._base.get(id(target), base)
@@ -190,7 +190,7 @@ def _identity(schema: Schema, base: str) -> tuple[str, list[str]]:
 
 
 def _below(schema: Schema) -> Iterator[Schema]:
-    """The schemas directly below one, those that newer drafts keep in `$defs` as well."""
+    """The schemas directly below a schema, including the `$defs` of newer drafts."""
     for _, sub in children(schema):
         yield sub
     newer = schema.get("$defs")
@@ -199,15 +199,15 @@ def _below(schema: Schema) -> Iterator[Schema]:
             yield sub
 
 
-def _free_name(wanted: str, taken: set[str]) -> str:
-    name, number = wanted or "schema", 2
+def _free_name(preferred: str, taken: set[str]) -> str:
+    name, number = preferred or "schema", 2
     while name in taken:
-        name, number = f"{wanted or 'schema'}-{number}", number + 1
+        name, number = f"{preferred or 'schema'}-{number}", number + 1
     return name
 
 
-def _fault(reference: str, found: str) -> ReferenceFault:
+def _fault(reference: str, detail: str) -> ReferenceFault:
     return ReferenceFault(
-        f"expected every $ref to stay in its document, found {reference[:80]}, {found}; copy what "
+        f"expected every $ref to stay in its document, found {reference[:80]}, {detail}; copy what "
         "it names into the rule"
     )

@@ -1,7 +1,6 @@
 """Segment's tracking plans, of the Public API and of the Config API before it.
 
-Belongs here: finding the rule of each version of each event in Segment's JSON. What a rule says of
-the event's properties is told by `segment_envelope`.
+Finds the rule of each version of each event; `segment_envelope` extracts the properties' schema.
 """
 
 from typing import Any
@@ -14,7 +13,7 @@ from novade_pipeline.defs.tracking_plan.plan import (
     Plan,
     PlanError,
     RefusedRule,
-    plan_of,
+    build_plan,
 )
 from novade_pipeline.defs.tracking_plan.references import Document, ReferenceFault
 from novade_pipeline.defs.tracking_plan.segment_envelope import properties_schema
@@ -25,7 +24,7 @@ _TOO_DEEP = "expected a rule, found one nested too deeply to be judged; export t
 def segment_plan(document: Schema, format_: str, rules: list[Any]) -> Plan:
     """The plan in a document of `format_`, `segment` or `segment_legacy`, with its events' rules.
 
-    A rule that cannot be applied is refused, and the others stand.
+    A rule that cannot be applied is refused; other rules are not affected.
 
     Raises:
         PlanError: the document names no plan, or has no rule for an event.
@@ -47,16 +46,16 @@ def segment_plan(document: Schema, format_: str, rules: list[Any]) -> Plan:
         ignored = sum(len(rule) for rule in traits if isinstance(rule, list))
     for number, rule in enumerate(rules, start=1):
         if not isinstance(rule, dict):
-            found = f"found {json_type(rule)}; export the plan again"
-            refused.append(RefusedRule("", 0, f"expected rule {number} to be an object, {found}"))
+            actual = f"found {json_type(rule)}; export the plan again"
+            refused.append(RefusedRule("", 0, f"expected rule {number} to be an object, {actual}"))
             continue
         if rule.get("type", "TRACK") != "TRACK":
             ignored += 1
             continue
         event = rule.get(name_field)
         if not isinstance(event, str) or not event:
-            found = f"found {json_type(event)}; name the event in Segment"
-            reason = f"expected the event's name in {name_field} of rule {number}, {found}"
+            actual = f"found {json_type(event)}; name the event in Segment"
+            reason = f"expected the event's name in {name_field} of rule {number}, {actual}"
             refused.append(RefusedRule("", 0, reason))
             continue
         version, description = version_number(rule.get("version")), _description(rule, schema_field)
@@ -67,7 +66,7 @@ def segment_plan(document: Schema, format_: str, rules: list[Any]) -> Plan:
         except (PlanError, ReferenceFault) as fault:
             refused.append(RefusedRule(event, version, str(fault), description))
     named = name if isinstance(name, str) else plan_id
-    return plan_of(plan_id, named, format_, sound, refused, ignored)
+    return build_plan(plan_id, named, format_, sound, refused, ignored)
 
 
 def _event_rule(

@@ -1,4 +1,4 @@
-"""The plan's folder in landing is watched: a new plan becomes a run."""
+"""The sensor that starts a run for a new plan in landing."""
 
 import dagster as dg
 
@@ -18,23 +18,22 @@ def definitions(settings: Settings) -> dg.Definitions:
         job_name=JOB,
         minimum_interval_seconds=settings.landing_poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Takes in the newest tracking plan and has all events judged by it.",
+        description="Loads the newest tracking plan and judges all events by it.",
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         file = newest_file(settings.landing)
-        if file is None or _is_taken_in(settings):
-            return dg.SkipReason("The lake holds the newest plan that landed.")
-        if alive := runs_in_progress(context.instance):
-            return dg.SkipReason(f"Run {alive[0].run_id} is at work.")
-        # The same file is asked for once, unless another was taken in meanwhile; the check of the
-        # run's plan says of a file that it is none.
+        if file is None or _is_loaded(settings):
+            return dg.SkipReason("The lake has the newest landed plan.")
+        if runs := runs_in_progress(context.instance):
+            return dg.SkipReason(f"Run {runs[0].run_id} is in progress.")
+        # A file is requested once a version of the table; one that is no plan fails the check.
         version = current_version(settings.lake, PLAN)
         return dg.RunRequest(run_key=f"plan-{file.file}-{file.etag}-{version}", tags=range_tags([]))
 
     return dg.Definitions(sensors=[watch])
 
 
-def _is_taken_in(settings: Settings) -> bool:
+def _is_loaded(settings: Settings) -> bool:
     try:
         newest = newest_plan(settings.landing)
         return newest is None or pending_rows(settings.lake, *newest) is None

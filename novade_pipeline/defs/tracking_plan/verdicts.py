@@ -1,8 +1,8 @@
-"""Keeping `event_verdicts` beside `amplitude/events`: judge what changed, by the plan as it is.
+"""Updates `event_verdicts` from the events that changed, by the current plan.
 
-A changed upload hour is judged again; a changed plan has all hours judged again. Which version of
-the events, and which plan, the verdicts have taken in is in the commits of the verdicts. They are
-counted by upload day, in `verdict_counts`, so that no later look reads all of them.
+A changed upload hour is judged again; after a change of the plan, all hours are. The commits of
+the verdicts record the versions of events and plan that they are made from. `verdict_counts` has
+them by upload day, so that nothing has to read all of them.
 """
 
 from collections import Counter
@@ -19,7 +19,12 @@ from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, VERDICT_CO
 from novade_pipeline.lake.changed_windows import DAY, changed_windows, days_of, joined
 from novade_pipeline.lake.changes import EVERYTHING, Everything
 from novade_pipeline.lake.delta import WriteReceipt, replace, replace_window
-from novade_pipeline.lake.derived import is_current, recorded_with, source_of, taken_in
+from novade_pipeline.lake.derived import (
+    is_current,
+    recorded_versions,
+    source_of,
+    transactions_of_commit,
+)
 from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.read import distinct, stream
 from novade_pipeline.lake.windows import Window
@@ -38,30 +43,30 @@ _PLAN = "tracking_plan/plan"
 def judge_changes(
     lake: Store, progress: Callable[[str], None] = lambda _: None
 ) -> list[WriteReceipt]:
-    """Judge what the verdicts have not taken in yet; no receipts where there is nothing.
+    """Judge the events that changed; returns no receipts if none did.
 
     Raises:
-        TransientFailure: another writer was faster; what was committed before stays.
+        TransientFailure: another writer was faster; earlier commits remain.
     """
     plan = stored_plan(lake)
     events, version = source_of(lake, EVENTS)
     sources = {events: version, _PLAN: _as_number(plan.version)}
     if version < 0 or is_current(lake, EVENT_VERDICTS, sources, [EVENTS]):
         return []
-    known = taken_in(lake, EVENT_VERDICTS, sources)
-    anew_by = _PLAN if known[_PLAN] != sources[_PLAN] else None
-    windows = EVERYTHING if anew_by else changed_windows(lake, EVENTS, known[events], version)
+    recorded = recorded_versions(lake, EVENT_VERDICTS, sources)
+    reset_by = _PLAN if recorded[_PLAN] != sources[_PLAN] else None
+    windows = EVERYTHING if reset_by else changed_windows(lake, EVENTS, recorded[events], version)
     judge = Judge(plan)
     receipts: list[WriteReceipt] = []
-    slices = _slices(_every_day(lake) if isinstance(windows, Everything) else windows)
+    slices = _slices(_all_days(lake) if isinstance(windows, Everything) else windows)
     for number, part in enumerate(slices, 1):
         receipts.append(
             replace_window(
                 lake,
                 EVENT_VERDICTS,
-                _judged(lake, judge, plan.version, part, version),
+                _verdict_rows(lake, judge, plan.version, part, version),
                 part,
-                transactions=recorded_with(number, len(slices), sources, anew_by),
+                transactions=transactions_of_commit(number, len(slices), sources, reset_by),
             )
         )
         progress(f"{EVENT_VERDICTS.name}: {number} of {len(slices)} commits")
@@ -78,18 +83,18 @@ def count_changes(lake: Store) -> list[WriteReceipt]:
     sources = {verdicts: version}
     if version < 0 or is_current(lake, VERDICT_COUNTS, sources, [EVENT_VERDICTS]):
         return []
-    since = taken_in(lake, VERDICT_COUNTS, sources)[verdicts]
+    since = recorded_versions(lake, VERDICT_COUNTS, sources)[verdicts]
     windows = changed_windows(lake, EVENT_VERDICTS, since, version)
     if isinstance(windows, Everything):
-        rows = _counted(lake, None, version)
+        rows = _count_rows(lake, None, version)
         return [replace(lake, VERDICT_COUNTS, rows, transactions=sources)]
     days = days_of(windows)
-    rows = _counted(lake, [_hours_of(day) for day in days], version)
-    counted = [Window(day, day + DAY) for day in days]
-    return [replace_window(lake, VERDICT_COUNTS, rows, counted, transactions=sources)]
+    rows = _count_rows(lake, [_hours_of(day) for day in days], version)
+    counted_days = [Window(day, day + DAY) for day in days]
+    return [replace_window(lake, VERDICT_COUNTS, rows, counted_days, transactions=sources)]
 
 
-def _counted(lake: Store, windows: Sequence[Window] | None, version: int) -> pa.Table:
+def _count_rows(lake: Store, windows: Sequence[Window] | None, version: int) -> pa.Table:
     """How many events of each type have each verdict, by upload day."""
     keys = ["upload_date", "event_type", "verdict"]
     schema = VERDICT_COUNTS.schema
@@ -103,8 +108,8 @@ def _counted(lake: Store, windows: Sequence[Window] | None, version: int) -> pa.
     return total
 
 
-def _every_day(lake: Store) -> list[Window]:
-    """The days that either table has rows of."""
+def _all_days(lake: Store) -> list[Window]:
+    """The days with rows in either table."""
     days = distinct(lake, EVENTS, "upload_date") | distinct(lake, EVENT_VERDICTS, "upload_date")
     return [_hours_of(day) for day in sorted(days)]
 
@@ -114,7 +119,7 @@ def _hours_of(day: date) -> Window:
     return Window(start, start + DAY)
 
 
-def _judged(
+def _verdict_rows(
     lake: Store, judge: Judge, plan_version: str, windows: Sequence[Window], version: int
 ) -> pa.RecordBatchReader:
     """The verdicts of all events of some hours, batch by batch."""
@@ -122,14 +127,14 @@ def _judged(
     def batches() -> Iterator[pa.RecordBatch]:
         if not windows:
             return
-        # Of the fields that the model does not know, one may name the version.
+        # An unknown field may name the version.
         columns = (*_COLUMNS, "other_fields") if judge.has_versions else _COLUMNS
         events = stream(lake, EVENTS, columns=columns, windows=windows, version=version)
         # Reading, judging and writing run side by side.
-        with closing(prefetch(_joined(events))) as ahead:
+        with closing(prefetch(_larger_batches(events))) as ahead:
             for batch in ahead:
                 verdicts = judge.judge(*(batch[name] for name in columns[6:]))
-                made = {
+                columns_of = {
                     **{name: batch[name] for name in _COLUMNS[:5]},
                     "event_date": batch["event_time"].cast(pa.date32()),
                     "event_type": batch["event_type"],
@@ -138,28 +143,28 @@ def _judged(
                     "plan_version": pa.repeat(plan_version, batch.num_rows),
                 }
                 yield pa.RecordBatch.from_arrays(
-                    [made[f.name].cast(f.type) for f in EVENT_VERDICTS.schema],
+                    [columns_of[f.name].cast(f.type) for f in EVENT_VERDICTS.schema],
                     schema=EVENT_VERDICTS.schema,
                 )
 
     return pa.RecordBatchReader.from_batches(EVENT_VERDICTS.schema, batches())
 
 
-def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _larger_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same rows in fewer batches, of bounded size: each costs a little for each rule."""
-    held: list[pa.RecordBatch] = []
+    pending: list[pa.RecordBatch] = []
     for batch in batches:
-        held.append(batch)
-        rows, size = sum(one.num_rows for one in held), sum(one.nbytes for one in held)
+        pending.append(batch)
+        rows, size = sum(part.num_rows for part in pending), sum(part.nbytes for part in pending)
         if rows >= BATCH_ROWS or size >= _BATCH_BYTES:
-            yield pa.concat_batches(held)
-            held = []
-    if held:
-        yield pa.concat_batches(held)
+            yield pa.concat_batches(pending)
+            pending = []
+    if pending:
+        yield pa.concat_batches(pending)
 
 
 def _slices(windows: Sequence[Window]) -> list[list[Window]]:
-    """Bounded commits; one, empty, where nothing changed, to record the versions."""
+    """Windows of bounded commits; an empty one if nothing changed, to record the versions."""
     parts = [
         Window(max(window.start, day.start), min(window.end, day.end))
         for window in windows
@@ -169,7 +174,7 @@ def _slices(windows: Sequence[Window]) -> list[list[Window]]:
 
 
 def _as_number(plan_version: str) -> int:
-    """A plan's version, 16 hex digits, as what a Delta transaction can record."""
+    """A plan's version, 16 hex digits, as a number that a Delta transaction can record."""
     return int(plan_version[:15], 16)
 
 

@@ -1,7 +1,6 @@
-"""In which ways an event breaks the plan.
+"""Violations, made of the reference library's errors, and their Arrow type.
 
-Belongs here: what a violation says, made of the reference library's error, and its shape in
-Arrow. It never repeats text of an event.
+A violation never repeats text of an event.
 """
 
 import json
@@ -27,10 +26,10 @@ class Violation(NamedTuple):
     Attributes:
         path: the property, dotted from the event's properties (`items.0.price`); of a property
             that is missing or not allowed, its own; empty for the properties as a whole.
-        keyword: the JSON Schema keyword; `false` where the plan allows nothing at all.
+        keyword: the JSON Schema keyword; `false` if the plan allows nothing at all.
         expected: the keyword's value as JSON text, cut at 200 characters.
-        found: the JSON type and size of what was found, never text itself: events hold personal
-            data. Numbers are shown.
+        found: the value's JSON type and size; numbers are shown, text never, since events hold
+            personal data.
     """
 
     path: str
@@ -40,7 +39,7 @@ class Violation(NamedTuple):
 
 
 def violations_of(error: ValidationError) -> Iterator[Violation]:
-    """What an error of the reference says; each missing or surplus property on its own."""
+    """The violations of an error of the reference, one for each missing or surplus property."""
     path = [_arrow_text(str(step)) for step in error.absolute_path]
     # A schema that is `false` has no keyword and no value.
     keyword = error.validator if isinstance(error.validator, str) else "false"
@@ -94,5 +93,5 @@ def violation_lists(rows: int, explained: dict[int, tuple[Violation, ...]]) -> p
 
 
 def _arrow_text(name: str) -> str:
-    # JSON may name a property by half a character, which Arrow refuses.
+    # JSON may have a lone surrogate in a property's name, which Arrow refuses.
     return name.encode(errors="replace").decode()

@@ -37,11 +37,11 @@ _POWERS = 10.0 ** np.arange(16)
 
 
 class Columns(NamedTuple):
-    """What is looked for.
+    """The columns to scan for.
 
     Attributes:
         kinds: of the columns.
-        slots: for each the row in what `Found` has of its kind.
+        slots: for each the row in what `ScanBuffers` has of its kind.
         required: whether no row is without a value.
         names: those of the fields as JSON has them, each with the quote behind it, and padding.
         names_at: where each of them begins, and where the last ends.
@@ -56,8 +56,8 @@ class Columns(NamedTuple):
     follows: Integers
 
 
-class Found(NamedTuple):
-    """What was found, with room for some lines.
+class ScanBuffers(NamedTuple):
+    """The values of some lines.
 
     Attributes:
         starts: [slot, row]: where a text or document begins; ~ of it where a text has escapes.
@@ -79,7 +79,9 @@ class Found(NamedTuple):
 
 
 @compiled
-def scan(text: Bytes, at: int, size: int, columns: Columns, found: Found) -> tuple[int, int, int]:
+def scan_lines(
+    text: Bytes, at: int, size: int, columns: Columns, out: ScanBuffers
+) -> tuple[int, int, int]:
     """Find the values of as many lines as there is room for.
 
     Args:
@@ -87,14 +89,14 @@ def scan(text: Bytes, at: int, size: int, columns: Columns, found: Found) -> tup
         at: where to begin.
         size: of the lines.
         columns: their `follows` is kept up to date.
-        found: is filled.
+        out: gets the values.
 
     Returns:
         (where it ended, how many rows, how many lines that are not plain).
     """
     # Taken apart: Numba counts who uses an array whenever it is taken from a tuple.
     kinds, slots, required, names, names_at, follows = columns
-    starts, lengths, integers, numbers, filled, lines, rest = found
+    starts, lengths, integers, numbers, filled, lines, rest = out
     count, row, others = len(kinds), 0, 0
     seen = np.full(count, -1, np.int64)
     while at < size and row + others < len(lines):
@@ -174,7 +176,7 @@ def scan(text: Bytes, at: int, size: int, columns: Columns, found: Found) -> tup
 
 @part
 def _is(text: Bytes, at: int, names: Bytes, begin: int, end: int) -> bool:
-    """Whether a name stands here."""
+    """Whether this name begins here."""
     while begin + PADDING < end and same_ahead(text, at, names, begin) == PADDING:
         at += PADDING
         begin += PADDING
@@ -191,17 +193,19 @@ def _column(text: Bytes, at: int, names: Bytes, names_at: Integers) -> int:
 
 
 @compiled
-def gather(text: Bytes, found: Found, rows: int, offsets: Smalls, gathered: Bytes) -> None:
+def gather_texts(
+    text: Bytes, out: ScanBuffers, rows: int, offsets: Smalls, gathered: Bytes
+) -> None:
     """Put the texts of each column behind one another, without their escapes.
 
     Args:
         text: that was scanned.
-        found: in it.
+        out: of the scan.
         rows: how many.
         offsets: [slot, row]: gets where each begins within its column, and where the last ends.
         gathered: gets the texts; has padding.
     """
-    starts, lengths = found.starts, found.lengths
+    starts, lengths = out.starts, out.lengths
     to = 0
     for slot in range(len(offsets)):
         begin = to

@@ -1,11 +1,11 @@
-"""A made-up Salesforce organisation: its records and how they change, and its HTTP interface.
+"""A made-up Salesforce organisation: its records, their changes, and its HTTP API.
 
-`api` is the way in. Records: `schema` and `fields` say what objects have, `generation` and the
-modules `…_rows` make them up, `tables`, `bulk_data`, `deletions` and `org` hold and change them.
-Answers: `rest` with `describe`, `bulk` and `jobs`, `replication`, `composite` and `limits`, made
-with `soql`, `wire`, `java_numbers` and `responses`; `versions` and `transport` refuse what no
-resource answers; `log_in`, and what goes wrong in `faults`.
+Begin with `api`. Records: `fields`, `objects` and `schema` define objects, `generation` and the
+modules `…_rows` generate records, `tables`, `bulk_data`, `deletions`, `schema_changes` and `org`
+store and change them. Resources: `rest` with `describe`, `bulk` and `jobs`, `replication`,
+`composite` and `limits`, based on `soql`, `wire`, `java_numbers` and `responses`. Every request:
+`versions`, `transport`, `log_in`, and `faults`.
 
-It answers as the documentation says the real one does, and where that is silent as people report:
-each module names the page or the thread for its rules, and says what is made up.
+Responses follow the documentation, and where that is silent what people report: each module cites
+its sources, and says what is made up.
 """

@@ -1,8 +1,8 @@
-"""The HTTP interface of the made-up Salesforce organisation, with as much trouble as is asked for.
+"""The HTTP API of the Salesforce sandbox, with faults on request.
 
 Log-in, describe, `query`, `queryAll`, query jobs of the Bulk API 2.0, `deleted` and `updated`,
-`composite/batch` and limits, answered as the real one does; errors are its JSON arrays of
-`{message, errorCode}`. Each module that answers names the page of the documentation for its rules.
+`composite/batch` and limits; errors are JSON arrays of `{message, errorCode}`. Each module cites
+the documentation of its rules.
 """
 
 import logging
@@ -10,8 +10,6 @@ from collections import Counter
 from datetime import date
 from email.utils import format_datetime
 from itertools import islice
-from secrets import token_urlsafe
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -21,33 +19,28 @@ from starlette.routing import Route
 
 from novade_pipeline.sandbox.business import Person, companies_for, person
 from novade_pipeline.sandbox.music_users import World
-from novade_pipeline.sandbox.salesforce import log_in
 from novade_pipeline.sandbox.salesforce.bulk import JobError
-from novade_pipeline.sandbox.salesforce.composite import Answer, CompositeAnswers
-from novade_pipeline.sandbox.salesforce.faults import Mischief, Trouble
-from novade_pipeline.sandbox.salesforce.jobs import JobAnswers
+from novade_pipeline.sandbox.salesforce.composite import CompositeEndpoint, Endpoint
+from novade_pipeline.sandbox.salesforce.faults import FaultInjector, Faults
+from novade_pipeline.sandbox.salesforce.jobs import JobEndpoints
 from novade_pipeline.sandbox.salesforce.limits import limits
-from novade_pipeline.sandbox.salesforce.log_in import Access, LogInRefused
+from novade_pipeline.sandbox.salesforce.log_in import Access
 from novade_pipeline.sandbox.salesforce.org import Organisation
-from novade_pipeline.sandbox.salesforce.replication import ReplicationAnswers
+from novade_pipeline.sandbox.salesforce.replication import ReplicationEndpoints
 from novade_pipeline.sandbox.salesforce.responses import QuietAboutCutBodies, error, not_found
-from novade_pipeline.sandbox.salesforce.rest import RestAnswers
-from novade_pipeline.sandbox.salesforce.rows import Setting
+from novade_pipeline.sandbox.salesforce.rest import RestEndpoints
+from novade_pipeline.sandbox.salesforce.rows import Scenario
+from novade_pipeline.sandbox.salesforce.sessions import Sessions
 from novade_pipeline.sandbox.salesforce.transport import (
-    compressed,
+    compress,
     method_not_allowed,
     refused_length,
 )
-from novade_pipeline.sandbox.salesforce.versions import (
-    refused_version,
-    resources,
-    version_list,
-)
+from novade_pipeline.sandbox.salesforce.versions import refused_version, resources, version_list
 
-__all__ = ["Access", "SalesforceApi", "Trouble"]
+__all__ = ["Access", "Faults", "SalesforceApi"]
 
 AS_OF = date(2026, 3, 2)
-_MY_DOMAIN = "novade.my.salesforce.com"
 _DATA = "/services/data/v{version}"
 _SOBJECT = f"{_DATA}/sobjects/{{name}}"
 _JOBS = f"{_DATA}/jobs/query"
@@ -58,9 +51,8 @@ class SalesforceApi:
 
     Attributes:
         org: the state; it may be changed at any time.
-        access: who may log in.
-        asked: requests that were answered, of any status, log-ins left out.
-        asked_for: the same by what they were for, such as `job_results`; and `log_in`.
+        request_count: number of answered requests, of any status, without log-ins.
+        request_counts: the same by kind, such as `job_results`, with `log_in`.
     """
 
     def __init__(
@@ -71,26 +63,26 @@ class SalesforceApi:
         people: int = 120,
         events_per_hour: int | None = None,
         as_of: date = AS_OF,
-        trouble: Trouble | None = None,
+        faults: Faults | None = None,
         access: Access | None = None,
         batch_size: int = 2_000,
         results_rows: int = 50_000,
         live: bool = False,
     ) -> None:
-        """Make the organisation.
+        """Generate the organisation.
 
         Args:
-            seed: the same seed, the same organisation.
-            companies: how many accounts, at least 12.
-            people: how many people it may know; two thirds work for a company.
-            events_per_hour: those of the product's exports that tell of the same people, instead
-                of `companies`; nothing: twice the companies.
-            as_of: all of it happened before this day, and its clock begins here.
-            trouble: what goes wrong.
-            access: who may log in.
-            batch_size: records in an answer to a query, at most, whatever is asked for.
-            results_rows: records in a page of a job's results, at most.
-            live: its clock is never behind this machine's.
+            seed: the same seed gives the same organisation.
+            companies: number of accounts, at least 12.
+            people: number of people in the CRM; two thirds work for a company.
+            events_per_hour: of the product's exports about the same people, instead of
+                `companies`; by default twice the companies.
+            as_of: the day when the organisation's clock begins; all records are older.
+            faults: what goes wrong.
+            access: the valid credentials.
+            batch_size: maximum number of records in a response to a query.
+            results_rows: maximum number of records in a page of a job's results.
+            live: the organisation's clock is never behind this machine's.
 
         Raises:
             ValueError: there are too few companies.
@@ -100,28 +92,35 @@ class SalesforceApi:
         world = World(seed, events_per_hour or 2 * companies)
         companies = companies_for(world.events_per_hour)
         self.org = Organisation(
-            Setting(seed, companies, _people(world, companies, people, as_of), as_of), live=live
+            Scenario(seed, companies, _people(world, companies, people, as_of), as_of), live=live
         )
-        self.access = access or Access()
-        self.asked = 0
-        self.asked_for: Counter[str] = Counter()
-        self._counted = 0
-        self._sessions: dict[str, int] = {}
-        self._mischief = Mischief(trouble or Trouble(), self.org, seed)
-        self._rest = RestAnswers(self.org, self._mischief, batch_size)
-        self._jobs = JobAnswers(self.org, self._mischief, results_rows)
-        self._replication = ReplicationAnswers(self.org)
-        self._in_batches: list[tuple[Route, Answer]] = []
-        self._composite = CompositeAnswers(self._in_batches, self._count)
+        self.request_count = 0
+        self.request_counts: Counter[str] = Counter()
+        self._injector = FaultInjector(faults or Faults(), self.org, seed)
+        self._sessions = Sessions(self.org, access or Access(), self._injector)
+        self._rest = RestEndpoints(self.org, self._injector, batch_size)
+        self._jobs = JobEndpoints(self.org, self._injector, results_rows)
+        self._replication = ReplicationEndpoints(self.org)
+        self._in_batches: list[tuple[Route, Endpoint]] = []
+        self._composite = CompositeEndpoint(self._in_batches, self._sessions.count)
 
     @property
-    def trouble(self) -> Trouble:
-        """What goes wrong; it may be exchanged at any time."""
-        return self._mischief.trouble
+    def access(self) -> Access:
+        """The valid credentials; they may be replaced at any time."""
+        return self._sessions.access
 
-    @trouble.setter
-    def trouble(self, trouble: Trouble) -> None:
-        self._mischief.trouble = trouble
+    @access.setter
+    def access(self, access: Access) -> None:
+        self._sessions.access = access
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong; it may be replaced at any time."""
+        return self._injector.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._injector.faults = faults
 
     def app(self) -> Starlette:
         """The server as an ASGI app."""
@@ -145,15 +144,15 @@ class SalesforceApi:
             ],
             exception_handlers={404: self._no_such_path, 405: self._no_such_method},
         )
-        # SystemModstamp and the header Date are told by one clock.
-        app.state.tells_date = True
+        # The organisation's clock sets the header Date as well as SystemModstamp.
+        app.state.sets_date_header = True
         logging.getLogger("uvicorn.error").addFilter(QuietAboutCutBodies())
         return app
 
-    def _resources(self) -> list[tuple[Route, Answer]]:
-        """What a batch may ask for as well."""
+    def _resources(self) -> list[tuple[Route, Endpoint]]:
+        """The resources that a batch may request too."""
         rest, replication = self._rest, self._replication
-        answers: dict[str, Answer] = {
+        endpoints: dict[str, Endpoint] = {
             _DATA: resources,
             f"{_DATA}/limits": self._limits,
             f"{_DATA}/sobjects": rest.sobjects,
@@ -167,56 +166,25 @@ class SalesforceApi:
             f"{_DATA}/queryAll/{{cursor}}": rest.query_more,
         }
         return [
-            (route, answer)
-            for path, answer in answers.items()
-            for route in self._routes(path, answer)
+            (route, endpoint)
+            for path, endpoint in endpoints.items()
+            for route in self._routes(path, endpoint)
         ]
 
     def expire_sessions(self) -> None:
-        """All sessions end now."""
+        """End all sessions."""
         self._sessions.clear()
 
     async def _token(self, request: Request) -> Response:
-        self.asked_for["log_in"] += 1
-        form = dict(parse_qsl((await request.body()).decode()))
-        host = request.headers.get("Host", "")
-        instance = _instance(host)
-        try:
-            log_in.check(
-                self.access,
-                form,
-                request.headers.get("Authorization", ""),
-                host,
-                instance,
-                another_domain=self.trouble.another_domain,
-                revoked=self._is_revoked(),
-            )
-        except LogInRefused as refused:
-            told = {"error": refused.error, "error_description": refused.description}
-            return self._dated(JSONResponse(told, 400))
-        told = {
-            "access_token": self._new_session(),
-            "signature": token_urlsafe(32),
-            "scope": "api",
-            "instance_url": instance,
-            "id": f"{instance}/id/{log_in.ORGANISATION}/005",
-            "token_type": "Bearer",
-            "issued_at": f"{self.org.now().timestamp() * 1000:.0f}",
-        }
-        return self._dated(JSONResponse(told))
+        self.request_counts["log_in"] += 1
+        return self._dated(await self._sessions.token(request))
 
     async def _soap(self, request: Request) -> Response:
-        self.asked_for["log_in"] += 1
-        body = (await request.body()).decode()
-        if self._is_revoked() or not log_in.is_right_password(self.access, body):
-            return self._dated(Response(log_in.soap_refusal(), 500, media_type="text/xml"))
-        instance = _instance(request.headers.get("Host", ""))
-        place = f"{instance}/services/Soap/u/{request.path_params['version']}"
-        answer = log_in.soap_answer(self._new_session(), place)
-        return self._dated(Response(answer, media_type="text/xml"))
+        self.request_counts["log_in"] += 1
+        return self._dated(await self._sessions.soap(request))
 
     async def _versions(self, request: Request) -> Response:
-        """The versions of the API; anybody may ask."""
+        """The versions of the API; no session is needed."""
         return self._dated(await version_list(request))
 
     async def _no_such_path(self, request: Request, reason: Exception) -> Response:
@@ -226,62 +194,41 @@ class SalesforceApi:
         return self._dated(method_not_allowed(request))
 
     def _limits(self, request: Request, body: bytes) -> Response:
-        return JSONResponse(limits(self.trouble.daily_limit, self._used(), self._jobs.made))
+        return JSONResponse(limits(self.faults.daily_limit, self._sessions.used(), self._jobs.made))
 
-    def _routes(self, path: str, answer: Answer, method: str = "GET") -> list[Route]:
-        """A path with and without a slash at its end, as Salesforce takes both."""
-        what = answer.__name__.strip("_")
+    def _routes(self, path: str, endpoint: Endpoint, method: str = "GET") -> list[Route]:
+        """The routes of a path with and without a final slash, as Salesforce accepts both."""
 
-        async def endpoint(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             body = await request.body()
-            self.asked += 1
-            self.asked_for[what] += 1
+            self.request_count += 1
+            self.request_counts[endpoint.__name__.strip("_")] += 1
             response = (
                 refused_length(request)
                 or self._refusal(request)
                 or refused_version(request)
-                or self._mischief.instead_of(self.asked)
+                or self._injector.response_instead_of(self.request_count)
             )
             if response is None:
                 try:
-                    response = await run_in_threadpool(answer, request, body)
+                    response = await run_in_threadpool(endpoint, request, body)
                 except JobError as refused:
                     response = error(refused.status, refused.code, str(refused))
-            usage = f"api-usage={self._used()}/{self.trouble.daily_limit}"
+            usage = f"api-usage={self._sessions.used()}/{self.faults.daily_limit}"
             response.headers["Sforce-Limit-Info"] = usage
-            return self._dated(await run_in_threadpool(compressed, request, response))
+            return self._dated(await run_in_threadpool(compress, request, response))
 
-        return [Route(each, endpoint, methods=[method]) for each in (path, f"{path}/")]
+        return [Route(each, respond, methods=[method]) for each in (path, f"{path}/")]
 
     def _refusal(self, request: Request) -> Response | None:
-        """The answer to one whose session has ended, or whose day has no requests left."""
+        """The error for a session that has ended, or a day without requests left."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if kind not in ("Bearer", "OAuth") or self._has_ended(token):
+        if kind not in ("Bearer", "OAuth") or self._sessions.has_ended(token):
             return error(401, "INVALID_SESSION_ID", "Session expired or invalid")
-        if self._used() >= self.trouble.daily_limit:
+        if self._sessions.used() >= self.faults.daily_limit:
             return error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
-        self._count()
+        self._sessions.count()
         return None
-
-    def _count(self) -> None:
-        self._counted += 1
-
-    def _used(self) -> int:
-        return self.trouble.used + self._counted
-
-    def _is_revoked(self) -> bool:
-        return 0 < self.trouble.revoked_after <= self._counted
-
-    def _has_ended(self, token: str) -> bool:
-        if self._is_revoked() or token not in self._sessions:
-            return True
-        self._sessions[token] += 1
-        return 0 < self.trouble.session_requests < self._sessions[token]
-
-    def _new_session(self) -> str:
-        token = f"{log_in.ORGANISATION[:15]}!{token_urlsafe(48)}"
-        self._sessions[token] = 0
-        return token
 
     def _dated(self, response: Response) -> Response:
         response.headers["Date"] = format_datetime(self.org.now(), usegmt=True)
@@ -289,16 +236,9 @@ class SalesforceApi:
 
 
 def _people(world: World, companies: int, people: int, as_of: date) -> tuple[Person, ...]:
-    """Those whom the CRM may know: the product's users who came last, and a few others."""
+    """The people in the CRM: the newest users of the product, and a few others."""
     day_before = (as_of - date(1970, 1, 1)).days - 1
-    others = people // 5
-    users = islice(world.known_until(day_before), people - others)
-    strangers = (person(world.seed, companies, -number) for number in range(1, others + 1))
-    return (*(user.person for user in users), *strangers)
-
-
-def _instance(host: str) -> str:
-    """The organisation's URL, as one who asked for that host is told."""
-    if host in log_in.LOGIN_HOSTS:
-        return f"https://{_MY_DOMAIN}"
-    return f"{'https' if host.endswith('.salesforce.com') else 'http'}://{host}"
+    strangers = people // 5
+    users = islice(world.known_until(day_before), people - strangers)
+    unknown = (person(world.seed, companies, -number) for number in range(1, strangers + 1))
+    return (*(user.person for user in users), *unknown)

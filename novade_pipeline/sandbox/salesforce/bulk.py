@@ -4,7 +4,7 @@ Source: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_as
 (Bulk API 2.0, query jobs). Results are read in the API version that the job was made in; any other
 is a conflict, 409: "Get Results for a Query Job" (query_get_job_results.htm), which also says that
 a page may hold fewer records than `maxRecords`, and "Get Parallel Results for a Query Job"
-(query_get_parallel_job_results.htm), which tells up to five pages at once, from version 58.0 on.
+(query_get_parallel_job_results.htm), which returns up to five pages at once, from version 58.0 on.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -17,9 +17,9 @@ from typing import Any
 from novade_pipeline.sandbox.salesforce.fields import COMPOUND
 from novade_pipeline.sandbox.salesforce.ids import record_id
 from novade_pipeline.sandbox.salesforce.org import Organisation
-from novade_pipeline.sandbox.salesforce.soql import Query, find
-from novade_pipeline.sandbox.salesforce.soql_parser import SoqlError, parsed
-from novade_pipeline.sandbox.salesforce.tables import Found
+from novade_pipeline.sandbox.salesforce.soql import Query, execute
+from novade_pipeline.sandbox.salesforce.soql_parser import SoqlError, parse
+from novade_pipeline.sandbox.salesforce.tables import QueryResult
 from novade_pipeline.sandbox.salesforce.wire import (
     DELIMITERS,
     LINE_ENDINGS,
@@ -35,11 +35,11 @@ FAILURE = "InternalServerError : java.lang.RuntimeException: the query was kille
 
 
 class JobError(Exception):
-    """What cannot be done with a job.
+    """A request for a job that is refused.
 
     Attributes:
         code: Salesforce's code of the error.
-        status: of the answer.
+        status: HTTP status of the response.
     """
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -50,10 +50,10 @@ class JobError(Exception):
 
 @dataclass
 class Job:
-    """One query job; what it finds is as it was when the job completed.
+    """A query job; its result is a snapshot of when the job completed.
 
     Attributes:
-        version: of the API, in which it was made.
+        version: of the API, in which it was created.
     """
 
     number: int
@@ -66,7 +66,7 @@ class Job:
     state: str = "UploadComplete"
     polls_left: int = 0
     fails: bool = False
-    found: Found | None = field(default=None, repr=False)
+    result: QueryResult | None = field(default=None, repr=False)
 
     @property
     def is_running(self) -> bool:
@@ -78,12 +78,12 @@ class Job:
         """The job's id."""
         return record_id("750", self.number)
 
-    def told(self) -> dict[str, Any]:
-        """What the job says of itself."""
-        told = {
+    def to_json(self) -> dict[str, Any]:
+        """The job as the API returns it."""
+        job = {
             "id": self.id,
             "operation": self.operation,
-            "object": self.query.of.name,
+            "object": self.query.sobject.name,
             "createdById": record_id("005", 0),
             "createdDate": json_value(self.created),
             "systemModstamp": json_value(self.created),
@@ -96,12 +96,12 @@ class Job:
             "columnDelimiter": self.delimiter,
             "retries": 0,
             "totalProcessingTime": 0,
-            "numberRecordsProcessed": 0 if self.found is None else len(self.found),
+            "numberRecordsProcessed": 0 if self.result is None else len(self.result),
         }
-        return {**told, "errorMessage": FAILURE} if self.state == "Failed" else told
+        return {**job, "errorMessage": FAILURE} if self.state == "Failed" else job
 
     def advance(self, org: Organisation) -> None:
-        """What a poll finds: the job goes on."""
+        """Move the job forward by one poll."""
         if not self.is_running:
             return
         if self.polls_left > 0:
@@ -110,14 +110,14 @@ class Job:
         elif self.fails:
             self.state = "Failed"
         else:
-            self.found = find(org, self.query, bin_too=self.operation == "queryAll")
+            self.result = execute(org, self.query, include_deleted=self.operation == "queryAll")
             self.state = "JobComplete"
 
     def abort(self) -> None:
-        """Stop it.
+        """Stop the job.
 
         Raises:
-            JobError: it has ended.
+            JobError: the job has ended.
         """
         if not self.is_running:
             raise JobError(
@@ -129,35 +129,35 @@ class Job:
         """One page of the results.
 
         Args:
-            locator: as the page before told it; "" for the first.
-            rows: how many at most.
+            locator: from the previous page; "" for the first.
+            rows: maximum number of records.
 
         Returns:
-            The CSV, how many records it holds, and the next page's locator or "null".
+            The CSV, its number of records, and the next page's locator or "null".
 
         Raises:
             JobError: the job has no results, or the locator is wrong.
         """
-        begin, found = self._place(locator), self._results()
-        end = min(len(found), begin + rows)
-        form = Csv(DELIMITERS[self.delimiter], LINE_ENDINGS[self.line_ending])
+        begin, result = self._offset(locator), self._results()
+        end = min(len(result), begin + rows)
+        dialect = Csv(DELIMITERS[self.delimiter], LINE_ENDINGS[self.line_ending])
         fields = self.query.fields
-        text = csv_header(fields, form) + found.text(begin, end, fields, form)
-        return text, end - begin, _locator(end) if end < len(found) else "null"
+        text = csv_header(fields, dialect) + result.text(begin, end, fields, dialect)
+        return text, end - begin, _locator(end) if end < len(result) else "null"
 
     def parallel_pages(self, locator: str, rows: int) -> dict[str, Any]:
-        """Where up to five pages of the results are, and where the next five are named.
+        """The URLs of up to five pages of the results, and of the next such list.
 
         Args:
-            locator: as the answer before told it; "" for the first pages.
-            rows: how many records a page holds.
+            locator: from the previous response; "" for the first pages.
+            rows: number of records per page.
 
         Raises:
             JobError: the job has no results, or the locator is wrong.
         """
-        begin, found = self._place(locator), self._results()
+        begin, result = self._offset(locator), self._results()
         place = f"/services/data/v{self.version}/jobs/query/{self.id}"
-        begins = range(begin, max(len(found), begin + 1), rows)
+        begins = range(begin, max(len(result), begin + 1), rows)
         pages = [
             {"resultUrl": f"{place}/results?locator={_locator(at)}"}
             for at in begins[:PARALLEL_PAGES]
@@ -168,39 +168,38 @@ class Job:
         more = {"nextRecordsUrl": f"{place}/resultPages?locator={following}", "done": False}
         return {"resultPages": pages, **more}
 
-    def _results(self) -> Found:
-        if self.found is None:
+    def _results(self) -> QueryResult:
+        if self.result is None:
             raise JobError("INVALIDJOBSTATE", f"the job {self.id} is in state {self.state}")
-        return self.found
+        return self.result
 
-    def _place(self, locator: str) -> int:
-        """The place of the first record that a locator names."""
-        place, records = _place(locator), len(self._results())
+    def _offset(self, locator: str) -> int:
+        """The offset of a locator's first record."""
+        place, records = _offset(locator), len(self._results())
         if not 0 <= place <= records:
             raise JobError("INVALIDQUERYLOCATOR", "Invalid query locator")
         return place
 
 
-def new_job(org: Organisation, number: int, version: str, asked: Mapping[str, Any]) -> Job:
-    """A job as it was posted.
+def new_job(org: Organisation, number: int, version: str, posted: Mapping[str, Any]) -> Job:
+    """A job from the posted JSON.
 
     Raises:
-        JobError: it is refused.
+        JobError: the request is invalid.
     """
-    operation = asked.get("operation")
-    delimiter, ending = asked.get("columnDelimiter", "COMMA"), asked.get("lineEnding", "LF")
+    operation = posted.get("operation")
+    delimiter, ending = posted.get("columnDelimiter", "COMMA"), posted.get("lineEnding", "LF")
     if operation not in OPERATIONS or delimiter not in DELIMITERS or ending not in LINE_ENDINGS:
         raise JobError("INVALIDJOB", f"invalid operation, delimiter or line ending: {operation}")
     try:
-        query = parsed(org, str(asked.get("query", "")))
+        query = parse(org, str(posted.get("query", "")))
     except SoqlError as error:
-        # Which codes the real one gives here is not certain; these are those of REST.
+        # The real codes here are not certain; these are REST's.
         raise JobError(error.code, str(error)) from None
-    # Code and text are those that a capture shows for compound fields; for the other two, which
-    # the real one refuses as well, they are made up alike.
-    if any(one.type in COMPOUND for one in query.fields):
+    # Code and text for compound fields are from a capture; the other two are made up alike.
+    if any(field.type in COMPOUND for field in query.fields):
         raise JobError("API_ERROR", "Selecting compound data not supported in Bulk Query")
-    if any(one.type == "base64" for one in query.fields):
+    if any(field.type == "base64" for field in query.fields):
         raise JobError("API_ERROR", "Selecting binary data not supported in Bulk Query")
     if query.aggregates:
         raise JobError("API_ERROR", "Aggregate functions are not supported in Bulk Query")
@@ -211,7 +210,7 @@ def _locator(place: int) -> str:
     return urlsafe_b64encode(f"{place:08}".encode()).decode().rstrip("=")
 
 
-def _place(locator: str) -> int:
+def _offset(locator: str) -> int:
     if not locator:
         return 0
     try:

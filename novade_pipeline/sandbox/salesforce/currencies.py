@@ -1,7 +1,7 @@
-"""Several currencies in the made-up organisation, as an administrator turns them on.
+"""Multiple currencies, as an administrator enables them.
 
-From then on each record with amounts says its currency; what was made before says the corporate
-one. Source: Object Reference, "CurrencyType" (sforce_api_objects_currencytype.htm) and
+From then on each record with amounts has a currency; existing records get the corporate currency.
+Source: Object Reference, "CurrencyType" (sforce_api_objects_currencytype.htm) and
 "DatedConversionRate" (sforce_api_objects_datedconversionrate.htm); Salesforce Help, "Manage
 Multiple Currencies" and "About Advanced Currency Management".
 """
@@ -10,22 +10,22 @@ from collections.abc import Mapping
 from datetime import date
 
 from novade_pipeline.sandbox.salesforce.fields import Field
-from novade_pipeline.sandbox.salesforce.objects import OF_CURRENCIES
 from novade_pipeline.sandbox.salesforce.org import Organisation
+from novade_pipeline.sandbox.salesforce.setup_objects import CURRENCY_OBJECTS
 
 WITH_AMOUNTS = ("Account", "Contact", "Lead", "Opportunity", "OpportunityLineItem", "Order")
 ISO_CODE = "CurrencyIsoCode"
 
 
 def enable(org: Organisation, corporate: str, rates: Mapping[str, float]) -> None:
-    """Turn several currencies on, for ever.
+    """Enable multiple currencies, irrevocably.
 
     Args:
         org: the organisation.
-        corporate: the code of the corporate currency.
-        rates: code of another currency -> how much of it one of the corporate currency is worth.
+        corporate: code of the corporate currency.
+        rates: code of another currency -> units of it per unit of the corporate currency.
     """
-    for added in OF_CURRENCIES:
+    for added in CURRENCY_OBJECTS:
         org.add_object(added)
     for code, rate in {corporate: 1.0, **rates}.items():
         values = {"IsoCode": code, "ConversionRate": rate, "IsCorporate": code == corporate}
@@ -36,6 +36,6 @@ def enable(org: Organisation, corporate: str, rates: Mapping[str, float]) -> Non
 
 
 def rate_from(org: Organisation, code: str, start: date, until: date | None, rate: float) -> str:
-    """Say what a currency is worth from a day on, until before another one; returns the id."""
+    """Add a currency's rate from a day on, up to but without another day; returns the id."""
     values = {"IsoCode": code, "StartDate": start, "NextStartDate": until}
     return org.insert("DatedConversionRate", {**values, "ConversionRate": rate})

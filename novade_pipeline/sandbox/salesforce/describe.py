@@ -1,4 +1,4 @@
-"""What the describe of an object says.
+"""The describe of an object.
 
 Source: REST API Developer Guide, "sObject Describe" (resources_sobject_describe.htm), and SOAP API
 Developer Guide, "DescribeSObjectResult" (sforce_api_calls_describesobjects_describesobjectresult
@@ -87,16 +87,12 @@ _NEVER_IN_DESCRIBES: Mapping[str, Any] = {
 }
 
 
-def described_field(field: Field, *, names: bool = False) -> dict[str, Any]:
-    """A field in its object's describe.
-
-    Args:
-        names: it is the one that names a record to people.
-    """
-    number, system = field.type in NUMBERS, field.name in SYSTEM_FIELDS
+def describe_field(field: Field, *, is_name_field: bool = False) -> dict[str, Any]:
+    """A field in its object's describe."""
+    is_number, is_system = field.type in NUMBERS, field.name in SYSTEM_FIELDS
     plain = field.type not in (*COMPOUND, "base64")
-    written = plain and not system and not field.calculated
-    several = len(field.refers_to) > 1
+    is_writable = plain and not is_system and not field.calculated
+    is_polymorphic = len(field.refers_to) > 1
     length = 18 if field.type in _IDS else field.length
     return {
         **_NEVER_IN_FIELDS,
@@ -104,69 +100,63 @@ def described_field(field: Field, *, names: bool = False) -> dict[str, Any]:
         "byteLength": length if field.type in _IDS else length * 3,
         "calculated": field.calculated,
         "compoundFieldName": field.compound or None,
-        "createable": written,
+        "createable": is_writable,
         "custom": field.is_custom,
         "defaultValue": False if field.type == "boolean" else None,
-        "defaultedOnCreate": system or field.type == "boolean",
+        "defaultedOnCreate": is_system or field.type == "boolean",
         "digits": _INT_DIGITS if field.type == "int" else 0,
         "extraTypeInfo": field.extra or ("plaintextarea" if field.type == "textarea" else None),
         "filterable": field.is_filterable,
-        "groupable": field.is_sortable and not number and field.type != "datetime",
+        "groupable": field.is_sortable and not is_number and field.type != "datetime",
         "idLookup": field.type == "id",
         "label": field.name.removesuffix("__c").replace("_", " "),
         "length": length,
         "name": field.name,
-        "nameField": names,
-        "namePointing": several,
-        "nillable": field.type != "boolean" and not system,
-        "permissionable": written and not names,
+        "nameField": is_name_field,
+        "namePointing": is_polymorphic,
+        "nillable": field.type != "boolean" and not is_system,
+        "permissionable": is_writable and not is_name_field,
         "picklistValues": [
-            {
-                "active": True,
-                "defaultValue": False,
-                "label": value,
-                "validFor": None,
-                "value": value,
-            }
-            for value in field.values
+            {"active": True, "defaultValue": False, "label": v, "validFor": None, "value": v}
+            for v in field.values
         ],
-        "polymorphicForeignKey": several,
-        "precision": field.precision if number else 0,
+        "polymorphicForeignKey": is_polymorphic,
+        "precision": field.precision if is_number else 0,
         "queryByDistance": field.type == "location",
         "referenceTo": list(field.refers_to),
         "relationshipName": field.name.removesuffix("Id") if field.refers_to else None,
-        "scale": field.scale if number else 0,
+        "scale": field.scale if is_number else 0,
         "searchPrefilterable": field.type == "reference",
         "soapType": _SOAP.get(field.type, "xsd:string"),
         "sortable": field.is_sortable,
         "type": field.type,
         "unique": field.type == "id",
-        "updateable": written,
+        "updateable": is_writable,
     }
 
 
-def summary(of: SObject, version: str) -> dict[str, Any]:
+def summarize(sobject: SObject, version: str) -> dict[str, Any]:
     """An object in the list of all objects."""
-    place = f"/services/data/v{version}/sobjects/{of.name}"
+    place = f"/services/data/v{version}/sobjects/{sobject.name}"
     return {
         **_NEVER_IN_OBJECTS,
         "createable": True,
-        "custom": of.name.endswith("__c"),
-        "deletable": of.deletes != "never",
-        "feedEnabled": of.name in ("Account", "Contact", "Lead", "Opportunity", "User"),
-        "keyPrefix": of.prefix,
-        "label": of.name,
-        "labelPlural": f"{of.name}s",
+        "custom": sobject.name.endswith("__c"),
+        "deletable": sobject.deletes != "never",
+        "feedEnabled": sobject.name in ("Account", "Contact", "Lead", "Opportunity", "User"),
+        "keyPrefix": sobject.prefix,
+        "label": sobject.name,
+        "labelPlural": f"{sobject.name}s",
         "layoutable": True,
-        "mergeable": of.name in ("Account", "Contact", "Lead"),
+        "mergeable": sobject.name in ("Account", "Contact", "Lead"),
         "mruEnabled": True,
-        "name": of.name,
+        "name": sobject.name,
         "queryable": True,
         "replicateable": True,
         "retrieveable": True,
         "searchable": True,
         "triggerable": True,
-        "undeletable": of.deletes == "bin",
+        "undeletable": sobject.deletes == "bin",
         "updateable": True,
         "urls": {
             "sobject": place,
@@ -176,45 +166,47 @@ def summary(of: SObject, version: str) -> dict[str, Any]:
     }
 
 
-def described(
-    of: SObject, version: str, hidden: frozenset[str], others: Iterable[SObject]
+def describe(
+    sobject: SObject, version: str, hidden: frozenset[str], sobjects: Iterable[SObject]
 ) -> dict[str, Any]:
     """An object's describe.
 
     Args:
-        hidden: fields that the user may not see.
-        others: all objects that the user may see.
+        sobject: the object.
+        version: of the API.
+        hidden: names of hidden fields.
+        sobjects: all visible objects.
     """
     return {
-        **summary(of, version),
+        **summarize(sobject, version),
         **_NEVER_IN_DESCRIBES,
         "actionOverrides": [],
         "childRelationships": [
-            _child(of, other, field)
-            for other in others
-            for field in other.fields
-            if of.name in field.refers_to
+            _child(sobject, child, field)
+            for child in sobjects
+            for field in child.fields
+            if sobject.name in field.refers_to
         ],
         "fields": [
-            described_field(field, names=field.name == of.name_field)
-            for field in of.fields
+            describe_field(field, is_name_field=field.name == sobject.name_field)
+            for field in sobject.fields
             if field.name not in hidden
         ],
         "namedLayoutInfos": [],
         "recordTypeInfos": [],
-        "supportedScopes": [{"label": f"All {of.name}s", "name": "everything"}],
+        "supportedScopes": [{"label": f"All {sobject.name}s", "name": "everything"}],
     }
 
 
-def _child(of: SObject, other: SObject, field: Field) -> dict[str, Any]:
-    """One object that refers to another by a field."""
+def _child(sobject: SObject, child: SObject, field: Field) -> dict[str, Any]:
+    """A child relationship: an object that refers to another by a field."""
     return {
-        "cascadeDelete": (other.name, field.name) in CHILDREN.get(of.name, ()),
-        "childSObject": other.name,
+        "cascadeDelete": (child.name, field.name) in CHILDREN.get(sobject.name, ()),
+        "childSObject": child.name,
         "deprecatedAndHidden": False,
         "field": field.name,
         "junctionIdListNames": [],
         "junctionReferenceTo": [],
-        "relationshipName": f"{other.name}s" if field.name == f"{of.name}Id" else None,
+        "relationshipName": f"{child.name}s" if field.name == f"{sobject.name}Id" else None,
         "restrictedDelete": False,
     }

@@ -1,4 +1,4 @@
-"""What goes wrong with the made-up Salesforce organisation, where it is asked for."""
+"""Faults of the Salesforce sandbox, on request."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ from novade_pipeline.sandbox.salesforce.responses import error, unavailable
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What goes wrong; nothing where nothing is said. Log-ins are no requests here.
+class Faults:
+    """Which faults to inject; none by default. Log-ins do not count as requests.
 
     Attributes:
-        limited_every: every so manieth request is answered by 429, with `Retry-After`.
-        retry_after: how many seconds that asks for.
-        failing_every: every so manieth request is answered by 500.
-        unavailable_every: every so manieth request is answered by 503.
-        locked_every: every so manieth request is answered by UNABLE_TO_LOCK_ROW.
-        session_requests: a session expires after so many requests; 0: never.
-        failing_jobs: the first so many jobs end in `Failed`.
-        slow_polls: a job is in progress for so many polls.
-        results_unavailable: each page of results is answered by 503 so many times first.
-        results_cut: each page of results is then cut short so many times, in its body.
-        uneven_pages: a page of either API holds fewer records than it may, as many as is drawn.
-        changes: so many times a record is changed, or made, after a page was read.
-        deletions: so many times a record is deleted after a page was read.
+        limited_every: every n-th request gets a 429 with `Retry-After`.
+        retry_after: its seconds.
+        failing_every: every n-th request gets a 500.
+        unavailable_every: every n-th request gets a 503.
+        locked_every: every n-th request gets UNABLE_TO_LOCK_ROW.
+        session_requests: number of requests after which a session expires; 0: never.
+        failing_jobs: the first n jobs end in `Failed`.
+        slow_polls: number of polls during which a job is in progress.
+        results_unavailable: number of 503s before each page of results.
+        results_cut: number of times that each page of results is then cut short.
+        uneven_pages: a page of either API has a random number of records, up to its maximum.
+        changes: number of records that are changed or inserted, each after a page was read.
+        deletions: number of records that are deleted, each after a page was read.
         used: how many of the day's requests were used before.
-        daily_limit: how many there are a day; then 403 REQUEST_LIMIT_EXCEEDED.
-        revoked_after: after so many requests the access is taken back, log-ins too; 0: never.
-        another_domain: log-ins are asked of a domain that is not this organisation's, as when
-            those of a sandbox organisation go to production.
+        daily_limit: requests per day; then 403 REQUEST_LIMIT_EXCEEDED.
+        revoked_after: number of requests after which access is revoked, log-ins too; 0: never.
+        another_domain: log-ins go to another organisation's domain, as from a sandbox organisation
+            to production.
     """
 
     limited_every: int = 0
@@ -56,62 +56,62 @@ class Trouble:
     another_domain: bool = False
 
 
-class Mischief:
-    """Makes the trouble that is asked for.
+class FaultInjector:
+    """Injects faults.
 
     Attributes:
-        trouble: what that is; it may be exchanged at any time.
+        faults: the configuration; it may be replaced at any time.
     """
 
-    def __init__(self, trouble: Trouble, org: Organisation, seed: int) -> None:
-        self.trouble = trouble
+    def __init__(self, faults: Faults, org: Organisation, seed: int) -> None:
+        self.faults = faults
         self._org = org
         self._rng = Random(f"{seed}:salesforce:mischief")
         self._page_rng = Random(f"{seed}:salesforce:pages")
-        self._done: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
 
-    def instead_of(self, request: int) -> Response | None:
-        """What answers a request instead of its answer, by its number; mostly nothing."""
-        trouble = self.trouble
-        if _is_turn(request, trouble.limited_every):
-            wait = {"Retry-After": str(trouble.retry_after)}
+    def response_instead_of(self, request: int) -> Response | None:
+        """The error in place of the response to the n-th request; mostly None."""
+        faults = self.faults
+        if _is_turn(request, faults.limited_every):
+            wait = {"Retry-After": str(faults.retry_after)}
             return error(429, "TOO_MANY_REQUESTS", "Too many requests", wait)
-        if _is_turn(request, trouble.failing_every):
+        if _is_turn(request, faults.failing_every):
             return error(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred.")
-        if _is_turn(request, trouble.unavailable_every):
+        if _is_turn(request, faults.unavailable_every):
             return unavailable()
-        if _is_turn(request, trouble.locked_every):
-            says = "unable to obtain exclusive access to this record or 1 records"
-            return error(400, "UNABLE_TO_LOCK_ROW", says)
+        if _is_turn(request, faults.locked_every):
+            message = "unable to obtain exclusive access to this record or 1 records"
+            return error(400, "UNABLE_TO_LOCK_ROW", message)
         return None
 
     def with_job(self, job: Job) -> None:
-        """What becomes of a new job."""
-        job.polls_left = self.trouble.slow_polls
-        job.fails = self._less_than("failing_jobs", self.trouble.failing_jobs)
+        """Set the faults of a new job."""
+        job.polls_left = self.faults.slow_polls
+        job.fails = self._happens("failing_jobs", self.faults.failing_jobs)
 
-    def fault_of_results(self, job: Job, locator: str) -> Literal["unavailable", "cut", ""]:
-        """How a page of results fails, each time that it is asked for."""
+    def results_fault(self, job: Job, locator: str) -> Literal["unavailable", "cut", ""]:
+        """How the next request for a page of results fails; "" for not at all."""
         place = f"{job.id} {locator}"
-        if self._less_than(f"unavailable {place}", self.trouble.results_unavailable):
+        if self._happens(f"unavailable {place}", self.faults.results_unavailable):
             return "unavailable"
-        return "cut" if self._less_than(f"cut {place}", self.trouble.results_cut) else ""
+        return "cut" if self._happens(f"cut {place}", self.faults.results_cut) else ""
 
-    def rows_of_page(self, most: int) -> int:
-        """How many records a page holds that may hold so many."""
-        return self._page_rng.randint(1, most) if self.trouble.uneven_pages else most
+    def page_rows(self, max_rows: int) -> int:
+        """The number of records in a page, up to a maximum."""
+        return self._page_rng.randint(1, max_rows) if self.faults.uneven_pages else max_rows
 
-    def after_a_page_of(self, of: str) -> None:
-        """What others do to an object while it is read."""
-        if self._less_than("changes", self.trouble.changes):
-            self._org.touch(of, self._rng)
-        if self._less_than("deletions", self.trouble.deletions):
-            self._org.touch(of, self._rng, "delete")
+    def after_page(self, sobject: str) -> None:
+        """Change an object while it is being read."""
+        if self._happens("changes", self.faults.changes):
+            self._org.touch(sobject, self._rng)
+        if self._happens("deletions", self.faults.deletions):
+            self._org.touch(sobject, self._rng, "delete")
 
-    def _less_than(self, what: str, times: int) -> bool:
-        """Whether a thing has happened fewer times; then it happens once more."""
-        happens = self._done[what] < times
-        self._done[what] += happens
+    def _happens(self, event: str, times: int) -> bool:
+        """Whether an event has happened fewer times, and so happens now."""
+        happens = self._counts[event] < times
+        self._counts[event] += happens
         return happens
 
 

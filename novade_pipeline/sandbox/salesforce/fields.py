@@ -1,4 +1,4 @@
-"""What an object of a Salesforce organisation is made of, and what a query may do with it.
+"""Definitions of objects and fields, and what a query may do with a field.
 
 Source: Object Reference, "Field Types" (field_types.htm). Long text areas and compound fields are
 neither filtered, sorted nor aggregated, multi-select picklists not sorted: SOQL and SOSL Reference,
@@ -21,23 +21,23 @@ TYPES = (
 LONGEST_PLAIN_TEXT = 255
 _SYSTEM = ("Id", "IsDeleted", "IsArchived", "CreatedDate", "CreatedById", "LastModifiedDate")
 SYSTEM_FIELDS = frozenset((*_SYSTEM, "LastModifiedById", "SystemModstamp"))
-"""What Salesforce writes itself, and hides from nobody."""
+"""Fields that Salesforce writes itself, and which cannot be hidden."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field.
+    """A field.
 
     Attributes:
-        type: as the describe names it: string, double, datetime, address, …
-        length: of texts, in characters; 0 where that means nothing.
+        type: as in the describe: string, double, datetime, address, …
+        length: of texts, in characters; otherwise 0.
         compound: the compound field that it is a part of.
-        values: of a picklist; a record may hold others.
-        refers_to: the objects whose ids it holds.
-        calculated: by a formula; nobody can write it.
+        values: of a picklist; records may have further values.
+        refers_to: the objects that a reference points to.
+        calculated: by a formula; it cannot be written.
         precision: of numbers, digits in all.
         scale: of numbers, digits after the point.
-        extra: what the describe tells of the type besides, as `extraTypeInfo`.
+        extra: `extraTypeInfo` in the describe.
     """
 
     name: str
@@ -57,17 +57,17 @@ class Field:
 
     @property
     def is_custom(self) -> bool:
-        """Whether the organisation has made it: `__c`, or a part of such a compound field."""
+        """Whether the organisation has added it: `__c`, or a part of such a compound field."""
         return self.name.endswith(("__c", "__s"))
 
     @property
     def is_stored(self) -> bool:
-        """Whether a record holds it; a compound field shows what its parts hold."""
+        """Whether records store it; a compound field is computed from its parts."""
         return self.type not in COMPOUND
 
     @property
     def is_long_text(self) -> bool:
-        """Whether it is a long text area: of more than 255 characters, which no query searches."""
+        """Whether it is a text area of more than 255 characters, which queries cannot filter."""
         return self.type == "textarea" and self.length > LONGEST_PLAIN_TEXT
 
     @property
@@ -82,11 +82,11 @@ class Field:
 
     @property
     def is_aggregatable(self) -> bool:
-        """Whether queries can count it, and tell its extremes."""
+        """Whether queries can count it and compute its extremes."""
         return self.is_sortable and self.type != "boolean"
 
     def comparable(self, value: Any) -> Any:
-        """A value as queries compare it: texts without their case, ids as 18 characters."""
+        """A value as queries compare it: texts without case, ids as 18 characters."""
         if not isinstance(value, str):
             return value
         if self.type in ("id", "reference"):
@@ -96,12 +96,12 @@ class Field:
 
 @dataclass(frozen=True)
 class SObject:
-    """One object: what its records hold.
+    """An object.
 
     Attributes:
-        prefix: with which the ids of its records begin.
-        deletes: whether what is deleted can come back, is gone at once, or cannot be deleted.
-        full_name: its `Name` is made of `FirstName` and `LastName`.
+        prefix: key prefix of its ids.
+        deletes: to the recycle bin, at once and permanently, or never.
+        full_name: `Name` is composed of `FirstName` and `LastName`.
     """
 
     name: str
@@ -111,15 +111,15 @@ class SObject:
     full_name: bool = False
 
     def field(self, name: str) -> Field | None:
-        """The field of that name, in any case, as SOQL finds it."""
+        """The field with a name in any case, as in SOQL."""
         return next((f for f in self.fields if f.name.lower() == name.lower()), None)
 
     @property
     def name_field(self) -> str:
-        """The field that names a record to people."""
+        """The field with a record's display name."""
         names = ("Name", "Subject", "OrderNumber")
         return next((name for name in names if self.field(name) is not None), "")
 
     def parts_of(self, compound: str) -> tuple[Field, ...]:
-        """The fields that a compound field is made of."""
+        """The parts of a compound field."""
         return tuple(f for f in self.fields if f.compound == compound)

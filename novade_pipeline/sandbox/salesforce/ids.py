@@ -1,7 +1,7 @@
-"""Salesforce's ids: 15 characters that count within an object, 3 that keep them apart in any case.
+"""Salesforce's ids: 15 case-sensitive characters, and 3 that make them unique in any case.
 
-Source: https://help.salesforce.com/s/articleView?id=000385585: each of the three last characters
-holds, as five bits, which of five characters are capitals.
+Source: https://help.salesforce.com/s/articleView?id=000385585: each of the last three characters
+encodes, as five bits, which of five characters are capitals.
 """
 
 from itertools import product
@@ -11,7 +11,7 @@ _CHECKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _POD = "5g0"
 
 BLOCK = len(_DIGITS) ** 2
-"""So many ids in a row differ in two characters and the checksum alone."""
+"""Number of consecutive ids that differ only in two characters and the checksum."""
 
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _ENDINGS = [
@@ -21,7 +21,7 @@ _ENDINGS = [
 
 
 def record_id(prefix: str, number: int) -> str:
-    """The id of the record with that number, from 0, of the object with that key prefix."""
+    """The id of the n-th record, from 0, of the object with a key prefix."""
     digits = ""
     for _ in range(9):
         number, digit = divmod(number, len(_DIGITS))
@@ -33,7 +33,7 @@ def case_safe(short: str) -> str:
     """The 18 characters of an id of 15.
 
     Raises:
-        ValueError: it has another length.
+        ValueError: the id has another length.
     """
     if len(short) != 15:
         raise ValueError(f"a Salesforce id has 15 characters before its checksum, not {len(short)}")
@@ -41,7 +41,7 @@ def case_safe(short: str) -> str:
 
 
 def number_of(record: str) -> int:
-    """The number of a record that `record_id` has named."""
+    """The number of an id from `record_id`."""
     number = 0
     for digit in record[6:15]:
         number = number * len(_DIGITS) + _VALUES[digit]
@@ -49,7 +49,7 @@ def number_of(record: str) -> int:
 
 
 def block_of_ids(prefix: str, block: int) -> list[str]:
-    """The ids with the numbers from `block * BLOCK` on, `BLOCK` of them; made quickly."""
+    """The `BLOCK` ids from number `block * BLOCK` on."""
     first = record_id(prefix, block * BLOCK)
     head, checks = first[:13], first[15:17]
     bits = _capitals(first[10:13])

@@ -12,15 +12,12 @@ _PLAIN_FROM, _EXPONENT_FROM = 0.001, 10_000_000
 
 
 def has_exponent(value: float | Decimal) -> bool:
-    """Whether Java writes a number with an exponent."""
+    """Whether Java writes the number with an exponent."""
     return value != 0 and not _PLAIN_FROM <= abs(float(value)) < _EXPONENT_FROM
 
 
 def java_number(value: float | Decimal) -> str:
-    """A finite number as `java.lang.Double.toString` writes it, with all digits that it has.
-
-    From 10^7 on, and below 10^-3, one digit stands before the point and an exponent at the end.
-    """
+    """A finite number as `java.lang.Double.toString` writes it, with all its digits."""
     if isinstance(value, float) and not has_exponent(value):
         return repr(value)
     sign, digits, exponent = Decimal(repr(value) if isinstance(value, float) else value).as_tuple()

@@ -1,4 +1,4 @@
-"""What the made-up organisation answers to the Bulk API 2.0: query jobs and their results."""
+"""The Bulk API 2.0: query jobs and their results."""
 
 import json
 from itertools import count
@@ -7,111 +7,111 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from novade_pipeline.sandbox.salesforce.bulk import PARALLEL_SINCE, Job, JobError, new_job
-from novade_pipeline.sandbox.salesforce.faults import Mischief
+from novade_pipeline.sandbox.salesforce.faults import FaultInjector
 from novade_pipeline.sandbox.salesforce.org import Organisation
 from novade_pipeline.sandbox.salesforce.responses import CutShort, error, unavailable
 
 _CSV = "text/csv; charset=UTF-8"
 
 
-class JobAnswers:
-    """The answers, one method for each kind of request.
+class JobEndpoints:
+    """One method for each kind of request.
 
     Attributes:
-        made: how many jobs were made.
+        made: number of jobs created.
     """
 
-    def __init__(self, org: Organisation, mischief: Mischief, results_rows: int) -> None:
+    def __init__(self, org: Organisation, injector: FaultInjector, results_rows: int) -> None:
         self.made = 0
         self._org = org
-        self._mischief = mischief
+        self._injector = injector
         self._results_rows = results_rows
         self._jobs: dict[str, Job] = {}
         self._numbers = count(1)
 
     def job_list(self, request: Request, body: bytes) -> Response:
         """All jobs that are not deleted."""
-        told = [job.told() for job in self._jobs.values()]
-        return JSONResponse({"done": True, "nextRecordsUrl": None, "records": told})
+        jobs = [job.to_json() for job in self._jobs.values()]
+        return JSONResponse({"done": True, "nextRecordsUrl": None, "records": jobs})
 
     def job_create(self, request: Request, body: bytes) -> Response:
         """A new job."""
         try:
-            asked = json.loads(body)
+            posted = json.loads(body)
         except (ValueError, RecursionError):
             return error(400, "JSON_PARSER_ERROR", "the body is no JSON")
         job = new_job(
             self._org,
             next(self._numbers),
             request.path_params["version"],
-            asked if isinstance(asked, dict) else {},
+            posted if isinstance(posted, dict) else {},
         )
-        self._mischief.with_job(job)
+        self._injector.with_job(job)
         self.made += 1
         self._jobs[job.id] = job
-        return JSONResponse(job.told())
+        return JSONResponse(job.to_json())
 
     def job(self, request: Request, body: bytes) -> Response:
-        """How far a job has come."""
-        job = self._known(request)
+        """The state of a job."""
+        job = self._find_job(request)
         job.advance(self._org)
-        return JSONResponse(job.told())
+        return JSONResponse(job.to_json())
 
     def job_abort(self, request: Request, body: bytes) -> Response:
-        """Stop a job: the one change of state that a query job takes."""
-        job = self._known(request)
+        """Stop a job, the only change of state that a query job accepts."""
+        job = self._find_job(request)
         job.abort()
-        return JSONResponse(job.told())
+        return JSONResponse(job.to_json())
 
     def job_delete(self, request: Request, body: bytes) -> Response:
-        """Forget a job that has ended."""
-        del self._jobs[self._known(request, ended=True).id]
+        """Delete a job that has ended."""
+        del self._jobs[self._find_job(request, ended=True).id]
         return Response(status_code=204)
 
     def job_results(self, request: Request, body: bytes) -> Response:
         """One page of a job's results."""
-        job = self._with_results(request)
-        most = self._rows_of_page(request.query_params.get("maxRecords"))
+        job = self._job_in_its_version(request)
+        max_rows = self._rows_of_page(request.query_params.get("maxRecords"))
         locator = request.query_params.get("locator", "")
-        fault = self._mischief.fault_of_results(job, locator)
+        fault = self._injector.results_fault(job, locator)
         if fault == "unavailable":
             return unavailable()
-        text, rows, following = job.page(locator, most)
+        text, rows, following = job.page(locator, max_rows)
         headers = {"Sforce-NumberOfRecords": str(rows), "Sforce-Locator": following}
         if fault == "cut":
             return CutShort(text, headers=headers, media_type=_CSV)
-        self._mischief.after_a_page_of(job.query.of.name)
+        self._injector.after_page(job.query.sobject.name)
         return Response(text, headers=headers, media_type=_CSV)
 
     def job_result_pages(self, request: Request, body: bytes) -> Response:
-        """Where some pages of a job's results are, to be read side by side."""
+        """The URLs of some pages of a job's results, to be read in parallel."""
         if float(request.path_params["version"]) < PARALLEL_SINCE:
             raise JobError("NOT_FOUND", "The requested resource does not exist", 404)
-        job, locator = self._with_results(request), request.query_params.get("locator", "")
+        job, locator = self._job_in_its_version(request), request.query_params.get("locator", "")
         return JSONResponse(job.parallel_pages(locator, self._results_rows))
 
     def _rows_of_page(self, requested: str | None) -> int:
-        """How many records a page may hold; the pages that are read side by side have all of them.
+        """The number of records in a page, which `uneven_pages` draws where `maxRecords` is set.
 
         Raises:
-            JobError: it is no number of records that was asked for.
+            JobError: `maxRecords` is not a positive number.
         """
         if requested is None:
             return self._results_rows
         if not requested.isdecimal() or int(requested) < 1:
             raise JobError("INVALIDJOB", f"maxRecords is no positive number: {requested}")
-        return self._mischief.rows_of_page(min(int(requested), self._results_rows))
+        return self._injector.page_rows(min(int(requested), self._results_rows))
 
-    def _with_results(self, request: Request) -> Job:
-        """A job that is asked in the version of the API that it was made in."""
-        job, version = self._known(request), request.path_params["version"]
+    def _job_in_its_version(self, request: Request) -> Job:
+        """The requested job, which only the API version that created it can read."""
+        job, version = self._find_job(request), request.path_params["version"]
         if version != job.version:
-            # The guide names the status only; code and text are made up.
-            says = f"the job was created with API version {job.version}, not {version}"
-            raise JobError("API_VERSION_MISMATCH", says, 409)
+            # The guide has only the status; code and text are made up.
+            message = f"the job was created with API version {job.version}, not {version}"
+            raise JobError("API_VERSION_MISMATCH", message, 409)
         return job
 
-    def _known(self, request: Request, *, ended: bool = False) -> Job:
+    def _find_job(self, request: Request, *, ended: bool = False) -> Job:
         job = self._jobs.get(request.path_params["id"])
         if job is None:
             raise JobError("NOT_FOUND", "The requested resource does not exist", 404)

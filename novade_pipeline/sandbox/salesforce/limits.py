@@ -1,4 +1,4 @@
-"""What the organisation allows in a day or an hour, as the resource `limits` tells it.
+"""The resource `limits`: what the organisation allows in a day or an hour.
 
 Source: REST API Developer Guide, "Limits" (resources_limits.htm) for the names, "List Organization
 Limits" (dome_limits.htm) for the form; the figures are those of a small Enterprise Edition.
@@ -59,12 +59,12 @@ _NESTED: Mapping[str, Mapping[str, int]] = {"PermissionSets": {"CreateCustom": 1
 
 
 def limits(requests: int, used: int, jobs: int) -> dict[str, object]:
-    """Each limit with what is left of it.
+    """Each limit with what remains of it.
 
     Args:
-        requests: that there are in a day.
-        used: of them.
-        jobs: query jobs that were made in this day.
+        requests: requests allowed per day.
+        used: requests used.
+        jobs: query jobs created today.
     """
     left = dict(_ALLOWED)
     left["DailyApiRequests"] = max(0, requests - used)
@@ -74,11 +74,11 @@ def limits(requests: int, used: int, jobs: int) -> dict[str, object]:
         name: {
             "Max": allowed[name],
             "Remaining": left[name],
-            **{one: _limit(most) for one, most in _NESTED.get(name, {}).items()},
+            **{name: _limit(maximum) for name, maximum in _NESTED.get(name, {}).items()},
         }
         for name in allowed
     }
 
 
-def _limit(most: int) -> dict[str, int]:
-    return {"Max": most, "Remaining": most}
+def _limit(maximum: int) -> dict[str, int]:
+    return {"Max": maximum, "Remaining": maximum}

@@ -1,9 +1,9 @@
-"""How one logs in to the made-up Salesforce organisation: OAuth tokens, and what sessions are.
+"""Checks of log-ins, by OAuth and by SOAP.
 
 Source: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_client_credentials_flow.htm,
 https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm and
 https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_refresh_token_flow.htm. The
-errors' texts are those that people report from the real one.
+messages are those that people report from the real service.
 """
 
 import re
@@ -25,15 +25,15 @@ ORGANISATION = record_id("00D", 1)
 
 @dataclass(frozen=True)
 class Access:
-    """Who may log in.
+    """The valid credentials.
 
     Attributes:
-        client_id: the connected app's consumer key.
-        client_secret: its secret.
+        client_id: consumer key of the connected app.
+        client_secret: consumer secret of the connected app.
         username: the integration's user.
-        password: of that user, its security token at the end.
-        refresh_token: of that user, for the connected app.
-        public_key: in PEM, of the key that signs JWTs; "": none is accepted.
+        password: the user's password followed by the security token.
+        refresh_token: the user's, for the connected app.
+        public_key: PEM of the key for JWTs; "" accepts none.
         is_sandbox: JWTs are for test.salesforce.com.
     """
 
@@ -47,12 +47,7 @@ class Access:
 
 
 class LogInRefused(Exception):
-    """The token endpoint's answer to who may not log in.
-
-    Attributes:
-        error: OAuth's code.
-        description: what Salesforce says.
-    """
+    """A log-in that is refused, with OAuth's error code and Salesforce's description."""
 
     def __init__(self, error: str, description: str) -> None:
         self.error = error
@@ -70,18 +65,19 @@ def check(
     another_domain: bool,
     revoked: bool,
 ) -> None:
-    """Check what was posted to the token endpoint.
+    """Check a request to the token endpoint.
 
     Args:
+        access: the valid credentials.
         form: the posted form.
         authorization: that header, or "".
-        host: the host that was asked.
+        host: the requested host.
         url: the organisation's own URL.
-        another_domain: it is asked for another organisation's domain.
-        revoked: the organisation has taken the access back.
+        another_domain: the request is for another organisation's domain.
+        revoked: the organisation has revoked access.
 
     Raises:
-        LogInRefused: it gives no access.
+        LogInRefused: the request gives no access.
     """
     grant = form.get("grant_type", "")
     if grant == "client_credentials":
@@ -104,11 +100,11 @@ def check(
 
 def _client(form: Mapping[str, str], authorization: str) -> tuple[str, str]:
     """Consumer key and secret, from the form or the header."""
-    kind, _, told = authorization.partition(" ")
+    kind, _, posted = authorization.partition(" ")
     if kind.lower() != "basic":
         return form.get("client_id", ""), form.get("client_secret", "")
     try:
-        client, _, secret = b64decode(told).decode().partition(":")
+        client, _, secret = b64decode(posted).decode().partition(":")
     except (NotBase64, UnicodeDecodeError):
         return "", ""
     return client, secret
@@ -151,16 +147,18 @@ def _check_assertion(
 
 def is_right_password(access: Access, envelope: str) -> bool:
     """Whether the user name and password in a SOAP log-in are right."""
-    told = [
+    posted = [
         unescape(match[1]) if (match := re.search(rf"<\w+:{name}>(.*?)</", envelope)) else ""
         for name in ("username", "password")
     ]
-    wanted = [access.username, access.password]
-    return all(compare_digest(a.encode(), b.encode()) for a, b in zip(told, wanted, strict=True))
+    expected = [access.username, access.password]
+    return all(
+        compare_digest(a.encode(), b.encode()) for a, b in zip(posted, expected, strict=True)
+    )
 
 
 def soap_answer(token: str, server_url: str) -> str:
-    """The answer to a SOAP log-in that succeeded."""
+    """The response to a successful SOAP log-in."""
     return _envelope(
         f"<loginResponse><result><serverUrl>{escape(server_url)}</serverUrl>"
         f"<sessionId>{escape(token)}</sessionId></result></loginResponse>"
@@ -168,12 +166,12 @@ def soap_answer(token: str, server_url: str) -> str:
 
 
 def soap_refusal() -> str:
-    """The answer to a SOAP log-in that failed."""
-    says = "Invalid username, password, security token; or user locked out."
+    """The response to a failed SOAP log-in."""
+    message = "Invalid username, password, security token; or user locked out."
     return _envelope(
-        f"<soapenv:Fault><faultcode>INVALID_LOGIN</faultcode><faultstring>INVALID_LOGIN: {says}"
+        f"<soapenv:Fault><faultcode>INVALID_LOGIN</faultcode><faultstring>INVALID_LOGIN: {message}"
         "</faultstring><detail><sf:LoginFault><sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode>"
-        f"<sf:exceptionMessage>{says}</sf:exceptionMessage></sf:LoginFault></detail>"
+        f"<sf:exceptionMessage>{message}</sf:exceptionMessage></sf:LoginFault></detail>"
         "</soapenv:Fault>"
     )
 

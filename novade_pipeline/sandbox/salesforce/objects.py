@@ -1,13 +1,13 @@
-"""The objects of the made-up Salesforce organisation: standard fields, and some of its own.
+"""The CRM objects: standard fields, and some custom ones.
 
-As in a real one, `User` and `UserRole` have no `IsDeleted` (a user is never deleted, a role is gone
-at once) and `UserRole` has no `CreatedDate`. Real base64 fields stand on objects such as
-`Attachment` only; here `Order` has one, so that the objects that are loaded hold every type.
-Digits of standard numbers are those of the real ones: Object Reference, "Account", "Opportunity",
-"OpportunityLineItem" and "Field Types" (percent, currency).
+Real base64 fields are on objects such as `Attachment` only; here `Order` has one, so that the
+loaded objects have every type. Precisions of standard numbers are the real ones: Object Reference,
+"Account", "Opportunity", "OpportunityLineItem" and "Field Types" (percent, currency).
 """
 
 from novade_pipeline.sandbox.salesforce.field_kinds import (
+    FULL_NAME,
+    RECORD_FIELDS,
     address,
     fields,
     number,
@@ -15,48 +15,18 @@ from novade_pipeline.sandbox.salesforce.field_kinds import (
     reference,
 )
 from novade_pipeline.sandbox.salesforce.fields import Field, SObject
-
-STAGES = {
-    "Prospecting": (10.0, "Pipeline"),
-    "Qualification": (20.0, "Pipeline"),
-    "Needs Analysis": (40.0, "Pipeline"),
-    "Proposal": (60.0, "BestCase"),
-    "Negotiation": (80.0, "Forecast"),
-    "On Hold": (5.0, "Omitted"),
-    "Closed Won": (100.0, "Closed"),
-    "Closed Lost": (0.0, "Omitted"),
-}
-"""Stage of an opportunity -> its probability in per cent and its forecast category."""
-
-FORECAST_NAMES = {
-    "Pipeline": "Pipeline",
-    "BestCase": "Best Case",
-    "Forecast": "Commit",
-    "Omitted": "Omitted",
-    "Closed": "Closed",
-}
-"""Forecast category -> how people see it."""
-
-LEAD_SOURCES = ("Web", "Trade Show", "Referral", "Product", "Cold Call")
-SEGMENTS = ("Enterprise", "Mid-Market", "Small Business")
-REGIONS = ("EMEA", "AMER", "APAC")
-LEAD_STATUSES = ("Open - Not Contacted", "Working - Contacted", "Closed - Not Converted")
-CONVERTED = "Closed - Converted"
-COMPETITORS = ("Brightly", "Cadenza", "Ostinato")
-
-_FULL_NAME = (
-    Field("FirstName", "string", 40, "Name", extra="personname"),
-    Field("LastName", "string", 80, "Name", extra="personname"),
-    Field("Name", "string", 121, extra="personname"),
+from novade_pipeline.sandbox.salesforce.picklists import (
+    COMPETITORS,
+    CONVERTED,
+    FORECAST_NAMES,
+    LEAD_SOURCES,
+    LEAD_STATUSES,
+    REGIONS,
+    SEGMENTS,
+    STAGES,
 )
-_ID = Field("Id", "id", 18)
-_MADE = (Field("CreatedDate", "datetime"), reference("CreatedById", "User"))
-_CHANGED = (
-    Field("LastModifiedDate", "datetime"),
-    reference("LastModifiedById", "User"),
-    Field("SystemModstamp", "datetime"),
-)
-_BINNED = (_ID, Field("IsDeleted", "boolean"), *_MADE, *_CHANGED)
+from novade_pipeline.sandbox.salesforce.setup_objects import ORGANIZATION, USER, USER_ROLE
+
 _OWNER = reference("OwnerId", "User")
 _LAST_ACTIVITY = Field("LastActivityDate", "date")
 _ACTIVITY = (
@@ -73,7 +43,7 @@ ACCOUNT = SObject(
     "Account",
     "001",
     (
-        *_BINNED,
+        *RECORD_FIELDS,
         *fields("string", "Name"),
         picklist("Type", "Prospect", "Customer", "Partner"),
         *fields("picklist", "Industry", "AccountSource"),
@@ -96,8 +66,8 @@ ACCOUNT = SObject(
         *fields("email", "Billing_Email__c"),
         *fields("string", "Notes__c"),
         *(
-            number("double", f"Headquarters__{one}__s", 9, 6, "Headquarters__c")
-            for one in ("Latitude", "Longitude")
+            number("double", f"Headquarters__{part}__s", 9, 6, "Headquarters__c")
+            for part in ("Latitude", "Longitude")
         ),
         Field("Headquarters__c", "location"),
     ),
@@ -107,9 +77,9 @@ CONTACT = SObject(
     "Contact",
     "003",
     (
-        *_BINNED,
+        *RECORD_FIELDS,
         reference("AccountId", "Account"),
-        *_FULL_NAME,
+        *FULL_NAME,
         *fields("email", "Email"),
         *fields("phone", "Phone", "MobilePhone"),
         *fields("string", "Title", "Department"),
@@ -130,8 +100,8 @@ LEAD = SObject(
     "Lead",
     "00Q",
     (
-        *_BINNED,
-        *_FULL_NAME,
+        *RECORD_FIELDS,
+        *FULL_NAME,
         *fields("email", "Email"),
         *fields("phone", "Phone"),
         *fields("string", "Company", "Title"),
@@ -157,7 +127,7 @@ OPPORTUNITY = SObject(
     "Opportunity",
     "006",
     (
-        *_BINNED,
+        *RECORD_FIELDS,
         reference("AccountId", "Account"),
         *fields("string", "Name", "NextStep"),
         picklist("StageName", *STAGES),
@@ -181,7 +151,7 @@ OPPORTUNITY_LINE_ITEM = SObject(
     "OpportunityLineItem",
     "00k",
     (
-        *_BINNED,
+        *RECORD_FIELDS,
         reference("OpportunityId", "Opportunity"),
         reference("Product2Id", "Product2"),
         reference("PricebookEntryId", "PricebookEntry"),
@@ -197,7 +167,7 @@ ORDER = SObject(
     "Order",
     "801",
     (
-        *_BINNED,
+        *RECORD_FIELDS,
         reference("AccountId", "Account"),
         reference("OpportunityId", "Opportunity"),
         *fields("string", "OrderNumber"),
@@ -215,7 +185,7 @@ PRODUCT = SObject(
     "Product2",
     "01t",
     (
-        *_BINNED,
+        *RECORD_FIELDS,
         *fields("string", "Name", "ProductCode"),
         picklist("Family", "Subscription", "Service"),
         *fields("boolean", "IsActive"),
@@ -227,7 +197,7 @@ TASK = SObject(
     "Task",
     "00T",
     (
-        *_BINNED,
+        *RECORD_FIELDS,
         *_ACTIVITY,
         picklist("Status", "Not Started", "In Progress", "Completed"),
         picklist("Priority", "High", "Normal", "Low"),
@@ -246,7 +216,7 @@ EVENT = SObject(
     "Event",
     "00U",
     (
-        *_BINNED,
+        *RECORD_FIELDS,
         *_ACTIVITY,
         *fields("string", "Location"),
         picklist("Type", "Meeting", "Demo", "Other"),
@@ -259,85 +229,7 @@ EVENT = SObject(
     ),
 )
 
-USER = SObject(
-    "User",
-    "005",
-    (
-        _ID,
-        *_MADE,
-        *_CHANGED,
-        *fields("string", "Username", "Title", "Department"),
-        *_FULL_NAME,
-        *fields("email", "Email"),
-        reference("UserRoleId", "UserRole"),
-        reference("ManagerId", "User"),
-        reference("ProfileId", "Profile"),
-        picklist("UserType", "Standard", "Guest"),
-        *fields("boolean", "IsActive"),
-        *fields("picklist", "TimeZoneSidKey"),
-    ),
-    deletes="never",
-    full_name=True,
-)
-
-USER_ROLE = SObject(
-    "UserRole",
-    "00E",
-    (
-        _ID,
-        *_CHANGED,
-        *fields("string", "Name", "DeveloperName", "RollupDescription"),
-        reference("ParentRoleId", "UserRole"),
-    ),
-    deletes="gone",
-)
-
-ORGANIZATION = SObject(
-    "Organization",
-    "00D",
-    (
-        _ID,
-        *_MADE,
-        *_CHANGED,
-        *fields("string", "Name"),
-        *fields("picklist", "TimeZoneSidKey", "DefaultLocaleSidKey", "OrganizationType"),
-        *fields("boolean", "IsSandbox"),
-    ),
-    deletes="never",
-)
-
-CURRENCY_TYPE = SObject(
-    "CurrencyType",
-    "01L",
-    (
-        _ID,
-        *_MADE,
-        *_CHANGED,
-        *fields("picklist", "IsoCode"),
-        number("double", "ConversionRate", 18, 6),
-        *fields("int", "DecimalPlaces"),
-        *fields("boolean", "IsActive", "IsCorporate"),
-    ),
-    deletes="never",
-)
-
-DATED_CONVERSION_RATE = SObject(
-    "DatedConversionRate",
-    "04w",
-    (
-        _ID,
-        *_MADE,
-        *_CHANGED,
-        *fields("picklist", "IsoCode"),
-        *fields("date", "StartDate", "NextStartDate"),
-        number("double", "ConversionRate", 18, 6),
-    ),
-    deletes="gone",
-)
-
 OBJECTS = (
     *(ACCOUNT, CONTACT, LEAD, OPPORTUNITY, OPPORTUNITY_LINE_ITEM, ORDER),
     *(PRODUCT, TASK, EVENT, USER, USER_ROLE, ORGANIZATION),
 )
-OF_CURRENCIES = (CURRENCY_TYPE, DATED_CONVERSION_RATE)
-"""Objects that only an organisation with several currencies has."""

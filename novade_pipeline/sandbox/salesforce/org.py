@@ -1,318 +1,224 @@
-"""The made-up Salesforce organisation: its records as they are now, and all that may change in it.
+"""The state of the Salesforce organisation, and the changes to its records.
 
-What is deleted stays in the recycle bin, where `queryAll` finds it, until it comes back or is gone
-for good. Its clock moves with each change, by less than the second in which `SystemModstamp`
-is told: several changes may share one.
+Deleted records stay in the recycle bin, where `queryAll` finds them, until they are restored or
+purged. Each change moves the clock by less than the resolution of `SystemModstamp`, a second, so
+that several changes may have the same one.
 """
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from threading import RLock
-from typing import Any
 
 from novade_pipeline.sandbox.salesforce.activity_rows import archived
-from novade_pipeline.sandbox.salesforce.bulk_data import ManyRecords
-from novade_pipeline.sandbox.salesforce.deletions import Deletions, living_children
-from novade_pipeline.sandbox.salesforce.fields import SYSTEM_FIELDS, Field, SObject
+from novade_pipeline.sandbox.salesforce.bulk_data import GeneratedRecords
+from novade_pipeline.sandbox.salesforce.deletions import Deleted, living_children
+from novade_pipeline.sandbox.salesforce.fields import SYSTEM_FIELDS, SObject
 from novade_pipeline.sandbox.salesforce.generation import generate
 from novade_pipeline.sandbox.salesforce.ids import record_id
 from novade_pipeline.sandbox.salesforce.objects import OBJECTS
-from novade_pipeline.sandbox.salesforce.rows import Record, Setting, blank, user_id
-from novade_pipeline.sandbox.salesforce.schema import Schema, converted, held_value
-from novade_pipeline.sandbox.salesforce.tables import Records
+from novade_pipeline.sandbox.salesforce.rows import Record, Scenario, blank_record, user_id
+from novade_pipeline.sandbox.salesforce.schema import stored_value
+from novade_pipeline.sandbox.salesforce.schema_changes import RecordTables
 
 TICK = timedelta(milliseconds=400)
-"""What each change takes."""
+"""Duration of a change."""
 
 
-class Organisation(Schema):
+class Organisation(RecordTables):
     """The state of an organisation.
 
     Attributes:
-        clock: the organisation's time; when it is live, that of its last change.
-        lock: held while anything changes, and while a query is answered.
-        deletions: what was deleted.
+        clock: the organisation's time; in a live one, that of the last change.
+        purged: object -> its purged records.
     """
 
-    def __init__(self, setting: Setting, *, live: bool = False) -> None:
-        """Fill it as the setting says.
+    def __init__(self, scenario: Scenario, *, live: bool = False) -> None:
+        """Generate the records.
 
         Args:
-            setting: who is in it, and when.
-            live: its clock is never behind this machine's.
+            scenario: what they are a function of.
+            live: the clock is never behind this machine's.
         """
-        super().__init__(OBJECTS)
-        self.lock = RLock()
-        self.clock = setting.now
+        super().__init__(OBJECTS, generate(scenario))
+        self.clock = scenario.now
         self._live = live
-        self._by = user_id(setting.sellers[0])
-        self._tables: dict[str, Records] = {
-            name: Records(rows) for name, rows in generate(setting).items()
-        }
-        self._held = 0
-        self.deletions = Deletions()
+        self._by = user_id(scenario.sellers[0])
+        self._frozen = 0
+        self.purged: defaultdict[str, list[Deleted]] = defaultdict(list)
+        self._deleted_with: dict[str, list[tuple[str, str]]] = {}
 
     def now(self) -> datetime:
         """The organisation's time, in full seconds."""
         return self._now().replace(microsecond=0)
 
-    def records(self, of: str) -> list[Record]:
-        """All records of an object by their ids, those in the recycle bin included."""
+    def insert(self, sobject: str, values: Record) -> str:
+        """Insert a record, by default with nulls and unticked boxes; returns the id."""
         with self.lock:
-            return [dict(row) for row in self.table(of).all()]
-
-    def record(self, of: str, record: str) -> Record:
-        """One record, which may be in the recycle bin.
-
-        Raises:
-            KeyError: there is none.
-        """
-        with self.lock:
-            return dict(self.table(of).get(record))
-
-    def insert(self, of: str, values: Record) -> str:
-        """Make a record; what is not said is null, or not ticked.
-
-        Returns:
-            Its id.
-        """
-        with self.lock:
-            table, described = self.table(of), self.object(of)
-            held = self._held_values(described, values)
+            table, definition = self.table(sobject), self.object(sobject)
+            stored = self._stored_values(definition, values)
             now = self._tick()
-            new = record_id(described.prefix, table.next_number())
+            new = record_id(definition.prefix, table.next_number())
             created = {"Id": new, "CreatedDate": now, "CreatedById": self._by}
-            made = blank(described)
+            made = blank_record(definition)
             system = {**created, **self._stamp(now)}
             made.update({name: value for name, value in system.items() if name in made})
-            table.put(_named(described, {**made, **held}))
+            table.store(_named(definition, {**made, **stored}))
             return new
 
-    def update(self, of: str, record: str, values: Record) -> None:
+    def update(self, sobject: str, record: str, values: Record) -> None:
         """Change a record.
 
         Raises:
-            KeyError: there is none with that id, or it is in the recycle bin.
-            ValueError: a field is unknown, or the system's own.
+            KeyError: no record has the id, or it is in the recycle bin.
+            ValueError: a field is unknown or the system's own.
         """
         with self.lock:
-            row, described = self._living(of, record), self.object(of)
-            held = self._held_values(described, values)
-            changed = {**row, **held, **self._stamp(self._tick())}
-            self.table(of).put(_named(described, changed))
+            row, definition = self._living(sobject, record), self.object(sobject)
+            stored = self._stored_values(definition, values)
+            changed = {**row, **stored, **self._stamp(self._tick())}
+            self.table(sobject).store(_named(definition, changed))
 
-    def delete(self, of: str, record: str) -> None:
-        """Put a record into the recycle bin, with its children.
+    def delete(self, sobject: str, record: str) -> None:
+        """Move a record and its children to the recycle bin.
 
         Raises:
-            KeyError: there is none with that id, or it is in the bin already.
-            ValueError: such records are never deleted.
+            KeyError: no record has the id, or it is in the bin already.
+            ValueError: records of the object are never deleted.
         """
         with self.lock:
-            self._living(of, record)
-            if self.object(of).deletes == "never":
-                raise ValueError(f"a {of} cannot be deleted; make it inactive")
-            now, children = self._tick(), list(living_children(self._tables, of, record))
-            for one_of, one in ((of, record), *children):
-                if self.object(one_of).deletes == "gone":
-                    self._remove(one_of, one, now)
+            self._living(sobject, record)
+            if self.object(sobject).deletes == "never":
+                raise ValueError(f"a {sobject} cannot be deleted; make it inactive")
+            now, children = self._tick(), list(living_children(self._tables, sobject, record))
+            for child_sobject, child in ((sobject, record), *children):
+                if self.object(child_sobject).deletes == "gone":
+                    self._remove(child_sobject, child, now)
                 else:
-                    self._mark(one_of, one, now, deleted=True)
-            self.deletions.is_deleted(record, children)
+                    self._mark(child_sobject, child, now, deleted=True)
+            self._deleted_with[record] = children
 
-    def undelete(self, of: str, record: str) -> None:
-        """Bring a record back from the recycle bin, and the children that went there with it.
+    def undelete(self, sobject: str, record: str) -> None:
+        """Restore a record from the recycle bin, with the children deleted with it.
 
         Raises:
-            KeyError: it is not there.
+            KeyError: the record is not in the bin.
         """
         with self.lock:
-            if not self.table(of).get(record).get("IsDeleted"):
+            if not self.table(sobject).get(record).get("IsDeleted"):
                 raise KeyError(record)
             now = self._tick()
-            for one_of, one in ((of, record), *self.deletions.taken_with(record)):
-                row = self.table(one_of).find(one)
+            for child_sobject, child in ((sobject, record), *self._deleted_with.get(record, ())):
+                row = self.table(child_sobject).find(child)
                 if row is not None and row["IsDeleted"]:
-                    self._mark(one_of, one, now, deleted=False)
+                    self._mark(child_sobject, child, now, deleted=False)
 
-    def purge(self, of: str, record: str) -> None:
-        """Take a record away for good, from the recycle bin or past it, with its children.
-
-        No query finds it again.
+    def purge(self, sobject: str, record: str) -> None:
+        """Remove a record and its children permanently, in the recycle bin or not.
 
         Raises:
-            KeyError: there is none with that id.
+            KeyError: no record has the id.
         """
         with self.lock:
-            row, now = self.table(of).get(record), self._tick()
+            row, now = self.table(sobject).get(record), self._tick()
             children = (
-                self.deletions.taken_with(record)
+                self._deleted_with.get(record, [])
                 if row.get("IsDeleted")
-                else list(living_children(self._tables, of, record))
+                else list(living_children(self._tables, sobject, record))
             )
-            for one_of, one in ((of, record), *children):
-                if self.table(one_of).find(one) is not None:
-                    self._remove(one_of, one, now)
+            for child_sobject, child in ((sobject, record), *children):
+                if self.table(child_sobject).find(child) is not None:
+                    self._remove(child_sobject, child, now)
 
     def archive_activities(self) -> None:
-        """Do what the organisation does every night: archive activities that are a year old."""
+        """Archive activities that are a year old, as happens every night."""
         with self.lock:
-            for of in ("Task", "Event"):
-                self.table(of).rewrite(lambda row: archived(row, self.now().date()))
+            for sobject in ("Task", "Event"):
+                self.table(sobject).rewrite(lambda row: archived(row, self.now().date()))
 
-    def touch(self, of: str, rng: Random, change: str = "") -> None:
-        """Delete, insert or update a record; which of the latter is drawn where nothing is said."""
+    def touch(self, sobject: str, rng: Random, change: str = "") -> None:
+        """Delete, insert or update a record; by default one of the latter two at random."""
         with self.lock:
-            row, described = self.table(of).any_living(rng), self.object(of)
+            row, definition = self.table(sobject).random_living(rng), self.object(sobject)
             what = change or rng.choice(("insert", "update", "update"))
             if what == "delete":
-                if row is not None and described.deletes != "never":
-                    self.delete(of, row["Id"])
+                if row is not None and definition.deletes != "never":
+                    self.delete(sobject, row["Id"])
                 return
             named = ("LastName", "Name", "Subject", "OrderNumber")
-            field = next(f for f in map(described.field, named) if f is not None)
+            field = next(f for f in map(definition.field, named) if f is not None)
             values = {field.name: f"Touched {rng.randrange(10**6)}"}
             if what == "insert" or row is None:
-                self.insert(of, values)
+                self.insert(sobject, values)
             else:
-                self.update(of, row["Id"], values)
+                self.update(sobject, row["Id"], values)
 
-    def fill(self, of: str, rows: int, columns: int | None = None) -> None:
-        """Let an object have so many records, each like one that it has now; they are not held.
+    def fill(self, sobject: str, rows: int, columns: int | None = None) -> None:
+        """Replace an object's records by many copies, generated on demand.
 
         Args:
-            rows: how many.
-            columns: how many fields of it the user sees, beginning with the system's.
+            sobject: name of the object.
+            rows: number of records.
+            columns: number of visible fields, the system's first.
         """
         with self.lock:
             if columns is not None:
-                self.show_only(of, columns)
-            # Each of them is found by plain queries, as those that are changed later are.
-            found = dict.fromkeys(("IsDeleted", "IsArchived"), False)
+                self.show_only(sobject, columns)
+            # Plain queries return all of them.
+            flags = ("IsDeleted", "IsArchived")
             pool = [
-                {**row, **{name: value for name, value in found.items() if name in row}}
-                for row in self.table(of).all()
+                {**row, **{flag: False for flag in flags if flag in row}}
+                for row in self.table(sobject).all()
             ]
-            self._tables[of] = ManyRecords(self.object(of), pool, rows, until=self.now())
+            self._tables[sobject] = GeneratedRecords(
+                self.object(sobject), pool, rows, until=self.now()
+            )
 
     @contextmanager
     def same_moment(self) -> Iterator[None]:
-        """All changes in the context share one second."""
+        """Give all changes within the context the same time."""
         with self.lock:
             self._tick()
-            self._held += 1
+            self._frozen += 1
             try:
                 yield
             finally:
-                self._held -= 1
+                self._frozen -= 1
 
-    def table(self, of: str) -> Records:
-        """The records of an object, for queries.
-
-        Raises:
-            KeyError: there is no such object.
-        """
-        return self._tables[of]
-
-    def add_object(self, added: SObject) -> None:
-        """Give the organisation another object, without records."""
-        with self.lock:
-            self.set_object(added)
-            self._tables[added.name] = Records([])
-
-    def add_field(self, of: str, field: Field) -> None:
-        """Give an object a field; it is null in all records, or not ticked.
-
-        Raises:
-            ValueError: the object has a field of that name.
-        """
-        with self.lock:
-            described = self.object(of)
-            if described.field(field.name) is not None:
-                raise ValueError(f"{of} has a field {field.name} already")
-            self.set_fields(of, (*described.fields, field))
-            if field.is_stored:
-                value = False if field.type == "boolean" else None
-                self.table(of).rewrite(lambda row: {**row, field.name: value})
-
-    def drop_field(self, of: str, name: str) -> None:
-        """Take a field from an object, with its values.
-
-        Raises:
-            ValueError: the field is unknown, or the system's own.
-        """
-        with self.lock:
-            known, described = self.own_field(of, name), self.object(of)
-            left = tuple(f for f in described.fields if f is not known)
-            self.set_fields(of, left)
-            self.table(of).rewrite(
-                lambda row: {key: value for key, value in row.items() if key != known.name}
-            )
-
-    def change_type(self, of: str, name: str, to: str) -> None:
-        """Give a field another type; values that cannot be told in it are lost.
-
-        As in a real organisation no record counts as changed by that.
-
-        Raises:
-            ValueError: the field is unknown, or the system's own, or there is no such type.
-        """
-        with self.lock:
-            known, described = self.own_field(of, name), self.object(of)
-            changed = replace(known, type=to, length=255 if to == "string" else 0)
-            fields = tuple(changed if f is known else f for f in described.fields)
-            self.set_fields(of, fields)
-            self.table(of).rewrite(lambda row: {**row, known.name: converted(row[known.name], to)})
-
-    def recalculate(self, of: str, name: str, formula: Callable[[Record], Any]) -> None:
-        """Let a formula tell something of each record; no record counts as changed by that.
-
-        Raises:
-            ValueError: there is no such formula field.
-        """
-        with self.lock:
-            field = self.object(of).field(name)
-            if field is None or not field.calculated:
-                raise ValueError(f"{of} has no formula field {name}")
-            self.table(of).rewrite(
-                lambda row: {**row, field.name: held_value(formula(row), field.type)}
-            )
-
-    def _living(self, of: str, record: str) -> Record:
-        row = self.table(of).get(record)
+    def _living(self, sobject: str, record: str) -> Record:
+        row = self.table(sobject).get(record)
         if row.get("IsDeleted"):
             raise KeyError(record)
         return row
 
-    def _mark(self, of: str, record: str, now: datetime, *, deleted: bool) -> None:
-        row = self.table(of).get(record)
-        self.table(of).put({**row, "IsDeleted": deleted, **self._stamp(now)})
+    def _mark(self, sobject: str, record: str, now: datetime, *, deleted: bool) -> None:
+        row = self.table(sobject).get(record)
+        self.table(sobject).store({**row, "IsDeleted": deleted, **self._stamp(now)})
 
-    def _remove(self, of: str, record: str, now: datetime) -> None:
-        row = self.table(of).get(record)
-        self.deletions.is_gone(of, record, row["SystemModstamp"] if row.get("IsDeleted") else now)
-        self.table(of).remove(record)
+    def _remove(self, sobject: str, record: str, now: datetime) -> None:
+        row = self.table(sobject).get(record)
+        moment = row["SystemModstamp"] if row.get("IsDeleted") else now
+        self.purged[sobject].append(Deleted(record, moment))
+        self.table(sobject).remove(record)
 
-    def _held_values(self, described: SObject, values: Record) -> Record:
-        """Values as the organisation holds them."""
-        held = {}
+    def _stored_values(self, definition: SObject, values: Record) -> Record:
+        """Values as the organisation stores them."""
+        stored = {}
         for name, value in values.items():
-            field = described.field(name)
+            field = definition.field(name)
             if field is None or field.name != name or not field.is_stored:
-                raise ValueError(f"{described.name} has no field {name} that holds a value")
+                raise ValueError(f"{definition.name} has no field {name} that holds a value")
             if name in SYSTEM_FIELDS or field.calculated:
-                raise ValueError(f"{described.name}.{name} is the system's own field")
-            held[name] = held_value(value, field.type)
-        return held
+                raise ValueError(f"{definition.name}.{name} is the system's own field")
+            stored[name] = stored_value(value, field.type)
+        return stored
 
     def _stamp(self, now: datetime) -> Record:
         return {"LastModifiedDate": now, "LastModifiedById": self._by, "SystemModstamp": now}
 
     def _tick(self) -> datetime:
-        if not self._held:
+        if not self._frozen:
             self.clock = self._now() + TICK
         return self.clock.replace(microsecond=0)
 
@@ -320,9 +226,9 @@ class Organisation(Schema):
         return max(self.clock, datetime.now(UTC)) if self._live else self.clock
 
 
-def _named(described: SObject, row: Record) -> Record:
-    """A record whose whole name is made of its parts, where the object's is."""
-    if not described.full_name:
+def _named(definition: SObject, row: Record) -> Record:
+    """A record with its full name composed, where the object has one."""
+    if not definition.full_name:
         return row
     whole = " ".join(filter(None, (row["FirstName"], row["LastName"]))) or None
     return {**row, "Name": whole}

@@ -1,4 +1,4 @@
-"""What every part of the Salesforce sandbox answers alike: errors, and bodies that break off."""
+"""Responses that all resources share: errors, and bodies that are cut short."""
 
 import logging
 from typing import Any
@@ -20,25 +20,25 @@ class Json(JSONResponse):
 
 
 def error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error as Salesforce tells it."""
+    """An error as Salesforce writes it."""
     return JSONResponse([{"message": message, "errorCode": code}], status, headers)
 
 
 def not_found() -> Response:
-    """There is nothing at that place, or nothing that the user may see."""
+    """The resource does not exist, or is not visible to the user."""
     return error(404, "NOT_FOUND", "The requested resource does not exist")
 
 
 def unavailable() -> Response:
-    """It will come back."""
+    """The service is down for a while."""
     return error(503, "SERVER_UNAVAILABLE", "We are down for maintenance.")
 
 
 class CutShort(Response):
-    """A body that breaks off half-way, after a header that tells its whole length."""
+    """A body that ends half-way, after a Content-Length of the whole."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send half of it; uvicorn then closes the connection, as this never completes."""
+        """Send half; uvicorn closes the connection, as the response never completes."""
         status, headers = self.status_code, self.raw_headers
         await send({"type": "http.response.start", "status": status, "headers": headers})
         half = bytes(self.body[: len(self.body) // 2])
@@ -46,8 +46,8 @@ class CutShort(Response):
 
 
 class QuietAboutCutBodies(logging.Filter):
-    """Keeps uvicorn's complaint about such a body out of the log."""
+    """Keeps uvicorn's complaint about a cut body out of the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is worth a line."""
+        """Whether to log the record."""
         return _NOT_COMPLETED not in record.getMessage()

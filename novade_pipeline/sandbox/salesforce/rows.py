@@ -1,9 +1,10 @@
-"""What every record of the made-up Salesforce organisation is made of, and when all of it was.
+"""Building blocks of generated records.
 
-Companies, people and staff are those of `business`. Everything is a function of the seed, the
-people and the day; all of it happened before that day, but for what is planned.
+Companies, people and staff are those of `business`. Records are a function of the seed, the people
+and the day; everything happened before that day, except for what is planned.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -11,25 +12,27 @@ from random import Random
 from typing import Any
 
 from novade_pipeline.sandbox.business import Colleague, Person, staff
-from novade_pipeline.sandbox.salesforce import objects
+from novade_pipeline.sandbox.salesforce import objects, setup_objects
 from novade_pipeline.sandbox.salesforce.fields import SObject
 from novade_pipeline.sandbox.salesforce.ids import record_id
 
 Record = dict[str, Any]
 """A record by the API names of its fields: text, bool, int, float, date, datetime (UTC), bytes."""
+Rows = Sequence[Record]
 
 HISTORY = timedelta(days=720)
 _STREETS = ("Harbour Street", "Mill Lane", "Station Road", "Rue des Lilas", "Kirchgasse")
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Who is in the organisation, and when.
+class Scenario:
+    """What the records are a function of.
 
     Attributes:
-        companies: how many accounts.
-        people: those whom the CRM may know; those with a company become contacts.
-        as_of: the day before which all of it happened.
+        seed: of the world.
+        companies: number of accounts.
+        people: candidates for leads, and for contacts if they have a company.
+        as_of: the day before which everything happened.
     """
 
     seed: int
@@ -44,26 +47,26 @@ class Setting:
 
     @property
     def begin(self) -> datetime:
-        """Nothing is older."""
+        """The earliest time of a record."""
         return self.now - HISTORY
 
     @cached_property
     def sellers(self) -> list[Colleague]:
-        """Those of our own who own accounts."""
-        return [one for one in staff(self.seed) if one.role == "Account Executive"]
+        """The account executives, who own accounts."""
+        return [c for c in staff(self.seed) if c.role == "Account Executive"]
 
     def random(self, *what: str | int) -> Random:
-        """A stream of random numbers of its own for each thing that is named."""
+        """An independent stream of random numbers for each name."""
         return Random(f"{self.seed}:salesforce:{':'.join(map(str, what))}")
 
     def owner_of(self, company_index: int) -> str:
-        """The user who looks after an account and all that belongs to it."""
+        """The user who owns an account and its records."""
         return user_id(self.sellers[company_index % len(self.sellers)])
 
 
 def user_id(colleague: Colleague) -> str:
-    """The id of somebody of our own."""
-    return record_id(objects.USER.prefix, colleague.index)
+    """The id of a colleague's user."""
+    return record_id(setup_objects.USER.prefix, colleague.index)
 
 
 def account_id(company_index: int) -> str:
@@ -72,45 +75,45 @@ def account_id(company_index: int) -> str:
 
 
 def moment(rng: Random, earliest: datetime, latest: datetime) -> datetime:
-    """A full second between two times, the later one left out."""
+    """A random full second from `earliest` up to but without `latest`."""
     seconds = int((latest - earliest).total_seconds())
     return earliest + timedelta(seconds=rng.randrange(max(1, seconds)))
 
 
-def blank(of: SObject) -> Record:
-    """A record in which nothing is said: checkboxes are not ticked."""
-    return {f.name: False if f.type == "boolean" else None for f in of.fields if f.is_stored}
+def blank_record(sobject: SObject) -> Record:
+    """A record with default values: null, or False for checkboxes."""
+    return {f.name: False if f.type == "boolean" else None for f in sobject.fields if f.is_stored}
 
 
 def record(
-    setting: Setting,
-    of: SObject,
+    scenario: Scenario,
+    sobject: SObject,
     number: int,
     created: datetime,
     by: str,
     values: Record,
 ) -> Record:
-    """One record with what the system writes into it; a few are in the recycle bin."""
-    rng = setting.random("system", of.name, number)
-    modified = moment(rng, created, setting.now) if rng.random() < 0.7 else created
-    # Processes write too, a while after people.
+    """A record with its system fields; a few are in the recycle bin."""
+    rng = scenario.random("system", sobject.name, number)
+    modified = moment(rng, created, scenario.now) if rng.random() < 0.7 else created
+    # Processes write too, some time after people.
     stamp = min(
-        setting.now - timedelta(seconds=1), modified + timedelta(seconds=rng.choice((0, 0, 5, 90)))
+        scenario.now - timedelta(seconds=1), modified + timedelta(seconds=rng.choice((0, 0, 5, 90)))
     )
     system = {
-        "Id": record_id(of.prefix, number),
-        "IsDeleted": of.deletes == "bin" and rng.random() < 0.02,
+        "Id": record_id(sobject.prefix, number),
+        "IsDeleted": sobject.deletes == "bin" and rng.random() < 0.02,
         "CreatedDate": created,
         "CreatedById": by,
         "LastModifiedDate": modified,
         "LastModifiedById": by,
         "SystemModstamp": stamp,
     }
-    made = blank(of)
+    made = blank_record(sobject)
     made.update({name: value for name, value in system.items() if name in made}, **values)
     return made
 
 
 def street(rng: Random) -> str:
-    """A house in some street."""
+    """A random street address."""
     return f"{rng.randint(1, 180)} {rng.choice(_STREETS)}"

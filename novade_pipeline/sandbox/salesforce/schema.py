@@ -1,4 +1,4 @@
-"""Which objects and fields the made-up organisation has, and which of them the user may see."""
+"""The objects and fields of the organisation, and which of them are visible to the user."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,86 +12,91 @@ class Schema:
     """The objects of an organisation as they are now."""
 
     def __init__(self, objects: Iterable[SObject]) -> None:
-        self._objects = {one.name: one for one in objects}
+        self._objects = {sobject.name: sobject for sobject in objects}
         self._hidden_objects: set[str] = set()
         self._hidden_fields: dict[str, frozenset[str]] = {}
 
     def object(self, name: str) -> SObject:
-        """What an object is made of.
+        """The definition of an object.
 
         Raises:
-            KeyError: there is no such object.
+            KeyError: the object does not exist.
         """
         return self._objects[name]
 
-    def seen_object(self, name: str) -> SObject | None:
-        """An object that the user may see, by its name in any case."""
-        for one in self._objects.values():
-            if one.name.lower() == name.lower() and one.name not in self._hidden_objects:
-                return one
+    def visible_object(self, name: str) -> SObject | None:
+        """A visible object by its name in any case."""
+        for sobject in self._objects.values():
+            if sobject.name.lower() == name.lower() and sobject.name not in self._hidden_objects:
+                return sobject
         return None
 
-    def seen_objects(self) -> list[SObject]:
-        """All objects that the user may see."""
-        return [one for one in self._objects.values() if one.name not in self._hidden_objects]
+    def visible_objects(self) -> list[SObject]:
+        """All visible objects."""
+        return [
+            sobject
+            for sobject in self._objects.values()
+            if sobject.name not in self._hidden_objects
+        ]
 
-    def seen_field(self, of: str, name: str) -> Field | None:
-        """A field that the user may see, by its name in any case."""
-        found = self.object(of).field(name)
-        return None if found is None or found.name in self.hidden_fields(of) else found
+    def visible_field(self, sobject: str, name: str) -> Field | None:
+        """A visible field by its name in any case."""
+        field = self.object(sobject).field(name)
+        return None if field is None or field.name in self.hidden_fields(sobject) else field
 
-    def hidden_fields(self, of: str) -> frozenset[str]:
-        """The fields of an object that the user may not see."""
-        return self._hidden_fields.get(of, frozenset())
+    def hidden_fields(self, sobject: str) -> frozenset[str]:
+        """The hidden fields of an object."""
+        return self._hidden_fields.get(sobject, frozenset())
 
     def hide_object(self, name: str, hidden: bool = True) -> None:
-        """Take an object from the user's sight, or give it back."""
+        """Hide an object from the user, or show it again."""
         self.object(name)
         (self._hidden_objects.add if hidden else self._hidden_objects.discard)(name)
 
-    def hide_field(self, of: str, name: str, hidden: bool = True) -> None:
-        """Take a field from the user's sight, or give it back.
+    def hide_field(self, sobject: str, name: str, hidden: bool = True) -> None:
+        """Hide a field from the user, or show it again.
 
         Raises:
-            ValueError: the field is unknown, or nobody can hide it.
+            ValueError: the field is unknown or the system's own.
         """
-        known = self.own_field(of, name)
-        one = frozenset({known.name})
-        before = self.hidden_fields(of)
-        self._hidden_fields[of] = before | one if hidden else before - one
+        names = frozenset({self.changeable_field(sobject, name).name})
+        before = self.hidden_fields(sobject)
+        self._hidden_fields[sobject] = before | names if hidden else before - names
 
-    def show_only(self, of: str, columns: int) -> None:
-        """Let the user see so many stored fields of an object: the system's, then others."""
-        fields = self.object(of).fields
+    def show_only(self, sobject: str, columns: int) -> None:
+        """Show only a number of stored fields of an object, the system's first."""
+        fields = self.object(sobject).fields
         stored = sorted(
             (f.name for f in fields if f.is_stored), key=lambda name: name not in SYSTEM_FIELDS
         )
-        self._hidden_fields[of] = frozenset(f.name for f in fields) - frozenset(stored[:columns])
+        self._hidden_fields[sobject] = frozenset(f.name for f in fields) - frozenset(
+            stored[:columns]
+        )
 
     def set_object(self, added: SObject) -> None:
-        """Have an object, whether there was one of its name or not."""
+        """Add or replace an object."""
         self._objects[added.name] = added
 
-    def set_fields(self, of: str, fields: tuple[Field, ...]) -> None:
-        """Give an object other fields."""
-        self._objects[of] = replace(self.object(of), fields=fields)
+    def set_fields(self, sobject: str, fields: tuple[Field, ...]) -> None:
+        """Replace the fields of an object."""
+        self._objects[sobject] = replace(self.object(sobject), fields=fields)
 
-    def own_field(self, of: str, name: str) -> Field:
-        """A field that people, and not the system, have made or may change.
+    def changeable_field(self, sobject: str, name: str) -> Field:
+        """A field that is not the system's own.
 
         Raises:
-            ValueError: it is unknown, or the system's own.
+            ValueError: the field is unknown or the system's own.
         """
-        known = self.object(of).field(name)
-        if known is None:
-            raise ValueError(f"{of} has no field {name}")
-        if known.name in SYSTEM_FIELDS:
-            raise ValueError(f"{of}.{name} is the system's own field")
-        return known
+        field = self.object(sobject).field(name)
+        if field is None:
+            raise ValueError(f"{sobject} has no field {name}")
+        if field.name in SYSTEM_FIELDS:
+            raise ValueError(f"{sobject}.{name} is the system's own field")
+        return field
 
 
-def held_value(value: Any, of_type: str) -> Any:
-    """A value as Salesforce holds it: no empty text, floats, times in full seconds of UTC."""
+def stored_value(value: Any, of_type: str) -> Any:
+    """A value as Salesforce stores it: no empty text, floats, times in full seconds of UTC."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(microsecond=0)
     if of_type in NUMBERS and isinstance(value, int):
@@ -100,7 +105,7 @@ def held_value(value: Any, of_type: str) -> Any:
 
 
 def converted(value: Any, to: str) -> Any:
-    """A value as a field of another type holds it; null where that cannot be."""
+    """A value converted to another type; null where that is impossible."""
     if value is None:
         return False if to == "boolean" else None
     if to in NUMBERS or to == "int":

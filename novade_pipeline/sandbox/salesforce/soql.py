@@ -1,4 +1,4 @@
-"""What a query asks for, and what it finds among the organisation's records."""
+"""A parsed query, and its execution on the organisation's records."""
 
 import operator
 from collections.abc import Callable
@@ -10,7 +10,12 @@ from typing import Any
 from novade_pipeline.sandbox.salesforce.fields import Field, SObject
 from novade_pipeline.sandbox.salesforce.org import Organisation
 from novade_pipeline.sandbox.salesforce.rows import Record
-from novade_pipeline.sandbox.salesforce.tables import Bounds, Found, FoundRows, is_plainly_found
+from novade_pipeline.sandbox.salesforce.tables import (
+    Bounds,
+    MaterializedResult,
+    QueryResult,
+    in_plain_queries,
+)
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -25,14 +30,14 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison of a field with a literal, or with several."""
+    """A comparison of a field with a literal, or with several."""
 
     field: Field
     sign: str
     literal: Any
 
-    def holds(self, row: Record) -> bool:
-        """Whether it holds for a record."""
+    def matches(self, row: Record) -> bool:
+        """Whether a record satisfies the condition."""
         value = row[self.field.name]
         if self.sign in ("IN", "NOT IN"):
             return (self.field.comparable(value) in self.literal) == (self.sign == "IN")
@@ -44,7 +49,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Ordering:
-    """By which field records are ordered."""
+    """An item of ORDER BY."""
 
     field: Field
     descending: bool
@@ -53,14 +58,14 @@ class Ordering:
 
 @dataclass(frozen=True)
 class Query:
-    """A query that is understood.
+    """A parsed query.
 
     Attributes:
-        fields: what is asked for of each record.
-        aggregates: name of the function and field, None for `COUNT()`; instead of fields.
+        fields: the selected fields.
+        aggregates: instead of fields, functions and their fields, None for `COUNT()`.
     """
 
-    of: SObject
+    sobject: SObject
     fields: tuple[Field, ...]
     aggregates: tuple[tuple[str, Field | None], ...]
     conditions: tuple[Condition, ...] = ()
@@ -69,63 +74,64 @@ class Query:
 
     @property
     def counts_only(self) -> bool:
-        """Whether it asks for `COUNT()`, which is told as `totalSize`."""
+        """Whether it is `COUNT()`, whose value is `totalSize`."""
         return self.aggregates == (("COUNT", None),)
 
 
-def find(org: Organisation, query: Query, *, bin_too: bool) -> Found:
-    """The records that a query asks for; those in the recycle bin too, or without them."""
-    bounds, others = _bounds(query.conditions)
+def execute(org: Organisation, query: Query, *, include_deleted: bool) -> QueryResult:
+    """The result of a query, with or without the recycle bin."""
+    bounds, remaining = _bounds(query.conditions)
     with org.lock:
-        table = org.table(query.of.name)
-        if not others and not query.order and query.limit is None:
-            return table.found_between(bounds, bin_too)
+        table = org.table(query.sobject.name)
+        if not remaining and not query.order and query.limit is None:
+            return table.select(bounds, include_deleted)
         holding = (
             row
             for row in table.between(bounds)
-            if (bin_too or is_plainly_found(row)) and all(c.holds(row) for c in others)
+            if (include_deleted or in_plain_queries(row)) and all(c.matches(row) for c in remaining)
         )
-        # What need not be ordered is read no further than it must be.
         rows = list(holding if query.order else islice(holding, query.limit))
     for by in reversed(query.order):
         rows = _ordered(rows, by)
-    return FoundRows(rows[: query.limit])
+    return MaterializedResult(rows[: query.limit])
 
 
 def _ordered(rows: list[Record], by: Ordering) -> list[Record]:
     name = by.field.name
-    told = [row for row in rows if row[name] is not None]
+    with_value = [row for row in rows if row[name] is not None]
     null = [row for row in rows if row[name] is None]
-    told.sort(key=lambda row: by.field.comparable(row[name]), reverse=by.descending)
-    return told + null if by.nulls_last else null + told
+    with_value.sort(key=lambda row: by.field.comparable(row[name]), reverse=by.descending)
+    return with_value + null if by.nulls_last else null + with_value
 
 
-def aggregated(query: Query, found: Found) -> dict[str, Any]:
-    """What the functions of a query make of the records that were found, by `expr0`, `expr1`, …."""
-    asked = [(place, f, field.name) for place, (f, field) in enumerate(query.aggregates) if field]
-    told: dict[str, Any] = {f"expr{place}": 0 if f == "COUNT" else None for place, f, _ in asked}
-    for row in found.rows(0, len(found)):
-        for place, function, name in asked:
-            value, before = row[name], told[f"expr{place}"]
+def aggregate(query: Query, result: QueryResult) -> dict[str, Any]:
+    """The values of a query's functions over its result, by `expr0`, `expr1`, …."""
+    functions = [
+        (f"expr{n}", f, field.name) for n, (f, field) in enumerate(query.aggregates) if field
+    ]
+    values: dict[str, Any] = {key: 0 if f == "COUNT" else None for key, f, _ in functions}
+    for row in result.rows(0, len(result)):
+        for key, function, name in functions:
+            value, before = row[name], values[key]
             if value is None:
                 continue
             if function == "COUNT":
-                told[f"expr{place}"] = before + 1
+                values[key] = before + 1
             elif before is None or (value > before) == (function == "MAX"):
-                told[f"expr{place}"] = value
-    return told
+                values[key] = value
+    return values
 
 
 def _bounds(conditions: tuple[Condition, ...]) -> tuple[Bounds, list[Condition]]:
-    """The bounds of SystemModstamp that conditions tell, and the conditions that tell others."""
-    bounds, others = Bounds(), []
-    for one in conditions:
-        stamp = one.field.name == "SystemModstamp" and isinstance(one.literal, datetime)
-        if stamp and one.sign == ">=":
-            latest = max(filter(None, (bounds.earliest, one.literal)))
+    """The bounds of SystemModstamp among conditions, and the remaining conditions."""
+    bounds, remaining = Bounds(), []
+    for condition in conditions:
+        stamp = condition.field.name == "SystemModstamp" and isinstance(condition.literal, datetime)
+        if stamp and condition.sign == ">=":
+            latest = max(filter(None, (bounds.earliest, condition.literal)))
             bounds = replace(bounds, earliest=latest)
-        elif stamp and one.sign == "<":
-            bounds = replace(bounds, before=min(filter(None, (bounds.before, one.literal))))
+        elif stamp and condition.sign == "<":
+            bounds = replace(bounds, before=min(filter(None, (bounds.before, condition.literal))))
         else:
-            others.append(one)
-    return bounds, others
+            remaining.append(condition)
+    return bounds, remaining

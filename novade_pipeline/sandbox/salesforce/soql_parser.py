@@ -1,4 +1,4 @@
-"""The part of SOQL that the made-up organisation answers.
+"""The supported part of SOQL.
 
     SELECT f, g | COUNT() | COUNT(f), MAX(f), MIN(f) FROM X
     [WHERE a op literal AND …] [ORDER BY f [ASC|DESC] [NULLS FIRST|LAST], …] [LIMIT n]
@@ -6,9 +6,9 @@
 Operators are `=`, `!=`, `<`, `<=`, `>`, `>=` and `[NOT] IN (…)`; literals are text in single
 quotes, numbers, dates, times with a zone, `true`, `false` and `null`.
 Source: https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/. Refused as
-there: fields that are selected twice (sforce_api_calls_soql_select_fields.htm), orders by what
-cannot be sorted (…_orderby.htm), limits of functions without GROUP BY (…_limit.htm), COUNT() with
-ORDER BY (…_count.htm). The texts are those that people report from the real one, but for COUNT()'s.
+documented: duplicate fields (sforce_api_calls_soql_select_fields.htm), ORDER BY an unsortable field
+(…_orderby.htm), LIMIT with functions without GROUP BY (…_limit.htm), COUNT() with ORDER BY
+(…_count.htm). Except for COUNT(), the messages are those that people report from the real service.
 """
 
 import re
@@ -43,11 +43,11 @@ class SoqlError(Exception):
         super().__init__(message)
 
 
-def parsed(schema: Schema, soql: str) -> Query:
-    """Understand a query.
+def parse(schema: Schema, soql: str) -> Query:
+    """Parse a query.
 
     Raises:
-        SoqlError: it is malformed, or asks for what the user does not see.
+        SoqlError: the query is malformed, or selects what is not visible to the user.
     """
     return _Parser(schema, soql).query()
 
@@ -68,33 +68,35 @@ class _Parser:
         self._next = 0
 
     def query(self) -> Query:
-        self._word("SELECT")
-        asked = self._asked()
-        self._word("FROM")
-        of = self._object()
-        fields = tuple(self._field(of, name, at) for f, name, at in asked if not f)
+        self._expect_word("SELECT")
+        selected = self._select_list()
+        self._expect_word("FROM")
+        sobject = self._object()
+        fields = tuple(self._field(sobject, name, at) for f, name, at in selected if not f)
         aggregates = tuple(
-            (f, self._aggregated(of, f, name, at) if name else None) for f, name, at in asked if f
+            (f, self._aggregate_field(sobject, f, name, at) if name else None)
+            for f, name, at in selected
+            if f
         )
         if fields and aggregates:
             raise self._malformed(
-                f"Field must be grouped or aggregated: {fields[0].name}", asked[0][2]
+                f"Field must be grouped or aggregated: {fields[0].name}", selected[0][2]
             )
-        self._refuse_twice_selected(asked, fields)
-        query = Query(of, fields, aggregates)
-        if self._maybe("WHERE"):
-            conditions = [self._condition(of)]
-            while self._maybe("AND"):
-                conditions.append(self._condition(of))
+        self._refuse_duplicates(selected, fields)
+        query = Query(sobject, fields, aggregates)
+        if self._accept("WHERE"):
+            conditions = [self._condition(sobject)]
+            while self._accept("AND"):
+                conditions.append(self._condition(sobject))
             query = replace(query, conditions=tuple(conditions))
-        if self._maybe("ORDER"):
-            self._word("BY")
-            order = [self._ordering(of)]
-            while self._maybe(","):
-                order.append(self._ordering(of))
+        if self._accept("ORDER"):
+            self._expect_word("BY")
+            order = [self._ordering(sobject)]
+            while self._accept(","):
+                order.append(self._ordering(sobject))
             query = replace(query, order=tuple(order))
-        if self._maybe("LIMIT"):
-            at, limit = self._at(), self._take("number")
+        if self._accept("LIMIT"):
+            at, limit = self._at(), self._expect("number")
             if not limit.isdecimal():
                 raise self._malformed(f"unexpected token: '{limit}'", at)
             if int(limit) > _MOST_INT:
@@ -106,105 +108,105 @@ class _Parser:
         _refuse_around_aggregates(query)
         return query
 
-    def _asked(self) -> list[tuple[str, str, int]]:
-        """Function, field and place of all that stands between SELECT and FROM."""
-        asked = [self._one_asked()]
-        while self._maybe(","):
-            asked.append(self._one_asked())
-        return asked
+    def _select_list(self) -> list[tuple[str, str, int]]:
+        """Function, field and position of each item between SELECT and FROM."""
+        selected = [self._select_item()]
+        while self._accept(","):
+            selected.append(self._select_item())
+        return selected
 
-    def _one_asked(self) -> tuple[str, str, int]:
+    def _select_item(self) -> tuple[str, str, int]:
         at = self._at()
-        name = self._take("name")
-        if not self._maybe("("):
+        name = self._expect("name")
+        if not self._accept("("):
             return "", name, at
         if name.upper() not in _AGGREGATES:
             raise self._malformed(f"unexpected token: '{name}'", at)
-        if name.upper() == "COUNT" and self._maybe(")"):
+        if name.upper() == "COUNT" and self._accept(")"):
             return "COUNT", "", at
         at = self._at()
-        field = self._take("name")
-        self._word(")")
+        field = self._expect("name")
+        self._expect_word(")")
         return name.upper(), field, at
 
     def _object(self) -> SObject:
-        at, name = self._at(), self._take("name")
-        found = self._schema.seen_object(name)
-        if found is None:
+        at, name = self._at(), self._expect("name")
+        sobject = self._schema.visible_object(name)
+        if sobject is None:
             raise SoqlError(
                 "INVALID_TYPE",
-                f"{self._pointed(at)}\nsObject type '{name}' is not supported. If you are "
+                f"{self._excerpt(at)}\nsObject type '{name}' is not supported. If you are "
                 "attempting to use a custom object, be sure to append the '__c' after the entity "
                 "name. Please reference your WSDL or the describe call for the appropriate names.",
             )
-        return found
+        return sobject
 
-    def _field(self, of: SObject, name: str, at: int) -> Field:
-        found = self._schema.seen_field(of.name, name)
-        if found is None:
+    def _field(self, sobject: SObject, name: str, at: int) -> Field:
+        field = self._schema.visible_field(sobject.name, name)
+        if field is None:
             raise SoqlError(
                 "INVALID_FIELD",
-                f"{self._pointed(at)}\nNo such column '{name}' on entity '{of.name}'. If you are "
-                "attempting to use a custom field, be sure to append the '__c' after the custom "
-                "field name. Please reference your WSDL or the describe call for the appropriate "
-                "names.",
+                f"{self._excerpt(at)}\nNo such column '{name}' on entity '{sobject.name}'. If you "
+                "are attempting to use a custom field, be sure to append the '__c' after the "
+                "custom field name. Please reference your WSDL or the describe call for the "
+                "appropriate names.",
             )
-        return found
-
-    def _aggregated(self, of: SObject, function: str, name: str, at: int) -> Field:
-        field = self._field(of, name, at)
-        if not field.is_aggregatable:
-            says = f"field {field.name} does not support aggregate operator {function}"
-            raise self._malformed(says, at)
         return field
 
-    def _refuse_twice_selected(
-        self, asked: list[tuple[str, str, int]], fields: tuple[Field, ...]
+    def _aggregate_field(self, sobject: SObject, function: str, name: str, at: int) -> Field:
+        field = self._field(sobject, name, at)
+        if not field.is_aggregatable:
+            message = f"field {field.name} does not support aggregate operator {function}"
+            raise self._malformed(message, at)
+        return field
+
+    def _refuse_duplicates(
+        self, selected: list[tuple[str, str, int]], fields: tuple[Field, ...]
     ) -> None:
         if len(set(fields)) == len(fields):
             return
         names = [field.name for field in fields]
         place = next(n for n, name in enumerate(names) if name in names[:n])
-        says = f"{self._pointed(asked[place][2])}\nduplicate field selected: {names[place]}"
-        raise SoqlError("INVALID_FIELD", says)
+        message = f"{self._excerpt(selected[place][2])}\nduplicate field selected: {names[place]}"
+        raise SoqlError("INVALID_FIELD", message)
 
-    def _condition(self, of: SObject) -> Condition:
+    def _condition(self, sobject: SObject) -> Condition:
         at = self._at()
-        name = self._take("name")
-        field = self._field(of, name, at)
+        name = self._expect("name")
+        field = self._field(sobject, name, at)
         if not field.is_filterable:
-            says = f"field '{field.name}' can not be filtered in a query call"
+            message = f"field '{field.name}' can not be filtered in a query call"
             if field.type == "address":
-                says = "Address fields can only be filtered using Distance expressions"
-            raise SoqlError("INVALID_FIELD", f"{self._pointed(at)}\n{says}")
-        negated = self._maybe("NOT")
+                message = "Address fields can only be filtered using Distance expressions"
+            raise SoqlError("INVALID_FIELD", f"{self._excerpt(at)}\n{message}")
+        negated = self._accept("NOT")
         if negated or self._peek() == "IN":
-            self._word("IN")
-            self._word("(")
+            self._expect_word("IN")
+            self._expect_word("(")
             several = {self._literal(field)}
-            while self._maybe(","):
+            while self._accept(","):
                 several.add(self._literal(field))
-            self._word(")")
+            self._expect_word(")")
             return Condition(field, "NOT IN" if negated else "IN", frozenset(several))
-        at, sign = self._at(), self._take("sign")
+        at, sign = self._at(), self._expect("sign")
         if sign not in COMPARISONS:
             raise self._malformed(f"unexpected token: '{sign}'", at)
         return Condition(field, sign, self._literal(field))
 
     def _literal(self, field: Field) -> Any:
-        """A literal, of the field's type; texts without their case, as they are compared."""
+        """A literal of the field's type, normalized for comparison."""
         kind, text, at = self._token()
         if kind == "name" and text.lower() == "null":
             return None
-        wanted = {"datetime": "time", "date": "date", "boolean": "name", "int": "number"}.get(
+        expected = {"datetime": "time", "date": "date", "boolean": "name", "int": "number"}.get(
             field.type, "number" if field.type in NUMBERS else "text"
         )
-        if kind != wanted or (kind == "name" and text.lower() not in ("true", "false")):
+        if kind != expected or (kind == "name" and text.lower() not in ("true", "false")):
             raise SoqlError(
                 "INVALID_FIELD",
-                f"{self._pointed(at)}\nvalue of filter criterion for field '{field.name}' must be "
+                f"{self._excerpt(at)}\nvalue of filter criterion for field '{field.name}' must be "
                 f"of type {field.type} and should "
-                f"{'' if wanted == 'text' else 'not '}be enclosed in quotes",
+                f"{'' if expected == 'text' else 'not '}be enclosed in quotes",
             )
         if kind == "text":
             plain = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), text[1:-1])
@@ -218,18 +220,18 @@ class _Parser:
         except (ValueError, OverflowError):
             raise self._malformed(f"Invalid {field.type}: {text}", at) from None
 
-    def _ordering(self, of: SObject) -> Ordering:
+    def _ordering(self, sobject: SObject) -> Ordering:
         at = self._at()
-        field = self._field(of, self._take("name"), at)
+        field = self._field(sobject, self._expect("name"), at)
         if not field.is_sortable:
-            says = f"field '{field.name}' can not be sorted in a query call"
-            raise self._malformed(says, at)
-        descending = not self._maybe("ASC") and self._maybe("DESC")
+            message = f"field '{field.name}' can not be sorted in a query call"
+            raise self._malformed(message, at)
+        descending = not self._accept("ASC") and self._accept("DESC")
         last = descending
-        if self._maybe("NULLS"):
-            last = not self._maybe("FIRST")
+        if self._accept("NULLS"):
+            last = not self._accept("FIRST")
             if last:
-                self._word("LAST")
+                self._expect_word("LAST")
         return Ordering(field, descending, last)
 
     def _token(self) -> tuple[str, str, int]:
@@ -238,21 +240,21 @@ class _Parser:
         self._next += 1
         return self._tokens[self._next - 1]
 
-    def _take(self, wanted: str) -> str:
+    def _expect(self, expected: str) -> str:
         kind, text, at = self._token()
-        if kind != wanted:
+        if kind != expected:
             raise self._malformed(f"unexpected token: '{text}'", at)
         return text
 
-    def _word(self, word: str) -> None:
-        if not self._maybe(word):
+    def _expect_word(self, word: str) -> None:
+        if not self._accept(word):
             _, text, at = self._token()
             raise self._malformed(f"unexpected token: '{text}'", at)
 
-    def _maybe(self, word: str) -> bool:
-        found = self._peek() == word
-        self._next += found
-        return found
+    def _accept(self, word: str) -> bool:
+        is_next = self._peek() == word
+        self._next += is_next
+        return is_next
 
     def _peek(self) -> str:
         return self._tokens[self._next][1].upper() if self._next < len(self._tokens) else ""
@@ -261,22 +263,22 @@ class _Parser:
         return self._tokens[self._next][2] if self._next < len(self._tokens) else len(self._soql)
 
     def _malformed(self, message: str, at: int) -> SoqlError:
-        return SoqlError("MALFORMED_QUERY", f"{self._pointed(at)}\n{message}")
+        return SoqlError("MALFORMED_QUERY", f"{self._excerpt(at)}\n{message}")
 
-    def _pointed(self, at: int) -> str:
-        """The query with a mark at the place, as Salesforce shows it."""
+    def _excerpt(self, at: int) -> str:
+        """The query with a mark at a position, as Salesforce shows it."""
         shown = self._soql[max(0, at - 40) : at + 40].replace("\n", " ")
         return f"\n{shown}\n{' ' * min(at, 40)}^\nERROR at Row:1:Column:{at + 1}"
 
 
 def _refuse_around_aggregates(query: Query) -> None:
-    """Refuse what goes with records only, not with functions of all of them."""
-    says = ""
+    """Refuse clauses that cannot be combined with aggregate functions."""
+    message = ""
     if query.counts_only and query.order:
-        says = "ORDER BY is not allowed in a query with COUNT()"
+        message = "ORDER BY is not allowed in a query with COUNT()"
     elif query.aggregates and query.order:
-        says = f"Ordered field must be grouped or aggregated: {query.order[0].field.name}"
+        message = f"Ordered field must be grouped or aggregated: {query.order[0].field.name}"
     elif query.aggregates and not query.counts_only and query.limit is not None:
-        says = "Non-grouped query that uses overall aggregate functions cannot also use LIMIT"
-    if says:
-        raise SoqlError("MALFORMED_QUERY", says)
+        message = "Non-grouped query that uses overall aggregate functions cannot also use LIMIT"
+    if message:
+        raise SoqlError("MALFORMED_QUERY", message)

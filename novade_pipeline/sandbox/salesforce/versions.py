@@ -1,4 +1,4 @@
-"""The versions of the API that the made-up organisation speaks, and what it has in each.
+"""The supported versions of the API, and the resources of each.
 
 Those before 31.0 are retired. Source: REST API Developer Guide, "API End-of-Life Policy"
 (api_rest_eol.htm), and "Versions" (resources_versions.htm) for the list.
@@ -28,13 +28,13 @@ async def version_list(request: Request) -> Response:
 
 
 def resources(request: Request, body: bytes) -> Response:
-    """Where each resource of a version is."""
+    """The URLs of a version's resources."""
     place = f"/services/data/v{request.path_params['version']}"
     return JSONResponse({name: f"{place}/{name}" for name in _RESOURCES})
 
 
 def refused_version(request: Request) -> Response | None:
-    """The answer to a request in a version that there is not, or not any more."""
+    """The error for a version that does not exist or is retired; None for a good one."""
     version = request.path_params.get("version", _OLDEST)
     if version in RETIRED:
         return error(410, "UNSUPPORTED_API_VERSION", f"API version {version} is retired.")
@@ -42,6 +42,6 @@ def refused_version(request: Request) -> Response | None:
 
 
 def _label(version: str) -> str:
-    """The release that brought a version: three a year."""
+    """The release of a version: three a year."""
     since = int(float(version)) - _SPRING_24
     return f"{_SEASONS[since % len(_SEASONS)]} '{24 + (since + 1) // len(_SEASONS)}"

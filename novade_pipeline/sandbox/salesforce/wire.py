@@ -1,7 +1,4 @@
-"""How a record is written: as JSON by the REST API, as CSV by the Bulk API 2.0.
-
-How numbers are written: `java_numbers`.
-"""
+"""Records as JSON for the REST API and as CSV for the Bulk API 2.0; numbers: `java_numbers`."""
 
 import json
 import re
@@ -25,32 +22,32 @@ DELIMITERS = {
 }
 LINE_ENDINGS = {"LF": "\n", "CRLF": "\r\n"}
 
-# No text that can be sent as UTF-8 holds half a surrogate pair, so the mark is never data.
+# UTF-8 text contains no half of a surrogate pair, so the mark is never data.
 _MARK = "\udcff"
 _MARKED = re.compile(f'"{_MARK}([^"]*){_MARK}"')
 
 
 @dataclass(frozen=True)
 class Csv:
-    """A job's CSV."""
+    """The dialect of a job's CSV."""
 
     delimiter: str = ","
     line_ending: str = "\n"
 
 
-def csv_header(fields: Sequence[Field], form: Csv) -> str:
+def csv_header(fields: Sequence[Field], dialect: Csv) -> str:
     """The first line of each page of results."""
-    return form.delimiter.join(f'"{field.name}"' for field in fields) + form.line_ending
+    return dialect.delimiter.join(f'"{field.name}"' for field in fields) + dialect.line_ending
 
 
-def csv_line(row: Record, fields: Sequence[Field], form: Csv) -> str:
-    """One record: every value in quotes, nothing between them for null."""
+def csv_line(row: Record, fields: Sequence[Field], dialect: Csv) -> str:
+    """A record: every value in quotes, nothing between them for null."""
     cells = (f'"{csv_text(row[field.name])}"' for field in fields)
-    return form.delimiter.join(cells) + form.line_ending
+    return dialect.delimiter.join(cells) + dialect.line_ending
 
 
 def csv_text(value: Any) -> str:
-    """A value as it stands between the quotes."""
+    """A value as text between the quotes."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -65,29 +62,31 @@ def csv_text(value: Any) -> str:
 
 
 def json_text(content: Any) -> bytes:
-    """A body of JSON; numbers that `json_value` has marked stand in it as Java writes them."""
+    """A body of JSON, with the numbers that `json_value` has marked as Java writes them."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return _MARKED.sub(r"\1", text).encode()
 
 
-def kept_numbers(body: bytes) -> Any:
-    """What a body of JSON holds, for `json_text`: its numbers will be written as they are in it."""
+def load_keeping_numbers(body: bytes) -> Any:
+    """Parse a body of JSON whose numbers `json_text` writes again unchanged."""
     return json.loads(body, parse_float=lambda text: f"{_MARK}{text}{_MARK}")
 
 
-def json_record(row: Record, of: SObject, fields: Sequence[Field], version: str) -> dict[str, Any]:
-    """A record in the answer to a query."""
-    place = f"/services/data/v{version}/sobjects/{of.name}/{row['Id']}"
-    told: dict[str, Any] = {"attributes": {"type": of.name, "url": place}}
+def json_record(
+    row: Record, sobject: SObject, fields: Sequence[Field], version: str
+) -> dict[str, Any]:
+    """A record in the response to a query."""
+    place = f"/services/data/v{version}/sobjects/{sobject.name}/{row['Id']}"
+    record: dict[str, Any] = {"attributes": {"type": sobject.name, "url": place}}
     for field in fields:
         if field.type == "base64":
-            held = row[field.name] is not None
-            told[field.name] = f"{place}/{field.name}" if held else None
+            has_content = row[field.name] is not None
+            record[field.name] = f"{place}/{field.name}" if has_content else None
         elif field.is_stored:
-            told[field.name] = json_value(row[field.name])
+            record[field.name] = json_value(row[field.name])
         else:
-            told[field.name] = _compound(row, of, field)
-    return told
+            record[field.name] = _compound(row, sobject, field)
+    return record
 
 
 def json_value(value: Any) -> Any:
@@ -99,13 +98,13 @@ def json_value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _compound(row: Record, of: SObject, field: Field) -> dict[str, Any] | None:
-    """The parts of an address or a place together; null where all are."""
+def _compound(row: Record, sobject: SObject, field: Field) -> dict[str, Any] | None:
+    """The parts of an address or a location; null where all are null."""
     prefix = field.name.removesuffix("Address")
-    told: dict[str, Any] = {}
-    for part in of.parts_of(field.name):
+    record: dict[str, Any] = {}
+    for part in sobject.parts_of(field.name):
         name = part.name.removesuffix("__s").rpartition("__")[2].removeprefix(prefix)
-        told[name[:1].lower() + name[1:]] = json_value(row[part.name])
-    if all(value is None for value in told.values()):
+        record[name[:1].lower() + name[1:]] = json_value(row[part.name])
+    if all(value is None for value in record.values()):
         return None
-    return {**told, "geocodeAccuracy": None} if field.type == "address" else told
+    return {**record, "geocodeAccuracy": None} if field.type == "address" else record

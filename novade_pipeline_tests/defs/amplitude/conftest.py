@@ -12,7 +12,7 @@ from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import LoadReport, load
-from novade_pipeline.landing.source import Source, find_wanted
+from novade_pipeline.landing.source import Source, find_pending
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
@@ -45,7 +45,7 @@ class Lake:
                 self.landing,
                 self.lake,
                 policy,
-                find_wanted(source, self.landing, self.lake, rules, within),
+                find_pending(source, self.landing, self.lake, rules, within),
             )
             for source in self._sources(sources)
         ]
@@ -54,7 +54,7 @@ class Lake:
         """Nothing is wanted."""
         rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
         return all(
-            find_wanted(source, self.landing, self.lake, rules).is_empty
+            find_pending(source, self.landing, self.lake, rules).is_empty
             for source in SOURCES.values()
         )
 

@@ -49,7 +49,7 @@ class World:
         self.root = root
         self.lake: Store = store(str(root / "lake"))
         self.url = ""
-        self.told: list[str] = []
+        self.messages: list[str] = []
         self.policy = KEEP
         self.now: datetime | None = None
         self._stack = stack
@@ -60,8 +60,8 @@ class World:
         self.url = self._stack.enter_context(serving(app))
 
     def settings(self, **more: Any) -> DriftSettings:
-        told = {"api_url": self.url, "token": TOKEN, "overlap_minutes": 5} | more
-        return DriftSettings(_env_file=None, **told)  # type: ignore[arg-type]
+        values = {"api_url": self.url, "token": TOKEN, "overlap_minutes": 5} | more
+        return DriftSettings(_env_file=None, **values)  # type: ignore[arg-type]
 
     def client(self, settings: DriftSettings) -> Client:
         api = api_of(settings)
@@ -74,7 +74,7 @@ class World:
         """Bring all tables to what the service has."""
         drift, writer = self.settings(**settings), self.writer()
         with self.client(drift) as client:
-            loaded = load_chats(client, writer, drift, self.told.append, whole=whole)
+            loaded = load_chats(client, writer, drift, self.messages.append, whole=whole)
             load_accounts(client, writer, drift)
             load_users(client, writer)
         return loaded, writer
@@ -83,7 +83,7 @@ class World:
         """Make the final export."""
         drift = self.settings(**settings)
         with self.client(drift) as client:
-            return final_export(client, self.lake, self.policy, drift, self.told.append).manifest
+            return final_export(client, self.lake, self.policy, drift, self.messages.append)
 
     def rows(self, table: Table) -> dict[Any, dict[str, Any]]:
         """The rows of a table by their key."""
@@ -102,15 +102,15 @@ class World:
 
     def files_with(self, text: bytes) -> list[str]:
         """The files of the lake that hold a text, packed ones among them."""
-        found = []
+        files = []
         for entry in self.lake.entries():
             content = self.lake.read(entry.file)
             if entry.file.endswith(".gz"):
                 content = gzip.decompress(content)
             if entry.file.endswith(".parquet"):
                 content = repr(pq.read_table(io.BytesIO(content)).to_pylist()).encode()
-            found += [entry.file] if text in content.lower() else []
-        return found
+            files += [entry.file] if text in content.lower() else []
+        return files
 
     def versions(self) -> dict[str, int | None]:
         """The version of each table."""

@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.drift.access import probes
-from novade_pipeline.graph.access import Finding, tried
-from novade_pipeline.sandbox.drift_api import SCOPES, TOKEN, DriftApi, Trouble
+from novade_pipeline.graph.access import ProbeResult, try_all
+from novade_pipeline.sandbox.drift_api import SCOPES, TOKEN, DriftApi, Faults
 from novade_pipeline.settings import load_settings
 
 World = Any
 RIGHTS = ["token", "conversations", "contacts", "accounts", "users"]
 
 
-def _findings(world: World, token: str | None = TOKEN, **more: Any) -> dict[str, Finding]:
+def _findings(world: World, token: str | None = TOKEN, **more: Any) -> dict[str, ProbeResult]:
     settings = load_settings(
         lake_url=world.lake.url, drift_api_url=world.url, drift_token=token, **more
     )
-    return {finding.probe.right: finding for finding in tried(probes(settings))}
+    return {finding.probe.right: finding for finding in try_all(probes(settings))}
 
 
 def test_a_service_that_is_not_set_up_is_not_asked(world: World) -> None:
@@ -33,44 +33,46 @@ def test_each_right_is_tried(world: World) -> None:
     assert list(findings) == RIGHTS
     assert all(finding.passed for finding in findings.values())
     service.delete_contact(service.newest_first()[0]["contactId"])
-    assert _findings(world)["contacts"].told == "A contact was asked for; it was deleted."
+    assert _findings(world)["contacts"].message == "A contact was requested; it was deleted."
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_a_scope_that_is_missing_is_told_by_its_name_and_alone(world: World, scope: str) -> None:
-    world.serve(DriftApi(conversations=3, trouble=Trouble(missing_scopes=(scope,))))
-    failed = {right: f.told for right, f in _findings(world).items() if not f.passed}
-    asked = f"give the app the scope {scope} in Drift, and install it again."
+def test_a_scope_that_is_missing_is_reported_by_its_name_and_alone(
+    world: World, scope: str
+) -> None:
+    world.serve(DriftApi(conversations=3, faults=Faults(missing_scopes=(scope,))))
+    failed = {right: f.message for right, f in _findings(world).items() if not f.passed}
+    advice = f"give the app the scope {scope} in Drift, and install it again."
     right = f"{scope.removesuffix('_read')}s"
-    # A contact is found through a conversation.
+    # Contacts are read through conversations.
     also = {"contacts"} if right == "conversations" else set()
     assert set(failed) == {right} | also
-    assert failed[right].endswith(asked)
+    assert failed[right].endswith(advice)
 
 
-def test_a_wrong_token_is_told_and_not_shown(world: World) -> None:
+def test_a_wrong_token_is_reported_and_not_shown(world: World) -> None:
     world.serve(DriftApi(conversations=3))
     findings = _findings(world, "wr0ng")
     assert not any(finding.passed for finding in findings.values())
-    assert all("401 Unauthorized: Bad or expired token" in f.told for f in findings.values())
+    assert all("401 Unauthorized: Bad or expired token" in f.message for f in findings.values())
     assert "wr0ng" not in str(findings)
 
 
 def test_a_service_that_does_not_answer_may_answer_later(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         world.url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    assert all(finding.may_pass for finding in _findings(world).values())
+    assert all(finding.is_transient for finding in _findings(world).values())
 
 
-def test_nothing_is_asked_once_it_is_frozen_unless_told_so(
+def test_frozen_tables_are_not_read_unless_requested(
     exported: tuple[World, dict[str, Any]],
 ) -> None:
-    world, told = exported
+    world, manifest = exported
     url, world.url = world.url, "http://127.0.0.1:1"
-    since = told["finished_at"][:10]
-    assert {finding.told for finding in _findings(world).values()} == {
-        f"Frozen since {since}: nothing is asked any more."
+    since = manifest["finished_at"][:10]
+    assert {finding.message for finding in _findings(world).values()} == {
+        f"Frozen since {since}: it is not read any more."
     }
     world.url = url
     findings = _findings(world, drift_unfreeze=True)
-    assert findings["token"].told == "The token is accepted."
+    assert findings["token"].message == "The token is accepted."

@@ -13,7 +13,7 @@ from novade_pipeline.api.contract import Refused
 from novade_pipeline.defs.drift.load import HINT
 from novade_pipeline.defs.drift.settings import DriftSettings
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 
 World = Any
 
@@ -26,7 +26,7 @@ def _answering(response: Response) -> Starlette:
 
 
 @pytest.mark.parametrize(
-    ("response", "told"),
+    ("response", "message"),
     [
         (
             Response("<!doctype html><title>Gone</title>", media_type="text/html"),
@@ -43,19 +43,19 @@ def _answering(response: Response) -> Starlette:
     ],
     ids=["html", "empty", "no data", "no list", "gone"],
 )
-def test_what_is_no_list_is_told_in_one_sentence(
-    world: World, response: Response, told: str
+def test_what_is_no_list_is_reported_in_one_sentence(
+    world: World, response: Response, message: str
 ) -> None:
     world.serve(_answering(response))
     with pytest.raises(PermanentFailure) as failed:
         world.load()
-    assert told in str(failed.value)
+    assert message in str(failed.value)
     assert str(failed.value).endswith(f"; {HINT}.")
     assert "\n" not in str(failed.value)
     assert set(world.versions().values()) == {None}
 
 
-def test_a_conversation_that_is_no_object_is_told_in_one_sentence(world: World) -> None:
+def test_a_conversation_that_is_no_object_is_reported_in_one_sentence(world: World) -> None:
     service = DriftApi(conversations=3)
     service._conversation = lambda request: JSONResponse(["x"])  # type: ignore[method-assign]
     world.serve(service)
@@ -63,7 +63,7 @@ def test_a_conversation_that_is_no_object_is_told_in_one_sentence(world: World) 
         world.load()
 
 
-def test_a_wrong_token_is_told_and_not_shown(world: World) -> None:
+def test_a_wrong_token_is_reported_and_not_shown(world: World) -> None:
     world.serve(DriftApi(conversations=3))
     with pytest.raises(Refused, match="401 Unauthorized: Bad or expired token") as failed:
         world.load(token="wr0ng")
@@ -71,15 +71,15 @@ def test_a_wrong_token_is_told_and_not_shown(world: World) -> None:
     assert str(failed.value).endswith(f"; {HINT}.")
 
 
-def test_a_scope_that_is_missing_is_told_by_its_name(world: World) -> None:
-    world.serve(DriftApi(conversations=3, trouble=Trouble(missing_scopes=("contact_read",))))
+def test_a_scope_that_is_missing_is_reported_by_its_name(world: World) -> None:
+    world.serve(DriftApi(conversations=3, faults=Faults(missing_scopes=("contact_read",))))
     with pytest.raises(
         Refused, match=r"contacts/\d+ answered 403 Forbidden: Missing scope contact"
     ):
         world.load()
 
 
-def test_an_address_that_nobody_answers_is_told_in_one_sentence(world: World) -> None:
+def test_an_address_without_a_server_is_reported_in_one_sentence(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         world.url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     with pytest.raises(TransientFailure, match="cannot be reached") as failed:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from novade_pipeline.cli import app
 from novade_pipeline.defs.drift.tables import MESSAGES
 from novade_pipeline.errors import UserError
-from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Faults
 
 World = Any
 RUNNER = CliRunner()
@@ -21,7 +21,7 @@ def at_home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     (world.root / "landing").mkdir()
     world.serve(DriftApi(conversations=4))
     monkeypatch.chdir(world.root)
-    told = {
+    values = {
         "NOVADE_LAKE_URL": world.lake.url,
         "NOVADE_LANDING_URL": str(world.root / "landing"),
         "NOVADE_WAREHOUSE_PATH": str(world.root / "warehouse.duckdb"),
@@ -29,12 +29,12 @@ def at_home(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
         "NOVADE_DRIFT_API_URL": world.url,
         "NOVADE_DRIFT_TOKEN": TOKEN,
     }
-    for name, value in told.items():
+    for name, value in values.items():
         monkeypatch.setenv(name, value)
     return world
 
 
-def test_an_export_is_made_once_and_again_only_when_told_so(at_home: World) -> None:
+def test_an_export_is_made_once_and_again_only_when_requested(at_home: World) -> None:
     made = RUNNER.invoke(app, ["drift", "final-export"])
     assert made.exit_code == 0, made.output
     assert "conversations.parquet" in made.output
@@ -48,7 +48,7 @@ def test_an_export_is_made_once_and_again_only_when_told_so(at_home: World) -> N
 def test_a_run_finds_what_the_list_has_at_a_wrong_place_on_page_2_and_further_back_by_a_sweep(
     at_home: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = DriftApi(conversations=160, trouble=Trouble(misplaced_every=1))
+    service = DriftApi(conversations=160, faults=Faults(misplaced_every=1))
     at_home.serve(service)
     monkeypatch.setenv("NOVADE_DRIFT_API_URL", at_home.url)
     run = ["run", "--select", "drift/messages"]
@@ -65,19 +65,27 @@ def test_a_run_finds_what_the_list_has_at_a_wrong_place_on_page_2_and_further_ba
     assert far in at_home.rows(MESSAGES)
 
 
-def test_a_copy_that_was_changed_is_told_of(
+def test_a_copy_that_was_changed_is_reported(
     exported: tuple[World, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, told = exported
+    world, manifest = exported
     monkeypatch.setenv("NOVADE_LAKE_URL", world.lake.url)
     assert RUNNER.invoke(app, ["drift", "verify"]).exit_code == 0
-    path = Path(world.lake.path(told["folder"], "messages.parquet"))
+    path = Path(world.lake.path(manifest["folder"], "messages.parquet"))
     kept = path.read_bytes()
     path.write_bytes(kept[:-1])
-    found = RUNNER.invoke(app, ["drift", "verify"])
+    verified = RUNNER.invoke(app, ["drift", "verify"])
     path.write_bytes(kept)
-    assert found.exit_code == 1
-    assert "messages.parquet: expected" in found.output
+    assert verified.exit_code == 1
+    assert "messages.parquet: expected" in verified.output
+
+
+def test_without_a_token_no_run_begins(at_home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOVADE_DRIFT_TOKEN")
+    failed = RUNNER.invoke(app, ["drift", "final-export"])
+    assert isinstance(failed.exception, UserError)
+    assert "NOVADE_DRIFT_TOKEN" in str(failed.exception)
+    assert not (at_home.root / "dagster").exists()
 
 
 def test_without_a_copy_there_is_nothing_to_verify(at_home: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.drift.copies import forget_in_copies
-from novade_pipeline.defs.drift.manifest import faults, frozen_since, manifest
+from novade_pipeline.defs.drift.manifest import faults, frozen_since, read_manifest
 from novade_pipeline.defs.drift.tables import (
     CONTACT_ID,
     CONTACTS,
@@ -19,12 +19,12 @@ from novade_pipeline.defs.drift.tables import (
     MESSAGES,
     TABLES,
 )
-from novade_pipeline.defs.erasure.commands import graph_of
-from novade_pipeline.defs.erasure.erase import Graph, erase
+from novade_pipeline.defs.erasure.commands import erasure_scope
+from novade_pipeline.defs.erasure.erase import ErasureScope, erase
 from novade_pipeline.execution.runner import LocalRunner
 from novade_pipeline.lake.tombstones import TOMBSTONES
-from novade_pipeline.privacy.forget import Erased, Told
-from novade_pipeline.privacy.identifiers import Name
+from novade_pipeline.privacy.forget import ErasedIdentifiers, GivenIdentifiers
+from novade_pipeline.privacy.identifiers import Identifier
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.sandbox.drift_api import DriftApi
 from novade_pipeline.settings import load_settings
@@ -37,22 +37,22 @@ World = Any
 class Book:
     """Whoever is erased."""
 
-    erased: Erased
+    erased: ErasedIdentifiers
 
-    def current(self) -> Erased:
+    def current(self) -> ErasedIdentifiers:
         """The names."""
         return self.erased
 
 
-def _erased(service: DriftApi, contact: int) -> Told:
+def _erased(service: DriftApi, contact: int) -> GivenIdentifiers:
     """All names of somebody who chats."""
-    chats = [n for n, row in service.has.conversations.items() if row["contactId"] == contact]
-    return Told(
+    chats = [n for n, row in service.state.conversations.items() if row["contactId"] == contact]
+    return GivenIdentifiers(
         frozenset(
             {
-                Name("email", service.has.people[contact].email.lower()),
-                Name(CONTACT_ID.kind, str(contact)),
-                *(Name(CONVERSATION_ID, str(number)) for number in chats),
+                Identifier("email", service.state.people[contact].email.lower()),
+                Identifier(CONTACT_ID.kind, str(contact)),
+                *(Identifier(CONVERSATION_ID, str(number)) for number in chats),
             }
         )
     )
@@ -61,23 +61,23 @@ def _erased(service: DriftApi, contact: int) -> Told:
 def test_a_copy_loses_whoever_is_erased_and_is_whole_again(world: World) -> None:
     service = DriftApi(conversations=12)
     contact = service.newest_first()[0]["contactId"]
-    email = service.has.people[contact].email.lower()
+    email = service.state.people[contact].email.lower()
     # Somebody else says the address.
-    other = next(r["id"] for r in service.newest_first() if r["contactId"] != contact)
-    service.write(other, f"<p>Ask {email}.</p>")
+    another_chat = next(r["id"] for r in service.newest_first() if r["contactId"] != contact)
+    service.write(another_chat, f"<p>Ask {email}.</p>")
     world.serve(service)
     before = world.export()
     since = frozen_since(world.lake)
     erased = _erased(service, contact)
     assert forget_in_copies(world.lake, erased) == [before["folder"]]
-    told = manifest(world.lake)
-    assert told is not None
+    manifest = read_manifest(world.lake)
+    assert manifest is not None
     documents = [file for file in world.files_with(email.encode()) if file.startswith("doc")]
     assert documents == []
-    assert faults(world.lake, told) == []
+    assert faults(world.lake, manifest) == []
     assert frozen_since(world.lake) == since
     for table, least in ((CONTACTS, 1), (CONVERSATIONS, 1), (MESSAGES, 2)):
-        was, now = before["tables"][table.name], told["tables"][table.name]
+        was, now = before["tables"][table.name], manifest["tables"][table.name]
         assert now["told"] == was["told"]
         assert was["rows"] - now["rows"] == now["erased"] >= least
     # Nobody is left: nothing is written again.
@@ -111,7 +111,7 @@ def test_what_is_cut_off_anywhere_comes_to_the_same_end(
 ) -> None:
     service = DriftApi(conversations=4)
     contact = service.newest_first()[0]["contactId"]
-    email = service.has.people[contact].email.lower().encode()
+    email = service.state.people[contact].email.lower().encode()
     world.serve(service)
     world.export()
     erased = _erased(service, contact)
@@ -125,11 +125,11 @@ def test_what_is_cut_off_anywhere_comes_to_the_same_end(
             forget_in_copies(world.lake, erased)
             break
         forget_in_copies(world.lake, erased)
-        told = manifest(world.lake)
-        assert told is not None
-        assert faults(world.lake, told) == []
+        manifest = read_manifest(world.lake)
+        assert manifest is not None
+        assert faults(world.lake, manifest) == []
         kept = [entry.file for entry in world.lake.entries("documents/drift/final_export/")]
-        assert {file.rpartition("/")[0] for file in kept} == {told["folder"]}
+        assert {file.rpartition("/")[0] for file in kept} == {manifest["folder"]}
         assert [file for file in world.files_with(email) if file in kept] == []
     assert count > 20
 
@@ -139,11 +139,11 @@ def test_whoever_is_erased_is_not_in_a_later_copy(world: World) -> None:
     contact = service.newest_first()[0]["contactId"]
     world.policy = PersonalDataPolicy(tombstones=Book(_erased(service, contact)))
     world.serve(service)
-    told = world.export()
-    assert world.files_with(service.has.people[contact].email.lower().encode()) == []
-    found = told["tables"][CONTACTS.name]
-    assert (found["erased"], found["told"]) == (1, found["rows"] + 1)
-    assert told["tables"][CONVERSATIONS.name]["erased"] >= 1
+    manifest = world.export()
+    assert world.files_with(service.state.people[contact].email.lower().encode()) == []
+    entry = manifest["tables"][CONTACTS.name]
+    assert (entry["erased"], entry["told"]) == (1, entry["rows"] + 1)
+    assert manifest["tables"][CONVERSATIONS.name]["erased"] >= 1
 
 
 def test_novade_erase_takes_a_person_out_of_tables_and_copies(
@@ -151,7 +151,7 @@ def test_novade_erase_takes_a_person_out_of_tables_and_copies(
 ) -> None:
     service = DriftApi(conversations=6)
     contact = service.newest_first()[0]["contactId"]
-    email = service.has.people[contact].email.lower()
+    email = service.state.people[contact].email.lower()
     world.serve(service)
     world.export()
     settings = load_settings(
@@ -160,16 +160,16 @@ def test_novade_erase_takes_a_person_out_of_tables_and_copies(
         warehouse_path=world.root / "warehouse.duckdb",
         dagster_home=world.root / "dagster",
     )
-    graph = Graph(
+    graph = ErasureScope(
         tables={table.name: table for table in TABLES} | {TOMBSTONES.name: TOMBSTONES},
         marts=(),
         sources=(),
-        refuse_beside_runs=lambda: None,
-        derive=lambda rebuild: (),
-        copies=graph_of(settings, LocalRunner()).copies,
+        require_no_run_in_progress=lambda: None,
+        rebuild=lambda all_marts: (),
+        copies=erasure_scope(settings, LocalRunner()).copies,
     )
     erase(settings, graph, email)
     assert world.files_with(email.encode()) == []
-    told = manifest(world.lake)
-    assert told is not None
-    assert faults(world.lake, told) == []
+    manifest = read_manifest(world.lake)
+    assert manifest is not None
+    assert faults(world.lake, manifest) == []

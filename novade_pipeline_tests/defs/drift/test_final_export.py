@@ -15,29 +15,29 @@ from novade_pipeline.defs.drift.manifest import (
     MANIFEST,
     faults,
     frozen_since,
-    manifest,
+    read_manifest,
     violations,
 )
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, READ
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake.read import read
 from novade_pipeline.privacy.policy import PersonalDataPolicy
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 from novade_pipeline_tests.places import NewStore
 
 World = Any
 LIST = "/conversations/list"
 
 
-def _lines(world: World, told: dict[str, Any], table: Any) -> list[dict[str, Any]]:
-    file = told["tables"][table.name]["as_told"]["name"]
-    text = gzip.decompress(world.lake.read(told["folder"], file)).decode()
+def _lines(world: World, manifest: dict[str, Any], table: Any) -> list[dict[str, Any]]:
+    file = manifest["tables"][table.name]["as_told"]["name"]
+    text = gzip.decompress(world.lake.read(manifest["folder"], file)).decode()
     return [json.loads(line) for line in text.splitlines()]
 
 
-def _copied(world: World, told: dict[str, Any], table: Any) -> Any:
-    file = told["tables"][table.name]["as_rows"]["name"]
-    return pq.read_table(io.BytesIO(world.lake.read(told["folder"], file)))
+def _copied(world: World, manifest: dict[str, Any], table: Any) -> Any:
+    file = manifest["tables"][table.name]["as_rows"]["name"]
+    return pq.read_table(io.BytesIO(world.lake.read(manifest["folder"], file)))
 
 
 def _documents(world: World) -> list[str]:
@@ -52,21 +52,21 @@ def test_all_that_the_workspace_has_is_copied_twice_and_the_tables_are_frozen(
     world.serve(service)
     world.load()
     assert frozen_since(world.lake) is None
-    told = world.export()
-    assert _lines(world, told, CONVERSATIONS) == [
-        service.has.conversations[number] for number in sorted(service.has.conversations)
+    manifest = world.export()
+    assert _lines(world, manifest, CONVERSATIONS) == [
+        service.state.conversations[number] for number in sorted(service.state.conversations)
     ]
-    assert {line["id"] for line in _lines(world, told, CONTACTS)} == set(world.rows(CONTACTS))
+    assert {line["id"] for line in _lines(world, manifest, CONTACTS)} == set(world.rows(CONTACTS))
     for table in READ:
-        rows = _copied(world, told, table)
+        rows = _copied(world, manifest, table)
         assert rows.schema.names == table.schema.names
         assert [f.type for f in rows.schema] == [f.type for f in table.schema]
-        found = told["tables"][table.name]
-        assert found["told"] == found["rows"] == found["in_table"] == len(rows)
-        assert len(_lines(world, told, table)) == len(rows)
-    assert manifest(world.lake) == told
+        entry = manifest["tables"][table.name]
+        assert entry["told"] == entry["rows"] == entry["in_table"] == len(rows)
+        assert len(_lines(world, manifest, table)) == len(rows)
+    assert read_manifest(world.lake) == manifest
     assert frozen_since(world.lake) is not None
-    assert (violations(told), faults(world.lake, told)) == ([], [])
+    assert (violations(manifest), faults(world.lake, manifest)) == ([], [])
 
 
 def test_everything_is_read_anew(world: World) -> None:
@@ -75,12 +75,12 @@ def test_everything_is_read_anew(world: World) -> None:
     world.load()
     # Changed without a new time: no load finds it.
     number = service.newest_first()[9]["id"]
-    service.has.messages[number][0]["body"] = "<p>Edited</p>"
+    service.state.messages[number][0]["body"] = "<p>Edited</p>"
     world.load()
     assert "<p>Edited</p>" not in {row["body"] for row in world.rows(MESSAGES).values()}
-    told = world.export()
+    manifest = world.export()
     assert "<p>Edited</p>" in {row["body"] for row in world.rows(MESSAGES).values()}
-    assert "<p>Edited</p>" in _copied(world, told, MESSAGES)["body"].to_pylist()
+    assert "<p>Edited</p>" in _copied(world, manifest, MESSAGES)["body"].to_pylist()
 
 
 def test_what_changes_while_it_is_made_is_in_it(world: World) -> None:
@@ -92,37 +92,41 @@ def test_what_changes_while_it_is_made_is_in_it(world: World) -> None:
         lambda: service.close(numbers[55]),
         service.chat,
     ]
-    service.after = lambda path: changes.pop()() if changes and path.endswith("/messages") else None
-    told = world.export()
+    service.on_response = lambda path: (
+        changes.pop()() if changes and path.endswith("/messages") else None
+    )
+    manifest = world.export()
     assert changes == []
-    assert _lines(world, told, CONVERSATIONS) == [
-        service.has.conversations[number] for number in sorted(service.has.conversations)
+    assert _lines(world, manifest, CONVERSATIONS) == [
+        service.state.conversations[number] for number in sorted(service.state.conversations)
     ]
-    texts = [message["body"] for message in _lines(world, told, MESSAGES)]
+    texts = [message["body"] for message in _lines(world, manifest, MESSAGES)]
     assert texts.count("<p>One more thing</p>") == 1
-    assert told["tables"][MESSAGES.name]["told"] == len(read(world.lake, MESSAGES))
+    assert manifest["tables"][MESSAGES.name]["told"] == len(read(world.lake, MESSAGES))
 
 
 def test_a_workspace_that_never_holds_still_is_not_frozen(world: World) -> None:
     service = DriftApi(conversations=12)
     world.serve(service)
-    service.after = lambda path: service.chat() and None if path.endswith("/messages") else None
-    with pytest.raises(TransientFailure, match=r"expected the workspace to hold still, found"):
+    service.on_response = lambda path: (
+        service.chat() and None if path.endswith("/messages") else None
+    )
+    with pytest.raises(TransientFailure, match=r"expected the workspace not to change, found"):
         world.export(api_most_reads=2)
     assert frozen_since(world.lake) is None
     assert _documents(world) == []
 
 
-def test_what_is_no_row_is_copied_as_it_was_told(world: World) -> None:
-    service = DriftApi(conversations=30, trouble=Trouble(broken_every=7))
+def test_what_is_no_row_is_copied_as_it_was_read(world: World) -> None:
+    service = DriftApi(conversations=30, faults=Faults(broken_every=7))
     world.serve(service)
-    told = world.export()
+    manifest = world.export()
     for table in READ:
-        found = told["tables"][table.name]
-        assert found["told"] == found["rows"] + found["quarantined"] == found["as_told"]["count"]
-        assert found["quarantined"] > 0
-        assert found["as_rows"]["count"] == found["rows"] == len(_copied(world, told, table))
-    assert "yesterday" in {line["createdAt"] for line in _lines(world, told, MESSAGES)}
+        entry = manifest["tables"][table.name]
+        assert entry["told"] == entry["rows"] + entry["quarantined"] == entry["as_told"]["count"]
+        assert entry["quarantined"] > 0
+        assert entry["as_rows"]["count"] == entry["rows"] == len(_copied(world, manifest, table))
+    assert "yesterday" in {line["createdAt"] for line in _lines(world, manifest, MESSAGES)}
 
 
 def test_what_only_the_tables_still_have_is_counted(world: World) -> None:
@@ -130,23 +134,23 @@ def test_what_only_the_tables_still_have_is_counted(world: World) -> None:
     world.serve(service)
     world.load()
     service.delete_conversation(service.newest_first()[3]["id"])
-    found = world.export()["tables"][CONVERSATIONS.name]
-    assert (found["rows"], found["in_table"], found["only_in_table"]) == (19, 20, 1)
+    entry = world.export()["tables"][CONVERSATIONS.name]
+    assert (entry["rows"], entry["in_table"], entry["only_in_table"]) == (19, 20, 1)
 
 
 @pytest.mark.parametrize("mode", ["hash", "drop"])
 def test_the_copy_holds_no_address_unless_personal_data_is_kept(world: World, mode: Any) -> None:
-    service = DriftApi(conversations=12, trouble=Trouble(broken_every=5))
-    for row in service.has.contacts.values():
-        row["secretNewField"] = service.has.people[row["id"]].email
+    service = DriftApi(conversations=12, faults=Faults(broken_every=5))
+    for row in service.state.contacts.values():
+        row["secretNewField"] = service.state.people[row["id"]].email
     world.policy = PersonalDataPolicy(mode, b"key")
     world.serve(service)
-    told = world.export()
-    for person in service.has.people.values():
+    manifest = world.export()
+    for person in service.state.people.values():
         assert world.files_with(person.email.lower().encode()) == []
-    assert told["personal_data"] == {"mode": mode, "fingerprint": world.policy.fingerprint}
+    assert manifest["personal_data"] == {"mode": mode, "fingerprint": world.policy.fingerprint}
     for table in READ:
-        assert len(_lines(world, told, table)) == told["tables"][table.name]["rows"]
+        assert len(_lines(world, manifest, table)) == manifest["tables"][table.name]["rows"]
 
 
 def test_what_is_kept_is_found_where_the_test_above_looks(
@@ -154,8 +158,8 @@ def test_what_is_kept_is_found_where_the_test_above_looks(
 ) -> None:
     world, _ = exported
     for row in world.rows(CONTACTS).values():
-        found = world.files_with(row["email"].encode())
-        assert {file.rpartition("/")[2] for file in found} >= {
+        entry = world.files_with(row["email"].encode())
+        assert {file.rpartition("/")[2] for file in entry} >= {
             *("contacts.parquet", "contacts.jsonl.gz"),
         }
 
@@ -172,7 +176,7 @@ def _another_byte(path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["messages.parquet", "contacts.jsonl.gz"])
 @pytest.mark.parametrize(
-    ("tamper", "told"),
+    ("tamper", "message"),
     [
         (_longer, "it was changed"),
         (_another_byte, "it was changed"),
@@ -181,7 +185,7 @@ def _another_byte(path: Path) -> None:
     ids=["longer", "one bit", "gone"],
 )
 def test_a_file_that_was_changed_is_found(
-    exported: tuple[World, dict[str, Any]], file: str, tamper: Callable[[Path], None], told: str
+    exported: tuple[World, dict[str, Any]], file: str, tamper: Callable[[Path], None], message: str
 ) -> None:
     world, made = exported
     path = Path(world.lake.path(made["folder"], file))
@@ -190,14 +194,14 @@ def test_a_file_that_was_changed_is_found(
     (fault,) = faults(world.lake, made)
     path.write_bytes(content)
     assert fault.startswith(f"{made['folder']}/{file}: ")
-    assert told in fault
+    assert message in fault
     assert faults(world.lake, made) == []
 
 
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b'{"format": 2}', b"\xff"], ids=["empty", "list", "format", "bytes"]
 )
-def test_a_manifest_that_is_none_is_told_in_one_sentence(
+def test_a_manifest_that_is_none_is_reported_in_one_sentence(
     exported: tuple[World, dict[str, Any]], text: bytes
 ) -> None:
     world, _ = exported
@@ -237,7 +241,9 @@ def test_tables_that_are_not_what_was_read_are_not_frozen(
     monkeypatch.setattr("novade_pipeline.defs.drift.writer.Writer.merge", lambda *a, **k: None)
     service = DriftApi(conversations=8, seed=2)
     world.serve(service)
-    with pytest.raises(PermanentFailure, match=r"expected drift/\w+ to hold what was read, found"):
+    with pytest.raises(
+        PermanentFailure, match=r"expected drift/\w+ to have the rows that were read, found"
+    ):
         world.export()
     assert frozen_since(world.lake) is None
 
@@ -265,6 +271,6 @@ def test_an_export_that_is_killed_freezes_nothing_and_the_next_one_sweeps_it(
     left = _documents(world)
     assert len(left) == 2 * len(READ)
     assert frozen_since(world.lake) is None
-    told = world.export()
-    kept = {file for file in _documents(world) if file.startswith(told["folder"])}
+    manifest = world.export()
+    kept = {file for file in _documents(world) if file.startswith(manifest["folder"])}
     assert set(_documents(world)) - kept == {"/".join(MANIFEST)}

@@ -6,7 +6,7 @@ import pytest
 
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, USERS
 from novade_pipeline.privacy.policy import PersonalDataPolicy
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 
 World = Any
 KEEP, DROP = PersonalDataPolicy(), PersonalDataPolicy("drop")
@@ -14,7 +14,7 @@ HASH = PersonalDataPolicy("hash", b"key")
 
 
 def _addresses(service: DriftApi) -> list[bytes]:
-    people = [person.email for person in service.has.people.values()]
+    people = [person.email for person in service.state.people.values()]
     return [email.lower().encode() for email in people]
 
 
@@ -26,7 +26,7 @@ def _found(world: World, service: DriftApi) -> list[bytes]:
 
 @pytest.mark.parametrize("policy", [HASH, DROP], ids=lambda policy: policy.mode)
 def test_no_address_reaches_the_lake(world: World, policy: PersonalDataPolicy) -> None:
-    service = DriftApi(conversations=12, trouble=Trouble(broken_every=5))
+    service = DriftApi(conversations=12, faults=Faults(broken_every=5))
     world.policy = policy
     world.serve(service)
     world.load()
@@ -35,8 +35,8 @@ def test_no_address_reaches_the_lake(world: World, policy: PersonalDataPolicy) -
         for name in table.personal:
             values = {row[name] for row in world.rows(table).values()} - {None}
             # Of a JSON document the keys stay, without values.
-            told = [value for value in values if policy.mode == "drop" and value[:1] not in "{["]
-            assert told == [], (table.name, name)
+            leaked = [value for value in values if policy.mode == "drop" and value[:1] not in "{["]
+            assert leaked == [], (table.name, name)
 
 
 def test_what_is_kept_is_found_where_the_test_above_looks(world: World) -> None:
@@ -51,7 +51,7 @@ def test_a_hashed_address_is_that_of_the_address_in_lower_case(world: World) -> 
     world.serve(service)
     world.policy = HASH
     world.load()
-    for number, person in service.has.people.items():
+    for number, person in service.state.people.items():
         assert world.rows(CONTACTS)[number]["email"] == HASH.hash(person.email.lower())
 
 

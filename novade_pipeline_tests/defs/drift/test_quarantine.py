@@ -15,19 +15,19 @@ from novade_pipeline.defs.drift.tables import (
 )
 from novade_pipeline.lake.read import read
 from novade_pipeline.privacy.policy import PersonalDataPolicy
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 
 World = Any
 TIME = "expected a time as epoch milliseconds"
 
 
 def _rejected(world: World) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read(world.lake, QUARANTINE).to_pylist()
-    return found
+    rows: list[dict[str, Any]] = read(world.lake, QUARANTINE).to_pylist()
+    return rows
 
 
 def test_every_item_is_a_row_or_in_quarantine_with_the_reason(world: World) -> None:
-    service = DriftApi(conversations=60, trouble=Trouble(broken_every=9))
+    service = DriftApi(conversations=60, faults=Faults(broken_every=9))
     world.serve(service)
     _, writer = world.load()
     by_source: dict[str, int] = {}
@@ -36,7 +36,7 @@ def test_every_item_is_a_row_or_in_quarantine_with_the_reason(world: World) -> N
     for table in READ:
         tally = writer.tally(table)
         assert tally.quarantined == by_source[table.path[-1]] > 0, table.name
-        assert tally.told == len(world.rows(table)) + tally.quarantined, table.name
+        assert tally.items == len(world.rows(table)) + tally.quarantined, table.name
     assert {row["reason"] for row in _rejected(world)} == {
         "participants: Input should be a valid list, found text",
         f"createdAt: {TIME}, found text",
@@ -61,8 +61,8 @@ def test_an_item_that_breaks_keeps_its_last_good_state_until_it_is_mended(
     chat = service.newest_first()[5]
     broken, name, value = {
         CONVERSATIONS: (chat, "participants", "many"),
-        MESSAGES: (service.has.messages[chat["id"]][0], "author", [1]),
-        CONTACTS: (service.has.contacts[chat["contactId"]], "createdAt", 1.5),
+        MESSAGES: (service.state.messages[chat["id"]][0], "author", [1]),
+        CONTACTS: (service.state.contacts[chat["contactId"]], "createdAt", 1.5),
     }[table]
     good, broken[name] = broken[name], value
     service.close(chat["id"])
@@ -70,7 +70,7 @@ def test_an_item_that_breaks_keeps_its_last_good_state_until_it_is_mended(
     assert [row["source"] for row in _rejected(world)] == [table.path[-1]]
     key = broken["id"]
     assert world.rows(table)[key] == before[key]
-    # Nothing of the conversation changes, and yet it is asked for again.
+    # Nothing of the conversation changes, and yet it is requested again.
     broken[name] = good
     world.load()
     assert _rejected(world) == []
@@ -110,7 +110,7 @@ def test_a_listed_item_without_its_time_is_read_each_time(world: World) -> None:
 
 
 def _listed_otherwise(service: DriftApi, number: int, **fields: Any) -> dict[str, Any]:
-    """Make the list tell one conversation otherwise, until what is returned is empty."""
+    """Makes the list serve one conversation otherwise, until what is returned is empty."""
     listed = service.newest_first
 
     def newest_first() -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def _listed_otherwise(service: DriftApi, number: int, **fields: Any) -> dict[str
 @pytest.mark.parametrize("mode", ["hash", "drop"])
 def test_a_quarantine_holds_no_personal_data_unless_it_is_kept(world: World, mode: Any) -> None:
     world.policy = PersonalDataPolicy(mode, b"key")
-    world.serve(DriftApi(conversations=12, trouble=Trouble(broken_every=3)))
+    world.serve(DriftApi(conversations=12, faults=Faults(broken_every=3)))
     world.load()
     assert {row["source"] for row in _rejected(world)} == {table.path[-1] for table in READ}
     assert all(row["raw"] is None for row in _rejected(world))
@@ -131,14 +131,14 @@ def test_a_quarantine_holds_no_personal_data_unless_it_is_kept(world: World, mod
 
 
 def test_users_and_accounts_that_break_are_there_once_they_are_mended(world: World) -> None:
-    service = DriftApi(conversations=3, trouble=Trouble(broken_every=4))
+    service = DriftApi(conversations=3, faults=Faults(broken_every=4))
     world.serve(service)
     world.load()
-    for row in service.has.users:
+    for row in service.state.users:
         row["id"] = int(str(row["id"]).strip("#"))
-    for row in service.has.accounts:
+    for row in service.state.accounts:
         row["updateDateTime"] = row["createDateTime"]
     world.load()
     assert {row["source"] for row in _rejected(world)} <= {"messages", "contacts", "conversations"}
-    assert len(world.rows(USERS)) == len(service.has.users)
-    assert len(world.rows(ACCOUNTS)) == len(service.has.accounts)
+    assert len(world.rows(USERS)) == len(service.state.users)
+    assert len(world.rows(ACCOUNTS)) == len(service.state.accounts)

@@ -1,4 +1,4 @@
-"""What the newer part of the list does not show is found by a sweep, and what is restored wins."""
+"""What the newer part of the list does not show is loaded by a sweep, and what is restored wins."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 from novade_pipeline.defs.drift import load
 from novade_pipeline.defs.drift.tables import CONVERSATIONS, EPOCH, MESSAGES, USERS
 from novade_pipeline.lake.delta import transaction_version
-from novade_pipeline.sandbox.drift_api import DriftApi, Trouble
+from novade_pipeline.sandbox.drift_api import DriftApi, Faults
 from novade_pipeline_tests.places import NewStore
 
 World = Any
@@ -21,17 +21,17 @@ HOUR = timedelta(hours=1)
 def service(world: World, new_store: NewStore) -> DriftApi:
     """A workspace that was loaded an hour ago, whose list keeps changes at their old places."""
     world.lake = new_store("lake")
-    service = DriftApi(conversations=220, trouble=Trouble(misplaced_every=1))
+    service = DriftApi(conversations=220, faults=Faults(misplaced_every=1))
     world.serve(service)
     world.now = _now(service)
     world.load()
-    service.asked.clear()
+    service.request_counts.clear()
     return service
 
 
 def _now(service: DriftApi) -> datetime:
     """What time it is by the service's clock."""
-    return EPOCH + timedelta(milliseconds=service.has.now)
+    return EPOCH + timedelta(milliseconds=service.state.now)
 
 
 def _statuses(world: World) -> dict[int, str]:
@@ -39,7 +39,7 @@ def _statuses(world: World) -> dict[int, str]:
 
 
 def _in_service(service: DriftApi) -> dict[int, str]:
-    return {number: row["status"] for number, row in service.has.conversations.items()}
+    return {number: row["status"] for number, row in service.state.conversations.items()}
 
 
 def _is_known(world: World, message: dict[str, Any]) -> bool:
@@ -64,7 +64,7 @@ def test_a_change_on_the_second_page_is_found_without_a_sweep(
     world: World, service: DriftApi
 ) -> None:
     for row in service.newest_first()[:49]:
-        service.has.conversations[row["id"]]["updatedAt"] = service.tick()
+        service.state.conversations[row["id"]]["updatedAt"] = service.tick()
     message = service.write(service.newest_first()[50]["id"])
     world.now += HOUR
     loaded, _ = world.load()
@@ -83,7 +83,7 @@ def test_the_list_is_read_whole_as_often_as_the_setting_says(
     loaded, _ = world.load(sweep_hours=sweep_hours)
     assert loaded.listing.is_whole == swept
     # Page 1 ends in the overlap; a sweep reads all five once.
-    assert service.asked[LIST] == 2 * 2 + (5 if swept else 0)
+    assert service.request_counts[LIST] == 2 * 2 + (5 if swept else 0)
 
 
 def test_a_sweep_that_finds_nothing_writes_no_row_and_is_not_made_again(
@@ -154,10 +154,10 @@ def test_a_conversation_that_was_restored_to_an_older_state_is_what_the_service_
     world: World, service: DriftApi, at: int
 ) -> None:
     before = dict(service.newest_first()[at])
-    service.trouble = Trouble()
+    service.faults = Faults()
     service.close(before["id"])
     service.write(before["id"])
-    service.has.conversations[before["id"]]["status"] = "pending"
+    service.state.conversations[before["id"]]["status"] = "pending"
     world.now += HOUR
     world.load()
     assert _statuses(world)[before["id"]] == "pending"
@@ -173,7 +173,7 @@ def test_a_conversation_that_was_restored_to_an_older_state_is_what_the_service_
 def test_users_and_accounts_that_were_restored_are_what_the_service_says(
     world: World, service: DriftApi
 ) -> None:
-    user = service.has.users[3]
+    user = service.state.users[3]
     user |= {"role": "restored", "updatedAt": user["updatedAt"] - 90 * 86_400_000}
     world.now += HOUR
     world.load()
@@ -184,7 +184,7 @@ def test_users_and_accounts_that_were_restored_are_what_the_service_says(
 def test_what_was_read_by_a_clock_that_was_a_year_ahead_rules_nothing(
     world: World, service: DriftApi, days: int, read_again: bool
 ) -> None:
-    user = service.has.users[3]
+    user = service.state.users[3]
     user["role"] = "read ahead"
     world.now = datetime.now(UTC) + timedelta(days=days, minutes=1)
     world.load()
@@ -205,7 +205,7 @@ def _year_2150(service: DriftApi) -> None:
 def _all_at_once(service: DriftApi) -> None:
     """An import gives all chats the same time."""
     now = service.tick()
-    for row in service.has.conversations.values():
+    for row in service.state.conversations.values():
         row["updatedAt"] = now
 
 
@@ -213,7 +213,7 @@ def _all_at_once(service: DriftApi) -> None:
 def test_what_changes_after_odd_times_is_found_by_the_next_load(
     world: World, service: DriftApi, happens: Callable[[DriftApi], None]
 ) -> None:
-    service.trouble = Trouble()
+    service.faults = Faults()
     happens(service)
     world.now = _now(service)
     world.load()

@@ -12,7 +12,7 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import BaseModel
 
-from novade_pipeline.defs.erasure.erase import Graph
+from novade_pipeline.defs.erasure.erase import ErasureScope
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.marks import Identity
@@ -48,12 +48,12 @@ EVENTS = Table("x/events", Event, ("hour", "uuid"), "replace", partition_by=("da
 VERDICTS = Table(
     "x/verdicts", Verdict, ("hour", "uuid"), "replace", partition_by=("day",), follows="x/events"
 )
-GRAPH = Graph(
+GRAPH = ErasureScope(
     tables={table.name: table for table in (EVENTS, VERDICTS)},
     marts=(),
     sources=(),
-    refuse_beside_runs=lambda: None,
-    derive=lambda rebuild: [],
+    require_no_run_in_progress=lambda: None,
+    rebuild=lambda all_marts: [],
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES
 from novade_pipeline.defs.erasure import erase as erasing
 from novade_pipeline.defs.erasure import people
-from novade_pipeline.defs.erasure.erase import Graph, erase
+from novade_pipeline.defs.erasure.erase import ErasureScope, erase
 from novade_pipeline.defs.salesforce.tables import CONTACT, LEAD, TASK
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake.delta import current_version
@@ -27,13 +27,13 @@ from novade_pipeline_tests.byte_search import files_with
 ADA = "ada@example.com"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TABLES = (CONTACT, LEAD, TASK, CONTACTS, CONVERSATIONS, MESSAGES)
-STEPS = ("storage_clock", "remove", "forget_the_past", "rewrite_database")
-GRAPH = Graph(
+STEPS = ("storage_clock", "remove", "purge_history", "rewrite_database")
+GRAPH = ErasureScope(
     tables={table.name: table for table in TABLES},
     marts=(),
     sources=(),
-    refuse_beside_runs=lambda: None,
-    derive=lambda rebuild: [],
+    require_no_run_in_progress=lambda: None,
+    rebuild=lambda all_marts: [],
 )
 
 
@@ -167,8 +167,8 @@ def test_a_name_that_leads_to_more_than_a_person_has_is_refused_before_anything_
     settings = settings_in(tmp_path)
     fill(settings)
     write(settings, LEAD, *({"id": f"00Q{n}", "converted_contact_id": "003A"} for n in range(9)))
-    limited = partial(people.names_of_person, most=8)
-    monkeypatch.setattr(people, "names_of_person", limited)
+    limited = partial(people.identifiers_of_person, limit=8)
+    monkeypatch.setattr(people, "identifiers_of_person", limited)
     with pytest.raises(UserError, match="leads to more than 100,000 others, as a placeholder"):
         erase(settings, GRAPH, ADA)
     assert current_version(settings.lake, TOMBSTONES) is None
@@ -181,7 +181,7 @@ def test_it_refuses_beside_a_run_before_anything_is_written(tmp_path: Path) -> N
     def refuse() -> None:
         raise UserError("Run 1 is at work on the same lake.")
 
-    beside = Graph(GRAPH.tables, (), (), refuse, GRAPH.derive)
+    beside = ErasureScope(GRAPH.tables, (), (), refuse, GRAPH.rebuild)
     with pytest.raises(UserError, match="at work"):
         erase(settings, beside, ADA)
     assert current_version(settings.lake, TOMBSTONES) is None

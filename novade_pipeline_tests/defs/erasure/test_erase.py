@@ -14,7 +14,7 @@ import pytest
 from novade_pipeline.defs.amplitude.assets import SOURCES
 from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, QUARANTINE, REPEATS
 from novade_pipeline.defs.drift import tables as drift
-from novade_pipeline.defs.erasure.commands import graph_of
+from novade_pipeline.defs.erasure.commands import erasure_scope
 from novade_pipeline.defs.erasure.erase import Erasure, erase
 from novade_pipeline.defs.music import tables as music
 from novade_pipeline.defs.salesforce import tables as salesforce
@@ -126,7 +126,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     outcome = run_graph(settings)
     assert outcome.success, outcome.failures
     before = read(settings.lake, EVENTS).to_pylist()
-    graph = graph_of(settings, LocalRunner())
+    graph = erasure_scope(settings, LocalRunner())
     versions = {name: current_version(settings.lake, table) for name, table in graph.tables.items()}
     tried = erase(settings, graph, address, dry_run=True)
     after = {name: current_version(settings.lake, table) for name, table in graph.tables.items()}
@@ -294,7 +294,9 @@ def test_nobody_is_brought_back_by_a_reload_or_a_second_erasure(world: World) ->
     assert files_with(settings.lake, world.address) == []
     assert sorted(read(settings.lake, EVENTS)["uuid"].to_pylist()) == sorted(before)
     again = erase(
-        settings, replace(graph_of(settings, LocalRunner()), derive=lambda _: []), world.address
+        settings,
+        replace(erasure_scope(settings, LocalRunner()), rebuild=lambda _: []),
+        world.address,
     )
     assert rows_of(again) == {}
     assert again.landed == world.done.landed
@@ -303,15 +305,17 @@ def test_nobody_is_brought_back_by_a_reload_or_a_second_erasure(world: World) ->
 
 
 def test_a_person_whom_nobody_knows_is_one_sentence(world: World) -> None:
-    with pytest.raises(UserError, match="expected a person that the lake knows"):
-        erase(world.settings, graph_of(world.settings, LocalRunner()), "nobody@example.com")
+    with pytest.raises(UserError, match="expected an identifier of a person in the lake"):
+        erase(world.settings, erasure_scope(world.settings, LocalRunner()), "nobody@example.com")
 
 
 def test_an_id_of_several_systems_must_say_of_which(world: World) -> None:
     settings = world.settings
     write(settings, drift.CONTACTS, {"id": 18, "email": "c@example.com"})
     with pytest.raises(UserError, match=r"drift_contact_id:….*music_user_id:…"):
-        erase(settings, graph_of(settings, LocalRunner()), "18", dry_run=True)
-    tried = erase(settings, graph_of(settings, LocalRunner()), "music_user_id:18", dry_run=True)
+        erase(settings, erasure_scope(settings, LocalRunner()), "18", dry_run=True)
+    tried = erase(
+        settings, erasure_scope(settings, LocalRunner()), "music_user_id:18", dry_run=True
+    )
     assert rows_of(tried).items() >= {("music/users", 1), ("music/listen_history", 1)}
     assert "drift/contacts" not in rows_of(tried)

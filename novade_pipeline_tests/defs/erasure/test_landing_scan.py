@@ -6,7 +6,7 @@ from pathlib import Path
 from novade_pipeline.defs.amplitude.export_files import EVENTS
 from novade_pipeline.defs.erasure.landing_scan import LandedTraces, traces_in_landing
 from novade_pipeline.landing.ledger import Rules
-from novade_pipeline.privacy.forget import Told
+from novade_pipeline.privacy.forget import GivenIdentifiers
 from novade_pipeline.storage.locations import store
 
 
@@ -16,6 +16,6 @@ def test_a_folder_that_cannot_be_listed_may_hold_more(tmp_path: Path) -> None:
     folder.symlink_to(folder)
     found = LandedTraces()
     rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
-    traces_in_landing(store(str(tmp_path)), EVENTS, rules, Told(frozenset()), found)
+    traces_in_landing(store(str(tmp_path)), EVENTS, rules, GivenIdentifiers(frozenset()), found)
     assert list(found.unread) == ["amplitude/events/"]
     assert "expected to list what is there" in found.unread["amplitude/events/"]

@@ -51,7 +51,7 @@ def largest(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         monkeypatch.setattr(module, name, watched)
 
     watch(people, "links_with")
-    watch(traces, "owned")
+    watch(traces, "erased_rows")
     watch(removal, "_with_keys")
     return most
 
@@ -69,7 +69,7 @@ def test_no_step_is_handed_more_than_a_batch_or_a_row_group(
     for table in (EVENTS, VERDICTS):
         assert read(settings.lake, table).num_rows == ROWS - ROWS // 10
     assert largest["links_with"] <= 8192
-    assert largest["owned"] == largest["_with_keys"] == GROUP
+    assert largest["erased_rows"] == largest["_with_keys"] == GROUP
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")

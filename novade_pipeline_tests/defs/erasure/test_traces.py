@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novade_pipeline.defs.erasure.removal import remove
-from novade_pipeline.defs.erasure.traces import Bits, traces_in
+from novade_pipeline.defs.erasure.traces import RowBits, traces_in
 from novade_pipeline.lake.delta import append_once
 from novade_pipeline.lake.maintenance import compact
 from novade_pipeline.lake.read import read
-from novade_pipeline.privacy.forget import Told
-from novade_pipeline.privacy.identifiers import EMAIL, Name
+from novade_pipeline.privacy.forget import GivenIdentifiers
+from novade_pipeline.privacy.identifiers import EMAIL, Identifier
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.defs.erasure.big_tables import ADA, EVENTS, VERDICTS, batches, fill
 from novade_pipeline_tests.places import NewStore
 
-ERASED = Told(frozenset({Name(EMAIL, ADA)}))
+ERASED = GivenIdentifiers(frozenset({Identifier(EMAIL, ADA)}))
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=40), max_size=5), st.data())
@@ -27,7 +27,7 @@ def test_bits_are_the_masks_that_they_were_made_of(
     masks: list[list[bool]], data: st.DataObject
 ) -> None:
     whole = [bit for mask in masks for bit in mask]
-    bits = Bits.of([np.array(mask, bool) for mask in masks])
+    bits = RowBits.of([np.array(mask, bool) for mask in masks])
     first = data.draw(st.integers(0, len(whole)))
     count = data.draw(st.integers(0, len(whole) - first))
     assert bits.mask(first, count).tolist() == whole[first : first + count]

@@ -9,7 +9,7 @@ import pytest
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.drift import tables as drift
-from novade_pipeline.defs.erasure.commands import graph_of
+from novade_pipeline.defs.erasure.commands import erasure_scope
 from novade_pipeline.defs.erasure.erase import Erasure, erase
 from novade_pipeline.defs.salesforce import tables as salesforce
 from novade_pipeline.execution.local_run import run_graph
@@ -68,7 +68,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         known = set.intersection(*map(set, told.values()))
         address = max(sorted(known), key=told[EVENTS.name].count)
         held = _holding(settings, address)
-        done = erase(settings, graph_of(settings, LocalRunner()), address)
+        done = erase(settings, erasure_scope(settings, LocalRunner()), address)
         yield World(settings, told, address, held, done)
 
 

@@ -19,15 +19,15 @@ from novade_pipeline.defs.marts import previews, warehouse
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.pinning import pin
 from novade_pipeline.defs.marts.project import Project, prepared_project
-from novade_pipeline.defs.marts.refresh import Refreshed, refresh
+from novade_pipeline.defs.marts.refresh import RefreshReport, refresh
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.delta import replace, replace_window
-from novade_pipeline.lake.query import literal, open_database
+from novade_pipeline.lake.query import open_database, sql_literal
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
-from novade_pipeline_tests.places import NewStore, copy, reading
+from novade_pipeline_tests.places import NewStore, copy, lake_connection
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 Row = dict[str, Any]
@@ -87,7 +87,7 @@ class World:
         *models: str,
         checks: bool = False,
         rebuild: bool = False,
-    ) -> Refreshed:
+    ) -> RefreshReport:
         """Refresh the models (all, when none is named), with or without their checks."""
         chosen = models or MARTS
         return refresh(
@@ -106,8 +106,8 @@ class World:
 
     def published(self) -> Rows:
         """The same from the lake."""
-        places = {name: literal(self.lake.duckdb_path("marts", name)) for name in MARTS}
-        with reading(self.lake) as connection:
+        places = {name: sql_literal(self.lake.duckdb_path("marts", name)) for name in MARTS}
+        with lake_connection(self.lake) as connection:
             return {
                 name: connection.execute(
                     f"select * from delta_scan({place}) order by all"
@@ -119,9 +119,9 @@ class World:
         """What the marts are when they are made from nothing, by the very SQL of a whole build."""
         read = {source for m in project.models if m.name in MARTS for source in m.sources}
         sources = [table for table in SOURCES if source_name(table) in read]
-        with reading(self.lake) as connection:
+        with lake_connection(self.lake) as connection:
             connection.execute("attach ':memory:' as warehouse; use warehouse")
-            warehouse.read_books(connection, project.models)
+            warehouse.read_state(connection, project.models)
             versions = warehouse.source_versions(self.lake, sources)
             pin(connection, self.lake, sources, versions)
             connection.execute("create schema marts")
@@ -182,13 +182,13 @@ def _violation(path: str, keyword: str) -> Row:
 
 def _verdict(row: Row) -> Row:
     bad = '"bad"' in row["event_properties"]
-    told = [_violation(*where) for where in row.get("breaks", [("level.deep", "enum")] * bad)]
+    violations = [_violation(*where) for where in row.get("breaks", [("level.deep", "enum")] * bad)]
     names = ("upload_date", "upload_hour", "file", "line", "uuid", "event_type")
     return {
         **{name: row[name] for name in names},
         "event_date": row["event_time"].date(),
-        "verdict": "violating" if told else "conforming",
-        "violations": told,
+        "verdict": "violating" if violations else "conforming",
+        "violations": violations,
         "plan_version": "1",
     }
 

@@ -11,15 +11,15 @@ import pyarrow as pa
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.marts.project import Project
-from novade_pipeline.defs.marts.refresh import Refreshed, refresh
+from novade_pipeline.defs.marts.refresh import RefreshReport, refresh
 from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.merge import merge
-from novade_pipeline.lake.query import literal, open_database
+from novade_pipeline.lake.query import open_database, sql_literal
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
-from novade_pipeline_tests.places import reading
+from novade_pipeline_tests.places import lake_connection
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 KEEP = PersonalDataPolicy("keep")
@@ -64,12 +64,14 @@ class Crm:
             "read_at": NOW,
             "participants": [],
         }
-        there = {column.name for column in table.columns}
-        usual = {name: value for name, value in usual.items() if name in there}
-        told = [{name: _exact(value) for name, value in {**usual, **row}.items()} for row in rows]
-        full = pa.Table.from_pylist(told, schema=table.schema)
+        columns = {column.name for column in table.columns}
+        usual = {name: value for name, value in usual.items() if name in columns}
+        records = [
+            {name: _exact(value) for name, value in {**usual, **row}.items()} for row in rows
+        ]
+        full = pa.Table.from_pylist(records, schema=table.schema)
         rows = protect(full, table.personal, self.policy)
-        merge(self.lake, table, rows, ties=swept, overrule=swept)
+        merge(self.lake, table, rows, replace_equal=swept, replace_newer=swept)
 
     def use(self, *events: Mapping[str, Any]) -> None:
         """Let the product have these events, and no others; each says who, and when."""
@@ -102,7 +104,7 @@ class Crm:
 
     def refresh(
         self, *models: str, checks: bool = False, rebuild: bool = False, **variables: Any
-    ) -> Refreshed:
+    ) -> RefreshReport:
         """Refresh these marts, all where none is named."""
         chosen = models or ALL
         return refresh(
@@ -123,17 +125,17 @@ class Crm:
     def rows(self, mart: str) -> list[Row]:
         """The rows of a mart."""
         with closing(open_database(self.warehouse)) as connection:
-            found = connection.execute(f"select * from marts.{mart} order by all")
-            names = [column[0] for column in found.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            rows = connection.execute(f"select * from marts.{mart} order by all")
+            names = [column[0] for column in rows.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
     def published(self, mart: str) -> list[Row]:
         """The same from the lake."""
-        with reading(self.lake) as connection:
-            place = literal(self.lake.duckdb_path("marts", mart))
-            found = connection.execute(f"select * from delta_scan({place}) order by all")
-            names = [column[0] for column in found.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        with lake_connection(self.lake) as connection:
+            place = sql_literal(self.lake.duckdb_path("marts", mart))
+            rows = connection.execute(f"select * from delta_scan({place}) order by all")
+            names = [column[0] for column in rows.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
 
 def _exact(value: Any) -> Any:

@@ -239,7 +239,7 @@ def _write_chats(crm: Crm) -> None:
 
 def events() -> list[Row]:
     """What the users did with the product."""
-    told = {id_: case[0] for id_, case in USERS.items()} | {NOBODY: (None, {}, {})}
+    users = {id_: case[0] for id_, case in USERS.items()} | {NOBODY: (None, {}, {})}
     rows = [
         {
             "amplitude_id": id_,
@@ -248,13 +248,13 @@ def events() -> list[Row]:
             "groups": json.dumps(groups),
             "event_time": ago(100),
         }
-        for id_, (user_id, properties, groups) in told.items()
+        for id_, (user_id, properties, groups) in users.items()
     ]
     # Of acme: user 1 today twice in one session and 6 days ago, user 4 at the edges of the spans.
     for id_, days in [(1, 0), (1, 6), (4, 7), (4, 27), (4, 28), (4, 89), (4, 90), (19, 1.5)]:
         first = next(row for row in rows if row["amplitude_id"] == id_)
         rows.append({**first, "event_time": ago(days)})
-    rows.append({**rows[len(told)], "event_type": "Song"})
+    rows.append({**rows[len(users)], "event_type": "Song"})
     # The newest state of a user decides: this one once named another group.
     older = {**rows[6], "groups": '{"company":["Acme"]}', "event_time": ago(200)}
     return [*rows, older]

@@ -20,12 +20,12 @@ def killed_refresh(root: Path, models: Sequence[str], seconds: float) -> int | N
     Returns:
         its exit code.
     """
-    ours, theirs = FORKS.Pipe()
-    process = FORKS.Process(target=_refresh, args=(root, models, theirs))
+    parent_end, child_end = FORKS.Pipe()
+    process = FORKS.Process(target=_refresh, args=(root, models, child_end))
     process.start()
     # Else nobody would hear that the process ended before it was ready.
-    theirs.close()
-    ours.recv()
+    child_end.close()
+    parent_end.recv()
     process.join(seconds)
     process.kill()
     process.join()
@@ -50,11 +50,11 @@ def refresh_within(root: Path, models: Sequence[str], file_bytes: int) -> str:
     Returns:
         the error's name and message; empty where there is none.
     """
-    here, there = FORKS.Pipe()
-    process = FORKS.Process(target=_refresh_within, args=(root, models, file_bytes, there))
+    parent_end, child_end = FORKS.Pipe()
+    process = FORKS.Process(target=_refresh_within, args=(root, models, file_bytes, child_end))
     process.start()
-    there.close()
-    error: str = here.recv()
+    child_end.close()
+    error: str = parent_end.recv()
     process.join()
     return error
 

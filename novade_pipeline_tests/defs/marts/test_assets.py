@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from novade_pipeline.defs.amplitude.tables import REPEATS
+from novade_pipeline.defs.marts import dbt_runner
 from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.assets import definitions
 from novade_pipeline.defs.marts.project import Project
@@ -79,7 +80,7 @@ def test_loading_with_a_prepared_manifest_starts_no_dbt(
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("dbt was started")
 
-    monkeypatch.setattr(project_module, "_invoke", refuse)
+    monkeypatch.setattr(project_module, "invoke", refuse)
     assert definitions(_settings(built)).assets
 
 
@@ -136,39 +137,39 @@ def test_a_history_is_an_asset_like_any_other(graph: Graph) -> None:
 
 def test_each_dbt_test_is_a_check_of_its_model(graph: Graph, project: Project) -> None:
     checks = [spec for step in graph for spec in step.check_specs]
-    found = {(spec.asset_key.path[-1], spec.name) for spec in checks}
-    assert found == {(check.model, check.name) for check in project.checks}
+    specs_of_checks = {(spec.asset_key.path[-1], spec.name) for spec in checks}
+    assert specs_of_checks == {(check.model, check.name) for check in project.checks}
     assert all(spec.description for spec in checks if "_has_each_" in spec.name)
 
 
 @pytest.mark.usefixtures("pictures")
-def test_a_run_tells_rows_bytes_versions_previews_and_pictures(world: World) -> None:
+def test_a_run_reports_rows_bytes_versions_previews_and_pictures(world: World) -> None:
     person = {"amplitude_id": 2, "user_id": SECRET, "user_properties": f'{{"email":"{SECRET}"}}'}
     world.land(0, world.event("a", 0.1), world.event("b", 0.2, **person))
     world.write()
     result = _run(world)
     assert result.success
-    told = _metadata(result)
-    assert told["event_enhanced"]["dagster/row_count"].value == 2
-    assert told["event_enhanced"]["taken_in"].value["amplitude.events"] == 1
-    assert told["event_enhanced"]["bytes"].value > 0
-    assert "| a |" in told["event_enhanced"]["preview"].value
-    for name, metadata in told.items():
-        assert SECRET not in str(metadata), name
+    metadata = _metadata(result)
+    assert metadata["event_enhanced"]["dagster/row_count"].value == 2
+    assert metadata["event_enhanced"]["taken_in"].value["amplitude.events"] == 1
+    assert metadata["event_enhanced"]["bytes"].value > 0
+    assert "| a |" in metadata["event_enhanced"]["preview"].value
+    for name, entries in metadata.items():
+        assert SECRET not in str(entries), name
         hidden = ("email", "first_name", "owner_name") if name not in EVENTS else ("user_id",)
-        shown = metadata["preview"].value.splitlines()[0]
+        shown = entries["preview"].value.splitlines()[0]
         assert not [column for column in hidden if f"| {column} |" in shown]
-        assert metadata["unchanged"].value is False
+        assert entries["unchanged"].value is False
     for name in ("weekly_retention", "daily_performance"):
-        assert told[name]["picture"].value.startswith("![")
-        assert "data:image/png;base64," in told[name]["picture"].value
+        assert metadata[name]["picture"].value.startswith("![")
+        assert "data:image/png;base64," in metadata[name]["picture"].value
 
 
-def test_a_run_with_nothing_to_do_tells_all_assets_and_all_checks(
+def test_a_run_with_nothing_to_do_reports_all_assets_and_all_checks(
     built: World, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _run(built).success
-    monkeypatch.setattr(Project, "build", None)
+    monkeypatch.setattr(dbt_runner, "build", None)
     result = _run(built)
     assert result.success
     assert {name: m["unchanged"].value for name, m in _metadata(result).items()} == dict.fromkeys(
@@ -190,9 +191,9 @@ def test_a_part_of_the_marts_is_run_alone(built: World) -> None:
     }
 
 
-def test_a_rebuild_is_asked_for_by_the_runs_config(built: World) -> None:
-    told = _metadata(_run(built, "sessions", full_refresh=True))
-    assert told["sessions"]["reason"].value == "a rebuild was asked for"
+def test_a_rebuild_is_requested_by_the_runs_config(built: World) -> None:
+    metadata = _metadata(_run(built, "sessions", full_refresh=True))
+    assert metadata["sessions"]["reason"].value == "a rebuild was requested"
 
 
 def test_a_failed_check_fails_the_run_and_names_what_is_not_built(built: World) -> None:

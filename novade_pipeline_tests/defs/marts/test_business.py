@@ -77,14 +77,14 @@ def crm(tmp_path_factory: pytest.TempPathFactory, project: Project, people: list
     return crm
 
 
-def test_nobody_is_matched_to_a_company_that_is_not_theirs(crm: Crm, people: list[Person]) -> None:
-    found = crm.query(
+def test_no_person_is_matched_to_another_company(crm: Crm, people: list[Person]) -> None:
+    rows = crm.query(
         "select kind, subject_id::bigint, account_id, matched_by from marts.customer_matches"
         " where outcome = 'matched' and kind <> 'chat_account'"
     )
-    assert len(found) > 200
-    assert {way for *_, way in found} == {"email", "domain", "group"}
-    assert [row for row in found if row[2] != _account(people[row[1]])] == []
+    assert len(rows) > 200
+    assert {way for *_, way in rows} == {"email", "domain", "group"}
+    assert [row for row in rows if row[2] != _account(people[row[1]])] == []
 
 
 def test_whoever_can_be_matched_is(crm: Crm, people: list[Person]) -> None:

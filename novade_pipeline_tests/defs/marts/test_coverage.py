@@ -12,7 +12,7 @@ World = Any
 
 def test_each_property_is_counted_under_its_own_name(world: World, project: Project) -> None:
     world.plan = world.planned("Home", "level", "utm", "never")
-    told = [
+    cases = [
         ({"level": "free"}, []),
         ({"level": "gold"}, [("level", "enum")]),
         ({"level": {"deep": 1}, "utm": {"source": 1}}, [("level.deep", "type")]),
@@ -23,7 +23,7 @@ def test_each_property_is_counted_under_its_own_name(world: World, project: Proj
     ]
     events = [
         world.event(str(n), 0, event_properties=json.dumps(properties), breaks=breaks)
-        for n, (properties, breaks) in enumerate(told)
+        for n, (properties, breaks) in enumerate(cases)
     ]
     world.land(0, *events, world.event("other", 0, event_type="Other", event_properties="{}"))
     # A copy counts nowhere, not even under another type.
@@ -36,8 +36,8 @@ def test_each_property_is_counted_under_its_own_name(world: World, project: Proj
             "select event_type, property, seen, violations, violations_by_keyword"
             " from marts.tracking_plan_coverage"
         ).fetchall()
-    found = {(row[0], row[1]): (row[2], row[3], json.loads(row[4] or "{}")) for row in rows}
-    assert found == {
+    coverage = {(row[0], row[1]): (row[2], row[3], json.loads(row[4] or "{}")) for row in rows}
+    assert coverage == {
         ("Home", ""): (6, 0, {}),
         ("Home", "level"): (3, 2, {"enum": 1, "type": 1}),
         ("Home", "utm"): (2, 1, {"type": 1}),

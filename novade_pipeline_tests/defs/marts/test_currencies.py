@@ -123,23 +123,23 @@ def test_a_sum_is_in_the_corporate_currency_or_null(crm: Crm, owner: str) -> Non
 
 
 def test_amounts_are_added_up_within_their_currency(crm: Crm) -> None:
-    found = crm.query(
+    rows = crm.query(
         "select owner_id, currency_iso_code, won, won_amount, orders, order_amount"
         " from marts.sales_by_currency where owner_id in ('mixed', 'much') order by 1, 2"
     )
-    assert found == [
+    assert rows == [
         ("mixed", "EUR", 1, D(100), 1, D(100)),
         ("mixed", "JPY", 1, D(10_000), 1, D(10_000)),
         ("much", "EUR", 3, 3 * MUCH, 3, 3 * MUCH),
     ]
 
 
-def test_each_day_of_the_pipeline_is_told_by_currency(crm: Crm) -> None:
-    found = crm.query(
+def test_each_day_of_the_pipeline_is_reported_by_currency(crm: Crm) -> None:
+    rows = crm.query(
         "select currency_iso_code, amount, corporate_amount from marts.sales_snapshot"
         " where day = (select max(day) from marts.sales_snapshot) and opportunities > 0"
     )
-    assert {code: tuple(rest) for code, *rest in found} == {
+    assert {code: tuple(rest) for code, *rest in rows} == {
         "EUR": (D("100") + 1 + 10 + 3 * MUCH + 100 + 5,) * 2,
         "JPY": (D(9_999), D("62.49375")),
         "XAU": (D(3), D("0.999999")),
@@ -148,15 +148,15 @@ def test_each_day_of_the_pipeline_is_told_by_currency(crm: Crm) -> None:
     }
 
 
-def test_an_opportunity_and_an_account_tell_their_currency(crm: Crm) -> None:
-    found = crm.query(
+def test_an_opportunity_and_an_account_have_their_currency(crm: Crm) -> None:
+    rows = crm.query(
         "select currency_iso_code, amount, corporate_amount from marts.opportunity_enhanced"
         " where owner_id = 'mixed' order by 1"
     )
-    assert found == [("EUR", D(100), D(100)), ("JPY", D(10_000), D("62.5"))]
+    assert rows == [("EUR", D(100), D(100)), ("JPY", D(10_000), D("62.5"))]
     assert crm.query("select distinct currency_iso_code from marts.customer_360") == [("USD",)]
-    seen = crm.query("select distinct currency_iso_code from marts.opportunity_history order by 1")
-    assert seen == [("BRL",), ("EUR",), ("JPY",), ("VES",), ("XAU",)]
+    codes = crm.query("select distinct currency_iso_code from marts.opportunity_history order by 1")
+    assert codes == [("BRL",), ("EUR",), ("JPY",), ("VES",), ("XAU",)]
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_without_rates_a_sum_is_null_and_a_check_says_so(changed: Crm) -> None:
 
 
 def test_a_rate_that_is_said_later_makes_the_sums_whole(changed: Crm) -> None:
-    told = [{"id": code, "iso_code": code, "conversion_rate": 5.0} for code in ("BRL", "VES")]
-    changed.write(CURRENCY_TYPE, told, swept=True)
+    records = [{"id": code, "iso_code": code, "conversion_rate": 5.0} for code in ("BRL", "VES")]
+    changed.write(CURRENCY_TYPE, records, swept=True)
     assert _built(changed) == set()
     assert _sums(changed)["without a rate"] == [D(101)] * 3
 
@@ -231,7 +231,7 @@ def test_a_state_that_was_seen_before_currencies_were_kept_has_that_of_today(
     changed.query("update marts.opportunity_history set currency_iso_code = null")
     changed.query("update novade.model set code = 'before' where model = 'sales_snapshot'")
     _built(changed)
-    test_each_day_of_the_pipeline_is_told_by_currency(changed)
+    test_each_day_of_the_pipeline_is_reported_by_currency(changed)
 
 
 def test_line_items_are_added_up_to_the_cent(changed: Crm) -> None:

@@ -34,14 +34,14 @@ def crm(tmp_path_factory: pytest.TempPathFactory, project: Project) -> Crm:
     write_world(crm)
     done = crm.refresh(checks=True)
     assert not done.failures
-    told = {report.check.name for report in done.checks if not report.passed}
-    assert told == {"opportunity_closes_after_it_was_made", "account_has_a_domain"}
+    results = {report.check.name for report in done.checks if not report.passed}
+    assert results == {"opportunity_closes_after_it_was_made", "account_has_a_domain"}
     return crm
 
 
 def _row(crm: Crm, mart: str, **key: Any) -> Row:
-    (found,) = [row for row in crm.rows(mart) if key.items() <= row.items()]
-    return found
+    (rows,) = [row for row in crm.rows(mart) if key.items() <= row.items()]
+    return rows
 
 
 @pytest.mark.parametrize("id_", OPPORTUNITIES)
@@ -52,7 +52,7 @@ def test_an_opportunity_has_its_status_and_its_days(crm: Crm, id_: str) -> None:
     assert row["days_to_close"] == days_to_close
 
 
-def test_an_opportunity_tells_whose_it_is_and_what_it_is_made_of(crm: Crm) -> None:
+def test_an_opportunity_has_its_owner_and_its_line_items(crm: Crm) -> None:
     row = _row(crm, "opportunity_enhanced", opportunity_id="won")
     assert (row["account_name"], row["owner_name"]) == ("Acme", "Sal Secret")
     assert (row["line_items"], row["line_item_quantity"], row["line_item_amount"]) == (3, 6.0, 31.5)
@@ -60,7 +60,7 @@ def test_an_opportunity_tells_whose_it_is_and_what_it_is_made_of(crm: Crm) -> No
     assert "deleted" not in {row["opportunity_id"] for row in crm.rows("opportunity_enhanced")}
 
 
-def test_an_owner_is_told_by_what_came_of_it(crm: Crm) -> None:
+def test_an_owner_is_reported_by_what_came_of_it(crm: Crm) -> None:
     row = _row(crm, "owner_performance", owner_id="u1")
     assert {name: row[name] for name in ("opportunities", "won", "lost", "pipeline", "other")} == {
         **{"opportunities": 10, "won": 2, "lost": 1},
@@ -76,12 +76,12 @@ def test_an_owner_is_told_by_what_came_of_it(crm: Crm) -> None:
     assert (other["opportunities"], other["win_rate"], other["meetings"]) == (0, None, 1)
 
 
-def test_a_day_tells_what_each_person_did(crm: Crm) -> None:
-    found = {
+def test_a_day_has_the_activities_of_each_person(crm: Crm) -> None:
+    rows = {
         (row["day"], row["owner_id"], row["kind"]): (row["activities"], row["seconds"])
         for row in crm.rows("daily_activity")
     }
-    assert found == {
+    assert rows == {
         (day(3), "u1", "task"): (1, 0),
         (day(3), "u1", "call"): (2, 100),
         (day(4), "u1", "email"): (2, 0),
@@ -108,14 +108,14 @@ def test_a_chat_is_answered_by_the_first_person_after_the_contact_wrote(crm: Crm
     assert row["contact_email"] == "ann@acme.example"
 
 
-def test_a_deleted_contact_tells_no_address(crm: Crm) -> None:
+def test_a_deleted_contact_gives_no_address(crm: Crm) -> None:
     assert _row(crm, "conversation_enhanced", conversation_id=11)["contact_email"] is None
 
 
 @pytest.mark.parametrize("id_", USERS)
 def test_a_user_is_matched_once_by_the_first_way_that_finds_an_account(crm: Crm, id_: int) -> None:
     _, account, way, key_kind, candidates = USERS[id_]
-    found = [
+    rows = [
         (row["account_id"], row["matched_by"], row["key_kind"], row["candidates"], row["outcome"])
         for row in crm.rows("customer_matches")
         if (row["kind"], row["subject_id"]) == ("product_user", str(id_))
@@ -123,16 +123,16 @@ def test_a_user_is_matched_once_by_the_first_way_that_finds_an_account(crm: Crm,
     outcome = "matched" if candidates == 1 else "ambiguous" if candidates else "unmatched"
     # Who tells nothing is not there.
     expected = [] if id_ == 17 else [(account, way, key_kind, candidates, outcome)]
-    assert found == expected
+    assert rows == expected
 
 
 def test_contacts_and_accounts_of_the_chat_are_matched_likewise(crm: Crm) -> None:
-    found = {
+    rows = {
         (row["kind"], row["subject_id"]): (row["account_id"], row["key_kind"], row["outcome"])
         for row in crm.rows("customer_matches")
         if row["kind"] != "product_user"
     }
-    assert found == {
+    assert rows == {
         ("chat_contact", str(GUEST)): ("acme", "contact_email", "matched"),
         ("chat_contact", "22"): ("bolt", "account_website", "matched"),
         ("chat_contact", "23"): (None, None, "unmatched"),
@@ -141,11 +141,11 @@ def test_contacts_and_accounts_of_the_chat_are_matched_likewise(crm: Crm) -> Non
     }
 
 
-def test_an_account_tells_how_its_users_use_the_product(crm: Crm) -> None:
+def test_an_account_has_the_usage_of_its_users(crm: Crm) -> None:
     row = _row(crm, "customer_360", account_id="acme")
     assert (row["users"], row["users_by_email"], row["users_by_domain"]) == (5, 3, 1)
     assert (row["users_by_group"], row["usage_until"]) == (1, day(0))
-    found = {
+    rows = {
         days: tuple(
             row[f"{measure}_{days}_days"]
             for measure in ("events", "active_users", "sessions", "active_days")
@@ -153,10 +153,10 @@ def test_an_account_tells_how_its_users_use_the_product(crm: Crm) -> None:
         for days in (7, 28, 90)
     }
     # 28 days ago lies before the last 28 days: today is the first of them.
-    assert found == {7: (3, 1, 2, 2), 28: (5, 2, 4, 4), 90: (7, 2, 6, 6)}
+    assert rows == {7: (3, 1, 2, 2), 28: (5, 2, 4, 4), 90: (7, 2, 6, 6)}
 
 
-def test_an_account_tells_what_was_sold_and_asked(crm: Crm) -> None:
+def test_an_account_has_its_sales_and_chats(crm: Crm) -> None:
     row = _row(crm, "customer_360", account_id="acme")
     assert (row["domain"], row["owner_name"], row["contacts"]) == ("acme.example", "Sal Secret", 1)
     assert (row["opportunities"], row["won"], row["lost"], row["pipeline"]) == (10, 2, 1, 5)
@@ -188,7 +188,7 @@ def test_the_last_touch_is_the_newest_with_its_kind(
     assert (row["last_touch_kind"], row["last_touch_at"]) == (kind, expected)
 
 
-def test_a_deleted_account_is_not_there(crm: Crm) -> None:
+def test_a_deleted_account_is_absent(crm: Crm) -> None:
     assert {row["account_id"] for row in crm.rows("customer_360")} == {
         *("acme", "bolt", "cargo", "dune", "echo", "idle")
     }
@@ -206,19 +206,21 @@ def test_the_match_rates_count_what_could_be_matched(crm: Crm) -> None:
 
 
 def test_a_rate_below_its_setting_is_a_warning_and_the_setting_is_heard_at_once(crm: Crm) -> None:
-    def told(**variables: float) -> dict[str, tuple[bool, bool]]:
+    def results(**variables: float) -> dict[str, tuple[bool, bool]]:
         done = crm.refresh("match_rates", checks=True, **variables)
         return {r.check.name: (r.passed, r.fresh) for r in done.checks if "rate_of" in r.check.name}
 
-    assert told()["match_rate_of_users"] == (True, False)
-    strict = told(matched_users=0.99, matched_conversations=0.1)
+    assert results()["match_rate_of_users"] == (True, False)
+    strict = results(matched_users=0.99, matched_conversations=0.1)
     assert strict["match_rate_of_users"] == (False, True)
     # It stands, and is told without being run again.
-    again = told(matched_users=0.99, matched_conversations=0.1)
+    again = results(matched_users=0.99, matched_conversations=0.1)
     assert again["match_rate_of_users"] == (False, False)
     assert strict["match_rate_of_conversations"] == (True, True)
     assert not {c.name for c in crm.project.checks if c.blocking and "rate_of" in c.name}
-    assert told() == dict.fromkeys(strict, (True, True)) | {"match_rate_of_accounts": (True, False)}
+    assert results() == dict.fromkeys(strict, (True, True)) | {
+        "match_rate_of_accounts": (True, False)
+    }
 
 
 def test_a_check_that_could_not_be_run_does_not_pass_and_is_run_again(crm: Crm) -> None:
@@ -226,7 +228,7 @@ def test_a_check_that_could_not_be_run_does_not_pass_and_is_run_again(crm: Crm) 
         done = crm.refresh("match_rates", checks=True, matched_users="no_such_column")
         (report,) = (r for r in done.checks if r.check.name == "match_rate_of_users")
         assert (report.passed, report.fresh) == (False, True)
-        assert "no_such_column" in report.told
+        assert "no_such_column" in report.message
 
 
 def test_the_marts_are_the_same_when_personal_data_is_hashed(crm: Crm, tmp_path: Path) -> None:
@@ -235,8 +237,8 @@ def test_the_marts_are_the_same_when_personal_data_is_hashed(crm: Crm, tmp_path:
     assert not other.refresh(checks=True).failures
     for name in ALL:
         table = crm.project.tables[name]
-        kept = [c.name for c in table.columns if c.personal is None]
-        assert _shown(other, name, kept) == _shown(crm, name, kept), name
+        columns = [c.name for c in table.columns if c.personal is None]
+        assert _shown(other, name, columns) == _shown(crm, name, columns), name
     everything = str([other.rows(name) for name in ALL])
     assert "ecret" not in everything
     assert "ann@" not in everything
@@ -249,12 +251,12 @@ def test_without_personal_data_the_group_is_what_is_left_of_a_user(
     write_world(other)
     users = ("event_enhanced", "sessions", "user_days", "user_enhanced")
     assert not other.refresh(*users, "customer_keys", "customer_matches").failures
-    found = {
+    rows = {
         int(row["subject_id"]): row["account_id"]
         for row in other.rows("customer_matches")
         if row["kind"] == "product_user"
     }
-    assert found == {6: "bolt", 7: "bolt", 8: "acme", 9: "acme", 12: None}
+    assert rows == {6: "bolt", 7: "bolt", 8: "acme", 9: "acme", 12: None}
 
 
 def _shown(crm: Crm, mart: str, columns: list[str]) -> list[Row]:
@@ -277,10 +279,10 @@ def test_a_mart_that_follows_changes_is_what_a_new_warehouse_makes(
     changed.use(*events()[:-4])
     assert not changed.refresh(checks=True).failures
     assert "acme" not in {row["account_id"] for row in changed.rows("customer_matches")}
-    found = {name: changed.rows(name) for name in ALL}
+    rows = {name: changed.rows(name) for name in ALL}
     changed.warehouse.unlink()
     assert not changed.refresh().failures
-    assert {name: changed.rows(name) for name in ALL} == found
+    assert {name: changed.rows(name) for name in ALL} == rows
 
 
 def test_what_names_a_person_is_marked(project: Project) -> None:

@@ -158,7 +158,7 @@ def test_the_zone_that_is_set_wins_and_is_heard_at_once(active: Crm, tmp_path: P
     assert _activities(crm) == _activities(active)
 
 
-def test_only_what_has_days_of_a_zone_is_built_anew_for_another_one(project: Project) -> None:
+def test_only_marts_with_days_of_the_zone_are_rebuilt_for_another_zone(project: Project) -> None:
     changed = {
         one.name
         for one, other in zip(

@@ -75,11 +75,11 @@ def _follow(root: Path) -> None:
 
 def _bytes_to_follow(root: Path) -> int:
     """The same in a process of its own, which has read nothing before; the bytes that it reads."""
-    here, there = FORKS.Pipe()
-    process = FORKS.Process(target=_follow_and_count, args=(root, there))
+    parent_end, child_end = FORKS.Pipe()
+    process = FORKS.Process(target=_follow_and_count, args=(root, child_end))
     process.start()
-    there.close()
-    count: int = here.recv()
+    child_end.close()
+    count: int = parent_end.recv()
     process.join()
     assert process.exitcode == 0
     return count

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from novade_pipeline.defs.marts import previews
+from novade_pipeline.defs.marts import dbt_runner, previews
 from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.salesforce.tables import ACCOUNT, OPPORTUNITY
@@ -46,7 +46,7 @@ def _opportunity(day: int, hour: int = 12, **fields: Any) -> Row:
 WON = {"is_closed": True, "is_won": True, "stage_name": "Won", "close_date": date(2026, 3, 9)}
 
 
-def _states(crm: Crm) -> list[tuple[Any, ...]]:
+def _file_states(crm: Crm) -> list[tuple[Any, ...]]:
     return crm.query(
         "select opportunity_id, stage_name, valid_from, valid_to from marts.opportunity_history"
         " order by opportunity_id, valid_from"
@@ -54,11 +54,11 @@ def _states(crm: Crm) -> list[tuple[Any, ...]]:
 
 
 def _pipeline(crm: Crm, day: int) -> dict[tuple[str, str], tuple[int, Decimal, int]]:
-    found = crm.query(
+    states = crm.query(
         "select status, stage_name, opportunities, amount, inferred_opportunities"
         f" from marts.sales_snapshot where day = date '2026-03-{day:02}' and opportunities <> 0"
     )
-    return {(status, stage): (count, amount, n) for status, stage, count, amount, n in found}
+    return {(status, stage): (count, amount, n) for status, stage, count, amount, n in states}
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +90,8 @@ def moved(lived: Crm, tmp_path: Path) -> Crm:
     return copy
 
 
-def test_each_state_stands_until_the_next_and_a_deletion_ends_the_last(lived: Crm) -> None:
-    assert _states(lived) == [
+def test_each_state_is_valid_until_the_next_and_a_deletion_ends_the_last(lived: Crm) -> None:
+    assert _file_states(lived) == [
         ("o1", "Proposal", _at(4), _at(9)),
         ("o1", "Won", _at(9), _at(12)),
         ("o1", "Won", _at(15), _at(19)),
@@ -110,17 +110,17 @@ def test_each_state_stands_until_the_next_and_a_deletion_ends_the_last(lived: Cr
         ("2026-03-19 12:00", []),
     ],
 )
-def test_the_documented_query_tells_the_pipeline_of_any_moment(
+def test_the_documented_query_gives_the_pipeline_of_any_moment(
     lived: Crm, moment: str, stages: list[str]
 ) -> None:
-    told = lived.project.nodes["opportunity_history"]["description"]
+    description = lived.project.nodes["opportunity_history"]["description"]
     condition = "valid_from <= moment and (valid_to is null or valid_to > moment)"
-    assert condition in " ".join(told.split())
-    found = lived.query(
+    assert condition in " ".join(description.split())
+    states = lived.query(
         f"with asked as (select timestamptz '{moment}' as moment) select stage_name"
         f" from marts.opportunity_history, asked where {condition} and opportunity_id = 'o1'"
     )
-    assert [stage for (stage,) in found] == stages
+    assert [stage for (stage,) in states] == stages
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_the_snapshot_of_each_day_is_what_the_history_says_by_hand(lived: Crm) -
             for state in states
             if state["valid_from"] < end and (state["valid_to"] is None or state["valid_to"] >= end)
         ]
-        found = _pipeline(lived, day)
-        assert sum(count for count, _, _ in found.values()) == len(open_then)
-        assert sum(amount for _, amount, _ in found.values()) == sum(
+        pipeline = _pipeline(lived, day).values()
+        assert sum(count for count, _, _ in pipeline) == len(open_then)
+        assert sum(amount for _, amount, _ in pipeline) == sum(
             state["amount"] for state in open_then
         )
 
@@ -193,7 +193,7 @@ def test_the_lake_holds_the_histories(lived: Crm) -> None:
 def test_a_rebuild_destroys_no_history(moved: Crm) -> None:
     before = {name: moved.rows(name) for name in MARTS}
     done = moved.refresh(*MARTS, rebuild=True)
-    assert done.marts["opportunity_history"].reason == "a rebuild was asked for"
+    assert done.marts["opportunity_history"].reason == "a rebuild was requested"
     assert {name: moved.rows(name) for name in MARTS} == before
 
 
@@ -218,17 +218,17 @@ def test_a_warehouse_restored_from_a_copy_keeps_what_was_seen_since(moved: Crm) 
     for day, stage in ((20, "Proposal"), (21, "Negotiation")):
         moved.write(OPPORTUNITY, [_opportunity(day, id="o3", stage_name=stage)])
         moved.refresh("opportunity_history")
-    seen = moved.rows("opportunity_history")
+    before = moved.rows("opportunity_history")
     shutil.copy(copy, moved.warehouse)
     moved.write(OPPORTUNITY, [_opportunity(23, id="o3", stage_name="Won")])
     assert not moved.refresh(*MARTS, checks=True).failures
-    stages = [(stage, start, end) for id_, stage, start, end in _states(moved) if id_ == "o3"]
+    stages = [(stage, start, end) for id_, stage, start, end in _file_states(moved) if id_ == "o3"]
     assert stages == [
         ("Proposal", _at(20), _at(21)),
         ("Negotiation", _at(21), _at(23)),
         ("Won", _at(23), None),
     ]
-    assert len(moved.rows("opportunity_history")) == len(seen) + 1
+    assert len(moved.rows("opportunity_history")) == len(before) + 1
     assert moved.published("opportunity_history") == moved.rows("opportunity_history")
 
 
@@ -243,7 +243,7 @@ def test_two_warehouses_on_one_lake_know_what_both_have_seen(moved: Crm, tmp_pat
         moved.warehouse = warehouse
         moved.write(OPPORTUNITY, [_opportunity(day, id="o3", stage_name=stage)])
         assert not moved.refresh("opportunity_history", checks=warehouse is first).failures
-    stages = [(stage, end) for id_, stage, _, end in _states(moved) if id_ == "o3"]
+    stages = [(stage, end) for id_, stage, _, end in _file_states(moved) if id_ == "o3"]
     assert stages == [("Proposal", _at(21)), ("Negotiation", _at(22)), ("Review", None)]
 
 
@@ -256,17 +256,17 @@ def test_what_others_deleted_in_the_lake_is_published_again(moved: Crm) -> None:
 
 def test_a_source_that_is_gone_for_a_while_ends_nothing(moved: Crm) -> None:
     before = moved.rows("opportunity_history")
-    kept = DeltaTable(moved.lake.table_url(*OPPORTUNITY.path)).to_pyarrow_table()
+    published = DeltaTable(moved.lake.table_url(*OPPORTUNITY.path)).to_pyarrow_table()
     clear(moved.lake, *OPPORTUNITY.path)
     moved.refresh("opportunity_history")
     assert moved.rows("opportunity_history") == before
-    moved.write(OPPORTUNITY, kept.to_pylist())
+    moved.write(OPPORTUNITY, published.to_pylist())
     moved.refresh("opportunity_history")
     assert moved.rows("opportunity_history") == before
 
 
 def test_a_second_refresh_takes_no_snapshot(moved: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Project, "build", None)
+    monkeypatch.setattr(dbt_runner, "build", None)
     done = moved.refresh(*MARTS)
     assert all(mart.is_unchanged for mart in done.marts.values())
 
@@ -302,7 +302,7 @@ def test_a_refresh_that_is_cut_off_loses_no_state(
 
     with monkeypatch.context() as patched:
         if lost:
-            patched.setattr(Project, "build", die)
+            patched.setattr(dbt_runner, "build", die)
         else:
             patched.setattr(refresh_module, "publish", die)
         with pytest.raises(OSError, match="cut off"):
@@ -316,12 +316,12 @@ def test_a_refresh_that_is_cut_off_loses_no_state(
 
 def test_a_snapshot_that_is_killed_before_its_commit_was_not_taken(moved: Crm) -> None:
     before = moved.rows("opportunity_history")
-    books = "select generation from novade.model where model = 'opportunity_history'"
-    generation = moved.query(books)
+    state = "select generation from novade.model where model = 'opportunity_history'"
+    generation = moved.query(state)
     moved.write(OPPORTUNITY, [_opportunity(20, id="o3")])
     ended = refresh_that_dies_in_the_snapshot(moved.warehouse.parent, ["opportunity_history"])
     assert ended == -signal.SIGKILL
-    assert (moved.rows("opportunity_history"), moved.query(books)) == (before, generation)
+    assert (moved.rows("opportunity_history"), moved.query(state)) == (before, generation)
     assert not moved.refresh("opportunity_history").failures
     assert len(moved.rows("opportunity_history")) == len(before) + 1
 

@@ -58,13 +58,15 @@ def _build(crm: Crm) -> None:
     assert [report.check.name for report in done.checks if not report.passed] == []
 
 
-def _states(crm: Crm, history: str = "opportunity_history") -> list[tuple[Any, ...]]:
+def _file_states(crm: Crm, history: str = "opportunity_history") -> list[tuple[Any, ...]]:
     return crm.query(f"select valid_from, valid_to from marts.{history} order by all nulls last")
 
 
 def _open_on(crm: Crm, *days: int) -> list[int]:
-    told = dict(crm.query("select day, sum(opportunities) from marts.sales_snapshot group by day"))
-    return [int(told[date(2026, 3, day)]) for day in days]
+    counts = dict(
+        crm.query("select day, sum(opportunities) from marts.sales_snapshot group by day")
+    )
+    return [int(counts[date(2026, 3, day)]) for day in days]
 
 
 @pytest.fixture
@@ -79,9 +81,9 @@ def test_a_record_that_is_back_unchanged_has_a_second_state(crm: Crm) -> None:
     _see(crm, _gone(2))
     _see(crm, _deal(returned_at=_at(3)))
     for history in HISTORIES:
-        assert _states(crm, history) == [(CHANGED, _at(2)), (_at(3), None)]
+        assert _file_states(crm, history) == [(CHANGED, _at(2)), (_at(3), None)]
     _see(crm, _deal(stage_name="Review", system_modstamp=_at(4)))
-    assert _states(crm)[1:] == [(_at(3), _at(4)), (_at(4), None)]
+    assert _file_states(crm)[1:] == [(_at(3), _at(4)), (_at(4), None)]
     assert _open_on(crm, 1, 2, 3, 4) == [1, 0, 1, 1]
 
 
@@ -90,7 +92,7 @@ def test_a_record_may_vanish_and_come_back_as_often_as_it_likes(crm: Crm) -> Non
     for day in (2, 4, 6):
         _see(crm, _gone(day))
         _see(crm, _deal(returned_at=_at(day + 1)))
-    assert _states(crm) == [
+    assert _file_states(crm) == [
         (CHANGED, _at(2)),
         (_at(3), _at(4)),
         (_at(5), _at(6)),
@@ -108,35 +110,35 @@ def test_what_no_snapshot_saw_vanish_was_there_all_the_time(crm: Crm) -> None:
     _see(crm, _deal())
     _load(crm, _gone(2))
     _see(crm, _deal(returned_at=_at(3)))
-    assert _states(crm) == [(_at(1, 7), CHANGED), (CHANGED, None)]
+    assert _file_states(crm) == [(_at(1, 7), CHANGED), (CHANGED, None)]
 
 
 def test_a_record_that_changed_while_it_was_hidden_is_back_with_its_new_state(crm: Crm) -> None:
     _see(crm, _deal())
     _see(crm, _gone(5))
     _see(crm, _deal(stage_name="Review", system_modstamp=_at(3), returned_at=_at(6)))
-    assert _states(crm) == [(CHANGED, _at(5)), (_at(6), None)]
+    assert _file_states(crm) == [(CHANGED, _at(5)), (_at(6), None)]
 
 
-def test_a_record_that_a_load_finds_back_stands_since_its_change(crm: Crm) -> None:
+def test_a_restored_record_is_valid_since_its_change(crm: Crm) -> None:
     _see(crm, _deal())
     _see(crm, _gone(5))
     _see(crm, _deal(stage_name="Review", system_modstamp=_at(3)))
-    assert _states(crm) == [(CHANGED, _at(3)), (_at(3), None)]
+    assert _file_states(crm) == [(CHANGED, _at(3)), (_at(3), None)]
 
 
-def test_a_record_that_is_back_without_a_time_stands_since_it_vanished(crm: Crm) -> None:
+def test_a_restored_record_without_a_time_is_valid_since_it_vanished(crm: Crm) -> None:
     _see(crm, _deal())
     _see(crm, _gone(2))
     _see(crm, _deal())
-    assert _states(crm) == [(CHANGED, _at(2)), (_at(2), None)]
+    assert _file_states(crm) == [(CHANGED, _at(2)), (_at(2), None)]
 
 
 def test_a_record_may_be_deleted_and_brought_back_within_a_second(crm: Crm) -> None:
     _see(crm, _deal())
     _see(crm, _deal(is_deleted=True))
     _see(crm, _deal())
-    assert _states(crm) == [(CHANGED, CHANGED), (CHANGED, None)]
+    assert _file_states(crm) == [(CHANGED, CHANGED), (CHANGED, None)]
     assert len({row["version_id"] for row in crm.rows("opportunity_history")}) == 2
 
 
@@ -195,7 +197,7 @@ def test_a_stuck_warehouse_is_mended_by_the_next_run(stuck: Crm, how: str) -> No
     assert not done.failures
     assert all(report.passed for report in done.checks)
     for history in HISTORIES:
-        assert _states(stuck, history) == APART
+        assert _file_states(stuck, history) == APART
         assert stuck.published(history) == stuck.rows(history)
     assert _open_on(stuck, 1, 2) == [1, 1]
     _build(stuck)
@@ -208,7 +210,7 @@ def test_a_warehouse_that_is_stuck_twice_is_mended(stuck: Crm) -> None:
     stuck.write(OPPORTUNITY, [_gone(4)], swept=True)
     _come_back_as_before(stuck)
     _build(stuck)
-    assert _states(stuck) == [(CHANGED, _at(2)), (_at(2), _at(4)), (_at(4), None)]
+    assert _file_states(stuck) == [(CHANGED, _at(2)), (_at(2), _at(4)), (_at(4), None)]
 
 
 def test_a_lake_that_holds_overlapping_states_is_mended(stuck: Crm, tmp_path: Path) -> None:
@@ -218,7 +220,7 @@ def test_a_lake_that_holds_overlapping_states_is_mended(stuck: Crm, tmp_path: Pa
     assert not done.failures
     stuck.warehouse.unlink()
     _build(stuck)
-    assert _states(stuck) == APART
+    assert _file_states(stuck) == APART
     assert stuck.published("opportunity_history") == stuck.rows("opportunity_history")
 
 
@@ -244,7 +246,7 @@ def test_states_that_two_warehouses_saw_are_cut_where_the_next_begins(crm: Crm) 
     )
     crm.query("update novade.model set code = 'before' where model = 'opportunity_history'")
     _build(crm)
-    assert _states(crm) == [(CHANGED, _at(3)), (_at(3), _at(5)), (_at(5), None)]
+    assert _file_states(crm) == [(CHANGED, _at(3)), (_at(3), _at(5)), (_at(5), None)]
 
 
 def test_amounts_of_a_warehouse_of_doubles_become_exact(stuck: Crm) -> None:

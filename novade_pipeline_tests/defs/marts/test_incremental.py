@@ -107,7 +107,7 @@ CHANGES: list[Change] = [
         ("azurite", _fewer_events),
     ],
     indirect=["new_store"],
-    ids=lambda told: told if isinstance(told, str) else told.__name__.strip("_"),
+    ids=lambda case: case if isinstance(case, str) else case.__name__.strip("_"),
 )
 def test_what_changed_is_what_a_whole_build_would_find(
     built: World, project: Any, change: Change

@@ -90,8 +90,10 @@ def test_a_meeting_counts_once_for_the_account_and_once_for_each_owner(
     assert crm.query("select meetings from marts.customer_360") == [(of_account,)]
     owners = dict(crm.query("select owner_id, meetings from marts.owner_performance"))
     assert owners == of_owners
-    told = crm.query("select coalesce(sum(activities), 0), sum(seconds) from marts.daily_activity")
-    assert told == [(sum(of_owners.values()), seconds if of_owners else None)]
+    totals = crm.query(
+        "select coalesce(sum(activities), 0), sum(seconds) from marts.daily_activity"
+    )
+    assert totals == [(sum(of_owners.values()), seconds if of_owners else None)]
 
 
 def test_a_task_that_holds_how_a_series_recurs_is_none(tmp_path: Path, project: Project) -> None:
@@ -106,5 +108,5 @@ def test_a_task_that_holds_how_a_series_recurs_is_none(tmp_path: Path, project: 
         ],
     )
     assert not crm.refresh("daily_activity").failures
-    found = crm.query("select day, kind, activities from marts.daily_activity")
-    assert found == [(day(1), "task", 2)]
+    rows = crm.query("select day, kind, activities from marts.daily_activity")
+    assert rows == [(day(1), "task", 2)]

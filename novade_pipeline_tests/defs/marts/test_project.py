@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from novade_pipeline.defs.amplitude.tables import EVENTS, IDENTITIES
+from novade_pipeline.defs.marts import dbt_runner
 from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, SOURCES_FILE, sources_yaml
 from novade_pipeline.defs.marts.model_tables import mart_table
@@ -36,7 +37,7 @@ def test_the_models_read_exactly_the_tables_that_are_pinned(project: Project) ->
     assert read == {".".join(table.path) for table in SOURCES}
 
 
-def test_each_model_stands_after_those_that_it_reads(project: Project) -> None:
+def test_each_model_is_after_those_that_it_reads(project: Project) -> None:
     names = [model.name for model in project.models]
     for model in project.models:
         assert all(names.index(ref) < names.index(model.name) for ref in model.refs)
@@ -68,7 +69,8 @@ def test_what_is_personal_in_the_events_is_personal_in_the_marts(project: Projec
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "dbt"
     shutil.copytree(DBT_DIR, copy, ignore=shutil.ignore_patterns("target", "logs"))
-    monkeypatch.setattr(project_module, "DBT_DIR", copy)
+    for module in (dbt_runner, project_module):
+        monkeypatch.setattr(module, "DBT_DIR", copy)
     return copy
 
 
@@ -102,7 +104,7 @@ def test_a_warehouse_of_another_name_is_built_as_well(world: Any) -> None:
 
 def test_parsing_leaves_nothing_but_the_target(copied: Path) -> None:
     before = {path.name for path in copied.iterdir()}
-    found = prepared_project(Path("warehouse.duckdb"))
-    assert found.models
+    parsed_project = prepared_project(Path("warehouse.duckdb"))
+    assert parsed_project.models
     assert {path.name for path in copied.iterdir()} == before | {"target"}
-    assert [path.name for path in (copied / "target").iterdir()] == [found.target.name]
+    assert [path.name for path in (copied / "target").iterdir()] == [parsed_project.target.name]

@@ -15,6 +15,7 @@ from dbt_common.events.event_manager_client import get_event_manager
 from deltalake import DeltaTable
 
 from novade_pipeline.defs.amplitude.tables import REPEATS
+from novade_pipeline.defs.marts import dbt_runner
 from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.errors import PermanentFailure, UserError
@@ -34,7 +35,7 @@ def no_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("dbt was started")
 
-    monkeypatch.setattr(Project, "build", refuse)
+    monkeypatch.setattr(dbt_runner, "build", refuse)
 
 
 def _books(world: World, sql: str) -> list[Any]:
@@ -60,7 +61,7 @@ def test_a_second_refresh_starts_no_dbt_and_writes_nothing(built: World, project
 
 
 @on_disk
-def test_checks_that_hold_are_told_again_without_dbt(
+def test_checks_that_hold_are_reported_again_without_dbt(
     built: World, project: Project, request: pytest.FixtureRequest
 ) -> None:
     first = built.refresh(project, checks=True)
@@ -165,10 +166,10 @@ def test_a_mart_that_was_built_is_drawn_whatever_was_drawn_of_that_generation_be
 
 
 @on_disk
-def test_what_is_built_is_told_a_line_each_and_what_passed_is_not(
+def test_what_is_built_is_reported_a_line_each_and_what_passed_is_not(
     world: World, project: Project
 ) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     listening = get_event_manager()
     done = refresh_module.refresh(
         project,
@@ -176,10 +177,10 @@ def test_what_is_built_is_told_a_line_each_and_what_passed_is_not(
         world.warehouse,
         models=("event_enhanced",),
         checks=("unique_event_enhanced_uuid",),
-        on_progress=told.append,
+        on_progress=messages.append,
     )
     assert [report.passed for report in done.checks] == [True]
-    pending, built = told
+    pending, built = messages
     assert pending.startswith("marts/event_enhanced is pending: ")
     assert "OK created" in built
     assert "event_enhanced" in built
@@ -205,7 +206,7 @@ def test_a_build_of_everything_by_dbt_is_what_the_tests_compare_with(
 
 
 @on_disk
-def test_a_rebuild_mends_a_mart_that_somebody_spoilt(built: World, project: Project) -> None:
+def test_a_rebuild_repairs_a_damaged_mart(built: World, project: Project) -> None:
     _books(built, "delete from marts.sessions")
     _books(built, "update marts.event_enhanced set country = 'wrong'")
     assert built.refresh(project).marts["sessions"].is_unchanged
@@ -257,7 +258,7 @@ def test_a_publication_that_was_not_noted_is_not_done_again(built: World, projec
     [("disk", "deleted"), ("disk", "written by others"), ("azurite", "deleted")],
     indirect=["new_store"],
 )
-def test_a_published_mart_that_others_harmed_is_published_anew(
+def test_a_published_mart_that_another_writer_damaged_is_published_again(
     built: World, project: Project, harm: str
 ) -> None:
     if harm == "deleted":
@@ -308,7 +309,7 @@ def test_a_warehouse_that_another_process_holds_is_one_sentence(
 @on_disk
 def test_dbt_itself_failing_is_not_taken_for_done(built: World, project: Project) -> None:
     with pytest.raises(PermanentFailure, match="dbt build failed"):
-        project.build(built.root, built.lake, ["event_enhanced"])
+        dbt_runner.build(project.parsed, built.root, built.lake, ["event_enhanced"])
 
 
 @on_disk
@@ -356,12 +357,12 @@ def test_a_refresh_that_is_killed_is_finished_by_the_next(
             "select version from novade.taken_in where model = 'event_enhanced'"
             " and source = 'amplitude.events'"
         ).fetchone()
-        there = connection.execute(
+        rows = connection.execute(
             "select count(*) from marts.event_enhanced where uuid = 'new'"
         ).fetchone()
     # Rows and books are of one transaction: both are new, or neither is.
     is_new = generations["event_enhanced"] == 2
-    assert there == (int(is_new),)
+    assert rows == (int(is_new),)
     assert taken_in is not None
     assert (taken_in[0] > before) == is_new, json.dumps(generations)
     assert not built.refresh(project).failures
@@ -371,7 +372,7 @@ def test_a_refresh_that_is_killed_is_finished_by_the_next(
 
 @on_disk
 @pytest.mark.parametrize("file_bytes", [200_000, 2_500_000])
-def test_a_full_disk_is_told_in_one_sentence_and_the_next_run_builds_the_rest(
+def test_a_full_disk_is_reported_in_one_sentence_and_the_next_run_builds_the_rest(
     file_bytes: int, world: World, project: Project
 ) -> None:
     songs = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(30_000)]

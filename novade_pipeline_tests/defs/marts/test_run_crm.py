@@ -17,7 +17,7 @@ from novade_pipeline.sandbox.salesforce.api import SalesforceApi
 from novade_pipeline.sandbox.salesforce.fields import Field
 from novade_pipeline.sandbox.serving import serving
 from novade_pipeline.storage.locations import store
-from novade_pipeline_tests.commands import Ended, novade
+from novade_pipeline_tests.commands import CompletedCommand, novade
 
 D = Decimal
 LONG = D("123456789012345678")
@@ -35,10 +35,10 @@ class Office:
 
     def __init__(self, folder: Path, api: SalesforceApi, url: str) -> None:
         self.folder, self.api, self.org, self.url = folder, api, api.org, url
-        self.runs: list[Ended] = []
+        self.runs: list[CompletedCommand] = []
         self.of: dict[str, str] = {}
 
-    def run(self, **env: str) -> Ended:
+    def run(self, **env: str) -> CompletedCommand:
         """Run what reads the organisation, and all marts; each run sweeps."""
         access = self.api.access
         done = novade(
@@ -66,8 +66,8 @@ class Office:
     def row(self, table: Any, record: str) -> dict[str, Any]:
         """A row of the lake."""
         rows = read(store(str(self.folder / "data" / "lake")), table).to_pylist()
-        (found,) = [row for row in rows if row["id"] == record]
-        return found
+        (match,) = [row for row in rows if row["id"] == record]
+        return match
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         office.org.clock += timedelta(days=1)
         office.org.insert("Account", {"Name": "In between"})
         office.run()
-        office.org.table("Opportunity").put(hidden)
-        office.org.table("Account").put({**late, "Name": "Late", "SystemModstamp": stamp})
+        office.org.table("Opportunity").store(hidden)
+        office.org.table("Account").store({**late, "Name": "Late", "SystemModstamp": stamp})
         office.org.clock += timedelta(days=1)
         office.run()
         yield office
@@ -118,13 +118,13 @@ def _first_day(office: Office) -> None:
     org.insert("Event", {**meeting, **day_long})
 
 
-def test_amounts_are_told_in_the_corporate_currency_and_by_currency(office: Office) -> None:
+def test_amounts_are_reported_in_the_corporate_currency_and_by_currency(office: Office) -> None:
     account, owner = office.of["account"], office.of["owner"]
     for mart, key, id_ in zip(SALES, ("owner_id", "account_id"), (owner, account), strict=True):
-        found = office.query(
+        rows = office.query(
             f"select won_amount, corporate_currency from marts.{mart} where {key} = '{id_}'"
         )
-        assert found == [(D("162.5"), "EUR")], mart
+        assert rows == [(D("162.5"), "EUR")], mart
     assert office.query(
         "select currency_iso_code, won_amount from marts.sales_by_currency"
         f" where account_id = '{account}' order by 1"
@@ -159,11 +159,11 @@ def test_a_number_comes_back_to_the_digit(office: Office) -> None:
 
 
 def test_a_deal_that_was_hidden_for_a_day_has_two_states(office: Office) -> None:
-    found = office.query(
+    rows = office.query(
         "select valid_from, valid_to, version_id from marts.opportunity_history"
         f" where opportunity_id = '{office.of['yen']}' order by valid_from"
     )
-    (first, gone, one), (back, until, other) = found
+    (first, gone, one), (back, until, other) = rows
     assert first < gone < back
     assert (until, one != other) == (None, True)
     open_on = office.query(

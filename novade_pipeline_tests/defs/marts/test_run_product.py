@@ -86,11 +86,11 @@ def test_clocks_that_are_years_off_bend_no_date_grid(ran: Ran) -> None:
 
 
 def test_events_of_a_wrong_clock_are_kept_and_count_at_their_upload(ran: Ran) -> None:
-    found = ran.rows(
+    rows = ran.rows(
         "select event_time, effective_time from marts.event_enhanced where clock_is_off order by 1"
     )
     upload = datetime(2026, 3, 2, 10, tzinfo=UTC)
-    assert [(time.year, effective) for time, effective in found] == [(1970, upload), (2150, upload)]
+    assert [(time.year, effective) for time, effective in rows] == [(1970, upload), (2150, upload)]
 
 
 def test_a_wrong_clock_makes_no_data_fresh(ran: Ran) -> None:
@@ -98,18 +98,18 @@ def test_a_wrong_clock_makes_no_data_fresh(ran: Ran) -> None:
 
 
 def test_one_insert_id_of_an_app_and_device_is_one_event(ran: Ran) -> None:
-    found = ran.rows(
+    rows = ran.rows(
         "select device_id, insert_id from marts.event_enhanced where event_type = 'Sent'"
     )
-    assert sorted(map(repr, found)) == sorted(
+    assert sorted(map(repr, rows)) == sorted(
         map(repr, [("d-1", "i-1"), ("d-1", None), ("d-1", None), ("d-2", "i-1")])
     )
 
 
-def test_ids_that_mean_none_make_nobody_known(ran: Ran) -> None:
-    found = ran.rows(
+def test_placeholder_ids_make_no_person_known(ran: Ran) -> None:
+    rows = ran.rows(
         "select person.known, person.events from marts.user_enhanced as person"
         " where person.person_id in"
         " (select person_id from marts.event_enhanced where event_type = 'Anonymous')"
     )
-    assert sorted(found) == [(False, 1), (False, 2)]
+    assert sorted(rows) == [(False, 1), (False, 2)]

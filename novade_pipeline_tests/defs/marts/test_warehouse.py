@@ -1,4 +1,4 @@
-"""What is pending follows from the books, and from nothing else."""
+"""What is pending follows from the state of the warehouse, and from nothing else."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,15 +11,15 @@ import pytest
 from novade_pipeline.defs.marts.dbt_sources import SOURCES
 from novade_pipeline.defs.marts.pinning import pin
 from novade_pipeline.defs.marts.warehouse import (
-    Books,
     Model,
     Version,
+    WarehouseState,
     pending,
     prune,
-    read_books,
+    read_state,
 )
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.query import connect, identifier, prepare
+from novade_pipeline.lake.query import connect, prepare, sql_identifier
 from novade_pipeline.storage.locations import store
 
 MODELS = (
@@ -28,7 +28,7 @@ MODELS = (
     Model("last", sources=("s.u",), refs=("base",), code="1", incremental=False),
 )
 NOW = {"s.t": Version(5, "id"), "s.u": Version(2, "id")}
-BUILT = Books(
+BUILT = WarehouseState(
     generations={"base": 3, "next": 1, "last": 1},
     codes={"base": "1", "next": "1", "last": "1"},
     since={"base": 1, "next": 1, "last": 1},
@@ -43,15 +43,15 @@ BUILT = Books(
 ALL = ("base", "next", "last")
 
 
-def _with_taken_in(key: tuple[str, str], version: Version) -> Books:
+def _with_taken_in(key: tuple[str, str], version: Version) -> WarehouseState:
     return replace(BUILT, taken_in={**BUILT.taken_in, key: version})
 
 
 @pytest.mark.parametrize(
-    ("books", "expected"),
+    ("state", "expected"),
     [
         (BUILT, {}),
-        (Books(), dict.fromkeys(ALL, "it has never been built")),
+        (WarehouseState(), dict.fromkeys(ALL, "it has never been built")),
         (replace(BUILT, tables=frozenset({"base", "last"})), {"next": "it has never been built"}),
         (
             replace(BUILT, codes={**BUILT.codes, "last": "0"}),
@@ -68,27 +68,27 @@ def _with_taken_in(key: tuple[str, str], version: Version) -> Books:
     ],
 )
 def test_a_model_is_pending_when_what_it_is_made_of_is_not_what_is_there(
-    books: Books, expected: dict[str, str]
+    state: WarehouseState, expected: dict[str, str]
 ) -> None:
-    assert pending(books, MODELS, NOW, ALL) == expected
+    assert pending(state, MODELS, NOW, ALL) == expected
 
 
 def test_only_what_is_selected_is_built() -> None:
-    books = _with_taken_in(("base", "s.t"), Version(4, "id"))
-    assert pending(books, MODELS, NOW, ["next"]) == {}
-    assert pending(books, MODELS, NOW, ["base"]) == {"base": "s.t has changed"}
+    state = _with_taken_in(("base", "s.t"), Version(4, "id"))
+    assert pending(state, MODELS, NOW, ["next"]) == {}
+    assert pending(state, MODELS, NOW, ["base"]) == {"base": "s.t has changed"}
 
 
 def test_a_rebuild_builds_all_that_is_selected() -> None:
     assert pending(BUILT, MODELS, NOW, ["base", "last"], rebuild=True) == {
-        "base": "a rebuild was asked for",
-        "last": "a rebuild was asked for",
+        "base": "a rebuild was requested",
+        "last": "a rebuild was requested",
     }
 
 
 def test_a_model_whose_base_was_never_built_says_what_to_select() -> None:
     with pytest.raises(UserError, match=r"marts/next is made from marts/base.*select marts/base"):
-        pending(Books(), MODELS, NOW, ["next"])
+        pending(WarehouseState(), MODELS, NOW, ["next"])
 
 
 @pytest.fixture
@@ -98,31 +98,31 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_the_books_are_made_once_and_kept(connection: duckdb.DuckDBPyConnection) -> None:
-    first = read_books(connection, MODELS)
+    first = read_state(connection, MODELS)
     assert first.generations == {"base": 0, "next": 0, "last": 0}
     assert not first.is_built("base")
-    assert read_books(connection, MODELS) == first
+    assert read_state(connection, MODELS) == first
 
 
-def test_a_source_that_is_not_there_yet_is_empty_with_its_columns(
+def test_a_source_that_does_not_exist_yet_is_empty_with_its_columns(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    read_books(connection, MODELS)
+    read_state(connection, MODELS)
     versions = {".".join(table.path): Version(-1) for table in SOURCES}
     pin(connection, store(str(tmp_path)), SOURCES, versions)
     for table in SOURCES:
-        name = ".".join(map(identifier, table.path))
-        found = connection.execute(f"select * from {name}").fetch_arrow_table()
-        assert found.num_rows == 0
-        assert found.schema.names == table.schema.names
-        assert found.schema.types == table.schema.types
+        name = ".".join(map(sql_identifier, table.path))
+        rows = connection.execute(f"select * from {name}").fetch_arrow_table()
+        assert rows.num_rows == 0
+        assert rows.schema.names == table.schema.names
+        assert rows.schema.types == table.schema.types
 
 
 def test_a_pinned_source_does_not_move(connection: duckdb.DuckDBPyConnection, world: Any) -> None:
     world.land(0, world.event("a", 0.0))
     world.write()
     prepare(connection, world.lake)
-    read_books(connection, MODELS)
+    read_state(connection, MODELS)
     # The first makes the table.
     versions = {".".join(table.path): Version(1, "id") for table in SOURCES[:1]}
     pin(connection, world.lake, SOURCES[:1], versions)
@@ -140,7 +140,7 @@ def test_the_log_is_kept_for_whoever_has_not_read_it(
         Model("user_days", sources=(), refs=("event_enhanced",), code="", incremental=True),
         Model("usage", sources=(), refs=("event_enhanced",), code="", incremental=False),
     ]
-    read_books(connection, models)
+    read_state(connection, models)
     connection.execute("update novade.model set generation = 9, since = 1")
     connection.execute(
         "insert into novade.changes (model, generation)"
@@ -158,14 +158,14 @@ def test_the_log_is_kept_for_whoever_has_not_read_it(
     assert _generations(connection, "changes", "event_enhanced") == [6, 7, 8, 9]
     assert _generations(connection, "touched", "event_enhanced") == [6, 7, 8, 9]
     assert _generations(connection, "touched", "sessions") == []
-    assert read_books(connection, models).since["event_enhanced"] == 5
+    assert read_state(connection, models).since["event_enhanced"] == 5
 
 
-def test_the_log_of_what_nobody_publishes_is_kept_for_the_lake(
+def test_the_log_of_an_unpublished_mart_is_retained_for_the_lake(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     models = [Model("sessions", sources=(), refs=(), code="", incremental=True)]
-    read_books(connection, models)
+    read_state(connection, models)
     connection.execute(
         "update novade.model set generation = 4, since = 1;"
         "insert into novade.touched select 'sessions', g, now() from range(2, 5) t(g);"

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from novade_pipeline.api.client import Client
 from novade_pipeline.api.retry import Retry
-from novade_pipeline.defs.music.load import Loaded, api_of, load
+from novade_pipeline.defs.music.load import LoadResult, api_of, load
 from novade_pipeline.defs.music.settings import MusicSettings
 from novade_pipeline.defs.music.tables import READ, TABLES
 from novade_pipeline.lake.delta import current_version
@@ -42,7 +42,7 @@ class World:
 
     def load(
         self, *tables: Table, policy: PersonalDataPolicy = KEEP, **settings: Any
-    ) -> dict[str, Loaded]:
+    ) -> dict[str, LoadResult]:
         """Bring the tables, or all of them, to what the service has."""
         music = MusicSettings(_env_file=None, api_url=self.url, **settings)  # type: ignore[call-arg]
         api = api_of(music)

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from novade_pipeline.defs.music.as_of import held_as_of, moment_of, rows_as_of
+from novade_pipeline.defs.music.as_of import moment_of, rows_as_of, versions_as_of
 from novade_pipeline.defs.music.commands import add_to
 from novade_pipeline.defs.music.tables import READ, TRACKS
 from novade_pipeline.errors import UserError
@@ -61,7 +61,7 @@ def test_each_moment_has_the_rows_of_its_read(
 ) -> None:
     names = []
     for moment in read_twice:
-        (held,) = [h for h in held_as_of(world.lake, moment) if h.table is TRACKS]
+        (held,) = [h for h in versions_as_of(world.lake, moment) if h.table is TRACKS]
         rows = rows_as_of(world.lake, held).sort_by("id")
         assert len(rows) == 20
         names.append((rows["is_deleted"].to_pylist()[0], rows["name"].to_pylist()[1]))
@@ -72,7 +72,7 @@ def test_each_moment_has_the_rows_of_its_read(
 
 @pytest.mark.usefixtures("read_twice")
 def test_before_the_first_read_there_was_nothing(world: World) -> None:
-    held = held_as_of(world.lake, datetime.now(UTC) - timedelta(days=1))
+    held = versions_as_of(world.lake, datetime.now(UTC) - timedelta(days=1))
     assert [one.version for one in held] == [None] * len(READ)
 
 
@@ -80,7 +80,7 @@ def test_upkeep_leaves_every_run_readable(
     world: World, read_twice: tuple[datetime, datetime]
 ) -> None:
     vacuum(world.lake, TRACKS, 1, now=lambda: datetime.now(UTC) + timedelta(days=3650))
-    held = [h for h in held_as_of(world.lake, read_twice[0]) if h.table is TRACKS]
+    held = [h for h in versions_as_of(world.lake, read_twice[0]) if h.table is TRACKS]
     assert len(rows_as_of(world.lake, held[0])) == 20
     found = open_table(world.lake, TRACKS)
     assert found is not None

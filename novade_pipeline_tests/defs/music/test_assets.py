@@ -16,7 +16,7 @@ from novade_pipeline.graph.api_assets import NEWEST_CHECK
 from novade_pipeline.graph.job_runs import BACKFILL_TAG, SENSOR_TAG
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
-from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+from novade_pipeline.sandbox.music_api import Faults, MusicApi
 from novade_pipeline.settings import Settings, load_settings
 
 World = Any
@@ -92,13 +92,13 @@ def test_a_landing_does_not_make_it_read(world: World) -> None:
     assert {metadata["note"] for metadata in _metadata(result).values()} == {
         "The music API is read on its schedule, not after each landing."
     }
-    assert service.asked == 0
+    assert service.request_count == 0
     assert _run(world, "tracks", tags={SENSOR_TAG: "follow_sources"}).success
-    assert service.asked > 0
+    assert service.request_count > 0
 
 
 def test_a_materialization_tells_requests_bytes_and_what_became_of_each_row(world: World) -> None:
-    world.serve(MusicApi(trouble=Trouble(limited_every=4, retry_after=0, broken_every=50)))
+    world.serve(MusicApi(faults=Faults(limited_every=4, retry_after=0, broken_every=50)))
     result = _run(world)
     assert result.success
     told = _metadata(result)
@@ -116,7 +116,7 @@ def test_a_materialization_tells_requests_bytes_and_what_became_of_each_row(worl
 
 
 def test_no_personal_data_is_in_any_metadata(world: World) -> None:
-    world.serve(MusicApi(trouble=Trouble(broken_every=5)))
+    world.serve(MusicApi(faults=Faults(broken_every=5)))
     told = _metadata(_run(world))
     assert "listener" not in str(told)
     assert "song" in str(told) or "Salt" in str(told)
@@ -131,7 +131,7 @@ def test_a_part_is_read_alone(world: World) -> None:
 
 
 def test_a_service_that_refuses_fails_the_step_in_one_sentence(world: World) -> None:
-    world.serve(MusicApi(trouble=Trouble(token="right")))
+    world.serve(MusicApi(faults=Faults(token="right")))
     result = _run(world, music_api_token="wr0ng")
     assert not result.success
     assert "answered 401 Unauthorized: Not authenticated; look at NOVADE_MUSIC_API_URL." in _why(

@@ -13,7 +13,7 @@ from novade_pipeline.api.contract import Refused
 from novade_pipeline.defs.music.settings import MusicSettings
 from novade_pipeline.defs.music.tables import TRACKS
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+from novade_pipeline.sandbox.music_api import Faults, MusicApi
 
 World = Any
 ITEM = {"id": 1, "name": "a", "artist": "b", "duration": "01:00"}
@@ -73,7 +73,7 @@ def test_an_address_that_nobody_answers_is_told_in_one_sentence(world: World) ->
 
 
 def test_a_token_is_sent_and_a_wrong_one_is_not_told(world: World) -> None:
-    world.serve(MusicApi(trouble=Trouble(token="right")))
+    world.serve(MusicApi(faults=Faults(token="right")))
     assert world.load(TRACKS, api_token="right")["tracks"].changes.new == 240
     with pytest.raises(Refused, match="401 Unauthorized: Not authenticated") as no:
         world.load(TRACKS, api_token="wr0ng")

@@ -12,7 +12,7 @@ from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.privacy.policy import PersonalDataPolicy
-from novade_pipeline.sandbox.music_api import MusicApi, Trouble
+from novade_pipeline.sandbox.music_api import Faults, MusicApi
 from novade_pipeline_tests.places import NewStore
 
 World = Any
@@ -59,7 +59,7 @@ def test_every_row_of_the_service_is_in_the_lake_in_its_types(world: World) -> N
 
 
 def test_what_is_the_same_is_not_written(world: World) -> None:
-    world.serve(MusicApi(trouble=Trouble(broken_every=40)))
+    world.serve(MusicApi(faults=Faults(broken_every=40)))
     world.load()
     before = world.versions()
     loaded = world.load()
@@ -136,7 +136,7 @@ def test_after_a_restart_of_the_service_its_rows_win_whichever_are_older(world: 
 def test_rows_that_are_restored_while_they_are_read_are_those_of_the_last_read(
     world: World,
 ) -> None:
-    service = MusicApi(tracks=250, trouble=Trouble(restores=4))
+    service = MusicApi(tracks=250, faults=Faults(restores=4))
     world.serve(service)
     world.load(TRACKS, api_concurrency=1)
     world.load(TRACKS)
@@ -183,7 +183,7 @@ def test_histories_of_one_user_and_moment_are_all_kept_and_repeats_are_one(world
 
 
 def test_rows_that_break_their_types_are_in_quarantine_and_none_is_dropped(world: World) -> None:
-    service = MusicApi(trouble=Trouble(broken_every=9))
+    service = MusicApi(faults=Faults(broken_every=9))
     world.serve(service)
     for name, done in world.load().items():
         assert done.read.last.items == len(service.tables[name])
@@ -218,10 +218,8 @@ def test_a_service_in_trouble_gives_what_one_without_gives(world: World) -> None
     world.load()
     undisturbed = [[{**r, "read_at": None} for r in world.rows(t)] for t in (TRACKS, USERS)]
     world.lake = type(world.lake)(world.lake.url + "-2")
-    trouble = Trouble(
-        limited_every=3, retry_after=0, failing_every=4, slow_every=7, slow_seconds=0.3
-    )
-    world.serve(MusicApi(trouble=trouble))
+    faults = Faults(limited_every=3, retry_after=0, failing_every=4, slow_every=7, slow_seconds=0.3)
+    world.serve(MusicApi(faults=faults))
     world.load(api_timeout_seconds=0.15)
     assert [[{**r, "read_at": None} for r in world.rows(t)] for t in (TRACKS, USERS)] == undisturbed
 
@@ -230,7 +228,7 @@ def test_a_service_in_trouble_gives_what_one_without_gives(world: World) -> None
 def test_data_that_changes_between_pages_is_loaded_once_and_none_is_lost(
     world: World, seed: int
 ) -> None:
-    service = MusicApi(tracks=320, users=210, seed=seed, trouble=Trouble(changes=9))
+    service = MusicApi(tracks=320, users=210, seed=seed, faults=Faults(changes=9))
     world.serve(service)
     begin = {row["id"] for row in service.tables["tracks"]}
     world.load(TRACKS, USERS, api_most_reads=12)
@@ -269,11 +267,11 @@ def test_a_service_that_never_holds_still_loses_nothing_and_is_told_of(world: Wo
         before = set(_ids(world.rows(TRACKS)))
         there = {row["id"] for row in service.tables["tracks"]}
         done = world.load(TRACKS, api_most_reads=3)["tracks"]
-        assert not done.read.is_settled
+        assert not done.read.is_stable
         still = there & {row["id"] for row in service.tables["tracks"]}
         assert still <= set(_ids(world.rows(TRACKS)))
         assert before & still <= set(_ids(world.rows(TRACKS)))
-    assert any("it changed meanwhile" in told for told in world.told)
+    assert any("the list changed" in line for line in world.told)
 
 
 class Short(MusicApi):
@@ -317,7 +315,7 @@ def test_a_service_that_never_had_anything_is_an_empty_table(world: World) -> No
 @pytest.mark.parametrize("mode", ["hash", "drop"])
 def test_no_personal_data_reaches_the_lake(world: World, mode: Any) -> None:
     policy = PersonalDataPolicy(mode, b"key")
-    service = MusicApi(trouble=Trouble(broken_every=4))
+    service = MusicApi(faults=Faults(broken_every=4))
     world.serve(service)
     world.load(USERS, policy=policy)
     files = [path for path in Path(world.root).rglob("*") if path.is_file()]

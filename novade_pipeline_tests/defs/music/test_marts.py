@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.marts.project import Project, prepared_project
-from novade_pipeline.defs.marts.refresh import Refreshed, refresh
+from novade_pipeline.defs.marts.refresh import RefreshReport, refresh
 from novade_pipeline.defs.music.tables import USERS
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.sandbox.music_api import MusicApi
@@ -31,7 +31,7 @@ class Marts:
         self.project = project
         self.path = root / "warehouse.duckdb"
 
-    def refresh(self) -> Refreshed:
+    def refresh(self) -> RefreshReport:
         return refresh(
             self.project,
             self.world.lake,
@@ -48,7 +48,7 @@ class Marts:
 @pytest.fixture(scope="module")
 def empty_and_then_full(
     tmp_path_factory: pytest.TempPathFactory, project: Project
-) -> Iterator[tuple[Refreshed, Marts, MusicApi, Refreshed]]:
+) -> Iterator[tuple[RefreshReport, Marts, MusicApi, RefreshReport]]:
     """The marts of an empty lake, and then of a service; one dbt is slow enough."""
     with ExitStack() as stack:
         marts = Marts(tmp_path_factory.mktemp("marts"), project, stack)
@@ -65,13 +65,13 @@ def empty_and_then_full(
 
 @pytest.fixture
 def full(
-    empty_and_then_full: tuple[Refreshed, Marts, MusicApi, Refreshed],
+    empty_and_then_full: tuple[RefreshReport, Marts, MusicApi, RefreshReport],
 ) -> tuple[Marts, MusicApi]:
     return empty_and_then_full[1], empty_and_then_full[2]
 
 
 def test_an_empty_lake_has_empty_marts_and_checks_that_pass(
-    empty_and_then_full: tuple[Refreshed, Marts, MusicApi, Refreshed],
+    empty_and_then_full: tuple[RefreshReport, Marts, MusicApi, RefreshReport],
 ) -> None:
     for refreshed, some in ((empty_and_then_full[0], False), (empty_and_then_full[3], True)):
         assert refreshed.failures == {}

@@ -101,9 +101,9 @@ class World:
             cursor=self.cursor,
             repository_def=self.definitions.get_repository_def(),
         )
-        told = self.sensor.evaluate_tick(context)
-        assert not told.run_requests
-        self.cursor, self.skip_message = told.cursor, told.skip_message or ""
+        result = self.sensor.evaluate_tick(context)
+        assert not result.run_requests
+        self.cursor, self.skip_message = result.cursor, result.skip_message or ""
 
     @property
     def memory(self) -> Memory:

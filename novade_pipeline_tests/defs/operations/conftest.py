@@ -34,7 +34,7 @@ class Receiver:
 
     port: int = 0
     answers: list[int] = field(default_factory=list)
-    asked: list[Any] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
     taken: list[Any] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
@@ -49,26 +49,26 @@ class Receiver:
     def is_up(self) -> None:
         self.answers.clear()
 
-    def told(self) -> list[tuple[str, str]]:
+    def alerts(self) -> list[tuple[str, str]]:
         """Status and title of what was taken since the last call."""
-        found = [(body["status"], body["title"]) for body in self.taken]
+        messages = [(body["status"], body["title"]) for body in self.taken]
         self.taken.clear()
-        return found
+        return messages
 
 
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     monkeypatch.setattr(webhook, "PAUSES", (0.0, 0.0))
-    kept = Receiver()
+    receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status = kept.answers.pop(0) if kept.answers else 200
-            kept.asked.append(body)
+            status = receiver.answers.pop(0) if receiver.answers else 200
+            receiver.requests.append(body)
             if status == 200:
-                kept.taken.append(body)
-                kept.keys.append(self.headers["Idempotency-Key"])
+                receiver.taken.append(body)
+                receiver.keys.append(self.headers["Idempotency-Key"])
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -77,11 +77,11 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
             """Nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        kept.port = server.server_port
+        receiver.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield kept
+            yield receiver
         finally:
             server.shutdown()
             thread.join()
@@ -116,13 +116,13 @@ def token(azurite: Azurite) -> Callable[..., str]:
 def new_settings(tmp_path: Path) -> Callable[..., Settings]:
     """Makes settings; what is not told is on the disk."""
 
-    def made(**told: Any) -> Settings:
+    def made(**alerts: Any) -> Settings:
         places = {"lake_url": str(tmp_path / "lake"), "landing_url": str(tmp_path / "landing")}
         more = {
             "warehouse_path": tmp_path / "warehouse.duckdb",
             "dagster_home": tmp_path / "dagster",
         }
-        return load_settings(**(places | more | told))
+        return load_settings(**(places | more | alerts))
 
     return made
 

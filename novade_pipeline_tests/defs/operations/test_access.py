@@ -14,13 +14,13 @@ from novade_pipeline.cli import app
 from novade_pipeline.defs.operations.assets import ACCESS, WATCH_JOB, access_asset, definitions
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 from novade_pipeline.graph.access import (
-    Finding,
     Probe,
+    ProbeResult,
     all_probes,
     lake_probes,
     landing_probes,
     require,
-    tried,
+    try_all,
 )
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.locations import store
@@ -30,12 +30,12 @@ from novade_pipeline_tests.places import NewStore, on_disk
 HOUR = timedelta(hours=1)
 
 
-def _passed(findings: list[Finding]) -> dict[str, bool]:
+def _passed(findings: list[ProbeResult]) -> dict[str, bool]:
     return {finding.probe.name: finding.passed for finding in findings}
 
 
-def _told(findings: list[Finding]) -> dict[str, str]:
-    return {finding.probe.name: finding.told for finding in findings if not finding.passed}
+def _messages(findings: list[ProbeResult]) -> dict[str, str]:
+    return {finding.probe.name: finding.message for finding in findings if not finding.passed}
 
 
 @on_disk
@@ -45,28 +45,28 @@ def test_one_file_that_may_not_be_read_says_nothing_of_the_others(new_store: New
     landing.write(b"x", "below", "b")
     loop = Path(landing.path("a"))
     loop.symlink_to(loop)
-    findings = tried(landing_probes(landing))
+    findings = try_all(landing_probes(landing))
     assert all(_passed(findings).values())
     landing.delete("below", "b")
-    _, read = tried(landing_probes(landing))
+    _, read = try_all(landing_probes(landing))
     assert not read.passed
-    assert "Too many levels of symbolic links" in read.told
+    assert "Too many levels of symbolic links" in read.message
 
 
 def test_with_all_rights_every_probe_passes_and_nothing_stays(new_store: NewStore) -> None:
     lake, landing = new_store("lake"), new_store("landing")
     landing.write(b"here", "amplitude", "a")
-    findings = tried([*lake_probes(lake.hasty()), *landing_probes(landing.hasty())])
-    assert _told(findings) == {}
+    findings = try_all([*lake_probes(lake.failing_fast()), *landing_probes(landing.failing_fast())])
+    assert _messages(findings) == {}
     assert len(findings) == 6
     assert list(lake.entries()) == []
     assert [entry.file for entry in landing.entries()] == ["amplitude/a"]
 
 
 def test_where_nothing_has_landed_reading_passes_and_says_so(azurite: Azurite) -> None:
-    _, read = tried(landing_probes(azurite.new_store("landing")))
+    _, read = try_all(landing_probes(azurite.new_store("landing")))
     assert read.passed
-    assert read.told == "Nothing has landed that could be read."
+    assert read.message == "The landing zone has no file to read."
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ def test_where_nothing_has_landed_reading_passes_and_says_so(azurite: Azurite) -
         ("rwd", {"lake_list"}),
     ],
 )
-def test_the_right_that_is_missing_is_the_one_that_is_told(
+def test_the_right_that_is_missing_is_the_one_that_is_reported(
     permission: str, missing: set[str], azurite: Azurite, token: Callable[..., str]
 ) -> None:
     container = azurite.new_container("lake")
     url = f"abfss://{container}@{azurite.account}.dfs.core.windows.net/x"
     let = {"sas_token": token(container, permission), "endpoint": azurite.blob_url}
-    told = _told(tried(lake_probes(store(url, let))))
-    assert set(told) == missing
-    for name, sentence in told.items():
+    message = _messages(try_all(lake_probes(store(url, let))))
+    assert set(message) == missing
+    for name, sentence in message.items():
         assert f"may not {name.removeprefix('lake_')} there" in sentence
 
 
@@ -102,7 +102,7 @@ def test_a_probe_that_fails_keeps_no_other_from_being_tried() -> None:
     def no_disk() -> str:
         raise PermissionError(13, "Permission denied")
 
-    findings = tried(
+    findings = try_all(
         [
             _probe("a", "list", refused),
             _probe("a", "read", lambda: "Read."),
@@ -110,13 +110,15 @@ def test_a_probe_that_fails_keeps_no_other_from_being_tried() -> None:
             _probe("c", "write", no_disk),
         ]
     )
-    assert [(finding.probe.name, finding.passed, finding.may_pass) for finding in findings] == [
+    assert [(finding.probe.name, finding.passed, finding.is_transient) for finding in findings] == [
         ("a_list", False, False),
         ("a_read", True, False),
         ("b_read", False, True),
         ("c_write", False, False),
     ]
-    assert findings[3].told == "c here: expected to write there, found: Permission denied; mend it."
+    assert (
+        findings[3].message == "c here: expected to write there, found: Permission denied; mend it."
+    )
 
 
 def _probe(system: str, right: str, attempt: Callable[[], str]) -> Probe:
@@ -146,20 +148,20 @@ def test_a_warehouse_that_a_run_holds_may_be_written(new_settings: Callable[...,
     settings = new_settings()
     (probe,) = (probe for probe in all_probes(settings) if probe.system == "warehouse")
     with duckdb.connect(str(settings.warehouse_path)):
-        assert tried([probe])[0].passed
+        assert try_all([probe])[0].passed
     settings.warehouse_path.unlink()
     settings.warehouse_path.mkdir()
-    assert "NOVADE_WAREHOUSE_PATH" in tried([probe])[0].told
+    assert "NOVADE_WAREHOUSE_PATH" in try_all([probe])[0].message
 
 
 @pytest.mark.parametrize("content", ["", "not a database"])
-def test_a_warehouse_that_is_no_database_is_told(
+def test_a_warehouse_that_is_no_database_is_reported(
     content: str, new_settings: Callable[..., Settings]
 ) -> None:
     settings = new_settings()
     settings.warehouse_path.write_text(content)
     (probe,) = (probe for probe in all_probes(settings) if probe.system == "warehouse")
-    assert "expected a DuckDB database, found another file" in tried([probe])[0].told
+    assert "expected a DuckDB database, found another file" in try_all([probe])[0].message
     assert settings.warehouse_path.read_text() == content
 
 
@@ -175,18 +177,18 @@ def test_the_queue_is_peeked_at_where_it_is_set(
         landing_queue_url=url,
     )
     (peek,) = (probe for probe in all_probes(settings) if probe.system == "queue")
-    assert f"{url}: expected a queue, found none of that name" in tried([peek])[0].told
+    assert f"{url}: expected a queue, found none of that name" in try_all([peek])[0].message
     with QueueClient.from_queue_url(
         url, {"account_name": azurite.account, "account_key": azurite.key}
     ) as queue:
         queue.create_queue()
         queue.send_message("hello")
-        assert tried([peek])[0].told == "A notice waits."
+        assert try_all([peek])[0].message == "The queue has notices."
         (message,) = queue.receive_messages()
         assert message.dequeue_count == 1
 
 
-def test_each_probe_is_a_check_and_all_are_told_where_some_fail(
+def test_each_probe_is_a_check_and_all_are_reported_where_some_fail(
     instance: dg.DagsterInstance,
 ) -> None:
     def refused() -> str:
@@ -209,9 +211,9 @@ def test_each_probe_is_a_check_and_all_are_told_where_some_fail(
     event = instance.get_latest_materialization_event(ACCESS)
     assert event is not None
     assert event.asset_materialization is not None
-    told = event.asset_materialization.metadata
-    assert (told["rights"].value, told["missing"].value) == (3, 2)
-    assert "| lake | write | It is needed. | Written. |" in str(told["found"].value)
+    message = event.asset_materialization.metadata
+    assert (message["rights"].value, message["missing"].value) == (3, 2)
+    assert "| lake | write | It is needed. | Written. |" in str(message["found"].value)
 
 
 def test_access_is_watched_hourly(
@@ -241,16 +243,16 @@ def test_the_doctor_says_what_is_missing_and_ends_with_1(
     monkeypatch.setenv("NOVADE_AZURE_ENDPOINT", azurite.blob_url)
     monkeypatch.setenv("NOVADE_AZURE_SAS_TOKEN", token(container, "rl"))
     well = CliRunner().invoke(app, ["doctor"])
-    assert (well.exit_code, "All that the graph needs is there." in well.output) == (0, True)
+    assert (well.exit_code, "The graph has all rights that it needs." in well.output) == (0, True)
     secret = token(container, "l")
     monkeypatch.setenv("NOVADE_AZURE_SAS_TOKEN", secret)
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 1
-    told = " ".join(done.output.split())
-    assert "landing read missing" in told
-    assert "the permission Read (r)" in told
-    assert "1 of 7 rights could not be used." in told
-    assert secret.partition("sig=")[2] not in told
+    message = " ".join(done.output.split())
+    assert "landing read missing" in message
+    assert "the permission Read (r)" in message
+    assert "1 of 7 rights are missing." in message
+    assert secret.partition("sig=")[2] not in message
 
 
 def test_the_doctor_has_help_with_an_example() -> None:

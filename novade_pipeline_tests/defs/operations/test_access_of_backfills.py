@@ -96,6 +96,8 @@ def test_a_lake_that_may_not_be_written_stops_a_backfill_before_its_first_write(
     _land(settings.landing)
     failures = _backfill(settings, instance)
     assert failures
-    assert all("the permission Write (w), found one with `sp=rl`" in told for told in failures)
+    assert all(
+        "the permission Write (w), found one with `sp=rl`" in failure for failure in failures
+    )
     owned = store(url, {"account_key": azurite.key, "endpoint": azurite.blob_url})
     assert list(owned.entries()) == []

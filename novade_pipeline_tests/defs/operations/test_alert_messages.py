@@ -33,7 +33,7 @@ CHECK = f"{WEB}/assets/amplitude/events?view=checks&checkDetail=key_is_unique"
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("https://hooks.slack.com/services/T0/B0/x", "slack"),
         ("https://hooks.slack-gov.com/services/T0/B0/x", "slack"),
@@ -45,11 +45,11 @@ CHECK = f"{WEB}/assets/amplitude/events?view=checks&checkDetail=key_is_unique"
         ("http://127.0.0.1:5678/webhook/hooks.slack.com", "json"),
     ],
 )
-def test_the_format_is_told_by_the_host(url: str, told: str) -> None:
-    assert format_of(url, "auto") == told
+def test_the_format_is_reported_by_the_host(url: str, message: str) -> None:
+    assert format_of(url, "auto") == message
 
 
-def test_a_format_that_is_asked_for_wins() -> None:
+def test_a_format_that_is_requested_wins() -> None:
     assert format_of("https://mattermost.example.com/hooks/x", "slack") == "slack"
 
 
@@ -73,22 +73,22 @@ def test_json_is_flat_and_has_all_a_flow_needs() -> None:
     }
 
 
-def test_slack_gets_blocks_that_mention_nobody() -> None:
-    told = body(FAILING, "slack", WEB)
-    section, context = told["blocks"]
+def test_slack_gets_blocks_without_mentions() -> None:
+    message = body(FAILING, "slack", WEB)
+    section, context = message["blocks"]
     assert section["text"]["type"] == "mrkdwn"
     assert "&lt;!channel&gt; &amp; *no* two rows" in section["text"]["text"]
     assert context["elements"][0]["text"].startswith(f"<{RUN}|Run 5206e1aa>")
     assert CHECK in context["elements"][0]["text"]
-    assert told["text"].startswith("\N{LARGE RED CIRCLE} amplitude/events: key_is_unique failed")
-    assert "<!" not in json.dumps(told)
+    assert message["text"].startswith("\N{LARGE RED CIRCLE} amplitude/events: key_is_unique failed")
+    assert "<!" not in json.dumps(message)
 
 
 def test_teams_gets_an_adaptive_card_that_reads_no_markdown() -> None:
-    told = body(FAILING, "teams", WEB)
-    (attachment,) = told["attachments"]
+    message = body(FAILING, "teams", WEB)
+    (attachment,) = message["attachments"]
     card = attachment["content"]
-    assert told["type"] == "message"
+    assert message["type"] == "message"
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
     assert {block["type"] for block in card["body"]} == {"RichTextBlock"}
@@ -98,9 +98,9 @@ def test_teams_gets_an_adaptive_card_that_reads_no_markdown() -> None:
 
 @pytest.mark.parametrize("form", ["slack", "teams", "json"])
 def test_what_is_well_again_says_so_and_how_long_it_was_not(form: Any) -> None:
-    told = json.dumps(body(WELL, form, WEB))
-    assert "Well again: amplitude/events: key_is_unique failed" in told
-    assert "After 1 d 2 h." in told
+    message = json.dumps(body(WELL, form, WEB))
+    assert "Well again: amplitude/events: key_is_unique failed" in message
+    assert "After 1 d 2 h." in message
 
 
 def test_the_same_message_has_the_same_id_and_another_has_another() -> None:
@@ -142,15 +142,17 @@ def test_the_memory_is_what_it_was_after_it_was_written_down() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["hooks.example.com/x", "ftp://h/x", "https:///", "http://h:x/y"])
-def test_an_address_that_is_none_is_told_without_its_value(wrong: str) -> None:
-    with pytest.raises(UserError, match=r"NOVADE_ALERT_WEBHOOK: .*expected https://HOST") as told:
+def test_an_address_that_is_none_is_reported_without_its_value(wrong: str) -> None:
+    with pytest.raises(
+        UserError, match=r"NOVADE_ALERT_WEBHOOK: .*expected https://HOST"
+    ) as message:
         load_settings(alert_webhook=f"{wrong}{SECRET}")
-    assert SECRET not in str(told.value)
+    assert SECRET not in str(message.value)
 
 
 def test_an_address_with_a_port_a_user_and_a_query_is_kept_secret(receiver: Receiver) -> None:
     hook = Webhook(f"http://user:{SECRET}@127.0.0.1:{receiver.port}/x?sig={SECRET}")
     receiver.answers[:] = [404]
     assert hook.send({"text": "x"}, "1") == "unreachable"
-    assert hook.trouble == "127.0.0.1 answered 404, expected 2xx"
+    assert hook.last_error == "127.0.0.1 answered 404, expected 2xx"
     assert SECRET not in repr(hook)

@@ -13,7 +13,7 @@ from novade_pipeline_tests.defs.operations.alert_world import (
 from novade_pipeline_tests.defs.operations.conftest import SECRET, Receiver
 
 
-def test_while_the_webhook_is_down_nothing_is_lost_and_nothing_told_twice(
+def test_while_the_webhook_is_down_nothing_is_lost_and_nothing_sent_twice(
     world: World, receiver: Receiver
 ) -> None:
     receiver.is_down()
@@ -28,7 +28,7 @@ def test_while_the_webhook_is_down_nothing_is_lost_and_nothing_told_twice(
     receiver.is_up()
     for _ in range(3):
         world.tick()
-    assert [status for status, _ in receiver.told()] == ["failing", "well"]
+    assert [status for status, _ in receiver.alerts()] == ["failing", "well"]
 
 
 def test_a_webhook_that_fails_for_a_moment_is_tried_again_at_once(
@@ -38,12 +38,12 @@ def test_a_webhook_that_fails_for_a_moment_is_tried_again_at_once(
     world.errors["orders"] = failing_with("Lake: no space.")
     world.run()
     world.tick()
-    assert len(receiver.asked) == 3
-    assert len(receiver.told()) == 1
+    assert len(receiver.requests) == 3
+    assert len(receiver.alerts()) == 1
     assert world.memory.outbox == []
 
 
-def test_where_nobody_listens_it_is_told_when_somebody_does(
+def test_an_unreachable_webhook_gets_the_alert_when_it_is_back(
     world: World, receiver: Receiver
 ) -> None:
     world.webhook = "http://127.0.0.1:9/hooks"
@@ -56,7 +56,7 @@ def test_where_nobody_listens_it_is_told_when_somebody_does(
     world.set()
     for _ in range(2):
         world.tick()
-    assert receiver.told() == [("failing", "orders failed")]
+    assert receiver.alerts() == [("failing", "orders failed")]
 
 
 def test_a_message_that_is_refused_holds_up_no_other(world: World, receiver: Receiver) -> None:
@@ -68,9 +68,9 @@ def test_a_message_that_is_refused_holds_up_no_other(world: World, receiver: Rec
     world.run()
     world.run("maintenance")
     world.tick()
-    assert receiver.told() == [("failing", "tidy failed")]
+    assert receiver.alerts() == [("failing", "tidy failed")]
     world.tick()
-    assert receiver.told() == [("failing", "orders failed")]
+    assert receiver.alerts() == [("failing", "orders failed")]
 
 
 def test_what_had_no_room_while_the_webhook_was_down_is_counted(
@@ -92,21 +92,21 @@ def test_what_had_no_room_while_the_webhook_was_down_is_counted(
     assert len(receiver.taken) == 3
 
 
-def test_a_backlog_of_runs_is_taken_in_over_several_looks(
+def test_a_backlog_of_runs_is_processed_over_several_ticks(
     world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(problems, "RUNS_PER_LOOK", 2)
+    monkeypatch.setattr(problems, "RUNS_PER_TICK", 2)
     world.tick()
     for word in ("table", "column", "row", "", "key"):
         world.errors = {"maintenance": failing_with(f"No {word}.")} if word else {}
         world.run("maintenance")
     for _ in range(3):
         world.tick()
-    told = [(body["status"], body["text"].split(" It was: ")[-1]) for body in receiver.taken]
+    messages = [(body["status"], body["text"].split(" It was: ")[-1]) for body in receiver.taken]
     each = ["No table.", "No column.", "No row."]
-    assert told[:3] == [("failing", text) for text in each]
-    assert sorted(told[3:6]) == sorted(("well", text) for text in each)
-    assert told[6:] == [("failing", "No key.")]
+    assert messages[:3] == [("failing", text) for text in each]
+    assert sorted(messages[3:6]) == sorted(("well", text) for text in each)
+    assert messages[6:] == [("failing", "No key.")]
 
 
 @pytest.mark.parametrize("answers", [[], [500] * 9, [403]])
@@ -120,14 +120,14 @@ def test_the_address_of_the_webhook_is_in_no_log_and_no_cursor(
     world.errors["orders"] = failing_with("Lake: no space.")
     world.run()
     world.tick()
-    assert receiver.asked
-    told = [world.skip_message, world.cursor or "", caplog.text, repr(world.settings.masked())]
-    assert [text for text in told if SECRET in text] == []
+    assert receiver.requests
+    messages = [world.skip_message, world.cursor or "", caplog.text, repr(world.settings.masked())]
+    assert [text for text in messages if SECRET in text] == []
 
 
-def test_text_of_a_checks_metadata_is_not_told(world: World, receiver: Receiver) -> None:
+def test_text_of_a_checks_metadata_is_not_reported(world: World, receiver: Receiver) -> None:
     world.not_passing["is_whole"] = ERROR
     world.run()
     world.tick()
-    assert receiver.asked
-    assert "jane@example.com" not in str(receiver.asked)
+    assert receiver.requests
+    assert "jane@example.com" not in str(receiver.requests)

@@ -69,15 +69,15 @@ def _some(kind: pa.DataType) -> Any:
 
 
 def _mart(settings: Settings) -> Table:
-    return next(t for t in mart_tables(settings.warehouse_path) if t.written == "replace")
+    return next(t for t in mart_tables(settings.warehouse_path) if t.write_mode == "replace")
 
 
 def _run(
     settings: Settings, instance: dg.DagsterInstance, job: str, **resources: Any
 ) -> dg.ExecuteInProcessResult:
     definitions = build_definitions(settings, **resources)
-    found = definitions.resolve_job_def(job)
-    return found.execute_in_process(instance=instance, raise_on_error=False)
+    job_definition = definitions.resolve_job_def(job)
+    return job_definition.execute_in_process(instance=instance, raise_on_error=False)
 
 
 def _observed(instance: dg.DagsterInstance, table: Table) -> list[dict[str, Any]]:
@@ -98,15 +98,15 @@ def test_what_upkeep_did_is_shown_of_every_table_that_is_there(
     replace(settings.lake, mart, pa.table([[]] * len(mart.schema), schema=mart.schema))
     for job in JOBS:
         assert _run(settings, instance, job).success, job
-    optimized, summed_up, swept = _observed(instance, FILES)
-    assert [told["upkeep"] for told in (optimized, summed_up, swept)] == [*JOBS]
+    optimized, checkpointed, swept = _observed(instance, FILES)
+    assert [metadata["upkeep"] for metadata in (optimized, checkpointed, swept)] == [*JOBS]
     assert (optimized["files_before"], optimized["files_after"]) == (3, 1)
     assert 0 < optimized["bytes_after"] < optimized["bytes_before"]
-    assert summed_up["files_after"] == summed_up["files_before"] + 2
+    assert checkpointed["files_after"] == checkpointed["files_before"] + 2
     # What the compaction replaced stays for as long as it may be asked for.
     assert (swept["files_before"], swept["files_after"]) == (4, 4)
     assert swept["table_version"] == optimized["table_version"]
-    assert [told["upkeep"] for told in _observed(instance, mart)] == [*JOBS]
+    assert [metadata["upkeep"] for metadata in _observed(instance, mart)] == [*JOBS]
     assert [name for name, t in tables().items() if t != FILES and _observed(instance, t)] == []
     assert open_table(settings.lake, EVENTS) is None
 
@@ -125,12 +125,12 @@ def test_upkeep_makes_no_run_of_the_graph_do_anything(
         )
         assert run_graph(settings, select=select).success
     definitions = build_definitions(settings)
-    asked = dg.evaluate_automation_conditions(definitions, instance)
+    requested = dg.evaluate_automation_conditions(definitions, instance)
     for job in JOBS:
         assert _run(settings, instance, job).success, job
     (optimized, *_) = _observed(instance, EVENTS)
     assert optimized["files_after"] < optimized["files_before"]
-    again = dg.evaluate_automation_conditions(definitions, instance, cursor=asked.cursor)
+    again = dg.evaluate_automation_conditions(definitions, instance, cursor=requested.cursor)
     assert again.total_requested == 0
     assert run_graph(settings, select=GRAPH).unchanged
 
@@ -148,13 +148,13 @@ def test_a_table_that_cannot_be_kept_up_fails_the_run_after_all_others(
     replace_window(settings.lake, EVENTS, pa.table([[]] * len(EVENTS.schema), EVENTS.schema), [])
     result = _run(settings, instance, "vacuum", lake=Refusing(settings.lake.url))
     assert not result.success
-    assert [told["upkeep"] for told in _observed(instance, FILES)] == ["vacuum"]
+    assert [metadata["upkeep"] for metadata in _observed(instance, FILES)] == ["vacuum"]
     assert _observed(instance, EVENTS) == []
     (failure,) = (e for e in result.all_events if e.is_step_failure)
     assert "the lake may not be listed" in str(failure.step_failure_data)
 
 
-def test_upkeep_at_work_is_no_run_that_a_load_waits_for(
+def test_upkeep_in_progress_is_no_run_that_a_load_waits_for(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
     job = build_definitions(settings).resolve_job_def("optimize")
@@ -183,7 +183,7 @@ def test_the_retention_is_a_setting(
     )
     assert longer.of(OperationsSettings).time_travel_days == 400
     assert _run(longer, instance, "vacuum").success
-    found = open_table(settings.lake, FILES)
-    assert found is not None
-    kept = found.metadata().configuration["delta.deletedFileRetentionDuration"]
-    assert kept == "interval 400 days"
+    job_definition = open_table(settings.lake, FILES)
+    assert job_definition is not None
+    retention = job_definition.metadata().configuration["delta.deletedFileRetentionDuration"]
+    assert retention == "interval 400 days"

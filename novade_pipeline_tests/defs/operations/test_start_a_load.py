@@ -17,10 +17,11 @@ import pytest
 
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.execution.home import prepare_home
+from novade_pipeline.graph.project_files import project_file
 from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
-from novade_pipeline_tests.waiting import page_answers, until
+from novade_pipeline_tests.waiting import page_answers, wait_until
 from novade_pipeline_tests.worlds import settings_in
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "start_a_load.md"
@@ -33,9 +34,9 @@ run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordin
 
 def _documented(pattern: str) -> Any:
     """What the document shows there, as JSON."""
-    found = re.search(pattern, DOCUMENT.read_text(), re.DOTALL)
-    assert found is not None, pattern
-    return json.loads(found[1])
+    match = re.search(pattern, DOCUMENT.read_text(), re.DOTALL)
+    assert match is not None, pattern
+    return json.loads(match[1])
 
 
 def _call() -> Any:
@@ -75,14 +76,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Settin
         "NOVADE_WAREHOUSE_PATH": str(settings.warehouse_path),
     }
     environment.pop("NOVADE_ENV_FILE", None)
-    serve = ("-m", "dagster_webserver", "-m", "novade_pipeline.definitions", "-p", str(port))
+    serve = ("-m", "dagster_webserver", "-w", str(project_file("workspace.yaml")), "-p", str(port))
     with (root / "page.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, *serve], cwd=root, env=environment, stdout=log, stderr=log
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        until("the page answers", lambda: page_answers(url))
+        wait_until("the page answers", lambda: page_answers(url))
         yield url, settings
     finally:
         process.terminate()
@@ -105,16 +106,16 @@ def test_the_documented_call_loads_the_days_that_it_names(page: tuple[str, Setti
         status = _ask(url, question)["runOrError"]["status"]
         return status in ("SUCCESS", "FAILURE", "CANCELED")
 
-    until("the run has ended", has_ended)
+    wait_until("the run has ended", has_ended)
     assert status == "SUCCESS"
     loaded = {str(hour.date()) for hour in read(settings.lake, EVENTS)["upload_hour"].to_pylist()}
     # The seventh has landed too, and was not asked for.
     assert loaded == {"2018-11-05", "2018-11-06"}
 
 
-def test_a_job_that_is_none_is_told(page: tuple[str, Settings]) -> None:
+def test_a_job_that_is_none_is_reported(page: tuple[str, Settings]) -> None:
     call = _call()
     call["variables"]["run"]["selector"]["jobName"] = "no_such_job"
-    told = _ask(page[0], call)["launchRun"]
-    assert told["__typename"] == "PipelineNotFoundError"
-    assert "no_such_job" in told["message"]
+    response = _ask(page[0], call)["launchRun"]
+    assert response["__typename"] == "PipelineNotFoundError"
+    assert "no_such_job" in response["message"]

@@ -17,7 +17,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import LoadReport, load
-from novade_pipeline.landing.source import find_wanted
+from novade_pipeline.landing.source import find_pending
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage.locations import store
 
@@ -53,7 +53,7 @@ class World:
                 self.landing,
                 self.lake,
                 policy,
-                find_wanted(source, self.landing, self.lake, RULES, within),
+                find_pending(source, self.landing, self.lake, RULES, within),
             )
             for source in SOURCES
         ]

@@ -28,7 +28,7 @@ def runs(
     (root / "landing").mkdir()
     shutil.copytree(shared / "landing" / "publications", root / "landing" / "publications")
     settings = settings_in(root, root / "landing")
-    return settings, [run_graph(settings, select="group:publications") for _ in range(2)]
+    return settings, [run_graph(settings, select="publications/*") for _ in range(2)]
 
 
 def test_a_run_makes_everything_and_the_second_has_nothing_to_do(
@@ -104,7 +104,7 @@ def test_without_a_graph_the_command_line_says_how_to_make_one(
 ) -> None:
     monkeypatch.setenv("NOVADE_LAKE_URL", str(tmp_path))
     done = CliRunner().invoke(app, ["publications", "top-journals"])
-    assert "make it with `novade run`" in str(done.exception)
+    assert "run `novade run`" in str(done.exception)
 
 
 def test_a_dropped_file_becomes_a_run_of_today_only(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.defs.publications.graph import Graph, counts, drug_graph, violations
-from novade_pipeline.defs.publications.graph_page import MOST_PUBLICATIONS, graph_page
+from novade_pipeline.defs.publications.graph_page import MAX_PUBLICATIONS, graph_page
 from novade_pipeline.defs.publications.graph_queries import (
     journals_by_drug_count,
     parse_graph,
@@ -120,7 +120,7 @@ def test_a_drug_that_the_graph_has_not_is_refused_with_those_like_it() -> None:
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"<html>", "as JSON, found something else"), (b'{"drugs": []}', "the document: breaks")],
+    [(b"<html>", "as JSON, found no JSON"), (b'{"drugs": []}', "the document: breaks")],
 )
 def test_a_file_that_is_no_graph_is_refused(content: bytes, told: str) -> None:
     with pytest.raises(UserError, match=f"^graph.json: .*{told}"):
@@ -142,8 +142,8 @@ def test_the_page_of_a_large_graph_says_what_it_leaves_out() -> None:
         _mention(f"D{n:03}", ARTICLE, f"J{i}", id_=f"{n}-{i}") for n in range(200) for i in range(5)
     ]
     page = graph_page(drug_graph([], mentions))
-    assert page.count('class="node publication') == MOST_PUBLICATIONS
-    assert "Shown are the 60 of them" in page
+    assert page.count('class="node publication') == MAX_PUBLICATIONS
+    assert "shows the 60 most mentioned drugs" in page
 
 
 def test_no_two_labels_of_the_page_stand_upon_each_other(real: Any) -> None:

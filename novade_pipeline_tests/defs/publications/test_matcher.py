@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novade_pipeline.defs.publications.folding import fold, fold_all
-from novade_pipeline.defs.publications.matcher import DrugMatcher, Names
+from novade_pipeline.defs.publications.matcher import DrugMatcher, DrugNames
 
 
 def _found(title: str, *names: str) -> list[str]:
-    matcher = DrugMatcher([Names(name, None, (name,)) for name in names])
+    matcher = DrugMatcher([DrugNames(name, None, (name,)) for name in names])
     return [names[found.drug] for found in matcher.find(["another title", title])]
 
 
@@ -50,20 +50,22 @@ def test_names_within_names_are_found_too() -> None:
 
 
 def test_a_drug_stands_once_a_title_by_its_longest_name() -> None:
-    matcher = DrugMatcher([Names("ASA", None, ("ASA", "aspirin", "aspirin plus"))])
+    matcher = DrugMatcher([DrugNames("ASA", None, ("ASA", "aspirin", "aspirin plus"))])
     (found,) = matcher.find(["ASA, aspirin, Aspirin Plus, aspirin"])
     assert found.name == "aspirin plus"
 
 
 def test_one_name_may_stand_for_two_drugs() -> None:
-    matcher = DrugMatcher([Names("A", None, ("A", "shared")), Names("B", None, ("B", "shared"))])
+    matcher = DrugMatcher(
+        [DrugNames("A", None, ("A", "shared")), DrugNames("B", None, ("B", "shared"))]
+    )
     assert [found.drug for found in matcher.find(["shared"])] == [0, 1]
 
 
 def test_without_drugs_or_titles_nothing_is_found() -> None:
     assert DrugMatcher([]).find(["anything"]) == []
-    assert DrugMatcher([Names("A", None, ("A", " "))]).find([]) == []
-    assert DrugMatcher([Names("A", None, ("™",))]).find(["™", ""]) == []
+    assert DrugMatcher([DrugNames("A", None, ("A", " "))]).find([]) == []
+    assert DrugMatcher([DrugNames("A", None, ("™",))]).find(["™", ""]) == []
 
 
 _WORDS = st.sampled_from(["aspirin", "acid", "Folic", "é", "É", "-", "ß", "SS", "a", "™", "_", " "])
@@ -74,7 +76,7 @@ _TEXT = st.lists(_WORDS, max_size=12).map("".join)
 def test_all_names_at_once_give_what_one_regular_expression_a_name_gives(
     titles: list[str], names: list[str]
 ) -> None:
-    matcher = DrugMatcher([Names(name, None, (name,)) for name in names])
+    matcher = DrugMatcher([DrugNames(name, None, (name,)) for name in names])
     expected = set()
     for i, title in enumerate(titles):
         for j, name in enumerate(names):
@@ -97,7 +99,7 @@ def test_texts_of_many_different_characters_are_folded_as_those_of_few() -> None
 
 
 def test_memory_is_bounded_by_the_batch() -> None:
-    matcher = DrugMatcher([Names(f"drug{i}", None, (f"drug{i}",)) for i in range(1000)])
+    matcher = DrugMatcher([DrugNames(f"drug{i}", None, (f"drug{i}",)) for i in range(1000)])
 
     def peak(batches: int) -> int:
         tracemalloc.start()

@@ -205,12 +205,12 @@ def test_undated_files_are_loaded_by_a_run_of_any_day(world: World) -> None:
 
 def test_an_undated_file_gives_a_run_no_days(world: World) -> None:
     from novade_pipeline.defs.publications.landed_files import PUBMED_ARTICLES as SOURCE
-    from novade_pipeline.landing.source import find_wanted
+    from novade_pipeline.landing.source import find_pending
     from novade_pipeline_tests.defs.publications.conftest import RULES
 
     world.land("pubmed.csv", csv())
     world.land("pubmed_2025-01-01.csv", csv())
-    todo = find_wanted(SOURCE, world.landing, world.lake, RULES)
+    todo = find_pending(SOURCE, world.landing, world.lake, RULES)
     assert len(todo.hours) == 2
     assert todo.days == [date(2025, 1, 1)]
 

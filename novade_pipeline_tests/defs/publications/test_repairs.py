@@ -5,10 +5,10 @@ from datetime import date, datetime
 import pytest
 
 from novade_pipeline.defs.publications.landed_files import day_of, is_undated, kind_of
-from novade_pipeline.defs.publications.repairs import clean_text, read_date
+from novade_pipeline.defs.publications.repairs import clean_text, parse_date
 from novade_pipeline.defs.publications.rows import drug_row, publication_row
-from novade_pipeline.defs.publications.split_trials import Halves
-from novade_pipeline.landing.record_rows import Entry, NoRow
+from novade_pipeline.defs.publications.split_trials import SplitTrialJoiner
+from novade_pipeline.landing.record_rows import InvalidRecord, LocatedRow
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_a_text_is_cleaned(value: object, text: str | None, mended: list[str]) -
 )
 def test_a_date_is_read(value: object, day: date, mended: list[str]) -> None:
     kinds: list[str] = []
-    assert (read_date(value, kinds), kinds) == (day, mended)
+    assert (parse_date(value, kinds), kinds) == (day, mended)
 
 
 @pytest.mark.parametrize(
     "value", ["12/31/2020", "31/02/2020", "2020", "soon", "", None, "1 Brumaire 2020", "2020-13-01"]
 )
 def test_a_date_that_is_none_is_refused(value: object) -> None:
-    with pytest.raises(NoRow, match="date: expected one like 2020-01-31"):
+    with pytest.raises(InvalidRecord, match="date: expected one like 2020-01-31"):
         publication_row({"title": "T", "date": value}, [])
 
 
@@ -64,18 +64,18 @@ def test_synonyms_are_a_list_or_a_text_with_bars_or_semicolons() -> None:
     assert drug_row({"drug": "ASA"}, [])["synonyms"] == []
 
 
-def _half(line: int, id_: str | None, journal: str | None, title: str = "T") -> Entry:
+def _half(line: int, id_: str | None, journal: str | None, title: str = "T") -> LocatedRow:
     row = {"id": id_, "journal": journal, "title": title, "date": date(2020, 1, 1), "mended": []}
-    return Entry(line, row)
+    return LocatedRow(line, row)
 
 
-def _joined(*entries: Entry) -> tuple[list[tuple[int, object, object]], int]:
-    halves, whole, completed = Halves(), [], 0
+def _joined(*entries: LocatedRow) -> tuple[list[tuple[int, object, object]], int]:
+    halves, whole, completed = SplitTrialJoiner(), [], 0
     for entry in entries:
-        more, joined = halves.take(entry)
+        more, joined = halves.add(entry)
         whole += more
         completed += joined
-    return [(e.line, e.row["id"], e.row["journal"]) for e in [*whole, *halves.rest()]], completed
+    return [(e.line, e.row["id"], e.row["journal"]) for e in [*whole, *halves.flush()]], completed
 
 
 def test_halves_join_whichever_comes_first() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.api.retry import Retry
-from novade_pipeline.defs.salesforce.load import Loaded, load
+from novade_pipeline.defs.salesforce.load import LoadResult, load
 from novade_pipeline.defs.salesforce.organisation import Organisation
 from novade_pipeline.defs.salesforce.session import SalesforceSession
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
@@ -36,37 +36,37 @@ class World:
 
     def __init__(self, api: SalesforceApi, url: str, lake: Store) -> None:
         self.api, self.org, self.url, self.lake = api, api.org, url, lake
-        self.told: list[str] = []
+        self.messages: list[str] = []
         self.waited: list[float] = []
         self.session: SalesforceSession | None = None
 
     def settings(self, **more: Any) -> SalesforceSettings:
         """How the organisation is reached."""
-        told = {
+        values = {
             "url": self.url,
             "client_id": self.api.access.client_id,
             "client_secret": self.api.access.client_secret,
             "overlap_seconds": 5,
             "sweep_hours": 24.0,
         }
-        return SalesforceSettings(_env_file=None, **{**told, **more})
+        return SalesforceSettings(_env_file=None, **{**values, **more})
 
-    def asked(self, **more: Any) -> Organisation:
+    def organisation(self, **more: Any) -> Organisation:
         """The organisation with a session of its own, which waits for nothing."""
         self.session = SalesforceSession(self.settings(**more), Retry(), self.waited.append)
         return Organisation(self.settings(**more), self.session, poll_seconds=0.001)
 
-    def load(self, name: str, policy: PersonalDataPolicy = KEEP, **more: Any) -> Loaded:
-        """Bring one object's table to what the organisation has."""
-        with self.asked(**more) as org:
-            return load(org, self.lake, name, policy, self.told.append)
+    def load(self, name: str, policy: PersonalDataPolicy = KEEP, **more: Any) -> LoadResult:
+        """Loads one object."""
+        with self.organisation(**more) as org:
+            return load(org, self.lake, name, policy, self.messages.append)
 
     def rows(self, name: str) -> dict[str, dict[str, Any]]:
         """All rows of an object's table with all columns that it has in the lake, by their ids."""
-        found = open_table(self.lake, OBJECTS[name])
-        if found is None:
+        delta_table = open_table(self.lake, OBJECTS[name])
+        if delta_table is None:
             return {}
-        return {row["id"]: row for row in found.to_pyarrow_table().to_pylist()}
+        return {row["id"]: row for row in delta_table.to_pyarrow_table().to_pylist()}
 
     def read(self, table: Table) -> list[dict[str, Any]]:
         """The rows of a table with its declared columns."""
@@ -76,7 +76,7 @@ class World:
         """The version of an object's table."""
         return current_version(self.lake, OBJECTS[name])
 
-    def theirs(self, name: str) -> dict[str, dict[str, Any]]:
+    def records_by_id(self, name: str) -> dict[str, dict[str, Any]]:
         """The organisation's own records, by their ids."""
         return {record["Id"]: record for record in self.org.records(name)}
 

@@ -1,4 +1,4 @@
-"""An organisation as a world asks it, and what it says where it refuses."""
+"""An organisation of a world, and the message of a failure."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from novade_pipeline.errors import PermanentFailure
 World = Any
 
 
-def asked_by(world: World, **more: Any) -> Organisation:
-    organisation: Organisation = world.asked(**more)
+def organisation_of(world: World, **more: Any) -> Organisation:
+    organisation: Organisation = world.organisation(**more)
     return organisation
 
 
 def refusal(org: Organisation, kind: type[Exception] = PermanentFailure) -> str:
-    """What is told where it is asked for and not answered."""
+    """Returns the message of a failed describe."""
     with pytest.raises(kind) as failure:
         org.describe("Account")
     return str(failure.value)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from novade_pipeline.errors import TransientFailure
-from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults
 from novade_pipeline_tests.defs.salesforce.conftest import new_world
 from novade_pipeline_tests.defs.salesforce.same_state import differences
 
@@ -19,10 +19,10 @@ World = Any
 def test_pages_of_any_size_are_read_to_their_end(
     tmp_path: Path, name: str, bulk_from_rows: int
 ) -> None:
-    trouble = Trouble(uneven_pages=True)
-    with new_world(tmp_path, batch_size=20, results_rows=20, trouble=trouble) as world:
+    faults = Faults(uneven_pages=True)
+    with new_world(tmp_path, batch_size=20, results_rows=20, faults=faults) as world:
         loaded = world.load(name, bulk_from_rows=bulk_from_rows)
-        assert loaded.rows == len(world.theirs(name))
+        assert loaded.rows == len(world.records_by_id(name))
         assert differences(world, name) == []
 
 
@@ -43,22 +43,22 @@ def test_contacts_that_go_and_come_back_with_their_account_do_so_in_the_lake(
         world.load(name)
         assert differences(world, name) == []
     rows = world.rows("Contact")
-    theirs = {rows[row["Id"]]["is_deleted"] for row in living if row["AccountId"] == account}
-    assert theirs == {not back}
+    are_deleted = {rows[row["Id"]]["is_deleted"] for row in living if row["AccountId"] == account}
+    assert are_deleted == {not back}
 
 
 def test_a_query_whose_locator_expires_while_it_is_read_is_read_by_the_next_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with new_world(tmp_path, batch_size=20) as world:
-        after_a_page = world.api._mischief.after_a_page_of
+        after_a_page = world.api._injector.after_page
 
         def wait(of: str) -> None:
             world.org.clock += timedelta(days=3)
             after_a_page(of)
 
         with monkeypatch.context() as patched:
-            patched.setattr(world.api._mischief, "after_a_page_of", wait)
+            patched.setattr(world.api._injector, "after_page", wait)
             with pytest.raises(TransientFailure, match="INVALID_QUERY_LOCATOR"):
                 world.load("Contact")
         assert world.rows("Contact") == {}
@@ -89,5 +89,5 @@ def test_a_text_that_becomes_something_else_stays_in_its_column_as_the_same_text
     for bulk_from_rows in (0, 10_000):
         loaded = world.load("Account", bulk_from_rows=bulk_from_rows, overlap_seconds=10**9)
         assert world.rows("Account")[account]["notes__c"] == text
-        assert loaded.fields.retyped == {"Notes__c": f"was text, is {kind}: told as text"}
+        assert loaded.fields.retyped == {"Notes__c": f"was text, is {kind}: read as text"}
     assert loaded.receipts == ()

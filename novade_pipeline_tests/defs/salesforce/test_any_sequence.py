@@ -48,32 +48,32 @@ class Sequence(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(OBJECTS), at=st.integers(0, 20), text=TEXTS, number=st.integers(0))
     def update(self, name: str, at: int, text: str, number: int) -> None:
-        if (record := self._one(name, at, deleted=False)) is not None:
+        if (record := self._record_at(name, at, deleted=False)) is not None:
             self._changed()
             more = {"AnnualRevenue": float(number % 10**9)} if name == "Account" else {}
             self.world.org.update(name, record, {"Name": text or None, **more})
 
     @rule(at=st.integers(0, 20))
     def delete(self, at: int) -> None:
-        if (record := self._one("Account", at, deleted=False)) is not None:
+        if (record := self._record_at("Account", at, deleted=False)) is not None:
             self._changed()
             self.world.org.delete("Account", record)
 
     @rule(at=st.integers(0, 20))
     def undelete(self, at: int) -> None:
-        if (record := self._one("Account", at, deleted=True)) is not None:
+        if (record := self._record_at("Account", at, deleted=True)) is not None:
             self._changed()
             self.world.org.undelete("Account", record)
 
     @rule(name=st.sampled_from(OBJECTS), at=st.integers(0, 20))
     def purge(self, name: str, at: int) -> None:
-        if (record := self._one(name, at, deleted=None)) is not None:
+        if (record := self._record_at(name, at, deleted=None)) is not None:
             self._changed()
             self.world.org.purge(name, record)
 
     @rule(at=st.integers(0, 20), number=st.none() | st.integers(0, 9))
     def recalculate(self, at: int, number: int | None) -> None:
-        if (record := self._one("Account", at, deleted=None)) is not None:
+        if (record := self._record_at("Account", at, deleted=None)) is not None:
             self._changed()
             self.world.org.recalculate(
                 "Account", FORMULA.name, lambda r: number if r["Id"] == record else r[FORMULA.name]
@@ -87,7 +87,7 @@ class Sequence(RuleBasedStateMachine):
         name = f"New{self.fields}__c"
         self.world.org.add_field("Account", Field(name, type_, 80 if type_ == "string" else 0))
         value = {"string": "new", "double": 1.5, "date": None, "boolean": True}[type_]
-        if (record := self._one("Account", at, deleted=False)) is not None:
+        if (record := self._record_at("Account", at, deleted=False)) is not None:
             self.world.org.update("Account", record, {name: value})
 
     @rule(hidden=st.booleans(), name=st.sampled_from(("Industry", "Notes__c", "Segment__c")))
@@ -132,13 +132,13 @@ class Sequence(RuleBasedStateMachine):
     def _changed(self) -> None:
         self.is_loaded = False
 
-    def _one(self, name: str, at: int, *, deleted: bool | None) -> str | None:
-        found = [
+    def _record_at(self, name: str, at: int, *, deleted: bool | None) -> str | None:
+        ids = [
             record["Id"]
             for record in self.world.org.records(name)
             if deleted is None or bool(record.get("IsDeleted")) == deleted
         ]
-        return found[at % len(found)] if found else None
+        return ids[at % len(ids)] if ids else None
 
 
 class _killed_at_request:  # noqa: N801

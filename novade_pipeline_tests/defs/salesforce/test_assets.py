@@ -8,16 +8,16 @@ import dagster as dg
 import pytest
 
 from novade_pipeline.defs.salesforce import assets, checks
-from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL, TABLES
+from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL_OBJECTS, TABLES
 from novade_pipeline.errors import UserError
 from novade_pipeline.graph.job_runs import SENSOR_TAG
 from novade_pipeline.graph.table_assets import QUARANTINE_CHECK
 from novade_pipeline.sandbox.salesforce import currencies
-from novade_pipeline.sandbox.salesforce.api import Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults
 from novade_pipeline.settings import Settings, load_settings
 
 World = Any
-OF_CURRENCIES = OPTIONAL - {"Organization"}
+OF_CURRENCIES = OPTIONAL_OBJECTS - {"Organization"}
 NOT_SET = "NOVADE_SALESFORCE_URL is not set: Salesforce is not read."
 
 
@@ -76,12 +76,12 @@ def _checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.Asset
 def test_where_it_is_not_configured_a_run_of_everything_passes_it_over(world: World) -> None:
     result = _run(world, configured=False)
     assert result.success
-    told = _metadata(result)
-    assert set(told) == {table.path[-1] for table in TABLES}
-    assert {metadata["note"] for metadata in told.values()} == {NOT_SET}
+    metadata_of = _metadata(result)
+    assert set(metadata_of) == {table.path[-1] for table in TABLES}
+    assert {metadata["note"] for metadata in metadata_of.values()} == {NOT_SET}
     assert all(check.passed for check in result.get_asset_check_evaluations())
     assert not Path(world.lake.path()).exists()
-    assert world.api.asked == 0
+    assert world.api.request_count == 0
 
 
 def test_where_it_is_not_configured_a_run_that_asks_for_it_says_what_is_missing(
@@ -97,29 +97,29 @@ def test_where_it_is_not_configured_a_run_that_asks_for_it_says_what_is_missing(
 def test_a_landing_does_not_make_it_read(world: World) -> None:
     result = _run(world, tags={SENSOR_TAG: "amplitude_landing"})
     assert result.success
-    assert world.api.asked == 0
+    assert world.api.request_count == 0
 
 
 def test_a_materialization_tells_what_was_read_how_and_what_is_left(world: World) -> None:
-    world.api.trouble = Trouble(failing_every=9, used=10, daily_limit=5_000)
+    world.api.faults = Faults(failing_every=9, used=10, daily_limit=5_000)
     result = _run(world)
     assert result.success, _why(result)
-    told = _metadata(result)
+    metadata_of = _metadata(result)
     for name, table in OBJECTS.items():
-        metadata = told[table.path[-1]]
+        metadata = metadata_of[table.path[-1]]
         if name in OF_CURRENCIES:
-            assert metadata["note"] == assets.NOT_THERE
+            assert metadata["note"] == assets.NO_SUCH_OBJECT
             continue
         assert metadata["rows_read"] == len(world.org.records(name)), name
         assert metadata["dagster/row_count"] == metadata["rows_written"], name
-    account = told["account"]
+    account = metadata_of["account"]
     assert account["read_by"] == "rest"
     assert account["read_whole"]
     assert account["fields_skipped"]["BillingAddress"] == "compound, its parts are read"
     assert account["watermark"].startswith("2026-03-0")
     assert account["requests"] >= 2
-    assert told["user_role"]["api_calls_left"] == 5_000 - 10 - world.api.asked
-    assert sum(metadata.get("retries", 0) for metadata in told.values()) > 0
+    assert metadata_of["user_role"]["api_calls_left"] == 5_000 - 10 - world.api.request_count
+    assert sum(metadata.get("retries", 0) for metadata in metadata_of.values()) > 0
     columns = {column.name: column for column in account["dagster/column_schema"].columns}
     assert "personal" in columns["billing_email__c"].tags
     again = _metadata(_run(world))
@@ -151,12 +151,12 @@ def test_what_not_every_organisation_has_keeps_no_run_from_succeeding(world: Wor
     world.org.hide_object("Organization")
     result = _run(world)
     assert result.success, _why(result)
-    told = _metadata(result)
-    for name in OPTIONAL:
-        assert told[OBJECTS[name].path[-1]]["note"] == assets.NOT_THERE
+    metadata_of = _metadata(result)
+    for name in OPTIONAL_OBJECTS:
+        assert metadata_of[OBJECTS[name].path[-1]]["note"] == assets.NO_SUCH_OBJECT
         assert world.version(name) is None
-    found = _checks(result)
-    assert all(check.passed for (_, name), check in found.items() if name == assets.VISIBLE_CHECK)
+    results = _checks(result)
+    assert all(check.passed for (_, name), check in results.items() if name == assets.VISIBLE_CHECK)
 
 
 def test_currencies_that_are_turned_on_are_read_of_every_record(world: World) -> None:
@@ -182,7 +182,7 @@ def test_an_object_that_the_organisation_does_not_have_can_be_left_out(world: Wo
 
 
 @pytest.mark.parametrize(
-    ("told", "found"),
+    ("field", "message"),
     [
         (
             "Nickname__c",
@@ -193,12 +193,12 @@ def test_an_object_that_the_organisation_does_not_have_can_be_left_out(world: Wo
         ("Contact.Email", r"found Contact.Email, whose mark is in the code"),
     ],
 )
-def test_a_field_that_cannot_be_marked_is_refused(world: World, told: str, found: str) -> None:
-    with pytest.raises(UserError, match=f"NOVADE_SALESFORCE_PERSONAL_FIELDS: .*{found}"):
-        _settings(world, salesforce_personal_fields=f"Account.Notes__c, {told}")
+def test_a_field_that_cannot_be_marked_is_refused(world: World, field: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"NOVADE_SALESFORCE_PERSONAL_FIELDS: .*{message}"):
+        _settings(world, salesforce_personal_fields=f"Account.Notes__c, {field}")
 
 
-def test_a_field_that_is_to_be_protected_and_is_not_there_is_told(world: World) -> None:
+def test_a_field_that_is_to_be_protected_and_is_missing_is_reported(world: World) -> None:
     result = _run(world, "account", salesforce_personal_fields="Account.Notes__c,Account.Nots__c")
     assert result.success
     visible = _checks(result)["account", assets.VISIBLE_CHECK]
@@ -207,7 +207,7 @@ def test_a_field_that_is_to_be_protected_and_is_not_there_is_told(world: World) 
     assert [c.name for c in columns if c.name == "notes__c" and "personal" in c.tags]
 
 
-def test_a_field_that_changes_is_told_in_its_check_and_breaks_no_load(world: World) -> None:
+def test_a_field_that_changes_is_reported_by_its_check_and_breaks_no_load(world: World) -> None:
     parts = ("account", "contact", "opportunity")
     _run(world, *parts)
     world.org.drop_field("Account", "Notes__c")
@@ -215,19 +215,21 @@ def test_a_field_that_changes_is_told_in_its_check_and_breaks_no_load(world: Wor
     world.org.hide_field("Opportunity", "Amount")
     result = _run(world, *parts)
     assert result.success, _why(result)
-    found = _checks(result)
-    before = found["account", assets.BEFORE_CHECK]
+    results = _checks(result)
+    before = results["account", assets.BEFORE_CHECK]
     assert not before.passed
     assert "notes__c" in before.metadata["dropped"].value
     assert before.metadata["retyped"].value == {
         "Health_Score__c": "was number, is text: read into health_score__c__text"
     }
-    visible = found["opportunity", assets.VISIBLE_CHECK]
+    visible = results["opportunity", assets.VISIBLE_CHECK]
     assert not visible.passed
     assert visible.metadata["invisible"].value == ["Amount"]
-    assert found["contact", assets.BEFORE_CHECK].passed
-    assert found["contact", assets.VISIBLE_CHECK].passed
-    assert all(check.passed for (_, name), check in found.items() if name == "columns_as_declared")
+    assert results["contact", assets.BEFORE_CHECK].passed
+    assert results["contact", assets.VISIBLE_CHECK].passed
+    assert all(
+        check.passed for (_, name), check in results.items() if name == "columns_as_declared"
+    )
 
 
 def test_what_the_business_would_not_believe_is_counted_and_loaded(world: World) -> None:
@@ -238,23 +240,23 @@ def test_what_the_business_would_not_believe_is_counted_and_loaded(world: World)
     deal = org.records("Opportunity")[0]["Id"]
     org.update("Opportunity", deal, {"IsClosed": True})
     result = _run(world, "account", "opportunity")
-    found = _checks(result)
-    assert found["account", "account_has_a_domain"].passed
-    assert found["account", "picklist_values_are_short"].passed
-    closes_before = found["opportunity", "closes_after_it_opens"].metadata["rows"].value
+    results = _checks(result)
+    assert results["account", "account_has_a_domain"].passed
+    assert results["account", "picklist_values_are_short"].passed
+    closes_before = results["opportunity", "closes_after_it_opens"].metadata["rows"].value
 
     nowhere = org.insert("Account", {"Name": "No Domain", "Type": "x" * 300})
     early = org.insert(
         "Opportunity",
         {"Name": "Early", "IsClosed": True, "CloseDate": org.clock.date().replace(year=2001)},
     )
-    found = _checks(_run(world, "account", "opportunity"))
-    domain = found["account", "account_has_a_domain"]
+    results = _checks(_run(world, "account", "opportunity"))
+    domain = results["account", "account_has_a_domain"]
     assert not domain.passed
     assert domain.metadata["first_ids"].value == [nowhere]
-    picklist = found["account", "picklist_values_are_short"]
+    picklist = results["account", "picklist_values_are_short"]
     assert (picklist.metadata["rows"].value, picklist.metadata["first_ids"].value) == (1, [nowhere])
-    closes = found["opportunity", "closes_after_it_opens"]
+    closes = results["opportunity", "closes_after_it_opens"]
     assert not closes.passed
     assert closes.metadata["rows"].value == closes_before + 1
     assert early in closes.metadata["first_ids"].value
@@ -263,7 +265,7 @@ def test_what_the_business_would_not_believe_is_counted_and_loaded(world: World)
 
 def test_records_that_break_their_types_warn_in_the_quarantines_check(world: World) -> None:
     first, *_ = world.org.records("Account")
-    world.org.table("Account").put({**first, "NumberOfEmployees": "many"})
+    world.org.table("Account").store({**first, "NumberOfEmployees": "many"})
     result = _run(world, "account", "quarantine")
     assert result.success, _why(result)
     assert not _checks(result)["quarantine", QUARANTINE_CHECK].passed

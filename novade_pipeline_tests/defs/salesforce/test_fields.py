@@ -26,9 +26,9 @@ STANDARD = [
 
 
 def _fields(
-    *more: dict[str, Any], there: pa.Schema | None = None, personal: frozenset[str] = frozenset()
+    *more: dict[str, Any], existing: pa.Schema | None = None, personal: frozenset[str] = frozenset()
 ) -> Fields:
-    return fields_of("Account", ACCOUNT, [*STANDARD, *more], there, personal)
+    return fields_of("Account", ACCOUNT, [*STANDARD, *more], existing, personal)
 
 
 def _custom(name: str, type_: str, **more: Any) -> dict[str, Any]:
@@ -96,12 +96,12 @@ def test_what_the_settings_call_personal_is_marked_whatever_its_type() -> None:
     assert fields.invisible == _fields(*described).invisible
 
 
-def test_what_the_settings_call_personal_and_nobody_sees_is_told() -> None:
+def test_what_the_settings_call_personal_and_is_invisible_is_reported() -> None:
     assert "Nikname__c" in _fields(personal=frozenset({"Nikname__c"})).invisible
 
 
 @pytest.mark.parametrize("type_", ["address", "location", "base64", "complexvalue"])
-def test_what_no_bulk_query_tells_is_skipped_and_reported(type_: str) -> None:
+def test_what_no_bulk_query_returns_is_skipped_and_reported(type_: str) -> None:
     fields = _fields(_custom("New__c", type_))
     assert list(fields.skipped) == ["New__c"]
     assert "New__c" not in fields.names
@@ -117,21 +117,21 @@ def test_a_declared_field_that_is_not_described_is_invisible_and_null() -> None:
 
 
 def test_names_that_would_be_one_column_have_one_each_whichever_came_first() -> None:
-    one, other = _custom("MyField__c", "string"), _custom("My_Field__c", "double")
-    for fields in (_fields(one, other), _fields(other, one)):
-        columns = {read.field: read.column for read in fields.read}
+    first, second = _custom("MyField__c", "string"), _custom("My_Field__c", "double")
+    for fields in (_fields(first, second), _fields(second, first)):
+        columns = {first.source: first.column for first in fields.read}
         assert columns["MyField__c"] == "myfield__c__as_spelled"
         assert columns["My_Field__c"] == "my_field__c__as_spelled"
 
 
-def test_a_column_that_nothing_is_read_into_any_more_is_told() -> None:
-    there = pa.schema([*ACCOUNT.schema, pa.field("gone__c", pa.string())])
-    assert _fields(there=there).dropped == ("gone__c",)
-    assert _fields(_custom("Gone__c", "string"), there=there).dropped == ()
+def test_a_column_that_nothing_is_read_into_any_more_is_reported() -> None:
+    existing = pa.schema([*ACCOUNT.schema, pa.field("gone__c", pa.string())])
+    assert _fields(existing=existing).dropped == ("gone__c",)
+    assert _fields(_custom("Gone__c", "string"), existing=existing).dropped == ()
 
 
 @pytest.mark.parametrize(
-    ("held", "type_", "column", "is_told"),
+    ("existing_kind", "type_", "column", "is_reported"),
     [
         ("number", "int", "score__c", True),
         ("number", "string", "score__c__text", True),
@@ -144,33 +144,33 @@ def test_a_column_that_nothing_is_read_into_any_more_is_told() -> None:
         ("number", "currency", "score__c", False),
     ],
 )
-def test_a_type_that_changes_is_told_and_no_value_is_bent(
-    held: Any, type_: str, column: str, is_told: bool
+def test_a_type_that_changes_is_reported_and_no_value_is_bent(
+    existing_kind: Any, type_: str, column: str, is_reported: bool
 ) -> None:
-    there = pa.schema([*ACCOUNT.schema, pa.field("score__c", ARROW[held])])
-    fields = _fields(_custom("Score__c", type_), there=there)
-    (read,) = [one for one in fields.read if one.field == "Score__c"]
-    assert read.column == column
+    existing = pa.schema([*ACCOUNT.schema, pa.field("score__c", ARROW[existing_kind])])
+    fields = _fields(_custom("Score__c", type_), existing=existing)
+    (read_field,) = [read_field for read_field in fields.read if read_field.source == "Score__c"]
+    assert read_field.column == column
     if column == "score__c":
-        assert read.kind == held
-    assert kind_of(fields.table.schema.field(column).type) == read.kind
-    assert bool(fields.retyped) == is_told
+        assert read_field.kind == existing_kind
+    assert kind_of(fields.table.schema.field(column).type) == read_field.kind
+    assert bool(fields.retyped) == is_reported
 
 
 def test_a_declared_field_of_another_type_has_a_column_beside_it() -> None:
     fields = _fields(_custom("AnnualRevenue", "string"))
-    assert [one.column for one in fields.read if one.field == "AnnualRevenue"] == [
-        "annual_revenue__text"
-    ]
+    assert [
+        read_field.column for read_field in fields.read if read_field.source == "AnnualRevenue"
+    ] == ["annual_revenue__text"]
     assert fields.table.schema.field("annual_revenue").type == pa.decimal128(26, 6)
     assert "AnnualRevenue" in fields.retyped
 
 
 def test_the_columns_of_formulas_are_named() -> None:
-    held = pa.schema([*ACCOUNT.schema, pa.field("sum__c", pa.string())])
+    existing = pa.schema([*ACCOUNT.schema, pa.field("sum__c", pa.string())])
     formula = _custom("Sum__c", "double", calculated=True)
     assert _fields(formula).calculated == ("sum__c",)
-    assert _fields(formula, there=held).calculated == ("sum__c",)
+    assert _fields(formula, existing=existing).calculated == ("sum__c",)
     assert _fields({**formula, "type": "location"}).calculated == ()
 
 
@@ -208,7 +208,7 @@ def test_a_declared_number_has_the_digits_of_its_describe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "kind"),
+    ("existing_type", "kind"),
     [
         (pa.float64(), pa.decimal128(18, 2)),
         (pa.decimal128(18, 4), pa.decimal128(20, 4)),
@@ -217,10 +217,10 @@ def test_a_declared_number_has_the_digits_of_its_describe() -> None:
     ],
 )
 def test_a_column_that_has_other_digits_holds_those_of_both(
-    held: pa.DataType, kind: pa.DataType
+    existing_type: pa.DataType, kind: pa.DataType
 ) -> None:
-    there = pa.schema([*ACCOUNT.schema, pa.field("new__c", held)])
-    fields = _fields(_custom("New__c", "currency", precision=18, scale=2), there=there)
+    existing = pa.schema([*ACCOUNT.schema, pa.field("new__c", existing_type)])
+    fields = _fields(_custom("New__c", "currency", precision=18, scale=2), existing=existing)
     assert fields.table.schema.field("new__c").type == kind
 
 

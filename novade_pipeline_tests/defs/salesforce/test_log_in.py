@@ -13,8 +13,8 @@ from novade_pipeline.defs.salesforce.log_in import audience, token_of
 from novade_pipeline.defs.salesforce.organisation import Organisation
 from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.errors import PermanentFailure, TransientFailure
-from novade_pipeline.sandbox.salesforce.api import Access, SalesforceApi, Trouble
-from novade_pipeline_tests.defs.salesforce.refusals import World, asked_by, refusal
+from novade_pipeline.sandbox.salesforce.api import Access, Faults, SalesforceApi
+from novade_pipeline_tests.defs.salesforce.refusals import World, organisation_of, refusal
 
 SECRET = SalesforceApi().access.client_secret
 
@@ -39,27 +39,27 @@ def key() -> tuple[str, str]:
 
 def _by_key(world: World, public: str, **more: Any) -> Organisation:
     world.api.access = Access(public_key=public)
-    told = {"client_secret": None, "username": world.api.access.username, **more}
-    return asked_by(world, **told)
+    options = {"client_secret": None, "username": world.api.access.username, **more}
+    return organisation_of(world, **options)
 
 
-def test_a_client_with_its_secret_is_let_in(world: World) -> None:
-    with asked_by(world) as org:
+def test_a_client_with_its_secret_logs_in(world: World) -> None:
+    with organisation_of(world) as org:
         assert org.describe("Account")["name"] == "Account"
 
 
 @pytest.mark.parametrize("form", ["file", "variable", "one line"])
-def test_a_private_key_lets_in(
+def test_a_private_key_logs_in(
     world: World, key: tuple[str, str], tmp_path: Path, form: str
 ) -> None:
     private, public = key
     if form == "file":
         (tmp_path / "key.pem").write_text(private)
-        told: dict[str, Any] = {"private_key_file": tmp_path / "key.pem"}
+        options: dict[str, Any] = {"private_key_file": tmp_path / "key.pem"}
     else:
         one_line = private.replace("\n", "\\n")
-        told = {"private_key": SecretStr(private if form == "variable" else one_line)}
-    with _by_key(world, public, **told) as org:
+        options = {"private_key": SecretStr(private if form == "variable" else one_line)}
+    with _by_key(world, public, **options) as org:
         assert org.describe("Order")["name"] == "Order"
 
 
@@ -70,55 +70,55 @@ REFUSALS = {
         "NOVADE_SALESFORCE_CLIENT_SECRET is not the secret of the app",
     ),
     "another client": (
-        {"client_id": "nobody"},
+        {"client_id": "unknown"},
         {},
-        "NOVADE_SALESFORCE_CLIENT_ID names no app of this organisation",
+        "NOVADE_SALESFORCE_CLIENT_ID is no app of this organisation",
     ),
     "a sandbox organisation's log-in at production": (
         {},
         {"another_domain": True},
-        "a sandbox organisation lets in at its own My Domain only",
+        "a sandbox organisation accepts log-ins at its own My Domain only",
     ),
 }
 
 
 @pytest.mark.parametrize("why", REFUSALS)
-def test_who_is_not_let_in_is_told_why_in_one_sentence(world: World, why: str) -> None:
-    settings, trouble, told = REFUSALS[why]
-    world.api.trouble = Trouble(**trouble)
-    with asked_by(world, **settings) as org, pytest.raises(PermanentFailure) as failure:
+def test_a_refused_log_in_is_explained_in_one_sentence(world: World, why: str) -> None:
+    settings, faults, message = REFUSALS[why]
+    world.api.faults = Faults(**faults)
+    with organisation_of(world, **settings) as org, pytest.raises(PermanentFailure) as failure:
         org.describe("Account")
-    assert told in str(failure.value)
+    assert message in str(failure.value)
     assert "\n" not in str(failure.value)
     assert SECRET not in str(failure.value)
     assert "wr0ng" not in str(failure.value)
-    assert world.api.asked_for["log_in"] == 1
+    assert world.api.request_counts["log_in"] == 1
 
 
-def test_a_key_of_another_app_is_told(world: World, key: tuple[str, str]) -> None:
+def test_a_key_of_another_app_is_reported(world: World, key: tuple[str, str]) -> None:
     private = SecretStr(_key()[0])
     with _by_key(world, key[1], private_key=private) as org:
         assert "does not belong to the certificate of the app" in refusal(org)
 
 
-def test_a_user_that_nobody_approved_is_told(world: World, key: tuple[str, str]) -> None:
+def test_a_user_without_approval_is_reported(world: World, key: tuple[str, str]) -> None:
     private, public = key
     with _by_key(world, public, private_key=SecretStr(private), username="x@novade.example") as org:
         assert "let an administrator approve the app" in refusal(org)
 
 
-def test_what_is_no_key_is_told_without_showing_it(world: World) -> None:
+def test_what_is_no_key_is_reported_without_showing_it(world: World) -> None:
     with _by_key(world, "x", private_key=SecretStr("-----BEGIN top s3cret")) as org:
-        told = refusal(org)
-    assert "expected an RSA private key in PEM" in told
-    assert "s3cret" not in told
+        message = refusal(org)
+    assert "expected an RSA private key in PEM" in message
+    assert "s3cret" not in message
     missing = Path("nowhere.pem")
     with _by_key(world, "x", private_key_file=missing) as org:
         assert "private key in nowhere.pem, found no file" in refusal(org)
 
 
 def test_an_organisation_that_cannot_be_reached_passes(world: World) -> None:
-    with asked_by(world, url="http://127.0.0.1:9") as org:
+    with organisation_of(world, url="http://127.0.0.1:9") as org:
         assert "it cannot be reached" in refusal(org, TransientFailure)
     assert len(world.waited) == Retry().attempts - 1
 

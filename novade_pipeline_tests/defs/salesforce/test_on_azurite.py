@@ -21,9 +21,9 @@ def world(azurite: Azurite) -> Iterator[World]:
 
 @pytest.mark.parametrize("bulk_from_rows", [0, 10_000], ids=["bulk", "rest"])
 def test_every_sort_of_change_arrives(world: World, bulk_from_rows: int) -> None:
-    how: dict[str, Any] = {"bulk_from_rows": bulk_from_rows, "slice_rows": 5}
+    options: dict[str, Any] = {"bulk_from_rows": bulk_from_rows, "slice_rows": 5}
     world.org.add_field("Account", Field("Score__c", "double", calculated=True))
-    assert world.load("Account", **how).whole
+    assert world.load("Account", **options).is_full
     assert differences(world, "Account") == []
     changed, binned, gone, *_ = (record["Id"] for record in world.org.records("Account"))
     new = world.org.insert("Account", {"Name": "New"})
@@ -31,21 +31,21 @@ def test_every_sort_of_change_arrives(world: World, bulk_from_rows: int) -> None
     world.org.delete("Account", binned)
     world.org.purge("Account", gone)
     world.org.recalculate("Account", "Score__c", lambda row: len(row["Name"]))
-    loaded = world.load("Account", sweep_hours=0, **how)
-    assert not loaded.whole
+    loaded = world.load("Account", sweep_hours=0, **options)
+    assert not loaded.is_full
     assert {new, changed} <= world.rows("Account").keys()
     assert differences(world, "Account") == []
     world.org.undelete("Account", binned)
-    world.load("Account", **how)
+    world.load("Account", **options)
     assert differences(world, "Account") == []
     version = world.version("Account")
-    world.load("Account", **how)
+    world.load("Account", **options)
     assert world.version("Account") == version
 
 
 def test_a_bad_record_is_in_quarantine_until_it_is_read_well(world: World) -> None:
     bad = world.org.records("Contact")[0]
-    world.org.table("Contact").put({**bad, "Birthdate": "none"})
+    world.org.table("Contact").store({**bad, "Birthdate": "none"})
     world.load("Contact", policy=PersonalDataPolicy("hash", b"key"))
     (kept,) = world.read(QUARANTINE)
     assert (kept["record"], kept["raw"]) == (bad["Id"], None)

@@ -1,4 +1,4 @@
-"""Each digit that the organisation tells is in the lake, whichever way it is read."""
+"""Each digit that the organisation has is in the lake, whichever way it is read."""
 
 from decimal import Decimal
 from typing import Any
@@ -21,19 +21,21 @@ BOTH = pytest.mark.parametrize("bulk_from_rows", [0, 10_000], ids=["bulk", "rest
 
 
 def _types(world: World) -> dict[str, pa.DataType]:
-    found = open_table(world.lake, ACCOUNT)
-    assert found is not None
-    return {field.name: field.type for field in pa.schema(found.schema().to_arrow())}
+    delta_table = open_table(world.lake, ACCOUNT)
+    assert delta_table is not None
+    return {field.name: field.type for field in pa.schema(delta_table.schema().to_arrow())}
 
 
 def _give_digits(world: World, precision: int, scale: int, *numbers: Decimal | None) -> list[str]:
     """Accounts with a new field of so many digits; the ids of those that hold the numbers."""
     world.org.add_field("Account", Field("Exact__c", "double", precision=precision, scale=scale))
-    return [world.org.insert("Account", {"Name": "Exact", "Exact__c": one}) for one in numbers]
+    return [
+        world.org.insert("Account", {"Name": "Exact", "Exact__c": number}) for number in numbers
+    ]
 
 
 def _exact(world: World, ids: list[str]) -> list[Any]:
-    return [world.rows("Account")[one]["exact__c"] for one in ids]
+    return [world.rows("Account")[account]["exact__c"] for account in ids]
 
 
 @BOTH
@@ -100,9 +102,9 @@ def test_a_field_that_gets_more_digits_keeps_those_of_what_is_gone(world: World)
 
 def _as_doubles(world: World) -> None:
     """Leave the table as the version before this one made it, its numbers being doubles."""
-    found = open_table(world.lake, ACCOUNT)
-    assert found is not None
-    rows = found.to_pyarrow_table()
+    delta_table = open_table(world.lake, ACCOUNT)
+    assert delta_table is not None
+    rows = delta_table.to_pyarrow_table()
     for place, field in enumerate(rows.schema):
         if pa.types.is_decimal(field.type):
             rows = rows.set_column(place, field.name, rows[field.name].cast(pa.float64()))
@@ -118,12 +120,12 @@ def test_a_lake_of_doubles_becomes_exact_by_itself(world: World, bulk_from_rows:
     _as_doubles(world)
     assert _exact(world, ids) != [LONG, D(7)]
     loaded = world.load("Account", bulk_from_rows=bulk_from_rows)
-    assert loaded.whole
+    assert loaded.is_full
     assert not any(pa.types.is_floating(kind) for kind in _types(world).values())
     assert _exact(world, ids) == [LONG, D(7)]
     assert differences(world, "Account") == []
     version = world.version("Account")
-    assert not world.load("Account", bulk_from_rows=bulk_from_rows).whole
+    assert not world.load("Account", bulk_from_rows=bulk_from_rows).is_full
     assert world.version("Account") == version
 
 
@@ -131,8 +133,8 @@ def test_what_is_gone_keeps_the_digits_that_its_double_had(world: World) -> None
     ids = _give_digits(world, 18, 2, D("0.1"), D("12.345"))
     world.load("Account")
     _as_doubles(world)
-    for one in ids:
-        world.org.purge("Account", one)
+    for account in ids:
+        world.org.purge("Account", account)
     world.load("Account", sweep_hours=0)
     assert _exact(world, ids) == [D("0.1"), D("12.345")]
 

@@ -1,4 +1,4 @@
-"""What Salesforce tells as rows, the same from JSON and CSV; what is none is kept apart."""
+"""Records become the same rows from JSON and CSV; bad ones are kept apart."""
 
 import csv
 import io
@@ -112,15 +112,15 @@ def test_a_record_that_breaks_its_types_is_bad_and_its_neighbours_are_rows(
     records = [GOOD, {**GOOD, field: value}, GOOD]
     for batch, bad in _both(_fields(), records):
         assert batch.num_rows == 2
-        (one,) = bad
-        assert one.reason.startswith(reason)
-        assert one.key == (None if field == "Id" else GOOD["Id"])
-        assert str(value) not in one.reason or value is None
-        assert one.raw_bytes >= len(one.raw) > 0
+        (record,) = bad
+        assert record.reason.startswith(reason)
+        assert record.key == (None if field == "Id" else GOOD["Id"])
+        assert str(value) not in record.reason or value is None
+        assert record.raw_bytes >= len(record.raw) > 0
 
 
 @pytest.mark.parametrize(
-    ("kind", "told", "value"),
+    ("kind", "raw", "value"),
     [
         ("text", 12.0, "12.0"),
         ("text", True, "true"),
@@ -135,13 +135,13 @@ def test_a_record_that_breaks_its_types_is_bad_and_its_neighbours_are_rows(
         ("time", "2024-05-01T14:30:00.000+02:00", datetime(2024, 5, 1, 12, 30, tzinfo=UTC)),
     ],
 )
-def test_a_value_is_told_in_the_type_of_its_column(kind: Any, told: Any, value: Any) -> None:
-    found = value_of(kind, told)
-    assert (found, type(found)) == (value, type(value))
+def test_a_value_is_parsed_into_the_type_of_its_column(kind: Any, raw: Any, value: Any) -> None:
+    parsed = value_of(kind, raw)
+    assert (parsed, type(parsed)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "raw"),
     [
         *[("text", value) for value in ({"a": 1}, ["b"], "\ud800")],
         *[("number", value) for value in ("nan", "inf", "1e999", "1_000", "٣", True, [])],
@@ -151,9 +151,9 @@ def test_a_value_is_told_in_the_type_of_its_column(kind: Any, told: Any, value: 
         *[("time", value) for value in ("2024-05-01", 5, "0001-01-01T00:00:00+14:00")],
     ],
 )
-def test_nothing_is_bent_to_fit(kind: Any, told: Any) -> None:
+def test_nothing_is_bent_to_fit(kind: Any, raw: Any) -> None:
     with pytest.raises(ValueError, match=r"expected|Exceeds"):
-        value_of(kind, told)
+        value_of(kind, raw)
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_nothing_is_bent_to_fit(kind: Any, told: Any) -> None:
     ],
 )
 def test_a_number_comes_back_to_the_digit_by_either_way(written: str, number: str) -> None:
-    told = json.loads(written, parse_float=Decimal)
+    number_read = json.loads(written, parse_float=Decimal)
     text = _csv([{**GOOD, "AnnualRevenue": written}])
     for batch, bad in (
-        rows_of_json(_fields(), [{**GOOD, "AnnualRevenue": told}]),
+        rows_of_json(_fields(), [{**GOOD, "AnnualRevenue": number_read}]),
         rows_of_csv(_fields(), text, header_of(text)),
     ):
         assert bad == []
@@ -184,11 +184,11 @@ def test_a_number_comes_back_to_the_digit_by_either_way(written: str, number: st
 
 @pytest.mark.parametrize("written", ["1E20", "123456789012345678901", "-999999999999999999999.5"])
 def test_a_number_of_more_digits_than_any_field_has_is_bad(written: str) -> None:
-    told = json.loads(written, parse_float=Decimal)
-    for batch, bad in _both(_fields(), [GOOD, {**GOOD, "AnnualRevenue": told}]):
+    number_read = json.loads(written, parse_float=Decimal)
+    for batch, bad in _both(_fields(), [GOOD, {**GOOD, "AnnualRevenue": number_read}]):
         assert batch.num_rows == 1
-        (one,) = bad
-        assert "expected a number of at most 20 digits before the point" in one.reason
+        (record,) = bad
+        assert "expected a number of at most 20 digits before the point" in record.reason
 
 
 def test_a_number_without_digits_in_its_describe_is_a_double() -> None:
@@ -246,6 +246,10 @@ def test_an_object_without_recycle_bin_has_nothing_that_is_deleted() -> None:
     )
 )
 def test_json_and_csv_tell_the_same_rows(values: list[dict[str, Any]]) -> None:
-    (one, bad), (other, also_bad) = _both(_fields(), [{**GOOD, **value} for value in values])
+    (from_json, bad), (from_csv, also_bad) = _both(
+        _fields(), [{**GOOD, **value} for value in values]
+    )
     assert bad == also_bad == []
-    assert pa.Table.from_batches([one]) == pa.Table.from_batches([other]).select(one.schema.names)
+    assert pa.Table.from_batches([from_json]) == pa.Table.from_batches([from_csv]).select(
+        from_json.schema.names
+    )

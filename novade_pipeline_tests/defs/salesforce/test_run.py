@@ -5,15 +5,15 @@ from pathlib import Path
 from novade_pipeline.defs.salesforce.tables import CONTACT, EVENT, OPPORTUNITY, TASK
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.sandbox.salesforce.api import SalesforceApi, Trouble
+from novade_pipeline.sandbox.salesforce.api import Faults, SalesforceApi
 from novade_pipeline.sandbox.serving import serving
 from novade_pipeline.storage.locations import store
-from novade_pipeline_tests.commands import Ended, novade
+from novade_pipeline_tests.commands import CompletedCommand, novade
 
 TABLES = {"Contact": CONTACT, "Opportunity": OPPORTUNITY, "Task": TASK, "Event": EVENT}
 
 
-def _run(folder: Path, api: SalesforceApi, url: str) -> Ended:
+def _run(folder: Path, api: SalesforceApi, url: str) -> CompletedCommand:
     select = ",".join(table.name for table in TABLES.values())
     env = {
         "NOVADE_SALESFORCE_URL": url,
@@ -34,9 +34,7 @@ def test_a_run_takes_in_small_pages_archived_activities_and_what_goes_with_an_ac
     tmp_path: Path,
 ) -> None:
     (tmp_path / "data" / "landing").mkdir(parents=True)
-    api = SalesforceApi(
-        people=60, batch_size=15, results_rows=15, trouble=Trouble(uneven_pages=True)
-    )
+    api = SalesforceApi(people=60, batch_size=15, results_rows=15, faults=Faults(uneven_pages=True))
     with serving(api.app()) as url:
         first = _run(tmp_path, api, url)
         assert first.returncode == 0, first.stdout + first.stderr
@@ -45,9 +43,9 @@ def test_a_run_takes_in_small_pages_archived_activities_and_what_goes_with_an_ac
         second = _run(tmp_path, api, url)
         assert second.returncode == 0, second.stdout + second.stderr
     for name, table in TABLES.items():
-        theirs = {row["Id"]: row["IsDeleted"] for row in api.org.records(name)}
-        assert _deleted(tmp_path, table) == theirs
+        expected = {row["Id"]: row["IsDeleted"] for row in api.org.records(name)}
+        assert _deleted(tmp_path, table) == expected
     archived = {row["Id"] for row in api.org.records("Task") if row["IsArchived"]}
     assert archived
     gone = {row["Id"] for row in api.org.records("Contact") if row["AccountId"] == account}
-    assert {_deleted(tmp_path, CONTACT)[one] for one in gone} == {True}
+    assert {_deleted(tmp_path, CONTACT)[contact] for contact in gone} == {True}

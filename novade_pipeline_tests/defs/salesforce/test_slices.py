@@ -1,4 +1,4 @@
-"""A long time in slices: none is forgotten, none is told twice, none is much too large."""
+"""A long time in slices: none is forgotten, none is read twice, none is much too large."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -20,46 +20,46 @@ def test_slices_hold_each_moment_once_and_no_more_than_they_may(
     stamps: list[int], most: int, has_beginning: bool
 ) -> None:
     times = sorted(BEGIN + timedelta(seconds=second) for second in stamps)
-    asked = []
+    counted = []
 
-    def count(one: Slice) -> int:
-        asked.append(one)
-        return sum(one.since <= time < one.until for time in times if one.since is not None)
+    def count(part: Slice) -> int:
+        counted.append(part)
+        return sum(part.since <= time < part.until for time in times if part.since is not None)
 
     until = BEGIN + timedelta(seconds=100_001)
-    whole = Slice(BEGIN if has_beginning else None, until, len(times))
-    found = list(slices(whole, most, lambda: times[0], count))
-    assert found[0].since == whole.since
-    assert found[-1].until == until
-    assert all(one.until == other.since for one, other in pairwise(found))
-    for one in found:
-        inside = [t for t in times if (one.since is None or one.since <= t) and t < one.until]
-        assert len(inside) == one.rows
-        assert one.rows <= most or len(set(inside)) <= 1
-    assert len(asked) <= 18 * len(found)
+    period = Slice(BEGIN if has_beginning else None, until, len(times))
+    planned = list(slices(period, most, lambda: times[0], count))
+    assert planned[0].since == period.since
+    assert planned[-1].until == until
+    assert all(part.until == following.since for part, following in pairwise(planned))
+    for part in planned:
+        inside = [t for t in times if (part.since is None or part.since <= t) and t < part.until]
+        assert len(inside) == part.rows
+        assert part.rows <= most or len(set(inside)) <= 1
+    assert len(counted) <= 18 * len(planned)
 
 
 def test_small_neighbours_are_one_slice() -> None:
-    whole = Slice(BEGIN, BEGIN + timedelta(days=64), 64)
+    period = Slice(BEGIN, BEGIN + timedelta(days=64), 64)
 
-    def count(one: Slice) -> int:
-        assert one.since is not None
-        return (one.until - one.since).days
+    def count(part: Slice) -> int:
+        assert part.since is not None
+        return (part.until - part.since).days
 
-    found = list(slices(whole, 24, lambda: BEGIN, count))
-    assert [one.rows for one in found] == [16, 16, 16, 16]
-    assert [one.rows for one in slices(whole, 64, lambda: BEGIN, count)] == [64]
+    planned = list(slices(period, 24, lambda: BEGIN, count))
+    assert [part.rows for part in planned] == [16, 16, 16, 16]
+    assert [part.rows for part in slices(period, 64, lambda: BEGIN, count)] == [64]
 
 
 def test_the_next_slice_is_planned_when_the_one_before_is_done() -> None:
-    asked: list[Slice] = []
+    counted: list[Slice] = []
 
-    def count(one: Slice) -> int:
-        asked.append(one)
-        assert one.since is not None
-        return int((one.until - one.since).total_seconds())
+    def count(part: Slice) -> int:
+        counted.append(part)
+        assert part.since is not None
+        return int((part.until - part.since).total_seconds())
 
-    whole = Slice(BEGIN, BEGIN + timedelta(seconds=1 << 20), 1 << 20)
-    first = next(slices(whole, 1 << 10, lambda: BEGIN, count))
+    period = Slice(BEGIN, BEGIN + timedelta(seconds=1 << 20), 1 << 20)
+    first = next(slices(period, 1 << 10, lambda: BEGIN, count))
     assert first.rows == 1 << 10
-    assert len(asked) <= 2 * 10
+    assert len(counted) <= 2 * 10

@@ -1,4 +1,4 @@
-"""What no query of changes tells: hard deletes, and formulas that have another value."""
+"""Sweeps load what incremental loads miss: hard deletes, late changes, values of formulas."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -47,8 +47,8 @@ def test_a_sweep_reads_again_what_is_back_and_what_was_missed(
     world.org.table("Account").remove(second["Id"])
     world.load("Account", sweep_hours=0)
     assert world.rows("Account")[second["Id"]]["vanished_at"]
-    world.org.table("Account").put(first)
-    world.org.table("Account").put(second)
+    world.org.table("Account").store(first)
+    world.org.table("Account").store(second)
     swept = world.load("Account", sweep_hours=0, bulk_from_rows=bulk_from_rows).swept
     assert (swept.vanished, swept.returned) == (0, 2)
     assert differences(world, "Account") == []
@@ -65,7 +65,7 @@ def _put_late(world: World, of: str, seconds: float, **values: Any) -> dict[str,
     # The watermark moves with what is read.
     world.org.update(of, world.org.records(of)[-1]["Id"], {"Description": "in between"})
     world.load(of)
-    world.org.table(of).put({**record, "SystemModstamp": stamp, **values})
+    world.org.table(of).store({**record, "SystemModstamp": stamp, **values})
     return {**record, "SystemModstamp": stamp, **values}
 
 
@@ -87,8 +87,8 @@ def test_a_change_that_becomes_visible_after_the_overlap_is_read_by_the_sweep(
 
 def test_a_deletion_that_changes_no_stamp_is_read_by_the_sweep(world: World) -> None:
     world.load("Account")
-    record = next(one for one in world.org.records("Account") if not one["IsDeleted"])
-    world.org.table("Account").put({**record, "IsDeleted": True})
+    record = next(record for record in world.org.records("Account") if not record["IsDeleted"])
+    world.org.table("Account").store({**record, "IsDeleted": True})
     world.org.clock += timedelta(hours=1)
     assert world.load("Account", sweep_hours=0).swept.late == 1
     assert differences(world, "Account") == []
@@ -98,7 +98,7 @@ def test_a_record_that_comes_late_is_read_by_the_sweep(world: World) -> None:
     late = world.org.records("Account")[0]
     world.org.table("Account").remove(late["Id"])
     world.load("Account")
-    world.org.table("Account").put(late)
+    world.org.table("Account").store(late)
     swept = world.load("Account", sweep_hours=0).swept
     assert (swept.returned, swept.late) == (1, 0)
     assert world.rows("Account")[late["Id"]]["returned_at"] is None
@@ -112,7 +112,7 @@ def test_what_the_organisation_has_counts_although_the_lake_has_it_newer(world: 
     world.org.clock += timedelta(hours=1)
     world.org.update("Account", before["Id"], {"Name": "Never happened"})
     world.load("Account")
-    world.org.table("Account").put(before)
+    world.org.table("Account").store(before)
     world.org.clock += timedelta(hours=1)
     assert world.load("Account", sweep_hours=0).swept.late == 1
     assert differences(world, "Account") == []
@@ -127,7 +127,7 @@ def test_many_late_changes_are_read_by_their_stamps(world: World, monkeypatch: A
     world.org.update("Account", world.org.records("Account")[-1]["Id"], {"Name": "In between"})
     world.load("Account")
     for record, stamp in zip(world.org.records("Account"), stamps, strict=False):
-        world.org.table("Account").put({**record, "SystemModstamp": stamp, "Name": f"{stamp}"})
+        world.org.table("Account").store({**record, "SystemModstamp": stamp, "Name": f"{stamp}"})
     swept = world.load("Account", sweep_hours=0, slice_rows=2).swept
     assert swept.late == 5
     assert sum(receipt.rows for receipt in swept.receipts) == 5
@@ -143,7 +143,7 @@ def test_a_late_record_that_breaks_its_types_is_in_quarantine(world: World) -> N
     (kept,) = world.read(QUARANTINE)
     assert (kept["record"], kept["reason"][:17]) == (late["Id"], "NumberOfEmployees")
     assert world.rows("Account")[late["Id"]] == before
-    world.org.table("Account").put({**late, "NumberOfEmployees": 7})
+    world.org.table("Account").store({**late, "NumberOfEmployees": 7})
     world.load("Account", sweep_hours=0)
     assert world.read(QUARANTINE) == []
     assert differences(world, "Account") == []
@@ -151,12 +151,12 @@ def test_a_late_record_that_breaks_its_types_is_in_quarantine(world: World) -> N
 
 def test_a_record_that_is_back_says_since_when_until_it_changes(world: World) -> None:
     world.load("Account")
-    hidden = next(one for one in world.org.records("Account") if not one["IsDeleted"])
+    hidden = next(record for record in world.org.records("Account") if not record["IsDeleted"])
     world.org.clock += timedelta(days=1)
     world.org.table("Account").remove(hidden["Id"])
     world.load("Account", sweep_hours=0)
     world.org.clock += timedelta(days=1)
-    world.org.table("Account").put(hidden)
+    world.org.table("Account").store(hidden)
     assert world.load("Account", sweep_hours=0).swept.returned == 1
     back = world.org.clock.replace(microsecond=0)
     row = world.rows("Account")[hidden["Id"]]
@@ -176,7 +176,7 @@ def test_a_record_that_a_load_finds_back_says_so_as_well(world: World) -> None:
     world.org.table("Account").remove(hidden)
     world.load("Account", sweep_hours=0)
     world.org.clock += timedelta(days=1)
-    world.org.table("Account").put(record)
+    world.org.table("Account").store(record)
     assert world.load("Account", sweep_hours=10_000).swept is None
     row = world.rows("Account")[hidden]
     assert (row["vanished_at"], row["returned_at"]) == (None, world.org.now())
@@ -200,7 +200,7 @@ def test_a_sweep_reads_again_as_many_records_and_fields_as_a_uri_may_name(
             world.org.table("Task").remove(record["Id"])
         world.load("Task")
         for record in missed:
-            world.org.table("Task").put(record)
+            world.org.table("Task").store(record)
         swept = world.load("Task", sweep_hours=0).swept
         assert len(missed) == swept.returned == sweeping.IDS_A_QUERY
         assert 12_000 < max(lengths) < LONGEST_URI
@@ -213,12 +213,12 @@ def test_a_sweep_is_due_by_the_organisations_clock(world: World) -> None:
     assert world.load("Account").swept is None
     world.org.clock += timedelta(hours=2)
     assert world.load("Account").swept is not None
-    told = transaction_version(world.lake, OBJECTS["Account"], SWEEP)
-    assert moment(told) == world.org.clock.replace(microsecond=0)
+    swept_at = transaction_version(world.lake, OBJECTS["Account"], SWEEP)
+    assert moment(swept_at) == world.org.clock.replace(microsecond=0)
     assert world.load("Account").swept is None
 
 
-def test_a_sweep_that_sees_much_less_than_before_marks_nothing_without_being_told_to(
+def test_a_sweep_that_sees_much_less_than_before_marks_nothing_unless_configured(
     world: World,
 ) -> None:
     world.load("Task")
@@ -270,9 +270,9 @@ def _modified(world: World) -> dict[str, Any]:
 def test_a_formula_that_tells_something_else_is_taken_in_by_a_sweep(
     scored: World, bulk_from_rows: int
 ) -> None:
-    before, (one, other, *_) = _modified(scored), scored.org.records("Account")
-    told = {one["Id"]: 7.5, other["Id"]: None}
-    scored.org.recalculate("Account", "Score__c", lambda r: told.get(r["Id"], r["Score__c"]))
+    before, (first, second, *_) = _modified(scored), scored.org.records("Account")
+    scores = {first["Id"]: 7.5, second["Id"]: None}
+    scored.org.recalculate("Account", "Score__c", lambda r: scores.get(r["Id"], r["Score__c"]))
     scored.load("Account")
     assert differences(scored, "Account") != []
     swept = scored.load("Account", sweep_hours=0, bulk_from_rows=bulk_from_rows).swept
@@ -345,6 +345,6 @@ def test_a_formula_about_a_person_obeys_the_policy(scored: World) -> None:
 
 def test_a_formula_that_breaks_its_type_marks_no_record_as_gone(scored: World) -> None:
     odd = scored.org.records("Account")[0]
-    scored.org.table("Account").put({**odd, "Score__c": "none"})
+    scored.org.table("Account").store({**odd, "Score__c": "none"})
     swept = scored.load("Account", sweep_hours=0).swept
     assert (swept.ids, swept.vanished, swept.recalculated) == (12, 0, 0)

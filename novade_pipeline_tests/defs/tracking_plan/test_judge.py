@@ -92,7 +92,7 @@ def test_a_text_that_conforms_is_judged_once(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_remembered_is_bounded_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(judge_module, "_REMEMBERED_BYTES", 2_000)
+    monkeypatch.setattr(judge_module, "_CACHE_BYTES", 2_000)
     monkeypatch.setattr(judge_module, "BATCH_ROWS", 10)
     judge = judge_of(A={"required": ["a"]}, B={"patternProperties": {"^b": {"type": "null"}}})
     for _ in range(2):
@@ -101,8 +101,8 @@ def test_what_is_remembered_is_bounded_and_changes_nothing(
             result = judge.judge(pa.array([event_type] * 100), pa.array(texts))
             verdicts = ["conforming" if n % 3 else "violating" for n in range(100)]
             assert result.verdict.to_pylist() == verdicts
-    remembered = [rule.remembered for of in judge._versions for rule in of.values() if rule]
-    assert 0 < sum(remembered) <= 2_000 + 10 * 120
+    cached_bytes = [rule.cached_bytes for of in judge._versions for rule in of.values() if rule]
+    assert 0 < sum(cached_bytes) <= 2_000 + 10 * 120
 
 
 def test_no_events_give_no_verdicts_of_the_same_types() -> None:

@@ -13,7 +13,7 @@ import pytest
 from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS, PLAN
 from novade_pipeline.lake.read import read
 from novade_pipeline.storage.locations import store
-from novade_pipeline_tests.commands import Ended, novade
+from novade_pipeline_tests.commands import CompletedCommand, novade
 from novade_pipeline_tests.defs.tracking_plan.plans import envelope, segment, track
 
 SELECTION = ",".join(
@@ -68,7 +68,7 @@ class Ran:
     """A folder after `novade run`, and what the command said."""
 
     folder: Path
-    ended: Ended
+    ended: CompletedCommand
 
     def verdicts(self) -> list[tuple[str, str]]:
         rows = read(store(str(self.folder / "data" / "lake")), EVENT_VERDICTS).to_pylist()

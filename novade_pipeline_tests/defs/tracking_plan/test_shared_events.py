@@ -17,7 +17,7 @@ from novade_pipeline.lake.delta import replace
 from novade_pipeline.lake.read import read
 from novade_pipeline.landing.ledger import Rules
 from novade_pipeline.landing.load import load
-from novade_pipeline.landing.source import find_wanted
+from novade_pipeline.landing.source import find_pending
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
@@ -34,7 +34,7 @@ def test_the_shared_events_are_judged_as_the_reference_library_does(
 ) -> None:
     landing = store(str(shared / "landing"))
     rules = Rules(1, "keep", date(2018, 1, 1), timedelta(0))
-    todo = find_wanted(EVENTS, landing, lake, rules)
+    todo = find_pending(EVENTS, landing, lake, rules)
     load(EVENTS, landing, lake, PersonalDataPolicy(), todo)
     file = newest_file(landing)
     assert file is not None

@@ -23,12 +23,12 @@ from novade_pipeline_tests.landing.lines import MOMENTS, fields_of, read, values
 @settings(max_examples=300)
 def test_a_text_is_utf_8(text: bytes, before: int, table: Table) -> None:
     line = b'{"uuid":"' + b"x" * before + text + b'"}'
-    found = read(PlainLines(fields_of(table)), line, b'{"uuid":"b"}')
+    parsed = read(PlainLines(fields_of(table)), line, b'{"uuid":"b"}')
     try:
         expected = ["x" * before + text.decode()] if min(text) >= 32 else []
     except UnicodeDecodeError:
         expected = []
-    assert found.rows["uuid"].to_pylist() == [*expected, "b"]
+    assert parsed.rows["uuid"].to_pylist() == [*expected, "b"]
 
 
 @pytest.mark.parametrize("first", range(0x80, 0x100))
@@ -40,8 +40,8 @@ def test_every_beginning_of_a_character_is_judged_as_python_does(
     texts += [bytes([first, a]) for a in ends]
     texts += [bytes([first, a, b]) for a in ends for b in ends]
     texts += [bytes([first, a, b, c]) for a in ends for b in ends for c in (0x7F, 0x80, 0xBF, 0xC0)]
-    found = read(plain, *(b'{"uuid":"' + text + b'"}' for text in texts))
-    assert dict(zip(found.numbers.tolist(), found.rows["uuid"].to_pylist(), strict=True)) == {
+    parsed = read(plain, *(b'{"uuid":"' + text + b'"}' for text in texts))
+    assert dict(zip(parsed.numbers.tolist(), parsed.rows["uuid"].to_pylist(), strict=True)) == {
         n: text.decode() for n, text in enumerate(texts) if _is_utf_8(text)
     }
 
@@ -58,14 +58,14 @@ def _is_utf_8(text: bytes) -> bool:
 def test_texts_of_all_lengths_are_whole(size: int, plain: PlainLines) -> None:
     text = ("abcdefghijklmnopqrstuvwxyz" * 3)[:size]
     wide = "é" * size
-    found = read(
+    parsed = read(
         plain,
         *(
             f'{{"uuid":"{one}","user_id":"{two}","properties":"{one}"}}'.encode()
             for one, two in (("x" + text, wide), ("y" + wide, text))
         ),
     )
-    assert found.rows.select(["uuid", "user_id", "properties"]).to_pylist() == [
+    assert parsed.rows.select(["uuid", "user_id", "properties"]).to_pylist() == [
         {"uuid": "x" + text, "user_id": wide, "properties": f'"x{text}"'},
         {"uuid": "y" + wide, "user_id": text, "properties": f'"y{wide}"'},
     ]
@@ -73,9 +73,9 @@ def test_texts_of_all_lengths_are_whole(size: int, plain: PlainLines) -> None:
 
 def test_escapes_are_read_and_documents_keep_theirs(plain: PlainLines) -> None:
     escaped = r"a\"b\\c\bd\fe\nf\rg\th"
-    found = read(plain, f'{{"uuid":"{escaped}","properties":{{"{escaped}":"\\n"}}}}'.encode())
-    assert found.rows["uuid"].to_pylist() == ['a"b\\c\bd\fe\nf\rg\th']
-    assert found.rows["properties"].to_pylist() == [f'{{"{escaped}":"\\n"}}']
+    parsed = read(plain, f'{{"uuid":"{escaped}","properties":{{"{escaped}":"\\n"}}}}'.encode())
+    assert parsed.rows["uuid"].to_pylist() == ['a"b\\c\bd\fe\nf\rg\th']
+    assert parsed.rows["properties"].to_pylist() == [f'{{"{escaped}":"\\n"}}']
 
 
 def test_integers(plain: PlainLines) -> None:
@@ -91,8 +91,8 @@ def test_integers(plain: PlainLines) -> None:
 def test_fractions_are_the_nearest_number(digits: int, places: int, table: Table) -> None:
     sign, rest = "-" * (digits < 0), str(abs(digits)).rjust(places + 1, "0")
     text = f"{sign}{rest[: len(rest) - places]}.{rest[len(rest) - places :]}".rstrip(".")
-    found, _ = values(PlainLines(fields_of(table)), "share", text)
-    assert found in ([], [float(text)])
+    parsed, _ = values(PlainLines(fields_of(table)), "share", text)
+    assert parsed in ([], [float(text)])
 
 
 def test_fractions(plain: PlainLines) -> None:
@@ -101,8 +101,8 @@ def test_fractions(plain: PlainLines) -> None:
     good += ("1.50", "0.0001", "0.00012", "0.00000000000001", "100.000000000000")
     odd = ("-0", "-0.0", "1.", ".5", "00.5", "0.000000000000001", "9007199254740993")
     odd += ("1e3", "1.5E3", "0.1234567890123456", "NaN", "Infinity", '"1"', "1.5.1", "1,5")
-    found, rest = values(plain, "share", *good, *odd)
-    assert found == [float(value) for value in good]
+    parsed, rest = values(plain, "share", *good, *odd)
+    assert parsed == [float(value) for value in good]
     assert rest == list(range(len(good), len(good) + len(odd)))
 
 
@@ -111,9 +111,9 @@ def test_times_are_those_of_the_calendar(
     at: datetime, between: str, digits: int, table: Table
 ) -> None:
     text = at.isoformat(between, "seconds") + f".{at.microsecond:06}"[: digits + bool(digits)]
-    found, rest = values(PlainLines(fields_of(table)), "at", f'"{text}"')
+    parsed, rest = values(PlainLines(fields_of(table)), "at", f'"{text}"')
     in_reach = 1901 <= at.year <= 2199
-    assert found == ([datetime.fromisoformat(text).replace(tzinfo=UTC)] if in_reach else [])
+    assert parsed == ([datetime.fromisoformat(text).replace(tzinfo=UTC)] if in_reach else [])
     assert rest == ([] if in_reach else [0])
 
 
@@ -124,8 +124,10 @@ def test_every_day_is_one_of_the_calendar(plain: PlainLines) -> None:
         for month in range(14)
         for day in range(33)
     ]
-    found, _ = values(plain, "at", *(f'"{y:04}-{m:02}-{d:02} 00:00:00"' for y, m, d in days))
-    assert [(at.year, at.month, at.day) for at in found] == [day for day in days if _is_a_day(*day)]
+    parsed, _ = values(plain, "at", *(f'"{y:04}-{m:02}-{d:02} 00:00:00"' for y, m, d in days))
+    assert [(at.year, at.month, at.day) for at in parsed] == [
+        day for day in days if _is_a_day(*day)
+    ]
 
 
 def _is_a_day(year: int, month: int, day: int) -> bool:
@@ -141,8 +143,8 @@ def test_other_times_are_given_back(plain: PlainLines) -> None:
     odd = [good[:place] + "x" + good[place + 1 :] for place in range(len(good))]
     odd += ["2026-03-01 24:10:20", "2026-03-01 22:60:20", "2026-03-01 22:10:60", good + "7"]
     odd += ["2026-03-01 22:10:20.", "2026-03-01 22:10", good + "Z", "", "é" * 13, r"\n" * 13]
-    found, rest = values(plain, "at", f'"{good}"', *(f'"{text}"' for text in odd))
-    assert (len(found), rest) == (1, list(range(1, len(odd) + 1)))
+    parsed, rest = values(plain, "at", f'"{good}"', *(f'"{text}"' for text in odd))
+    assert (len(parsed), rest) == (1, list(range(1, len(odd) + 1)))
 
 
 @pytest.mark.parametrize(

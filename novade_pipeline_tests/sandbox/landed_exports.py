@@ -1,4 +1,4 @@
-"""What exports hold, read and counted from the files without the generator's help."""
+"""The content of exports, read and counted from the files without the generator's help."""
 
 import json
 import re
@@ -49,8 +49,8 @@ TYPES = (
 
 
 @dataclass
-class Found:
-    """What the files hold, read without the generator's help."""
+class ExportContents:
+    """The content of the files."""
 
     rows: dict[tuple[datetime, str], dict[str, Any]] = field(default_factory=dict)
     tally: Counter[str] = field(default_factory=Counter)
@@ -78,8 +78,8 @@ def event_in(line: bytes) -> dict[str, Any] | None:
     return dict(event)
 
 
-def read(landing: Path) -> Found:
-    found = Found()
+def read(landing: Path) -> ExportContents:
+    contents = ExportContents()
     for path in sorted((landing / "amplitude/events").iterdir()):
         name = EVENTS_NAME.fullmatch(path.name)
         try:
@@ -87,35 +87,35 @@ def read(landing: Path) -> Found:
         except (EOFError, igzip.BadGzipFile):
             text = None
         if name is None or text is None:
-            found.tally["faulty_files"] += 1
+            contents.tally["faulty_files"] += 1
             continue
-        found.tally["events_files"] += 1
+        contents.tally["events_files"] += 1
         hour = hour_of(name)
-        found.parts[hour].add(int(name[3]))
+        contents.parts[hour].add(int(name[3]))
         for line in text.removeprefix(b"\xef\xbb\xbf").splitlines():
-            count_line(found, hour, line)
+            count_line(contents, hour, line)
     for path in sorted((landing / "amplitude/merged_ids").iterdir()):
         name = MERGES_NAME.fullmatch(path.name)
         assert name, path.name
         lines = igzip.decompress(path.read_bytes()).splitlines()
-        found.merges += [(hour_of(name), json.loads(line)) for line in lines]
-    return found
+        contents.merges += [(hour_of(name), json.loads(line)) for line in lines]
+    return contents
 
 
-def count_line(found: Found, hour: datetime, line: bytes) -> None:
+def count_line(contents: ExportContents, hour: datetime, line: bytes) -> None:
     event = event_in(line) if line else None
-    found.tally["lines"] += 1
+    contents.tally["lines"] += 1
     if not line:
-        found.tally["blank_lines"] += 1
+        contents.tally["blank_lines"] += 1
     elif event is None:
-        found.tally["quarantined_lines"] += 1
-    elif (hour, event["uuid"]) in found.rows:
-        found.tally["repeated_in_hour"] += 1
+        contents.tally["quarantined_lines"] += 1
+    elif (hour, event["uuid"]) in contents.rows:
+        contents.tally["repeated_in_hour"] += 1
     else:
-        found.tally["rows"] += 1
-        found.rows[hour, event["uuid"]] = event
+        contents.tally["rows"] += 1
+        contents.rows[hour, event["uuid"]] = event
     if event is not None:
-        found.spellings[event["uuid"]].add(line)
+        contents.spellings[event["uuid"]].add(line)
 
 
 def files_below(landing: Path) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
-"""Sends what is meant for Salesforce's hosts to a sandbox on this machine.
+"""A `requests` session that sends requests for Salesforce's hosts to a sandbox on this machine.
 
-`simple-salesforce` always speaks https to `*.salesforce.com` or to the instance that the log-in
-named; its argument `session=` takes this one.
+`simple-salesforce` uses https to `*.salesforce.com` or to the instance that the log-in returned,
+and takes such a session as its argument `session=`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 
 
 def sandbox_session(url: str) -> requests.Session:
-    """A session whose https requests all go to a server at `url`, with the host that was meant."""
+    """A session whose https requests all go to the server at `url`, with the original host."""
     session = requests.Session()
     session.mount("https://", _ToSandbox(url))
     return session
