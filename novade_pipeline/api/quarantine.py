@@ -75,16 +75,7 @@ def replace_rejected(
     """
     rows = pa.Table.from_pylist(
         [
-            {
-                "source": source,
-                "place": item.place,
-                "page": item.page,
-                "position": item.position,
-                "reason": item.reason,
-                "raw": item.raw,
-                "raw_bytes": item.raw_bytes,
-                "read_at": now,
-            }
+            {"source": source, "read_at": now} | {name: getattr(item, name) for name in _CONTENT}
             for item in bad_items
         ],
         table.schema,

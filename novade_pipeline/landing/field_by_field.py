@@ -54,7 +54,7 @@ class FieldRows:
     """The rows of lines that were read field by field.
 
     Attributes:
-        rows: the fields' columns and the one for others; a row may be `wrong` all the same.
+        rows: the fields' columns and the one for other fields; a row may be `wrong`.
         numbers: for each row the number of its line, from 0.
         wrong: line number -> why the line is not a row.
         names: names of the fields that were not known.
@@ -67,23 +67,18 @@ class FieldRows:
 
 
 class FieldByField:
-    """Parses lines field by field; each thread needs its own."""
+    """Parses lines field by field; each thread needs its own. Arguments as for `IrregularLines`."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, fields: Sequence[Column], others: str | None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        fields: Sequence[Column],
+        other_fields: str | None,
     ) -> None:
-        """Make room for the lines.
-
-        Args:
-            connection: with UTC as its time zone.
-            fields: the columns that a line has values for.
-            others: the column for the fields that are not among `fields`; None where none keeps
-                them.
-        """
         self._connection = connection
         self._fields = fields
-        self._others = others
-        self._plain = PlainLines(fields, others, typed=False)
+        self._other_fields = other_fields
+        self._plain = PlainLines(fields, other_fields, typed=False)
         self.set_extra_fields = self._plain.set_extra_fields
 
     def read(self, lines: Sequence[bytes]) -> FieldRows:
@@ -114,8 +109,8 @@ class FieldByField:
     def _row(self, values: dict[str, str]) -> dict[str, str | None]:
         """A line's row as `PlainLines` gives it; known fields are removed from `values`."""
         row = {c.name: _value(c, values.pop(c.source, "null")) for c in self._fields}
-        others = ((name, value) for name, value in sorted(values.items()) if value != "null")
-        return row if self._others is None else row | {self._others: object_of(others)}
+        extra = ((name, value) for name, value in sorted(values.items()) if value != "null")
+        return row if self._other_fields is None else row | {self._other_fields: object_of(extra)}
 
     def _typed(self, rows: pa.Table) -> pa.Table:
         """Parse the columns; null where a value has another type."""

@@ -1,7 +1,7 @@
-"""Lines that are not plain: rewritten in one form, most of them are.
+"""Lines that are not plain; most of them are, once they are rewritten in one form.
 
-A line that is not JSON is refused here. Fields without a column are learned, so that later lines
-with them are plain.
+A line that is not JSON is refused. Fields without a column are learned, so that later lines with
+them are plain.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ class IrregularRows:
     """The rows of irregular lines.
 
     Attributes:
-        rows: the fields' columns and the one for others; a row may be `wrong` all the same.
+        rows: the fields' columns and the one for other fields; a row may be `wrong`.
         numbers: for each row the number of its line.
         wrong: line number -> why the line is not a row.
         blank: numbers of the lines without content.
@@ -49,28 +49,23 @@ class IrregularLines:
         plain: PlainLines,
         connection: duckdb.DuckDBPyConnection,
         fields: Sequence[Column],
-        others: str | None,
+        other_fields: str | None,
     ) -> None:
-        """Make room for the lines.
+        """Create a parser.
 
         Args:
-            plain: reads plain lines; learns fields from the others.
+            plain: the parser of plain lines, which gets the extra fields.
             connection: with UTC as its time zone.
-            fields: the columns that a line has values for.
-            others: the column for the fields that are not among `fields`; None where none keeps
-                them.
+            fields: the columns of known fields.
+            other_fields: the column of all other fields; None to drop them.
         """
         self._plain = plain
-        self._by_field = FieldByField(connection, fields, others)
+        self._by_field = FieldByField(connection, fields, other_fields)
         self._known = {column.source for column in fields}
         self._extra: list[str] = []
 
     def read(self, lines: Mapping[int, bytes]) -> IrregularRows:
-        """Read lines.
-
-        Args:
-            lines: line number -> line.
-        """
+        """Parse lines by their numbers."""
         blank = [number for number, line in lines.items() if is_blank(line)]
         at = np.setdiff1d(np.array(list(lines), np.int64), blank)
         strict = strict_lines([lines[number] for number in at.tolist()])

@@ -155,8 +155,7 @@ def plan_load(
     for name in moved:
         if (hour := loaded[name].upload_hour) is not None:
             (undated if is_undated(name) else dated).add(hour)
-    all_hours = dated | undated
-    hours: dict[datetime, list[LandedFile]] = {hour: [] for hour in sorted(all_hours)}
+    hours: dict[datetime, list[LandedFile]] = {hour: [] for hour in sorted(dated | undated)}
     for file in listed.values():
         if file.hour in hours:
             hours[file.hour].append(file)

@@ -47,13 +47,6 @@ class FileCounts:
 
 def totals_of(rows: Sequence[LedgerRow]) -> LineTotals:
     """The sum over files."""
-    return LineTotals(
-        files=len(rows),
-        lines=sum(row.lines for row in rows),
-        rows=sum(row.rows for row in rows),
-        repeated=sum(row.repeated for row in rows),
-        quarantined=sum(row.quarantined for row in rows),
-        blank=sum(row.blank for row in rows),
-        erased=sum(row.erased or 0 for row in rows),
-        refused_files=sum(row.refused for row in rows),
-    )
+    names = ("lines", "rows", "repeated", "quarantined", "blank", "erased")
+    sums = {name: sum(getattr(row, name) or 0 for row in rows) for name in names}
+    return LineTotals(files=len(rows), refused_files=sum(row.refused for row in rows), **sums)

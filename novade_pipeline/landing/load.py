@@ -19,13 +19,7 @@ from novade_pipeline.lake.delta import WriteReceipt, replace_window
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.json_lines import BadLine, Parsed
-from novade_pipeline.landing.ledger import (
-    HOUR,
-    LoadPlan,
-    ledger_rows,
-    read_ledger,
-    windows,
-)
+from novade_pipeline.landing.ledger import HOUR, LoadPlan, ledger_rows, read_ledger, windows
 from novade_pipeline.landing.line_counts import FileCounts, LineTotals, totals_of
 from novade_pipeline.landing.quarantine import Quarantine, left_out
 from novade_pipeline.landing.readers import NdjsonReader, damaged_files
@@ -249,14 +243,8 @@ class _Loader:
             size=file.size,
             upload_date=None if file.hour is None else file.hour.date(),
             upload_hour=file.hour,
-            lines=counts.lines,
-            rows=counts.rows,
-            repeated=counts.repeated,
-            quarantined=counts.quarantined,
-            blank=counts.blank,
-            erased=counts.erased,
-            mended=json.dumps(counts.mended, sort_keys=True) if counts.mended else None,
-            trailing_bytes=counts.trailing_bytes,
+            **vars(counts)
+            | {"mended": json.dumps(counts.mended, sort_keys=True) if counts.mended else None},
             refused=file.file in commit.refused,
             parser_version=self.source.parser_version,
             personal_data=self.policy.fingerprint,

@@ -39,7 +39,7 @@ class Plain:
     """What lines became.
 
     Attributes:
-        rows: of the plain ones, in their order: the fields' columns, and the one for others.
+        rows: of the plain ones, in order.
         numbers: for each row the number of its line, from 0.
         rest: number -> line, of those that are not plain.
     """
@@ -53,19 +53,18 @@ class PlainLines:
     """Parses lines of known fields; each thread needs its own."""
 
     def __init__(
-        self, fields: Sequence[Column], others: str | None = None, *, typed: bool = True
+        self, fields: Sequence[Column], other_fields: str | None = None, *, typed: bool = True
     ) -> None:
-        """Make room for the lines.
+        """Create a parser.
 
         Args:
-            fields: the columns that a line has values for.
-            others: the column for the fields that are not among `fields`; None where none keeps
-                them.
-            typed: False to keep the values of columns that are not text as JSON, of whatever type,
-                and to require none.
+            fields: the columns of known fields.
+            other_fields: the column of all other fields; None to drop them.
+            typed: False to keep values that are not text as JSON, whatever the column's type, and
+                to require none.
         """
         self._fields = fields
-        self._others = others
+        self._other_fields = other_fields
         self._typed = typed
         self.set_extra_fields([])
 
@@ -102,9 +101,9 @@ class PlainLines:
         table = pa.Table.from_batches(batches, self._schema)
         fields = len(self._fields)
         rows = table.select(range(fields))
-        if self._others is not None:
+        if self._other_fields is not None:
             extra = table.select(range(fields, table.num_columns))
-            rows = rows.append_column(self._others, objects_of(extra, len(table)))
+            rows = rows.append_column(self._other_fields, objects_of(extra, len(table)))
         return Plain(rows, np.concatenate(numbers), rest)
 
     def _batch(self, text: Text, scanned: scan.ScanBuffers, rows: int) -> pa.RecordBatch:
@@ -162,7 +161,7 @@ def _store(kind: int) -> int:
 
 
 def _room(kinds: Sequence[int]) -> scan.ScanBuffers:
-    """Room that is used again and again, of `_MOST_LINES`."""
+    """Buffers for `_MOST_LINES`, used again and again."""
     texts, flags, others = ([_store(kind) for kind in kinds].count(store) for store in range(3))
     starts, lengths = np.empty((2, texts, _MOST_LINES), np.int32)
     values = np.empty((others, _MOST_LINES), np.int64)
@@ -172,12 +171,12 @@ def _room(kinds: Sequence[int]) -> scan.ScanBuffers:
 
 
 def _fresh(room: scan.ScanBuffers) -> scan.ScanBuffers:
-    """The same room, but for values, which Arrow keeps: theirs is new."""
+    """The same buffers, except new ones for values, which Arrow keeps."""
     values = _in_arrow(room.values.shape, np.int64)
     return room._replace(values=values, numbers=values.view(np.float64))
 
 
 def _in_arrow(shape: tuple[int, ...], dtype: type[Number]) -> np.ndarray[Any, np.dtype[Number]]:
-    """New memory of Arrow's, which other threads may free: NumPy's would stay with this one."""
+    """New memory of Arrow, which any thread may free; NumPy's stays with its thread."""
     memory = pa.allocate_buffer(math.prod(shape) * np.dtype(dtype).itemsize)
     return np.frombuffer(memory, dtype).reshape(shape)

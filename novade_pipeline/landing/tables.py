@@ -14,7 +14,7 @@ MENDED = "mended"
 
 
 class LandedRow(BaseModel):
-    """Where a row came from; the row model of a landed table begins with these."""
+    """Where a row came from; the first columns of every landed table."""
 
     upload_date: date = Field(description="UTC day of the upload hour.")
     upload_hour: datetime = Field(description="The hour that the file's name says, UTC.")
@@ -23,7 +23,7 @@ class LandedRow(BaseModel):
 
 
 class RecordRow(LandedRow):
-    """Where a record of a CSV, JSON or Parquet file came from, and what was put right in it."""
+    """Where a record of a CSV, JSON or Parquet file came from, and its repairs."""
 
     upload_hour: datetime = Field(
         description="The hour that the file's name says, or else the one it was last changed in."

@@ -101,8 +101,8 @@ class World:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[list[tuple[str, Server]]]:
     with ExitStack() as stack:
-        found = [Server(), Server()]
-        yield [(stack.enter_context(serving(server.app())), server) for server in found]
+        servers = [Server(), Server()]
+        yield [(stack.enter_context(serving(server.app())), server) for server in servers]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def echo(request: Request, number: int) -> Response:
 
 
 @pytest.mark.parametrize(
-    ("auth", "told"),
+    ("auth", "expected"),
     [
         (None, {}),
         (Basic("me", SECRET), {"authorization": f"Basic {PAIR}"}),
@@ -34,10 +34,12 @@ def echo(request: Request, number: int) -> Response:
     ],
     ids=["none", "basic", "bearer", "header", "query", "login"],
 )
-def test_each_scheme_says_who_we_are(world: World, auth: Auth | None, told: dict[str, str]) -> None:
+def test_each_scheme_says_who_we_are(
+    world: World, auth: Auth | None, expected: dict[str, str]
+) -> None:
     client, _ = world.asking(echo, auth=auth)
-    found = client.json(client.get("who", {"page": 1}))
-    assert {name: value for name, value in found.items() if value} == told
+    echoed = client.json(client.get("who", {"page": 1}))
+    assert {name: value for name, value in echoed.items() if value} == expected
     assert SECRET not in repr(auth)
     assert SECRET not in repr(client.api)
 
@@ -99,8 +101,8 @@ def test_redirects_and_links_elsewhere_get_nothing_that_we_sign_with(world: Worl
         lambda request, number: Response(status_code=302, headers={"Location": f"{elsewhere}/x"}),
         auth=HeaderKey("X-Key", SECRET),
     )
-    for path, told in (("a", "a redirect to http://127.0.0.1"), (f"{elsewhere}/x", "another")):
-        with pytest.raises(Exception, match=told):
+    for path, expected in (("a", "a redirect to http://127.0.0.1"), (f"{elsewhere}/x", "another")):
+        with pytest.raises(Exception, match=expected):
             client.get(path)
     assert other.requests == []
 

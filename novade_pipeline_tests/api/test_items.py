@@ -21,7 +21,7 @@ class Row(BaseModel):
     read_at: datetime | None = None
 
 
-def _told(world: World, body: bytes) -> tuple[Any, int]:
+def _received(world: World, body: bytes) -> tuple[Any, int]:
     """(what the client reads of a body, how many texts it repaired)."""
     client, _ = world.asking(lambda request, number: Response(body))
     return client.json(client.get("it")), client.receipt.texts_repaired
@@ -40,17 +40,17 @@ def _told(world: World, body: bytes) -> tuple[Any, int]:
 def test_texts_of_answers_are_whole_and_repairs_are_counted(
     body: bytes, value: Any, repaired: int, world: World
 ) -> None:
-    assert _told(world, body) == (value, repaired)
+    assert _received(world, body) == (value, repaired)
 
 
 def test_a_repaired_item_is_a_row(world: World) -> None:
-    item, _ = _told(world, rb'{"name":"cut \ud83d"}')
+    item, _ = _received(world, rb'{"name":"cut \ud83d"}')
     assert row_of(Row, item, {}) == {"name": "cut \ufffd", "read_at": None}
 
 
 def test_numbers_of_answers_keep_their_digits(world: World) -> None:
     text = '{"a":[1.10,1e22,12345678901234567890.5,98765432109876543210,1e999]}'
-    item, _ = _told(world, text.encode())
+    item, _ = _received(world, text.encode())
     assert write_json(item) == text
     assert why_not_json(item) is None
 
@@ -69,11 +69,11 @@ def test_numbers_of_answers_keep_their_digits(world: World) -> None:
 def test_an_item_with_what_is_no_json_is_none_and_says_where(
     body: bytes, reason: str, world: World
 ) -> None:
-    item, _ = _told(world, body)
+    item, _ = _received(world, body)
     assert row_of(Row, item, {}) == reason
     assert bad_item(item, "it", 1, 1, reason).raw.replace(b" ", b"") == body
 
 
 def test_other_bytes_than_text_are_no_answer(world: World) -> None:
     with pytest.raises(PermanentFailure, match=r"expected JSON from .*, found 12 bytes of"):
-        _told(world, b'{"name":"\xff"}')
+        _received(world, b'{"name":"\xff"}')

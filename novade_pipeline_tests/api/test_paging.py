@@ -80,8 +80,8 @@ def by_foreign_link(request: Request, number: int) -> Response:
 def by_cursor_that_says_when_it_ends(request: Request, number: int) -> Response:
     begin = int(request.query_params.get("next", "0"))
     more = begin + ROWS < len(ITEMS)
-    told = {"more": more, "next": begin + ROWS}
-    return JSONResponse({"items": ITEMS[begin : begin + ROWS], "pagination": told})
+    pagination = {"more": more, "next": begin + ROWS}
+    return JSONResponse({"items": ITEMS[begin : begin + ROWS], "pagination": pagination})
 
 
 TOLD = Cursor("next", "pagination.next", more="pagination.more")
@@ -110,9 +110,9 @@ def test_every_style_gives_all_items_in_their_order(
 ) -> None:
     key = QueryKey("key", "secret")
     client, server = world.asking(answer, auth=key, budget=Budget(concurrent=concurrent))
-    found = list(pages(client, "list", style))
-    assert [item for page in found for item in page.items] == ITEMS
-    assert [page.number for page in found] == list(range(12))
+    read = list(pages(client, "list", style))
+    assert [item for page in read for item in page.items] == ITEMS
+    assert [page.number for page in read] == list(range(12))
     assert all(request.query_params["key"] == "secret" for request in server.requests)
 
 
@@ -129,8 +129,8 @@ def test_order_is_kept_though_answers_overtake_each_other(world: World) -> None:
         return with_pages(request, number)
 
     client, _ = world.asking(answer, budget=Budget(concurrent=3))
-    found = [page.items for page in pages(client, "list", PageNumber(rows=ROWS))]
-    assert [item for page in found for item in page] == ITEMS
+    read = [page.items for page in pages(client, "list", PageNumber(rows=ROWS))]
+    assert [item for page in read for item in page] == ITEMS
     assert 1 < most[0] <= 3
 
 
@@ -139,8 +139,8 @@ def test_pages_that_come_to_be_while_reading_are_read_too(world: World) -> None:
         return numbered(request, number, pages=2 if number == 1 else 12)
 
     client, _ = world.asking(answer, budget=Budget(concurrent=1))
-    found = pages(client, "list", PageNumber(rows=ROWS))
-    assert sum(len(page.items) for page in found) == len(ITEMS)
+    read = pages(client, "list", PageNumber(rows=ROWS))
+    assert sum(len(page.items) for page in read) == len(ITEMS)
 
 
 def test_an_empty_list_is_one_empty_page(world: World) -> None:
@@ -160,8 +160,8 @@ def test_an_empty_page_before_the_last_one_does_not_end_the_list(world: World) -
         return with_pages(request, number)
 
     client, _ = world.asking(answer)
-    found = list(pages(client, "list", PageNumber(rows=ROWS)))
-    assert sum(len(page.items) for page in found) == len(ITEMS) - ROWS
+    read = list(pages(client, "list", PageNumber(rows=ROWS)))
+    assert sum(len(page.items) for page in read) == len(ITEMS) - ROWS
 
 
 def _same(request: Request, number: int) -> Response:
@@ -179,7 +179,7 @@ def test_a_page_that_repeats_for_ever_is_refused(world: World, style: Style) -> 
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (
             Response("<html><title>Log in</title></html>", media_type="text/html"),
@@ -198,9 +198,11 @@ def test_a_page_that_repeats_for_ever_is_refused(world: World, style: Style) -> 
     ],
     ids=["html", "empty", "cut", "deep", "no items", "items no list", "a list", "null"],
 )
-def test_what_is_no_page_is_told_in_one_sentence(world: World, answer: Response, told: str) -> None:
+def test_what_is_no_page_is_reported_in_one_sentence(
+    world: World, answer: Response, message: str
+) -> None:
     client, server = world.asking(lambda request, number: answer, hint="look there")
-    with pytest.raises(PermanentFailure, match=told) as failed:
+    with pytest.raises(PermanentFailure, match=message) as failed:
         list(pages(client, "list", PageNumber()))
     assert str(failed.value).endswith("; look there.")
     assert "\n" not in str(failed.value)
@@ -233,10 +235,10 @@ def test_a_page_that_fails_ends_the_reading_at_once(world: World) -> None:
 
 def test_reading_can_be_left_early(world: World) -> None:
     client, server = world.asking(with_pages, budget=Budget(concurrent=2))
-    found = pages(client, "list", PageNumber(rows=ROWS))
-    next(found)
-    next(found)
-    found.close()  # type: ignore[attr-defined]
+    read = pages(client, "list", PageNumber(rows=ROWS))
+    next(read)
+    next(read)
+    read.close()  # type: ignore[attr-defined]
     assert len(server.requests) < 12
 
 

@@ -107,7 +107,7 @@ def test_a_429_holds_every_thread_back(world: World) -> None:
     assert moments[1] - moments[0] >= 100
 
 
-def test_tries_have_an_end_and_it_is_told_in_one_sentence(world: World) -> None:
+def test_attempts_have_an_end_and_it_is_reported_in_one_sentence(world: World) -> None:
     client, server = world.asking(
         failing(99, JSONResponse({"message": "we are\nupgrading"}, 503)),
         retry=Retry(attempts=3),
@@ -190,7 +190,9 @@ def test_a_connection_that_is_cut_is_tried_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("place", ["port", "name"])
-def test_an_address_that_nobody_answers_is_told_in_one_sentence(world: World, place: str) -> None:
+def test_an_address_that_does_not_answer_is_reported_in_one_sentence(
+    world: World, place: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}" if place == "port" else "http://nowhere.invalid"

@@ -50,10 +50,10 @@ class Play(LandedRow):
 
 def hour_of(name: str) -> datetime | None:
     """`2026-03-01_22#0.json.gz` is of 22h."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+    match = _NAME.fullmatch(name)
+    if match is None:
         return None
-    return datetime.fromisoformat(found[1]).replace(hour=int(found[2]), tzinfo=UTC)
+    return datetime.fromisoformat(match[1]).replace(hour=int(match[2]), tzinfo=UTC)
 
 
 PLAYS = Source(
@@ -92,9 +92,9 @@ class Shop:
 
     def land(self, name: str, *lines: bytes) -> None:
         """Export lines under a name; each export is a later version than those before."""
-        self.put(name, gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0))
+        self.upload(name, gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0))
 
-    def put(self, name: str, content: bytes, folder: str = PLAYS.folder) -> None:
+    def upload(self, name: str, content: bytes, folder: str = PLAYS.folder) -> None:
         """Drop bytes under a name."""
         drop(self.landing, content, folder, name)
 
@@ -121,12 +121,12 @@ class Shop:
         source: Source = PLAYS,
         **rules: Any,
     ) -> LoadReport:
-        """Load what is wanted."""
+        """Load what is pending."""
         policy = policy or PersonalDataPolicy()
-        found = a_rule(personal_data=policy.fingerprint, **rules)
+        current = a_rule(personal_data=policy.fingerprint, **rules)
         lake = lake or self.lake
-        todo = find_pending(source, self.landing, lake, found, within)
-        return load(source, self.landing, lake, policy, todo)
+        plan = find_pending(source, self.landing, lake, current, within)
+        return load(source, self.landing, lake, policy, plan)
 
     def rows(self, lake: Store | None = None) -> list[dict[str, Any]]:
         """The table's rows in the order of the files."""
@@ -165,13 +165,13 @@ class Shop:
 
 def a_rule(**rules: Any) -> Rules:
     """Rules without a grace period, unless told otherwise."""
-    told = {
+    defaults = {
         "parser_version": 1,
         "personal_data": "keep",
         "first_day": date(2018, 1, 1),
         "grace": timedelta(0),
     }
-    return Rules(**{**told, **rules})
+    return Rules(**{**defaults, **rules})
 
 
 @pytest.fixture

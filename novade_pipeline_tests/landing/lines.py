@@ -100,8 +100,8 @@ ODD_LINES = (
 
 
 def an_object(fields: Sequence[tuple[str, str]], gap: str) -> bytes:
-    told = gap.join(f'"{name}":{value}' for name, value in fields)
-    return f'{{"uuid":"b"{gap if fields else ""}{told}}}'.encode()
+    written = gap.join(f'"{name}":{value}' for name, value in fields)
+    return f'{{"uuid":"b"{gap if fields else ""}{written}}}'.encode()
 
 
 def outcomes(parsed: Parsed) -> dict[tuple[str, int], Any]:
@@ -162,5 +162,5 @@ def read(plain: PlainLines, *lines: bytes) -> Plain:
 
 def values(plain: PlainLines, field: str, *values: str) -> tuple[list[Any], list[int]]:
     """(what the plain ones among the values are, which are not plain)."""
-    found = read(plain, *(f'{{"uuid":"a","{field}":{value}}}'.encode() for value in values))
-    return found.rows[field.strip("$")].to_pylist(), list(found.rest)
+    parsed = read(plain, *(f'{{"uuid":"a","{field}":{value}}}'.encode() for value in values))
+    return parsed.rows[field.strip("$")].to_pylist(), list(parsed.rest)

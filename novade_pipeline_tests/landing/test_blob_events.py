@@ -35,8 +35,8 @@ def queue(queues: Queues) -> NoticeQueue:
 @pytest.mark.parametrize("form", [blob_created, cloud_event])
 @pytest.mark.parametrize("sent", [encoded, json.dumps, lambda event: encoded([event])])
 def test_a_notice_names_a_file_below_the_landing_zone(form, sent) -> None:
-    told = sent(form("landing", f"zone/{FILE}"))
-    assert read_notice(told, LANDING) == (FILE, None)
+    text = sent(form("landing", f"zone/{FILE}"))
+    assert read_notice(text, LANDING) == (FILE, None)
 
 
 def test_a_landing_zone_may_be_a_whole_container() -> None:
@@ -44,8 +44,8 @@ def test_a_landing_zone_may_be_a_whole_container() -> None:
 
 
 def test_a_name_that_is_quoted_as_in_a_url_is_the_same_name() -> None:
-    told = encoded(blob_created("landing", FILE.replace("#", "%23")))
-    assert read_notice(told, AT_ROOT) == (FILE, None)
+    text = encoded(blob_created("landing", FILE.replace("#", "%23")))
+    assert read_notice(text, AT_ROOT) == (FILE, None)
 
 
 @pytest.mark.parametrize("place", [("other", f"zone/{FILE}"), ("landing", FILE)])
@@ -73,9 +73,9 @@ def test_a_blob_elsewhere_is_nobodys_problem(place: tuple[str, str]) -> None:
     ],
 )
 def test_a_message_that_nobody_can_read_says_why(text: str, problem: str) -> None:
-    file, found = read_notice(text, LANDING)
+    file, reason = read_notice(text, LANDING)
     assert file is None
-    assert problem in str(found)
+    assert problem in str(reason)
 
 
 def test_what_is_received_is_hidden_until_it_is_let_go(queues: Queues, queue: NoticeQueue) -> None:
@@ -123,7 +123,7 @@ def test_poison_goes_to_the_second_queue_with_its_reason(
     assert queues.message_count() == 0
 
 
-def test_a_queue_that_is_not_there_is_told(queues: Queues) -> None:
+def test_a_missing_queue_is_reported(queues: Queues) -> None:
     with pytest.raises(UserError, match="expected a queue, found none of that name"):
         NoticeQueue(queues.landing, queues.url + "x").receive()
 

@@ -32,17 +32,17 @@ def _read(shop: Shop) -> list[Chunk]:
     return list(read_chunks(shop.landing, _listed(shop)))
 
 
-def _lines(found: list[Chunk]) -> list[tuple[str, int, bytes]]:
-    """(file, number, line) of every line, by what the pieces say."""
-    told = []
-    for chunk in found:
+def _lines(all_chunks: list[Chunk]) -> list[tuple[str, int, bytes]]:
+    """(file, number, line) of every line, by the file slices."""
+    numbered_lines = []
+    for chunk in all_chunks:
         *lines, behind = chunk.text[: chunk.size].tobytes().split(b"\n")
         assert (len(lines), behind) == (chunk.lines, b"")
         for file_slice in chunk.slices:
             numbered = enumerate(lines[: file_slice.lines], file_slice.first_line)
-            told += [(file_slice.file.name, number, line) for number, line in numbered]
+            numbered_lines += [(file_slice.file.name, number, line) for number, line in numbered]
             lines = lines[file_slice.lines :]
-    return told
+    return numbered_lines
 
 
 CONTENTS = {
@@ -79,9 +79,11 @@ CONTENTS = {
 def test_a_good_file_is_read_to_its_last_line(
     content: bytes, lines: list[bytes], shop: Shop
 ) -> None:
-    shop.put(shop.name(0), content)
-    found = _read(shop)
-    assert _lines(found) == [(shop.name(0), number, line) for number, line in enumerate(lines, 1)]
+    shop.upload(shop.name(0), content)
+    all_chunks = _read(shop)
+    assert _lines(all_chunks) == [
+        (shop.name(0), number, line) for number, line in enumerate(lines, 1)
+    ]
 
 
 LONG = gzip.compress(RANDOM, mtime=0)
@@ -115,7 +117,7 @@ def test_a_bad_file_is_refused_whole_with_its_reason(
     content: bytes, reason: str, shop: Shop
 ) -> None:
     shop.land(shop.name(0), b"good")
-    shop.put(shop.name(1), content)
+    shop.upload(shop.name(1), content)
     with pytest.raises(DamagedFile, match=reason) as raised:
         _read(shop)
     assert raised.value.file.name == shop.name(1)
@@ -140,12 +142,12 @@ def test_bytes_behind_a_good_stream_are_counted_and_nothing_else(
     content: bytes, size: int, shop: Shop
 ) -> None:
     shop.land(shop.name(0), b"first")
-    shop.put(shop.name(1), content)
+    shop.upload(shop.name(1), content)
     shop.land(shop.name(2), b"last")
-    found = _read(shop)
+    all_chunks = _read(shop)
     by_zcat = _by_zcat(content)
-    assert [line for name, _, line in _lines(found) if name == shop.name(1)] == by_zcat
-    slices = [file_slice for chunk in found for file_slice in chunk.slices]
+    assert [line for name, _, line in _lines(all_chunks) if name == shop.name(1)] == by_zcat
+    slices = [file_slice for chunk in all_chunks for file_slice in chunk.slices]
     assert [file_slice.trailing_bytes for file_slice in slices] == [0, size, 0]
 
 
@@ -164,16 +166,16 @@ def test_only_the_last_piece_of_a_file_says_what_follows_it(
 ) -> None:
     monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
     monkeypatch.setattr(chunks, "_TEXT_BYTES", 4)
-    shop.put(shop.name(0), gzip.compress(b"1\n2\n3\n4\n5\n") + b"text")
+    shop.upload(shop.name(0), gzip.compress(b"1\n2\n3\n4\n5\n") + b"text")
     slices = [file_slice for chunk in _read(shop) for file_slice in chunk.slices]
     assert [file_slice.trailing_bytes for file_slice in slices] == [0] * (len(slices) - 1) + [4]
 
 
 def test_all_damaged_files_are_named_at_once(shop: Shop) -> None:
     for hour, content in enumerate([GOOD, b"text", GOOD[:-1], GOOD]):
-        shop.put(shop.name(hour), content)
-    found = damaged(shop.landing, _listed(shop))
-    assert {name.rsplit("/", 1)[-1]: reason.split(" (")[0] for name, reason in found.items()} == {
+        shop.upload(shop.name(hour), content)
+    reasons = damaged(shop.landing, _listed(shop))
+    assert {name.rsplit("/", 1)[-1]: reason.split(" (")[0] for name, reason in reasons.items()} == {
         shop.name(1): "not gzip",
         shop.name(2): "gzip ends early",
     }
@@ -181,7 +183,7 @@ def test_all_damaged_files_are_named_at_once(shop: Shop) -> None:
 
 def test_small_files_share_a_chunk(shop: Shop) -> None:
     for part in range(3):
-        shop.put(shop.name(0, part), GOOD)
+        shop.upload(shop.name(0, part), GOOD)
     (chunk,) = _read(shop)
     assert [part.file.name for part in chunk.slices] == [shop.name(0, part) for part in range(3)]
     assert chunk.lines == 6
@@ -196,11 +198,11 @@ def test_a_large_file_has_several_chunks_of_whole_lines(
     monkeypatch.setattr(chunks, "_TEXT_BYTES", 13)
     for hour in range(2):
         shop.land(shop.name(hour), *lines)
-    found = _read(shop)
-    assert _lines(found) == [
+    all_chunks = _read(shop)
+    assert _lines(all_chunks) == [
         (shop.name(hour), number, line) for hour in range(2) for number, line in enumerate(lines, 1)
     ]
-    assert (len(found) > 1) == (chunk_bytes < 10_000)
+    assert (len(all_chunks) > 1) == (chunk_bytes < 10_000)
 
 
 @pytest.mark.parametrize("more", range(0, 40, 3))
@@ -258,11 +260,11 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure_that_passes(
     # Of a file that is fetched at once, all is of the version that was listed.
     monkeypatch.setattr(azure_storage, "READ_BYTES", 2**17)
     shop.land(shop.name(0), *RANDOM[: 2**19].split(b"\n"))
-    found = read_chunks(shop.landing, _listed(shop))
-    next(found)
+    stream = read_chunks(shop.landing, _listed(shop))
+    next(stream)
     shop.land(shop.name(0), b"another")
     with pytest.raises(TransientFailure, match="changed while it was read"):
-        list(found)
+        list(stream)
 
 
 def test_a_file_that_is_gone_by_the_time_of_reading_is_a_failure_that_passes(shop: Shop) -> None:

@@ -37,8 +37,8 @@ def test_lines_of_erased_persons_are_counted_and_no_rows(shop: Shop) -> None:
     )
     assert [row["uuid"] for row in shop.rows()] == ["c", "d"]
     assert [row["line"] for row in shop.quarantine()] == [4]
-    told = {name: row["erased"] for name, row in shop.ledger().items()}
-    assert told == {shop.name(0): 3, shop.name(1): 0}
+    erased = {name: row["erased"] for name, row in shop.ledger().items()}
+    assert erased == {shop.name(0): 3, shop.name(1): 0}
     assert differences(shop.lake, shop.source) == []
     assert files_with(shop.lake, ADA) == []
 
@@ -72,8 +72,8 @@ def test_an_address_in_somebody_elses_row_is_replaced(shop: Shop) -> None:
 
 def test_a_damaged_file_that_names_them_is_refused_and_its_bytes_are_not_kept(shop: Shop) -> None:
     damaged = gzip.compress(play("a", user_id=ADA) + b"\n", mtime=0)[:-6]
-    shop.put(shop.name(0), damaged)
-    shop.put(shop.name(1), gzip.compress(play("b", user_id="U-2") + b"\n", mtime=0)[:-6])
+    shop.upload(shop.name(0), damaged)
+    shop.upload(shop.name(1), gzip.compress(play("b", user_id="U-2") + b"\n", mtime=0)[:-6])
     report = shop.load(policy=_policy(shop))
     assert report.lines.refused_files == 2
     assert [row["raw"] is None for row in shop.quarantine()] == [True, False]

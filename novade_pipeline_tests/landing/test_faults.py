@@ -44,7 +44,7 @@ class Exported:
             for part in range(2):
                 plays = [_play(f"{hour}-{part}-{number}") for number in range(ROWS)]
                 shop.land(shop.name(hour, part), *plays, *([b"not JSON"] if part else []))
-        shop.put(shop.name(1, 2), b"\x1f\x8b damaged")
+        shop.upload(shop.name(1, 2), b"\x1f\x8b damaged")
         shop.load(lake=store(str(disk)))
         self.expected = shop.state(store(str(disk)))
         self.direct = shop.landing
@@ -77,15 +77,20 @@ class Exported:
 
     def whole_hours(self, lake: Store) -> int:
         """How many hours are there, each with all of its rows and nothing else."""
-        found = self.shop.rows(lake)
-        hours = {row["upload_hour"] for row in found}
-        assert found == [row for row in self.expected["rows"] if row["upload_hour"] in hours]
+        rows = self.shop.rows(lake)
+        hours = {row["upload_hour"] for row in rows}
+        assert rows == [row for row in self.expected["rows"] if row["upload_hour"] in hours]
         return len(hours)
 
 
 def _play(name: str) -> bytes:
-    told = {"uuid": name, "$count": len(name), "user_id": "jane", "properties": {"song": "x" * 40}}
-    return json.dumps(told).encode()
+    record = {
+        "uuid": name,
+        "$count": len(name),
+        "user_id": "jane",
+        "properties": {"song": "x" * 40},
+    }
+    return json.dumps(record).encode()
 
 
 @pytest.fixture
@@ -185,19 +190,19 @@ def test_what_was_loaded_before_a_failure_is_whole_hours(
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
         ("forbidden", "-landing-.*may not read there.*`Storage Blob Data Reader`"),
         ("expired", "-landing-.*the SAS token has expired"),
     ],
 )
-def test_a_right_that_is_missing_and_a_token_that_expired_are_told_apart(
-    kind: Fault, told: str, exported: Exported
+def test_a_missing_right_and_an_expired_token_have_different_messages(
+    kind: Fault, message: str, exported: Exported
 ) -> None:
     lake = exported.new_lake()
     with (
         exported.proxy.failing(Faults((kind,), aim=f"{BLOB_READS}.*{TO_LANDING}")),
-        pytest.raises(UserError, match=told),
+        pytest.raises(UserError, match=message),
     ):
         exported.load(lake)
     assert exported.proxy.done[kind] == 1

@@ -40,13 +40,13 @@ def test_a_name_that_says_no_hour_is_listed_first(shop: Shop) -> None:
 
 
 def test_files_in_folders_below_are_listed(shop: Shop) -> None:
-    shop.put(shop.name(0), b"x", f"{FOLDER}/2026/march")
+    shop.upload(shop.name(0), b"x", f"{FOLDER}/2026/march")
     assert [file.file for file in _list(shop)] == [f"{FOLDER}/2026/march/{shop.name(0)}"]
 
 
 @pytest.mark.parametrize("name", [".hidden.gz", "_SUCCESS", "._2026-03-01_22#0.json.gz"])
 def test_an_upload_in_progress_is_left_alone(name: str, shop: Shop) -> None:
-    shop.put(name, b"x")
+    shop.upload(name, b"x")
     assert _list(shop) == []
 
 
@@ -70,7 +70,7 @@ def test_a_file_that_is_left_alone_keeps_its_etag(shop: Shop) -> None:
 
 def test_a_name_with_reserved_characters_is_read(shop: Shop) -> None:
     name = "100% #1? é [x]*.json.gz"
-    shop.put(name, b"content")
+    shop.upload(name, b"content")
     (file,) = _list(shop)
     assert file.name == name
     with open_landed(shop.landing, file) as stream:
@@ -78,9 +78,9 @@ def test_a_name_with_reserved_characters_is_read(shop: Shop) -> None:
 
 
 def test_a_file_that_changed_since_the_listing_is_a_failure_that_passes(shop: Shop) -> None:
-    shop.put(shop.name(0), b"x")
+    shop.upload(shop.name(0), b"x")
     (file,) = _list(shop)
-    shop.put(shop.name(0), b"y")
+    shop.upload(shop.name(0), b"y")
 
     def read() -> None:
         with open_landed(shop.landing, file) as stream:
@@ -95,7 +95,7 @@ def test_a_file_that_changed_since_the_listing_is_a_failure_that_passes(shop: Sh
 def test_a_file_on_a_disk_that_changes_while_it_is_read_is_a_failure_that_passes(
     shop: Shop,
 ) -> None:
-    shop.put(shop.name(0), b"x")
+    shop.upload(shop.name(0), b"x")
     (file,) = _list(shop)
 
     def read() -> None:

@@ -88,12 +88,12 @@ def test_what_becomes_of_a_line_never_depends_on_its_neighbours(
 ) -> None:
     with way(), closing(JsonLines(table)) as parser:
         mixed = parser.parse(chunk_of(lines))
-    found = outcomes(mixed)
+    results = outcomes(mixed)
     for number, line in enumerate(lines, 1):
         if line not in known:
             known[line] = alone(line, table, chunk_of)
-        assert found.get(("file 0", number), "blank") == known[line]
-    assert len(found) + sum(mixed.blank) == len(lines)
+        assert results.get(("file 0", number), "blank") == known[line]
+    assert len(results) + sum(mixed.blank) == len(lines)
 
 
 @pytest.mark.parametrize("name", FITTING)
@@ -101,13 +101,15 @@ def test_the_faster_ways_give_what_the_slow_way_gives(
     name: str, parser: JsonLines, chunk_of: MakeChunk
 ) -> None:
     lines = [an_object([(name, value)], ",") for value in FITTING[name]]
-    found = []
+    results = []
     for way in WAYS:
         with way():
             together = outcomes(parser.parse(chunk_of([*lines, b"{"])))
-            found.append([together["file 0", number] for number in range(1, len(lines) + 1)])
-            found.append([outcomes(parser.parse(chunk_of([line])))["file 0", 1] for line in lines])
-    for line, of_line in zip(lines, zip(*found, strict=True), strict=True):
+            results.append([together["file 0", number] for number in range(1, len(lines) + 1)])
+            results.append(
+                [outcomes(parser.parse(chunk_of([line])))["file 0", 1] for line in lines]
+            )
+    for line, of_line in zip(lines, zip(*results, strict=True), strict=True):
         assert len(set(of_line)) == 1, line
 
 
@@ -275,7 +277,9 @@ def test_a_reason_tells_no_value(parser: JsonLines, chunk_of: MakeChunk) -> None
     assert not [b.reason for b in bad if "jane" in b.reason]
 
 
-def test_a_long_bad_line_is_cut_and_its_length_told(parser: JsonLines, chunk_of: MakeChunk) -> None:
+def test_a_long_bad_line_is_truncated_and_its_length_reported(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
     line = b'{"uuid":"' + b"x" * (3 * RAW_BYTES)
     (bad,) = parser.parse(chunk_of([line])).bad
     assert (bad.raw, bad.raw_bytes) == (line[:RAW_BYTES], len(line))
@@ -298,8 +302,8 @@ def test_a_time_with_an_offset_is_that_moment(parser: JsonLines, chunk_of: MakeC
         b'{"uuid":"a","at":"2026-03-01T22:00:00-05:30"}',
         b'{"uuid":"a","at":"2026-03-01T22:00:00Z"}',
     ]
-    found = parser.parse(chunk_of(lines)).rows["at"].to_pylist()
-    assert [f"{at:%d %H:%M}" for at in found] == ["01 20:00", "02 03:30", "01 22:00"]
+    results = parser.parse(chunk_of(lines)).rows["at"].to_pylist()
+    assert [f"{at:%d %H:%M}" for at in results] == ["01 20:00", "02 03:30", "01 22:00"]
 
 
 def test_more_unknown_fields_than_a_template_holds_are_all_kept(

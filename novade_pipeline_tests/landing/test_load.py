@@ -131,7 +131,7 @@ def test_a_file_that_comes_back_is_not_missed_any_more(shop: Shop) -> None:
     shop.load()
     aside = shop.remove(shop.name(0))
     shop.load(grace=timedelta(days=1))
-    shop.put(shop.name(0), aside)
+    shop.upload(shop.name(0), aside)
     shop.load(grace=timedelta(days=1))
     assert shop.ledger()[shop.name(0)]["missing_since"] is None
 
@@ -164,11 +164,11 @@ def test_everything_is_loaded_again_on_demand(shop: Shop) -> None:
 
 
 def test_two_sources_share_a_ledger_and_keep_out_of_each_others_rows(shop: Shop) -> None:
-    other = replace(shop.source, name="others", folder="shop/others")
-    shop.put(shop.name(0), b"text", other.folder)
+    others = replace(shop.source, name="others", folder="shop/others")
+    shop.upload(shop.name(0), b"text", others.folder)
     shop.land(shop.name(0), b"{")
     shop.load()
-    shop.load(source=replace(other, table=replace(other.table, name="shop/others")))
+    shop.load(source=replace(others, table=replace(others.table, name="shop/others")))
     shop.land(shop.name(0), play("a"))
     shop.load()
     assert [row["source"] for row in shop.quarantine()] == ["others"]
@@ -182,18 +182,18 @@ def test_a_long_load_commits_slices_of_whole_hours(
     monkeypatch.setattr(load_module, "COMMIT_DAYS", 1)
     for number in range(0, 80, 8):
         shop.land(shop.name(number), play(str(number)), b"{")
-    told: list[str] = []
+    messages: list[str] = []
     report = load(
         shop.source,
         shop.landing,
         shop.lake,
         PersonalDataPolicy(),
         shop.plan(),
-        told.append,
+        messages.append,
     )
-    assert len(report.receipts) == len(told) == 4
+    assert len(report.receipts) == len(messages) == 4
     assert report.lines == LineTotals(files=10, lines=20, rows=10, quarantined=10)
-    assert told[-1] == "shop/plays: 4 commits, 10 files, 10 rows"
+    assert messages[-1] == "shop/plays: 4 commits, 10 files, 10 rows"
     monkeypatch.undo()
     assert shop.state() == shop.state_from_nothing()
 
@@ -202,10 +202,10 @@ def test_a_file_that_changed_since_the_listing_stops_the_load_before_its_commit(
     shop: Shop,
 ) -> None:
     shop.land(shop.name(0), play("a"))
-    todo = shop.plan()
+    plan = shop.plan()
     shop.land(shop.name(0), play("b"))
     with pytest.raises(TransientFailure, match="changed while it was read"):
-        load(shop.source, shop.landing, shop.lake, PersonalDataPolicy(), todo)
+        load(shop.source, shop.landing, shop.lake, PersonalDataPolicy(), plan)
     assert (shop.rows(), shop.ledger()) == ([], {})
     shop.load()
     assert shop.uuids() == ["b"]

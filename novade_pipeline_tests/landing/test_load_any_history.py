@@ -71,11 +71,11 @@ def _live_through(steps: list[tuple[str, Any, Any]], shop: Shop, hour: HourOf) -
         if what == "export":
             shop.land(name, *how)
         elif what == "damage":
-            shop.put(name, b"\x1f\x8b and no more")
+            shop.upload(name, b"\x1f\x8b and no more")
         elif name in shop.names():
             content = shop.remove(name)
             if what == "touch":
-                shop.put(name, content)
+                shop.upload(name, content)
     shop.load()
     assert shop.state() == shop.state_from_nothing()
     assert shop.plan().is_empty

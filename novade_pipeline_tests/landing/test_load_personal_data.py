@@ -25,7 +25,7 @@ def test_under_hash_people_are_hashed_in_rows_and_quarantine_keeps_no_bytes(shop
         unknown={"who": ["jane@example.com"]},
     )
     shop.land(shop.name(0), line, line[:-1])
-    shop.put(shop.name(1), line)
+    shop.upload(shop.name(1), line)
     shop.load(policy=HASH)
     (row,) = shop.rows()
     name = HASH.hash("jane@example.com")

@@ -64,8 +64,8 @@ def test_all_ways_read_the_same(
     for fields, order in objects:
         names = list(fields)
         order.shuffle(names)
-        told = {name: fields[name] for name in names}
-        lines.append(json.dumps(told, ensure_ascii=in_ascii, separators=(",", ":")).encode())
+        ordered = {name: fields[name] for name in names}
+        lines.append(json.dumps(ordered, ensure_ascii=in_ascii, separators=(",", ":")).encode())
     with closing(JsonLines(table)) as parser:
         if learned:
             parser.parse(chunk_of([b'{"uuid":"a","extra":1}']))
@@ -166,12 +166,12 @@ NAMES = (
 
 def test_fields_that_are_learned_are_plain(plain: PlainLines) -> None:
     plain.set_extra_fields(NAMES)
-    told = {name: n for n, name in enumerate(NAMES)}
-    line = json.dumps({"uuid": "a", **told}, ensure_ascii=False, separators=(",", ":")).encode()
+    fields = {name: n for n, name in enumerate(NAMES)}
+    line = json.dumps({"uuid": "a", **fields}, ensure_ascii=False, separators=(",", ":")).encode()
     parsed = read(plain, line, b'{"uuid":"b","n":null,"na":{"x":1}}', b'{"uuid":"c","nam":1}')
     assert list(parsed.rest) == [2]
     first, second = parsed.rows["other_fields"].to_pylist()
-    assert json.loads(first) == told
+    assert json.loads(first) == fields
     assert second == '{"na":{"x":1}}'
 
 

@@ -31,7 +31,7 @@ DAY = timedelta(days=1)
 LINE = b'{"uuid":"a"}'
 
 
-class Looking:
+class Watcher:
     """Looks at a shop again and again, and loads what each look wants."""
 
     def __init__(self, shop: Shop) -> None:
@@ -41,7 +41,7 @@ class Looking:
 
     def poll(self) -> Poll:
         """One look; what it has seen is remembered as a sensor remembers it."""
-        found = poll_source(
+        result = poll_source(
             self.shop.source,
             self.shop.landing,
             self.shop.lake,
@@ -50,21 +50,21 @@ class Looking:
             PERIOD,
             self.now,
         )
-        told = dump_cursors({"plays": found.cursor} if found.cursor else {})
-        self.cursor = parse_cursors(told).get("plays")
-        return found
+        text = dump_cursors({"plays": result.cursor} if result.cursor else {})
+        self.cursor = parse_cursors(text).get("plays")
+        return result
 
     def load(self) -> bool:
         """Look, and load what is wanted as a run would; whether anything was."""
-        found = self.poll()
-        if found.plan.is_empty:
+        result = self.poll()
+        if result.plan.is_empty:
             return False
         load(
             self.shop.source,
             self.shop.landing,
             self.shop.lake,
             PersonalDataPolicy(),
-            found.plan,
+            result.plan,
         )
         return True
 
@@ -82,16 +82,16 @@ class Looking:
 
 
 @pytest.fixture
-def watcher(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Looking:
+def watcher(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Watcher:
     """Pages of three names, and 40 days of two files that are loaded."""
     monkeypatch.setattr(storage, "PAGE_ENTRIES", 3)
     for day in range(0, 40, 8):
         shop.land(_name(shop, day), LINE)
         shop.land(_name(shop, day, 1), LINE.replace(b"a", b"b"))
-    found = Looking(shop)
-    assert found.load()
-    assert not found.load()
-    return found
+    result = Watcher(shop)
+    assert result.load()
+    assert not result.load()
+    return result
 
 
 def _name(shop: Shop, day: int, part: int = 0) -> str:
@@ -113,31 +113,31 @@ def _listed(monkeypatch: pytest.MonkeyPatch, root: Store) -> list[str]:
 
 
 def test_a_new_file_of_the_newest_days_is_found_without_listing_the_old(
-    watcher: Looking, monkeypatch: pytest.MonkeyPatch
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = _name(watcher.shop, 33)
     watcher.shop.land(new, LINE)
     listed = _listed(monkeypatch, watcher.shop.landing)
-    found = watcher.poll()
-    assert [[file.name for file in files] for files in found.plan.hours.values()] == [[new]]
+    result = watcher.poll()
+    assert [[file.name for file in files] for files in result.plan.hours.values()] == [[new]]
     assert set(listed) == {_name(watcher.shop, 32), _name(watcher.shop, 32, 1), new}
 
 
 @pytest.mark.parametrize("new", [FIRST + 33 * DAY, datetime.now(UTC) - DAY], ids=["next", "now"])
 def test_after_a_long_silence_what_follows_and_what_is_of_today_is_found(
-    watcher: Looking, new: datetime
+    watcher: Watcher, new: datetime
 ) -> None:
     assert watcher.cursor is not None
     watcher.now = datetime.now(UTC)
     watcher.cursor = replace(watcher.cursor, sweep=Sweep(watcher.now, is_done=True))
     name = f"{new:%Y-%m-%d}_{new.hour}#0.json.gz"
     watcher.shop.land(name, LINE)
-    found = watcher.poll()
-    assert [[file.name for file in files] for files in found.plan.hours.values()] == [[name]]
+    result = watcher.poll()
+    assert [[file.name for file in files] for files in result.plan.hours.values()] == [[name]]
 
 
 def test_an_old_hour_that_is_exported_again_is_found_when_everything_is_looked_at_again(
-    watcher: Looking,
+    watcher: Watcher,
 ) -> None:
     watcher.shop.land(_name(watcher.shop, 0), LINE, LINE.replace(b"a", b"c"))
     assert not watcher.load()
@@ -146,7 +146,7 @@ def test_an_old_hour_that_is_exported_again_is_found_when_everything_is_looked_a
     assert len(watcher.shop.rows()) == 11
 
 
-def test_an_old_file_that_is_gone_is_found(watcher: Looking) -> None:
+def test_an_old_file_that_is_gone_is_found(watcher: Watcher) -> None:
     watcher.shop.remove(_name(watcher.shop, 0))
     watcher.shop.remove(_name(watcher.shop, 16, 1))
     assert watcher.settle() == 2
@@ -154,15 +154,15 @@ def test_an_old_file_that_is_gone_is_found(watcher: Looking) -> None:
     assert len(watcher.shop.rows()) == 8
 
 
-def test_files_of_a_name_that_was_never_seen_are_found(watcher: Looking) -> None:
+def test_files_of_a_name_that_was_never_seen_are_found(watcher: Watcher) -> None:
     name = _name(watcher.shop, 8)
-    watcher.shop.put(name, watcher.shop.landing.read(f"shop/plays/{name}"), "shop/plays/more")
+    watcher.shop.upload(name, watcher.shop.landing.read(f"shop/plays/{name}"), "shop/plays/more")
     assert watcher.settle() == 1
     assert watcher.shop.plan().is_empty
     assert "shop/plays/more/" in "".join(watcher.cursor.stems if watcher.cursor else ())
 
 
-def test_a_file_whose_name_says_nothing_is_found(watcher: Looking) -> None:
+def test_a_file_whose_name_says_nothing_is_found(watcher: Watcher) -> None:
     watcher.shop.land("stray.json.gz", LINE)
     assert not watcher.load()
     assert watcher.settle() == 1
@@ -170,15 +170,15 @@ def test_a_file_whose_name_says_nothing_is_found(watcher: Looking) -> None:
     assert watcher.settle() == 0
 
 
-def test_a_page_is_looked_at_again_until_what_it_wanted_is_loaded(watcher: Looking) -> None:
+def test_a_page_is_looked_at_again_until_what_it_wanted_is_loaded(watcher: Watcher) -> None:
     watcher.shop.land(_name(watcher.shop, 0), LINE.replace(b"a", b"c"))
     watcher.now += PERIOD
-    wanted = [list(watcher.poll().plan.hours) for _ in range(3)]
-    assert wanted == [[FIRST]] * 3
+    hours = [list(watcher.poll().plan.hours) for _ in range(3)]
+    assert hours == [[FIRST]] * 3
 
 
 def test_a_page_without_a_file_loses_nothing(
-    watcher: Looking, monkeypatch: pytest.MonkeyPatch
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages = type(watcher.shop.landing).pages
 
@@ -196,7 +196,7 @@ def test_a_page_without_a_file_loses_nothing(
 
 
 def test_between_two_sweeps_only_the_newest_days_are_listed(
-    watcher: Looking, monkeypatch: pytest.MonkeyPatch
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watcher.settle()
     listed = _listed(monkeypatch, watcher.shop.landing)
@@ -209,7 +209,7 @@ def test_between_two_sweeps_only_the_newest_days_are_listed(
 
 
 def test_what_fits_into_one_page_is_looked_at_whole_unless_a_queue_tells(
-    watcher: Looking, monkeypatch: pytest.MonkeyPatch
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "PAGE_ENTRIES", 100)
     watcher.settle()
@@ -217,14 +217,14 @@ def test_what_fits_into_one_page_is_looked_at_whole_unless_a_queue_tells(
     assert watcher.cursor.is_small
     listed = _listed(monkeypatch, watcher.shop.landing)
     source, landing, lake = watcher.shop.source, watcher.shop.landing, watcher.shop.lake
-    seen, rules = watcher.cursor, a_rule()
-    poll_source(source, landing, lake, rules, seen, PERIOD, watcher.now, newest_days=False)
+    cursor, rules = watcher.cursor, a_rule()
+    poll_source(source, landing, lake, rules, cursor, PERIOD, watcher.now, newest_days=False)
     assert listed == []
     watcher.poll()
     assert _name(watcher.shop, 0) in listed
 
 
-def test_without_anything_remembered_everything_is_looked_at(watcher: Looking) -> None:
+def test_without_anything_remembered_everything_is_looked_at(watcher: Watcher) -> None:
     watcher.shop.land(_name(watcher.shop, 1), LINE)
     watcher.cursor = None
     assert watcher.load()
@@ -232,7 +232,7 @@ def test_without_anything_remembered_everything_is_looked_at(watcher: Looking) -
 
 
 def test_an_empty_landing_zone_wants_nothing(shop: Shop) -> None:
-    watcher = Looking(shop)
+    watcher = Watcher(shop)
     assert [watcher.load(), watcher.load()] == [False, False]
     shop.land(shop.name(0), LINE)
     assert watcher.load()
@@ -255,7 +255,7 @@ def test_whatever_happens_a_sweep_leaves_nothing_to_be_wanted(
     )
     def run(rounds: list[list[tuple[int, int, bool]]]) -> None:
         number = next(numbers)
-        watcher = Looking(Shop(lambda name: new_store(f"{number}-{name}")))
+        watcher = Watcher(Shop(lambda name: new_store(f"{number}-{name}")))
         for changes in rounds:
             for day, part, is_there in changes:
                 name = _name(watcher.shop, day * 7, part)
@@ -294,5 +294,5 @@ def test_a_cursor_of_another_form_remembers_nothing() -> None:
         == parse_cursors('{"a":1}')
         == {}
     )
-    seen = {"x": PollCursor(FIRST.date(), ("a", "b"), Sweep(FIRST, "p", "q"))}
-    assert parse_cursors(dump_cursors(seen)) == seen
+    cursor = {"x": PollCursor(FIRST.date(), ("a", "b"), Sweep(FIRST, "p", "q"))}
+    assert parse_cursors(dump_cursors(cursor)) == cursor

@@ -27,7 +27,7 @@ def _loaded(shop: Shop) -> None:
     shop.land(shop.name(0), play("a"), play("a"), b"{", b"", play("b"))
     shop.land(shop.name(1), play("c"))
     shop.land(shop.name(2), play("d"), play("e"))
-    shop.put(shop.name(1, 1), b"text")
+    shop.upload(shop.name(1, 1), b"text")
     shop.land("stray.json.gz", play("f"))
     shop.load()
 
@@ -63,7 +63,7 @@ def test_rows_of_files_that_are_gone_with_the_ledger_are_named(shop: Shop) -> No
 
 def test_an_hour_that_is_loaded_again_has_no_rows_of_files_that_are_gone(shop: Shop) -> None:
     _loaded(shop)
-    shop.put(shop.name(2, 1), b"text")
+    shop.upload(shop.name(2, 1), b"text")
     clear(shop.lake, "shop", "files")
     shop.remove(shop.name(2))
     shop.load()
@@ -76,7 +76,7 @@ def test_what_landed_again_explains_its_rows(shop: Shop) -> None:
     clear(shop.lake, "shop", "files")
     shop.load()
     assert len(_found(shop)) == 2
-    shop.put(shop.name(0), aside)
+    shop.upload(shop.name(0), aside)
     shop.load()
     assert _found(shop) == []
 
@@ -129,7 +129,7 @@ def test_of_many_days_only_the_first_are_looked_into(
     _loaded(shop)
     clear(shop.lake, "shop", "files")
     monkeypatch.setattr(reconciliation, "MAX_DAYS", 1)
-    found = differences(shop.lake, shop.source)
-    of_table = [d for d in found if d.table is shop.source.table]
+    unequal = differences(shop.lake, shop.source)
+    of_table = [d for d in unequal if d.table is shop.source.table]
     assert [d.place.rsplit("/", 1)[-1] for d in of_table[:2]] == [shop.name(0), shop.name(1)]
     assert of_table[2:] == [Difference(shop.source.table, "2026-03-02", 2, 0)]

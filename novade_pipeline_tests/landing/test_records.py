@@ -34,7 +34,7 @@ class Landing:
         file = LandedFile(name, entry.etag, entry.size, datetime(2026, 1, 1, tzinfo=UTC), None)
         return list(read_records(self.store, file, COLUMNS))
 
-    def told(self, name: str, content: bytes) -> list[tuple[int, object]]:
+    def outcomes(self, name: str, content: bytes) -> list[tuple[int, object]]:
         """(line, the values, or why there are none)."""
         return [(r.line, r.values or r.reason or "blank") for r in self.read(name, content)]
 
@@ -46,7 +46,7 @@ def landing(tmp_path: Path) -> Landing:
 
 def test_a_csv_has_a_record_a_row_and_the_header_is_none(landing: Landing) -> None:
     content = b'\xef\xbb\xbfid, Scientific_Title \r\n1,"a, b"\r\n\r\n2,"two\nlines"\n\t\n3,c'
-    assert landing.told("a.csv", content) == [
+    assert landing.outcomes("a.csv", content) == [
         (2, {"id": "1", "title": "a, b"}),
         (3, "blank"),
         (4, {"id": "2", "title": "two\nlines"}),
@@ -56,8 +56,8 @@ def test_a_csv_has_a_record_a_row_and_the_header_is_none(landing: Landing) -> No
 
 
 def test_a_quote_that_is_never_closed_costs_its_line_only(landing: Landing) -> None:
-    told = landing.told("a.csv", b'id,title\n1,"open\n2,b\n3,"c"\n4,"also open')
-    assert told == [
+    outcomes = landing.outcomes("a.csv", b'id,title\n1,"open\n2,b\n3,"c"\n4,"also open')
+    assert outcomes == [
         (2, "expected each quote closed, found one that is not"),
         (3, {"id": "2", "title": "b"}),
         (4, {"id": "3", "title": "c"}),
@@ -76,12 +76,12 @@ def test_a_quote_that_is_never_closed_costs_its_line_only(landing: Landing) -> N
     ],
 )
 def test_a_csv_line_that_is_no_record_says_why(landing: Landing, line: bytes, reason: str) -> None:
-    told = landing.told("a.csv", b"id,title\n" + line + b"\n2,b\n")
-    assert told == [(2, reason), (3, {"id": "2", "title": "b"})]
+    outcomes = landing.outcomes("a.csv", b"id,title\n" + line + b"\n2,b\n")
+    assert outcomes == [(2, reason), (3, {"id": "2", "title": "b"})]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reason"),
     [
         ("a.csv", b"", "found an empty file"),
         ("a.csv.gz", gzip.compress(b"", mtime=0), "found an empty file"),
@@ -102,9 +102,9 @@ def test_a_csv_line_that_is_no_record_says_why(landing: Landing, line: bytes, re
     ],
 )
 def test_a_file_that_cannot_be_trusted_is_refused_in_one_sentence(
-    landing: Landing, name: str, content: bytes, told: str
+    landing: Landing, name: str, content: bytes, reason: str
 ) -> None:
-    with pytest.raises(DamagedFile, match=told):
+    with pytest.raises(DamagedFile, match=reason):
         landing.read(name, content)
 
 
@@ -140,13 +140,13 @@ def test_json_is_read_as_it_was_meant_and_says_so(landing: Landing) -> None:
   {"id": 2, "title": "b \xc3\x28",},
   {"id": 3, "title": "c \" d", "note": "x"},
 ]"""
-    found = landing.read("a.json", content)
-    assert [(r.line, r.mended) for r in found] == [
+    records = landing.read("a.json", content)
+    assert [(r.line, r.mended) for r in records] == [
         (2, ()),
         (3, ("broken_escape", "trailing_comma")),
         (4, ("trailing_comma",)),
     ]
-    assert [r.values for r in found] == [
+    assert [r.values for r in records] == [
         {"id": 1, "title": "a"},
         {"id": 2, "title": r"b \xc3\x28"},
         {"id": 3, "title": 'c " d', "note": "x"},
@@ -154,8 +154,10 @@ def test_json_is_read_as_it_was_meant_and_says_so(landing: Landing) -> None:
 
 
 def test_a_broken_object_costs_itself_only(landing: Landing) -> None:
-    told = landing.told("a.json", b'[{"title": "a"},\n{"title": oops},\n7,\n{"title": "c"},{}]')
-    assert told == [
+    outcomes = landing.outcomes(
+        "a.json", b'[{"title": "a"},\n{"title": oops},\n7,\n{"title": "c"},{}]'
+    )
+    assert outcomes == [
         (1, {"title": "a"}),
         (2, "expected a JSON object, found it broken"),
         (3, "expected an object, found a number"),
@@ -167,13 +169,13 @@ def test_a_broken_object_costs_itself_only(landing: Landing) -> None:
 def test_half_a_surrogate_pair_is_repaired_and_says_so(landing: Landing) -> None:
     content = rb"""[{"id": 1, "title": "cut \ud83d"}, {"\ude00": ["\ud83d\ude00"], "title": "b"},
 {"title": "both \ud83d\x41",}]"""
-    found = landing.read("a.json", content)
-    assert [r.values for r in found] == [
+    records = landing.read("a.json", content)
+    assert [r.values for r in records] == [
         {"id": 1, "title": "cut \ufffd"},
         {"\ufffd": ["😀"], "title": "b"},
         {"title": "both \ufffd\\x41"},
     ]
-    assert [r.mended for r in found] == [
+    assert [r.mended for r in records] == [
         ("lone_surrogate",),
         ("lone_surrogate",),
         ("broken_escape", "trailing_comma", "lone_surrogate"),
@@ -182,9 +184,9 @@ def test_half_a_surrogate_pair_is_repaired_and_says_so(landing: Landing) -> None
 
 def test_what_json_does_not_have_costs_its_record_and_has_its_place(landing: Landing) -> None:
     content = b'{"title": "a", "x": NaN}\n{"title": "b"}\n{"title": "NaN", "x": [-Infinity],}\n'
-    found = landing.told("a.jsonl", content)
+    records = landing.outcomes("a.jsonl", content)
     place = "expected JSON, found at character {} of the record: {} is not a JSON value"
-    assert found == [
+    assert records == [
         (1, place.format(21, "NaN")),
         (2, {"title": "b"}),
         (3, place.format(24, "-Infinity")),
@@ -194,8 +196,8 @@ def test_what_json_does_not_have_costs_its_record_and_has_its_place(landing: Lan
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_numbers_keep_their_digits_where_texts_are_meant(name: str, landing: Landing) -> None:
     content = b'{"id": 1.10, "title": 12345678901234567890.5}\n{"id": 1e22, "title": 1}'
-    found = [r.values or {} for r in landing.read(name, content)]
-    assert [(str(v["id"]), str(v["title"])) for v in found] == [
+    records = [r.values or {} for r in landing.read(name, content)]
+    assert [(str(v["id"]), str(v["title"])) for v in records] == [
         ("1.10", "12345678901234567890.5"),
         ("1e22", "1"),
     ]
@@ -203,14 +205,14 @@ def test_numbers_keep_their_digits_where_texts_are_meant(name: str, landing: Lan
 
 def test_a_float_of_parquet_that_is_no_number_is_no_value(landing: Landing) -> None:
     table = pa.table({"title": ["a", "b"], "id": [float("nan"), 1.5]})
-    found = [r.values for r in landing.read("a.parquet", _parquet(table))]
-    assert found == [{"title": "a", "id": None}, {"title": "b", "id": 1.5}]
+    records = [r.values for r in landing.read("a.parquet", _parquet(table))]
+    assert records == [{"title": "a", "id": None}, {"title": "b", "id": 1.5}]
 
 
 def test_a_text_of_parquet_that_is_not_utf_8_costs_its_record_only(landing: Landing) -> None:
     texts = [b"a", b"\xed\xa0\xbd", b"c", b"\xff", b"\xc3\xa9"]
     table = pa.table({"title": pa.array(texts, pa.binary()).view(pa.string())})
-    assert landing.told("a.parquet", _parquet(table)) == [
+    assert landing.outcomes("a.parquet", _parquet(table)) == [
         (1, {"title": "a"}),
         (2, "expected UTF-8 text, found other bytes"),
         (3, {"title": "c"}),
@@ -226,14 +228,17 @@ def test_bytes_behind_the_gzip_stream_of_records_are_counted(name: str, landing:
     (entry,) = landing.store.entries()
     file = LandedFile(name, entry.etag, entry.size, datetime(2026, 1, 1, tzinfo=UTC), None)
     counted: list[int] = []
-    found = list(read_records(landing.store, file, COLUMNS, counted.append))
-    assert ([r.values for r in found], counted) == ([{"title": "a"}], [12])
+    records = list(read_records(landing.store, file, COLUMNS, counted.append))
+    assert ([r.values for r in records], counted) == ([{"title": "a"}], [12])
 
 
 def test_a_mark_at_the_second_member_is_none_of_a_record(landing: Landing) -> None:
     mark = b"\xef\xbb\xbf"
     members = [gzip.compress(mark + text) for text in (b"title\na\n", b"b\n")]
-    assert landing.told("a.csv.gz", b"".join(members)) == [(2, {"title": "a"}), (3, {"title": "b"})]
+    assert landing.outcomes("a.csv.gz", b"".join(members)) == [
+        (2, {"title": "a"}),
+        (3, {"title": "b"}),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -263,13 +268,13 @@ def test_an_endless_title_costs_itself_only_and_no_memory(
     monkeypatch.setattr(record_formats, "texts", texts)
     tracemalloc.start()
     try:
-        found = landing.read(name, b"stands for it")
+        records = landing.read(name, b"stands for it")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert [r.values and r.values["id"] for r in found] == ["1", None, "3"]
-    assert "at most 1 MiB" in (found[1].reason or "")
-    assert found[1].size > slices * len(file_slice)
+    assert [r.values and r.values["id"] for r in records] == ["1", None, "3"]
+    assert "at most 1 MiB" in (records[1].reason or "")
+    assert records[1].size > slices * len(file_slice)
     assert peak < 12 * MAX_RECORD_BYTES
 
 

@@ -28,8 +28,8 @@ HourOf = Callable[[int], Any]
 def test_a_damaged_file_is_refused_whole_and_its_neighbours_are_loaded(shop: Shop) -> None:
     shop.land(shop.name(0), play("a"))
     broken = gzip.compress(play("b") + b"\n")[:-6]
-    shop.put(shop.name(0, 1), broken)
-    shop.put(shop.name(1), b"text")
+    shop.upload(shop.name(0, 1), broken)
+    shop.upload(shop.name(1), b"text")
     report = shop.load()
     assert shop.uuids() == ["a"]
     assert report.lines == LineTotals(files=3, lines=1, rows=1, refused_files=2)
@@ -119,7 +119,7 @@ def test_a_name_that_is_no_text_is_in_quarantine_as_one(shop: Shop) -> None:
 
 
 def test_a_damaged_file_that_is_mended_leaves_quarantine(shop: Shop) -> None:
-    shop.put(shop.name(0), b"text")
+    shop.upload(shop.name(0), b"text")
     shop.load()
     shop.land(shop.name(0), play("a"))
     shop.load()

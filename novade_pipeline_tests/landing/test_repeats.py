@@ -33,9 +33,9 @@ def _first(table: Table, hour: HourOf, *batches: list[Key]) -> list[bool]:
     return stands
 
 
-def _told_slowly(keys: list[Key]) -> list[bool]:
-    seen: set[Key] = set()
-    return [not (key in seen or seen.add(key)) for key in keys]  # type: ignore[func-returns-value]
+def _first_slowly(keys: list[Key]) -> list[bool]:
+    known: set[Key] = set()
+    return [not (key in known or known.add(key)) for key in keys]  # type: ignore[func-returns-value]
 
 
 CASES: dict[str, tuple[list[list[Key]], list[bool]]] = {
@@ -68,14 +68,16 @@ def test_where_batches_are_cut_makes_no_difference(
     ordered = sorted(keys, key=lambda key: key[0])
     at = [0, *sorted(cuts), len(ordered)]
     batches = [ordered[a:b] for a, b in itertools.pairwise(at)]
-    assert _first(table, hour, *batches) == _told_slowly(ordered)
+    assert _first(table, hour, *batches) == _first_slowly(ordered)
 
 
-def test_an_hour_of_many_batches_is_told_as_one_of_few(table: Table, hour: HourOf) -> None:
+def test_an_hour_of_many_batches_has_the_same_repeats_as_one_of_few(
+    table: Table, hour: HourOf
+) -> None:
     chosen = np.random.default_rng(7).integers(0, 4_000, 6_000)
     keys = [(int(at >= 5_000), str(key)) for at, key in enumerate(chosen)]
     batches = [keys[at : at + 50] for at in range(0, len(keys), 50)]
-    assert _first(table, hour, *batches) == _told_slowly(keys)
+    assert _first(table, hour, *batches) == _first_slowly(keys)
 
 
 def test_a_batch_of_many_rows_keeps_their_order(table: Table, hour: HourOf) -> None:
@@ -133,8 +135,8 @@ KNOWN = {
 
 @pytest.mark.parametrize(("key", "digits"), KNOWN.items())
 def test_keys_are_hashed_as_others_hash_them(key: str, digits: str) -> None:
-    one, two = hashes_of(pa.chunked_array([["before", key, "behind"]]))[:, 1]
-    assert f"{one:016x}{two:016x}" == digits
+    low, high = hashes_of(pa.chunked_array([["before", key, "behind"]]))[:, 1]
+    assert f"{low:016x}{high:016x}" == digits
 
 
 @given(st.lists(st.text(max_size=50), max_size=8), st.integers(0, 8))
@@ -142,8 +144,8 @@ def test_every_byte_of_a_key_counts_and_where_it_stands_does_not(
     keys: list[str], skipped: int
 ) -> None:
     column = pa.chunked_array([keys, keys], pa.string()).slice(skipped)
-    found = [f"{one:016x}{two:016x}" for one, two in hashes_of(column).T.tolist()]
-    assert found == [_hash(key.encode()) for key in (keys + keys)[skipped:]]
+    hashes = [f"{low:016x}{high:016x}" for low, high in hashes_of(column).T.tolist()]
+    assert hashes == [_hash(key.encode()) for key in (keys + keys)[skipped:]]
 
 
 def _hash(key: bytes) -> str:
@@ -161,18 +163,18 @@ def _hash(key: bytes) -> str:
         word = (word ^ word >> 33) * 0xC4CEB9FE1A85EC53 & all_bits
         return word ^ word >> 33
 
-    one = two = 0
+    low = high = 0
     for at in range(0, len(key), 16):
         first, second = key[at : at + 8], key[at + 8 : at + 16]
-        one ^= stirred(int.from_bytes(first, "little"), c1, 31, c2)
+        low ^= stirred(int.from_bytes(first, "little"), c1, 31, c2)
         if len(second) == 8:
-            one = (rotated(one, 27) + two) * 5 + 0x52DCE729 & all_bits
-        two ^= stirred(int.from_bytes(second, "little"), c2, 33, c1)
+            low = (rotated(low, 27) + high) * 5 + 0x52DCE729 & all_bits
+        high ^= stirred(int.from_bytes(second, "little"), c2, 33, c1)
         if len(second) == 8:
-            two = (rotated(two, 31) + one) * 5 + 0x38495AB5 & all_bits
-    one, two = one ^ len(key), two ^ len(key)
-    one = one + two & all_bits
-    two = two + one & all_bits
-    one, two = mixed(one), mixed(two)
-    one = one + two & all_bits
-    return f"{one:016x}{two + one & all_bits:016x}"
+            high = (rotated(high, 31) + low) * 5 + 0x38495AB5 & all_bits
+    low, high = low ^ len(key), high ^ len(key)
+    low = low + high & all_bits
+    high = high + low & all_bits
+    low, high = mixed(low), mixed(high)
+    low = low + high & all_bits
+    return f"{low:016x}{high + low & all_bits:016x}"

@@ -61,16 +61,16 @@ def test_what_is_no_json_is_in_quarantine_with_its_place(shop: Shop) -> None:
     shop.land(shop.name(0), play("first"), *bad, play("last"))
     report = shop.load()
     assert report.lines == LineTotals(files=1, lines=7, rows=2, quarantined=5)
-    held = shop.quarantine()
-    assert [(row["line"], row["raw"]) for row in held] == list(enumerate(bad, 2))
-    assert [row["reason"] for row in held[:4]] == [
+    quarantined = shop.quarantine()
+    assert [(row["line"], row["raw"]) for row in quarantined] == list(enumerate(bad, 2))
+    assert [row["reason"] for row in quarantined[:4]] == [
         "expected JSON, found at character 35: NaN is not a JSON value",
         "expected JSON, found at character 21: NaN is not a JSON value",
         "expected JSON, found at character 28: Expecting value",
         "expected JSON, found at character 21: Infinity is not a JSON value",
     ]
     # Python's words for it differ from version to version.
-    assert held[4]["reason"].startswith("expected JSON, found at character 3")
+    assert quarantined[4]["reason"].startswith("expected JSON, found at character 3")
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.mode)
@@ -88,13 +88,13 @@ def test_documents_keep_the_digits_of_their_numbers_whatever_becomes_of_people(
 
 def test_bytes_behind_a_gzip_stream_are_counted_in_the_ledger(shop: Shop) -> None:
     whole = gzip.compress(play("a") + b"\n", mtime=0)
-    shop.put(shop.name(0), whole + b"\r\n--boundary--\r\n")
-    shop.put(shop.name(0, 1), gzip.compress(play("b"), mtime=0))
-    shop.put(shop.name(1), whole + whole[:-1])
+    shop.upload(shop.name(0), whole + b"\r\n--boundary--\r\n")
+    shop.upload(shop.name(0, 1), gzip.compress(play("b"), mtime=0))
+    shop.upload(shop.name(1), whole + whole[:-1])
     report = shop.load()
     assert report.lines == LineTotals(files=3, lines=2, rows=2, refused_files=1)
     assert [shop.ledger()[name]["trailing_bytes"] for name in sorted(shop.ledger())] == [16, 0, 0]
-    shop.put(shop.name(0), whole)
+    shop.upload(shop.name(0), whole)
     shop.load()
     assert shop.ledger()[shop.name(0)]["trailing_bytes"] == 0
     assert shop.state() == shop.state_from_nothing()
@@ -103,8 +103,8 @@ def test_bytes_behind_a_gzip_stream_are_counted_in_the_ledger(shop: Shop) -> Non
 def test_files_joined_by_cat_are_read_whole_marks_and_all(shop: Shop) -> None:
     mark = b"\xef\xbb\xbf"
     parts = [gzip.compress(mark + play(uuid) + end) for uuid, end in (("a", b""), ("b", b"\n"))]
-    shop.put(shop.name(0), b"".join(parts))
-    shop.put(shop.name(1), gzip.compress(mark + play("c") + b"\n" + mark + play("d") + b"\n"))
+    shop.upload(shop.name(0), b"".join(parts))
+    shop.upload(shop.name(1), gzip.compress(mark + play("c") + b"\n" + mark + play("d") + b"\n"))
     report = shop.load()
     assert shop.uuids() == ["a", "b", "c", "d"]
     assert report.lines == LineTotals(files=2, lines=4, rows=4)
@@ -126,7 +126,7 @@ def test_a_ledger_without_a_column_for_them_gets_one(shop: Shop) -> None:
     hour = row["upload_hour"]
     replace_window(shop.lake, older.ledger, rows, [Window(hour, hour + timedelta(hours=1))])
     assert shop.plan().is_empty
-    shop.put(shop.name(1), gzip.compress(play("b")) + b"text")
+    shop.upload(shop.name(1), gzip.compress(play("b")) + b"text")
     shop.load()
     counted = {name: row["trailing_bytes"] for name, row in shop.ledger().items()}
     assert counted == {shop.name(0): None, shop.name(1): 4}

@@ -1,4 +1,4 @@
-"""Amplitude in the graph: what landed, and who is who after all merges."""
+"""The assets of Amplitude: landed tables, identities after merges, repeats of events."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ SOURCES = (EVENTS, MERGED_IDS)
     pool="amplitude_identities",
 )
 def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
-    """Follow all merges to their end, where there are new ones."""
+    """Follow all merges to their end, if there are new ones."""
     sources = dict([source_of(lake, MERGED_IDS_TABLE)])
     receipts = []
     with dagster_failures():
@@ -77,7 +77,7 @@ def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[A
 def repeats(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Find the copies of events that changed."""
+    """Find the repeats among events that changed."""
     with dagster_failures():
         require(*lake_probes(lake))
         receipts = find_repeats(lake, context.log.info)

@@ -1,4 +1,4 @@
-"""The names of Amplitude's export files, and what each of the two exports becomes.
+"""The names of Amplitude's export files, and the source of each of the two exports.
 
 Source: https://amplitude.com/docs/data/destination-catalog/azure-blob-storage
 """
@@ -25,11 +25,11 @@ def merged_ids_hour(name: str) -> datetime | None:
 
 
 def _hour(pattern: re.Pattern[str], name: str) -> datetime | None:
-    found = pattern.fullmatch(name)
-    if found is None:
+    match = pattern.fullmatch(name)
+    if match is None:
         return None
     try:
-        return datetime.fromisoformat(found["day"]).replace(hour=int(found["hour"]), tzinfo=UTC)
+        return datetime.fromisoformat(match["day"]).replace(hour=int(match["hour"]), tzinfo=UTC)
     except ValueError:
         return None
 

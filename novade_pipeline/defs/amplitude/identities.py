@@ -1,7 +1,7 @@
-"""Who is who after all merges: each merged user's last survivor.
+"""The last survivor of each merged user.
 
 `amplitude_id` is merged into `merged_amplitude_id`, which survives, and may be merged in turn. All
-merges are followed at once, as arrays: some 60 bytes a merged user.
+merges are followed as arrays, in some 60 bytes a merged user.
 """
 
 from typing import Any, TypeAlias
@@ -16,10 +16,10 @@ MERGE_COLUMNS = ("amplitude_id", "merged_amplitude_id", "merge_time")
 
 
 def survivors(merges: pa.Table) -> pa.Table:
-    """The rows of `amplitude/identities`; users that were never merged are not among them.
+    """The rows of `amplitude/identities`: every user that was merged, with its survivor.
 
-    Of several merges of one user the newest counts. Where merges lead in a circle, the oldest of
-    them is taken back, so its user survives. The order of `merges` makes no difference.
+    Of several merges of a user the newest counts. In a cycle of merges the oldest is reverted, so
+    its user survives. The order of `merges` makes no difference.
 
     Args:
         merges: with `MERGE_COLUMNS`; a merge without a time is the oldest.
@@ -30,21 +30,21 @@ def survivors(merges: pa.Table) -> pa.Table:
     place = np.minimum(np.searchsorted(users, into), len(users) - 1)
     is_merged_on = users[place] == into
     step = np.where(is_merged_on, place, np.arange(len(users)))
-    # Each round doubles the steps: after the last, whoever has an end has reached it.
+    # Each round doubles the steps: after the last, every chain with an end has reached it.
     for _ in range(len(users).bit_length()):
         step = step[step]
     survivor = into[step]
-    # What has no end leads into a circle; its oldest merge is taken back.
-    taken_back = np.full(len(users), -1)
+    # A chain without an end leads into a cycle; its oldest merge is reverted.
+    reverted = np.full(len(users), -1)
     for start in np.unique(step[is_merged_on[step]]).tolist():
-        if taken_back[start] < 0:
-            circle = _circle(place, start)
-            age = np.lexsort((users[circle], into[circle], time[circle]))
-            taken_back[circle] = circle[age[0]]
-    in_circle = taken_back[step] >= 0
-    survivor[in_circle] = users[taken_back[step[in_circle]]]
-    other = survivor != users
-    return pa.table([users[other], survivor[other]], schema=IDENTITIES.schema)
+        if reverted[start] < 0:
+            cycle = _cycle(place, start)
+            age = np.lexsort((users[cycle], into[cycle], time[cycle]))
+            reverted[cycle] = cycle[age[0]]
+    in_cycle = reverted[step] >= 0
+    survivor[in_cycle] = users[reverted[step[in_cycle]]]
+    is_merged = survivor != users
+    return pa.table([users[is_merged], survivor[is_merged]], schema=IDENTITIES.schema)
 
 
 def _newest_merges(merges: pa.Table) -> tuple[Integers, Integers, Integers]:
@@ -59,9 +59,9 @@ def _newest_merges(merges: pa.Table) -> tuple[Integers, Integers, Integers]:
     return user[is_last], into[is_last], time[is_last]
 
 
-def _circle(place: Integers, start: int) -> Integers:
-    """The places of the users of a circle, from one of them on."""
-    circle = [start]
-    while (at := int(place[circle[-1]])) != start:
-        circle.append(at)
-    return np.array(circle)
+def _cycle(place: Integers, start: int) -> Integers:
+    """The positions of the users in a cycle, from `start` on."""
+    cycle = [start]
+    while (at := int(place[cycle[-1]])) != start:
+        cycle.append(at)
+    return np.array(cycle)

@@ -1,9 +1,9 @@
-"""Which landed events are copies of earlier ones, found anew where events have changed.
+"""Finds the landed events that repeat earlier ones, incrementally.
 
-Two events are one where they share the uuid, or app, device and insert id within a week, which is
-Amplitude's own rule (https://amplitude.com/docs/apis/analytics/http-v2). Copies are few and may lie
-years apart, so they are looked for in `amplitude/event_keys`, 64 bits of a hash for each uuid and
-insert id; only the hours of keys that occur twice are then read themselves.
+Two events are copies where they share the uuid, or app, device and insert id within a week, which
+is Amplitude's own rule (https://amplitude.com/docs/apis/analytics/http-v2). Copies are few and may
+be years apart, so they are searched in `amplitude/event_keys`, a 64-bit hash of each uuid and
+insert id; events are read only of the hours with a key that occurs twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from novade_pipeline.landing.repeats import Hashes, hashes_of
 from novade_pipeline.storage.store import Store
 
 INSERT_ID_DAYS = 7
-"""For so long Amplitude knows an insert id again."""
+"""How long Amplitude deduplicates by an insert id."""
 _KEYED = ("upload_hour", "uuid", "app", "device_id", "insert_id")
 _COPY = (*_KEYED, "file", "line")
 # Spreads the numbers of apps over all bits.
@@ -37,7 +37,6 @@ _EMPTY_COPY = ", ".join(
 )
 _EMPTY_COPY = f"select {_EMPTY_COPY}, null::bigint as uuid_key, null::bigint as insert_key limit 0"
 
-# By what the copies of an event are known, and in which order they landed.
 _REPEATS_AMONG_COPIES = f"""
 with copies as (
     select *, struct_pack(hour := upload_hour, file := file, line := line) as place from copy
@@ -77,19 +76,18 @@ where coalesce(by_uuid, by_insert_id) is not null
 
 
 def find_repeats(
-    lake: Store, progress: Callable[[str], None] = lambda _: None
+    lake: Store, on_progress: Callable[[str], None] = lambda _: None
 ) -> list[WriteReceipt]:
-    """Bring `event_keys` and `repeats` to the events that the lake holds.
+    """Update `event_keys` and `repeats` after changes of events.
 
     Args:
-        lake: the lake.
-        progress: called with one sentence a table.
+        on_progress: called with one sentence a table.
 
     Returns:
-        The receipts of `event_keys` and of `repeats`; none where no event has changed.
+        The receipts of `event_keys` and of `repeats`; empty where no event has changed.
 
     Raises:
-        TransientFailure: another writer was faster; the next call finishes what this one began.
+        TransientFailure: another writer was faster; the next call continues.
     """
     events, version = source_of(lake, EVENTS)
     sources = {events: version}
@@ -97,7 +95,7 @@ def find_repeats(
         return []
     windows = _changed_windows(lake, events, version)
     keys = _write_keys(lake, windows, version)
-    progress(f"{EVENT_KEYS.name}: {keys.rows} rows")
+    on_progress(f"{EVENT_KEYS.name}: {keys.rows} rows")
     with workspace(lake) as connection:
         if windows is None:
             _find_all(connection, lake, version)
@@ -108,7 +106,7 @@ def find_repeats(
             repeats = replace(lake, REPEATS, rows, transactions=sources)
         else:
             repeats = replace_window(lake, REPEATS, rows, windows, transactions=sources)
-    progress(f"{REPEATS.name}: {repeats.rows} rows")
+    on_progress(f"{REPEATS.name}: {repeats.rows} rows")
     return [keys, repeats]
 
 
@@ -119,7 +117,7 @@ def keys_of(events: pa.RecordBatch) -> pa.RecordBatch:
         events: with the columns upload_hour, uuid, app, device_id and insert_id.
     """
     insert_id = events["insert_id"]
-    # A blank insert id names no event.
+    # A blank insert id identifies no event.
     has_id = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(insert_id), ""), False)
     app = pc.fill_null(events["app"], 0).to_numpy().view("u8")
     key = _hashed(insert_id)[0] ^ _hashed(events["device_id"])[1] ^ (app * _ODD)
@@ -136,7 +134,7 @@ def _hashed(texts: pa.Array) -> Hashes:
 
 
 def _changed_windows(lake: Store, events: str, version: int) -> list[Window] | None:
-    """The hours whose events changed since the repeats were found; None: all may have."""
+    """The hours whose events changed since the last update; None where all may have."""
     since = recorded_versions(lake, REPEATS, {events: version})[events]
     if since is None or open_table(lake, EVENT_KEYS) is None:
         return None
@@ -153,9 +151,9 @@ def _write_keys(lake: Store, windows: Sequence[Window] | None, version: int) -> 
 
 
 def _find_all(connection: duckdb.DuckDBPyConnection, lake: Store, version: int) -> None:
-    """Make the table `repeat` from all events."""
-    _begin(connection, lake, [])
-    _want_keys(connection, "event_key")
+    """Create the table `repeat` from all events."""
+    _prepare(connection, lake, [])
+    _add_shared_keys(connection, "event_key")
     _read_copies(connection, lake, version)
     connection.execute(f"create table repeat as {_REPEATS_AMONG_COPIES}")
 
@@ -163,33 +161,33 @@ def _find_all(connection: duckdb.DuckDBPyConnection, lake: Store, version: int) 
 def _find_changed(
     connection: duckdb.DuckDBPyConnection, lake: Store, windows: Sequence[Window], version: int
 ) -> list[Window]:
-    """Make the table `repeat` for the hours whose repeats may differ; returns these hours.
+    """Create the table `repeat` for the hours whose repeats may differ; returns these hours.
 
-    They are the changed ones, and those of events elsewhere that have gained or lost a copy: what
-    shares a key with a changed event, or was a repeat of one. Each is judged among all its copies.
+    These are the changed hours, and the hours of other events that gained or lost a copy: they
+    share a key with a changed event, or repeated one. Each is compared with all its copies.
     """
-    _begin(connection, lake, windows)
+    _prepare(connection, lake, windows)
     connection.execute(
         f"create view stored as select {_REPEAT} from {scan(lake, REPEATS)};"
         "create view orphan as from stored where earlier_hour in (from changed_hour);"
-        "insert into wanted_key select uuid_key from orphan union"
+        "insert into shared_key select uuid_key from orphan union"
         "  select insert_key from orphan where insert_key is not null;"
         "create table changed_key as from event_key"
         f"  where {predicate(EVENT_KEYS, windows, {})}"
     )
-    _want_keys(connection, "changed_key")
+    _add_shared_keys(connection, "changed_key")
     _read_copies(connection, lake, version)
-    while _want_keys(connection, "copy"):
+    while _add_shared_keys(connection, "copy"):
         _read_copies(connection, lake, version)
     place = "(upload_hour, file, line)"
     connection.execute(
-        f"create table found as {_REPEATS_AMONG_COPIES};"
+        f"create table computed as {_REPEATS_AMONG_COPIES};"
         f"create view replaced as from stored where {place} in (select {place} from copy);"
         "create table elsewhere as select distinct upload_hour from"
-        "  ((from found except from replaced) union all (from replaced except from found))"
+        "  ((from computed except from replaced) union all (from replaced except from computed))"
         "  where upload_hour not in (from changed_hour);"
         "create table repeat as"
-        "  from found where upload_hour in (from changed_hour union all from elsewhere)"
+        "  from computed where upload_hour in (from changed_hour union all from elsewhere)"
         "  union all from stored where upload_hour in (from elsewhere)"
         f"    and {place} not in (select {place} from copy)"
     )
@@ -197,11 +195,11 @@ def _find_changed(
     return joined([*windows, *(Window(hour, hour + HOUR) for (hour,) in hours)])
 
 
-def _begin(connection: duckdb.DuckDBPyConnection, lake: Store, windows: Sequence[Window]) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, lake: Store, windows: Sequence[Window]) -> None:
     connection.execute(
         f"create view event_key as from {scan(lake, EVENT_KEYS)};"
         "create table changed_hour (hour timestamptz);"
-        "create table wanted_key (key bigint)"
+        "create table shared_key (key bigint)"
     )
     for window in windows:
         connection.execute(
@@ -211,28 +209,28 @@ def _begin(connection: duckdb.DuckDBPyConnection, lake: Store, windows: Sequence
         )
 
 
-def _want_keys(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
-    """Note the keys of some rows that several events share; whether there is a new one.
+def _add_shared_keys(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    """Add the keys of some rows that several events have; whether any is new.
 
     Args:
         rows: a table or view with the columns uuid_key and insert_key.
     """
-    noted = 0
+    added = 0
     for name in ("uuid_key", "insert_key"):
         among = "" if rows == "event_key" else f"and {name} in (select {name} from {rows})"
         if among and name == "insert_key":
             among += _near(connection, rows)
         connection.execute(
-            f"insert into wanted_key select {name} from event_key"
-            f" where {name} is not null and {name} not in (from wanted_key) {among}"
+            f"insert into shared_key select {name} from event_key"
+            f" where {name} is not null and {name} not in (from shared_key) {among}"
             f" group by {name} having count(*) > 1"
         )
-        noted += connection.fetchall()[0][0]
-    return noted > 0
+        added += connection.fetchall()[0][0]
+    return added > 0
 
 
 def _near(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
-    """SQL for hours so near to those of rows that an insert id is known again: few are read."""
+    """SQL for the hours within `INSERT_ID_DAYS` of rows, to read few."""
     first, last = connection.execute(
         f"select min(upload_hour), max(upload_hour) from {rows}"
     ).fetchall()[0]
@@ -246,10 +244,10 @@ def _near(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
 
 
 def _read_copies(connection: duckdb.DuckDBPyConnection, lake: Store, version: int) -> None:
-    """Make the table `copy`: the events that have a wanted key."""
-    wanted = "uuid_key in (from wanted_key) or insert_key in (from wanted_key)"
+    """Create the table `copy`: the events that have a shared key."""
+    has_shared_key = "uuid_key in (from shared_key) or insert_key in (from shared_key)"
     hours = connection.execute(
-        f"select distinct upload_hour from event_key where {wanted}"
+        f"select distinct upload_hour from event_key where {has_shared_key}"
     ).fetchall()
     windows = joined(Window(hour, hour + HOUR) for (hour,) in hours)
     events = stream(lake, EVENTS, columns=_COPY, windows=windows, version=version)
@@ -262,4 +260,4 @@ def _read_copies(connection: duckdb.DuckDBPyConnection, lake: Store, version: in
                 [*batch.columns, *keys.columns], [*batch.schema.names, *keys.schema.names]
             ),
         )
-        connection.execute(f"insert into copy from batch where {wanted}")
+        connection.execute(f"insert into copy from batch where {has_shared_key}")

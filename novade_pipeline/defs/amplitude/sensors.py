@@ -1,4 +1,4 @@
-"""Amplitude's landing zone is watched: what is new becomes a run."""
+"""The sensor of Amplitude's landing zone."""
 
 import dagster as dg
 

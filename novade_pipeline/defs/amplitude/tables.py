@@ -26,8 +26,8 @@ AMPLITUDE_ID = marks.Identity("amplitude_id", anonymous=True)
 class Event(LandedRow):
     """One product event as it landed.
 
-    A `uuid` stands once within an upload hour; across hours repeats stay, as they landed. The mart
-    `marts/event_enhanced` holds each event once.
+    A `uuid` is unique within an upload hour; repeats across hours are kept. The mart
+    `marts/event_enhanced` has each event once.
     """
 
     uuid: str = Field(description="Names the event; the same in every copy of it.")
@@ -118,7 +118,7 @@ class MergedId(LandedRow):
 
 
 class Identity(BaseModel):
-    """Which Amplitude user stands for which, all merges followed to their end."""
+    """The user that each merged Amplitude user is now, after all merges."""
 
     amplitude_id: Annotated[int, AMPLITUDE_ID] = Field(
         description="A user that was merged into another."

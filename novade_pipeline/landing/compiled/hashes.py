@@ -14,8 +14,8 @@ from novade_pipeline.landing.compiled.steps import (
     word_at,
 )
 
-PARTS = "e1e36673067c93a4"
-"""Of the sources that are compiled with this one."""
+PARTS = "671c75fa8fdeed5f"
+"""Of the sources that are compiled with this file."""
 
 _C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
 _N1, _N2 = np.uint64(0x52DCE729), np.uint64(0x38495AB5)
@@ -26,7 +26,7 @@ _27, _31 = np.uint64(27), np.uint64(31)
 
 @compiled
 def hash_texts(text: Bytes, offsets: Smalls, hashes: Hashes) -> None:
-    """Hash texts that stand behind one another.
+    """Hash texts that follow one another.
 
     Args:
         text: all of them.
@@ -36,22 +36,22 @@ def hash_texts(text: Bytes, offsets: Smalls, hashes: Hashes) -> None:
     for n in range(len(offsets) - 1):
         at, end = offsets[n], offsets[n + 1]
         size = np.uint64(end - at)
-        one = two = np.uint64(0)
+        h1 = h2 = np.uint64(0)
         while at + 16 <= end:
-            one ^= _rotated(word_at(text, at) * _C1, _31) * _C2
-            one = (_rotated(one, _27) + two) * _FIVE + _N1
-            two ^= _rotated(word_at(text, at + 8) * _C2, _33) * _C1
-            two = (_rotated(two, _31) + one) * _FIVE + _N2
+            h1 ^= _rotated(word_at(text, at) * _C1, _31) * _C2
+            h1 = (_rotated(h1, _27) + h2) * _FIVE + _N1
+            h2 ^= _rotated(word_at(text, at + 8) * _C2, _33) * _C1
+            h2 = (_rotated(h2, _31) + h1) * _FIVE + _N2
             at += 16
-        two ^= _rotated(_word(text, at + 8, end) * _C2, _33) * _C1
-        one ^= _rotated(_word(text, at, min(at + 8, end)) * _C1, _31) * _C2
-        one ^= size
-        two ^= size
-        one += two
-        two += one
-        one, two = _mixed(one), _mixed(two)
-        one += two
-        hashes[0, n], hashes[1, n] = one, two + one
+        h2 ^= _rotated(_word(text, at + 8, end) * _C2, _33) * _C1
+        h1 ^= _rotated(_word(text, at, min(at + 8, end)) * _C1, _31) * _C2
+        h1 ^= size
+        h2 ^= size
+        h1 += h2
+        h2 += h1
+        h1, h2 = _mixed(h1), _mixed(h2)
+        h1 += h2
+        hashes[0, n], hashes[1, n] = h1, h2 + h1
 
 
 @part

@@ -23,8 +23,8 @@ from novade_pipeline.landing.compiled.steps import (
     plain_ahead,
 )
 
-PARTS = "e1e36673067c93a4"
-"""Of the sources that are compiled with this one."""
+PARTS = "671c75fa8fdeed5f"
+"""Of the sources that are compiled with this file."""
 
 MAX_LEVELS = 800
 """Many parsers stop at 1,000 levels, those of Python 3.11 and of Spark among them."""

@@ -1,4 +1,4 @@
-"""Where the values of plain lines stand, and their texts behind one another, as Arrow has them."""
+"""Finds the values of plain lines, and joins their texts as Arrow has them."""
 
 from typing import NamedTuple
 
@@ -20,8 +20,8 @@ from novade_pipeline.landing.compiled.steps import (
     same_ahead,
 )
 
-PARTS = "e1e36673067c93a4"
-"""Of the sources that are compiled with this one."""
+PARTS = "671c75fa8fdeed5f"
+"""Of the sources that are compiled with this file."""
 
 # Kinds of columns. In one for texts, any other value is kept as it is written.
 TEXT, DOCUMENT, TIME, INTEGER, NUMBER, FLAG = range(6)
@@ -98,7 +98,7 @@ def scan_lines(
     kinds, slots, required, names, names_at, follows = columns
     starts, lengths, integers, numbers, filled, lines, rest = out
     count, row, others = len(kinds), 0, 0
-    seen = np.full(count, -1, np.int64)
+    last_line = np.full(count, -1, np.int64)
     while at < size and row + others < len(lines):
         begin, line = at, row + others
         fields, before, plain = 0, count, False
@@ -113,10 +113,10 @@ def scan_lines(
                     break
                 follows[before] = column
             at += names_at[column + 1] - names_at[column]
-            if byte_at(text, at) != _COLON or seen[column] == line:
+            if byte_at(text, at) != _COLON or last_line[column] == line:
                 break
             at += 1
-            seen[column], before = line, column
+            last_line[column], before = line, column
             fields += 1
             kind, slot, end = kinds[column], slots[column], -1
             filled[column, row] = byte_at(text, at) != _N
@@ -156,7 +156,7 @@ def scan_lines(
             more = byte_at(text, at) == _COMMA and byte_at(text, at + 1) == QUOTE
             plain = byte_at(text, at) == _CLOSE and byte_at(text, at + 1) == NEWLINE
         for column in range(count if plain and fields < count else 0):
-            if seen[column] != line:
+            if last_line[column] != line:
                 plain = plain and not required[column]
                 filled[column, row] = 0
                 if kinds[column] <= DOCUMENT:

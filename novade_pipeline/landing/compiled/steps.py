@@ -64,9 +64,9 @@ def _sixteen(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -
 
 
 def _loaded(builder: Any, address: Any) -> Any:
-    found = builder.load(address)
-    found.align = 1
-    return found
+    value = builder.load(address)
+    value.align = 1
+    return value
 
 
 def _first(builder: Any, mask: Any) -> Any:
@@ -78,28 +78,29 @@ def _first(builder: Any, mask: Any) -> Any:
 
 def _plain_ahead(typing: Any, text: Any, at: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        found = _loaded(builder, _sixteen(context, builder, signature.args[0], *given))
+        chars = _loaded(builder, _sixteen(context, builder, signature.args[0], *given))
         quote, backslash, space = (
             ir.Constant(_SIXTEEN, [c] * PADDING) for c in (QUOTE, BACKSLASH, SPACE)
         )
         stops = builder.or_(
-            builder.icmp_unsigned("==", found, quote), builder.icmp_unsigned("==", found, backslash)
+            builder.icmp_unsigned("==", chars, quote),
+            builder.icmp_unsigned("==", chars, backslash),
         )
         # With a sign, bytes beyond ASCII are less than a space as well.
-        return _first(builder, builder.or_(stops, builder.icmp_signed("<", found, space)))
+        return _first(builder, builder.or_(stops, builder.icmp_signed("<", chars, space)))
 
     return numba.int64(text, numba.int64), code
 
 
-def _same_ahead(typing: Any, text: Any, at: Any, other: Any, other_at: Any) -> Any:
+def _same_ahead(typing: Any, text: Any, at: Any, name: Any, name_at: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        one, two = (
+        left, right = (
             _loaded(builder, _sixteen(context, builder, signature.args[i], *given[i : i + 2]))
             for i in (0, 2)
         )
-        return _first(builder, builder.icmp_unsigned("!=", one, two))
+        return _first(builder, builder.icmp_unsigned("!=", left, right))
 
-    return numba.int64(text, numba.int64, other, numba.int64), code
+    return numba.int64(text, numba.int64, name, numba.int64), code
 
 
 def _copy_ahead(typing: Any, target: Any, target_at: Any, text: Any, at: Any) -> Any:
@@ -119,6 +120,6 @@ word_at = cast("Callable[[Bytes, int], np.uint64]", intrinsic(_word_at))
 plain_ahead = cast("Callable[[Bytes, int], int]", intrinsic(_plain_ahead))
 """(text, at): how many bytes, 16 at most, come before one that no JSON text holds as it is."""
 same_ahead = cast("Callable[[Bytes, int, Bytes, int], int]", intrinsic(_same_ahead))
-"""(text, at, other, at in it): how many bytes, 16 at most, are the same in both."""
+"""(text, at, name, at in it): how many bytes, 16 at most, are the same in both."""
 copy_ahead = cast("Callable[[Bytes, int, Bytes, int], None]", intrinsic(_copy_ahead))
 """(target, at in it, text, at): copy 16 bytes."""

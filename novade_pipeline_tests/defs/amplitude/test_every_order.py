@@ -39,8 +39,8 @@ def at_once(
 @pytest.fixture(scope="module")
 def expected(shared: Path) -> dict[str, Any]:
     """What a correct load finds."""
-    found: dict[str, Any] = json.loads((shared / "expected/amplitude.json").read_text())
-    return found
+    expected: dict[str, Any] = json.loads((shared / "expected/amplitude.json").read_text())
+    return expected
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,8 @@ def test_all_merges_are_there_and_have_an_end(at_once: Lake, expected: dict[str,
     rows = at_once.rows("merged_ids")
     assert len(rows) == expected["merged_ids"] == 123
     merges = pa.table({name: [row[name] for row in rows] for name in MERGE_COLUMNS})
-    found = survivors(merges).to_pydict()
-    assert not {*found["amplitude_id"]} & {*found["survivor_id"]}
+    identities = survivors(merges).to_pydict()
+    assert not {*identities["amplitude_id"]} & {*identities["survivor_id"]}
 
 
 def test_all_files_are_accounted_for(at_once: Lake, expected: dict[str, Any]) -> None:

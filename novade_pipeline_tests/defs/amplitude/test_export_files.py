@@ -34,18 +34,18 @@ def test_a_name_of_merges_yields_its_hour(organisation: int, day: date, hour: in
     assert merged_ids_hour(f"-{organisation}_{day}_{hour}.json.gz") == _hour(day, hour)
 
 
-@given(day=DAYS, hour=HOURS, at=st.integers(0, 40), other=st.characters())
+@given(day=DAYS, hour=HOURS, at=st.integers(0, 40), character=st.characters())
 def test_a_mutated_name_yields_no_hour_or_that_of_a_name_like_it(
-    day: date, hour: int, at: int, other: str
+    day: date, hour: int, at: int, character: str
 ) -> None:
     name = f"187520_{day}_{hour}#0.json.gz"
-    mutated = name[:at] + other + name[at + 1 :]
-    found = events_hour(mutated)
-    if found is not None:
-        project, told, rest = mutated.split("_")
-        told_hour, part = rest.removesuffix(".json.gz").split("#")
+    mutated = name[:at] + character + name[at + 1 :]
+    parsed = events_hour(mutated)
+    if parsed is not None:
+        project, day_text, rest = mutated.split("_")
+        hour_text, part = rest.removesuffix(".json.gz").split("#")
         assert (project.isascii(), part.isascii()) == (True, True)
-        assert found == _hour(date.fromisoformat(told), int(told_hour))
+        assert parsed == _hour(date.fromisoformat(day_text), int(hour_text))
 
 
 @given(name=st.text())

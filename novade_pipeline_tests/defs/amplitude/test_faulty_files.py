@@ -44,7 +44,7 @@ def loaded(
     return Loaded(expected, lake.state())
 
 
-def test_all_ten_files_are_told_of(loaded: Loaded) -> None:
+def test_all_ten_files_are_reported(loaded: Loaded) -> None:
     assert sorted(loaded.expected) == sorted(NAMES)
     assert len(loaded.tables["files"]) == 10
 
@@ -70,8 +70,8 @@ def test_a_faulty_file_ends_as_expected(name: str, loaded: Loaded) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_line_of_a_faulty_file_is_accounted_for(name: str, loaded: Loaded) -> None:
     (row,) = loaded.of("files", name)
-    told = row["rows"] + row["repeated"] + row["quarantined"] + row["blank"]
-    assert row["lines"] == told
+    accounted = row["rows"] + row["repeated"] + row["quarantined"] + row["blank"]
+    assert row["lines"] == accounted
 
 
 REASONS = {
@@ -90,9 +90,9 @@ REASONS = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_in_quarantine_has_its_reason(name: str, loaded: Loaded) -> None:
-    found = [row["reason"] for row in loaded.of("quarantine", name)]
-    assert len(found) == len(REASONS.get(name, []))
-    for reason, expected in zip(found, REASONS.get(name, []), strict=True):
+    reasons = [row["reason"] for row in loaded.of("quarantine", name)]
+    assert len(reasons) == len(REASONS.get(name, []))
+    for reason, expected in zip(reasons, REASONS.get(name, []), strict=True):
         assert reason.startswith(expected)
 
 

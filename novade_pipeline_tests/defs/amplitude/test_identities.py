@@ -51,20 +51,22 @@ CASES: dict[str, tuple[list[Merge], dict[int, int]]] = {
 }
 
 
-@pytest.mark.parametrize(("merges", "found"), CASES.values(), ids=CASES)
-def test_merges_are_followed_to_their_end(merges: list[Merge], found: dict[int, int]) -> None:
-    assert survivors(merges) == found
+@pytest.mark.parametrize(("merges", "survivor_of"), CASES.values(), ids=CASES)
+def test_merges_are_followed_to_their_end(merges: list[Merge], survivor_of: dict[int, int]) -> None:
+    assert survivors(merges) == survivor_of
 
 
 def test_a_chain_of_a_hundred_thousand_ends() -> None:
-    found = survivors(Merge(user, user + 1, user) for user in range(100_000))
-    assert set(found.values()) == {100_000}
+    survivor_of = survivors(Merge(user, user + 1, user) for user in range(100_000))
+    assert set(survivor_of.values()) == {100_000}
 
 
 def test_a_circle_of_a_hundred_thousand_ends() -> None:
     last = 99_999
-    found = survivors(Merge(user, (user + 1) % (last + 1), user + 1) for user in range(last + 1))
-    assert set(found.values()) == {0}
+    survivor_of = survivors(
+        Merge(user, (user + 1) % (last + 1), user + 1) for user in range(last + 1)
+    )
+    assert set(survivor_of.values()) == {0}
 
 
 MERGES = st.lists(
@@ -74,8 +76,8 @@ MERGES = st.lists(
 
 @given(merges=MERGES)
 def test_a_survivor_was_never_merged_into_another(merges: list[Merge]) -> None:
-    found = survivors(merges)
-    assert not found.keys() & set(found.values())
+    survivor_of = survivors(merges)
+    assert not survivor_of.keys() & set(survivor_of.values())
 
 
 @given(merges=MERGES, seed=st.integers(0, 99))
@@ -88,13 +90,15 @@ def test_the_order_of_merges_makes_no_difference(merges: list[Merge], seed: int)
 def test_every_merged_user_has_the_same_survivor_as_the_user_that_it_was_merged_into(
     merges: list[Merge],
 ) -> None:
-    found = survivors(merges)
+    survivor_of = survivors(merges)
     newest: dict[int, Merge] = {}
     for merge in sorted(merges, key=lambda m: (m.time, m.into)):
         if merge.merged != merge.into:
             newest[merge.merged] = merge
     for merge in newest.values():
-        assert found.get(merge.merged, merge.merged) == found.get(merge.into, merge.into)
+        assert survivor_of.get(merge.merged, merge.merged) == survivor_of.get(
+            merge.into, merge.into
+        )
 
 
 @given(merges=MERGES)
@@ -103,5 +107,5 @@ def test_only_users_that_were_merged_have_a_survivor(merges: list[Merge]) -> Non
 
 
 @given(merges=MERGES)
-def test_a_merge_that_was_told_twice_counts_once(merges: list[Merge]) -> None:
+def test_a_merge_that_was_exported_twice_counts_once(merges: list[Merge]) -> None:
     assert survivors([*merges, *merges]) == survivors(merges)

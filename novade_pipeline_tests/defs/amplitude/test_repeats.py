@@ -150,17 +150,17 @@ def test_an_hour_without_copies_elsewhere_is_found_by_its_keys_alone(
     for hour in range(4):
         _land(lake, hour, *(_event(f"{hour}-{n}") for n in range(3)))
     find_repeats(lake)
-    asked = []
+    requested = []
     stream = find_repeats.__globals__["stream"]
     monkeypatch.setitem(
         find_repeats.__globals__,
         "stream",
-        lambda *args, **how: asked.append(how["windows"]) or stream(*args, **how),
+        lambda *args, **how: requested.append(how["windows"]) or stream(*args, **how),
     )
     _land(lake, 4, _event("new"))
     find_repeats(lake)
     hour = START + timedelta(hours=4)
-    assert asked == [[Window(hour, hour + timedelta(hours=1))], []]
+    assert requested == [[Window(hour, hour + timedelta(hours=1))], []]
 
 
 @on_disk
@@ -215,7 +215,7 @@ def _sorted(lake: Store) -> list[Row]:
 
 def _by_hand(state: dict[tuple[int, str], list[Row]]) -> set[tuple[int, str, str, int]]:
     """What the repeats are by their definition, one event after the other."""
-    found = set()
+    repeats = set()
     by_uuid: dict[str, int] = {}
     by_insert_id: dict[tuple[str, str | None], int] = {}
     for (hour, _), events in sorted(state.items()):
@@ -223,9 +223,9 @@ def _by_hand(state: dict[tuple[int, str], list[Row]]) -> set[tuple[int, str, str
             uuid, sender = event["uuid"], (event["insert_id"], event["device_id"])
             earlier = by_insert_id.get(sender) if event["insert_id"] else None
             if uuid in by_uuid:
-                found.add((hour, uuid, "uuid", by_uuid[uuid]))
+                repeats.add((hour, uuid, "uuid", by_uuid[uuid]))
             elif earlier is not None and hour - earlier <= HOURS_OF_A_WEEK:
-                found.add((hour, uuid, "insert_id", earlier))
+                repeats.add((hour, uuid, "insert_id", earlier))
             by_uuid[uuid] = hour
             by_insert_id[sender] = hour
-    return found
+    return repeats
