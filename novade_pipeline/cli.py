@@ -40,8 +40,8 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(rebuild, name="rebuild")
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         console.print(f"novade {version('novade-pipeline')}", highlight=False)
         raise typer.Exit
 

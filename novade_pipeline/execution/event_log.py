@@ -3,8 +3,8 @@
 Dagster's own opens a database up to three times for each event, and prepares each statement anew:
 of a run with little to do that was more than half of the time. With Dagster 1.13.27 a run of 729
 events took 4.5 s over this log, 15.4 s over the faster of Dagster's two in SQLite and 19.8 s over
-its default, of which its setting for batches saved nothing (`benchmarks/event_log.py`). For that
-gain, this is the one module that imports a part of `dagster._*`, which has no other address.
+its default (`benchmarks/event_log.py`, one repetition on a busy machine). For that gain, this is
+the one module that imports a part of `dagster._*`, which has no other address.
 
 `dagster.yaml` names this class, so every process of one machine uses it; on Azure the log is in
 PostgreSQL.

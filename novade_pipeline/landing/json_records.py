@@ -97,16 +97,16 @@ def _next(source: "_Source", columns: Columns) -> Record | None:
         )
         return Record(line, None, text, size, reason)
     escaped = _ESCAPE.sub(lambda m: m[0] if len(m[0]) > 1 else "\\\\", text)
-    for mended, mends in (
+    for repaired, repairs in (
         (escaped, (BROKEN_ESCAPE,)),
         (_COMMA.sub(r"\1", text), (TRAILING_COMMA,)),
         (_COMMA.sub(r"\1", escaped), (BROKEN_ESCAPE, TRAILING_COMMA)),
     ):
         try:
-            value, kinds = _read(mended)
+            value, kinds = _read(repaired)
         except (ValueError, RecursionError):
             continue
-        return _record(line, value, text, columns, (*mends, *kinds))
+        return _record(line, value, text, columns, (*repairs, *kinds))
     return Record(line, None, text, size, _why_not_json(text))
 
 

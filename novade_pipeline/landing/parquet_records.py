@@ -71,8 +71,8 @@ def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
     try:
         return list(batch.to_pylist())
     except UnicodeDecodeError:
-        halves = (batch.slice(0, len(batch) // 2), batch.slice(len(batch) // 2))
-        return [None] if len(batch) == 1 else [row for half in halves for row in _rows(half)]
+        parts = (batch.slice(0, len(batch) // 2), batch.slice(len(batch) // 2))
+        return [None] if len(batch) == 1 else [row for part in parts for row in _rows(part)]
 
 
 def _record(line: int, row: dict[str, Any] | None, columns: Columns) -> Record:

@@ -45,7 +45,7 @@ class Page:
 class NewObject(Protocol):
     """An object that is being written; libraries use it as a file."""
 
-    def write(self, piece: Any, /) -> int | None:
+    def write(self, data: Any, /) -> int | None:
         """Append bytes."""
 
     def tell(self) -> int:

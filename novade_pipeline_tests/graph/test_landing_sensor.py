@@ -1,90 +1,18 @@
 """The landing sensor tick by tick, on a real instance, with failed runs and runs at work."""
 
-import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
 
-from novade_pipeline.definitions import build_definitions
-from novade_pipeline.defs.amplitude.tables import FILES
-from novade_pipeline.defs.tracking_plan.assets import PLAN_CHECK, RULES_CHECK
 from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, WORK_TAG, process_tag
-from novade_pipeline.graph.table_assets import key_of
-from novade_pipeline.sandbox import amplitude_exports
-from novade_pipeline.settings import Settings
 from novade_pipeline.storage import store as storage
 from novade_pipeline.storage.local import LocalStore
-from novade_pipeline_tests.worlds import MARTS, TABLES, marts_of, settings_in, tables_of
-
-FIRST = datetime(2026, 11, 2, tzinfo=UTC)
-
-
-class World:
-    """A landing zone, the graph over it, and an instance."""
-
-    def __init__(self, root: Path, instance: dg.DagsterInstance) -> None:
-        self.settings: Settings = settings_in(root, root / "landing")
-        self.definitions = build_definitions(self.settings)
-        self.instance = instance
-        self.cursor: str | None = None
-        self.run_keys: set[str | None] = set()
-
-    def land(self, hours: int, first_hour: datetime = FIRST) -> None:
-        amplitude_exports.land(
-            self.settings.landing.path(),
-            first_hour=first_hour,
-            hours=hours,
-            events_per_hour=10,
-            faults=False,
-        )
-
-    def tick(self, name: str = "amplitude_landing") -> Any:
-        """What the sensor says: a SkipReason, or run requests."""
-        sensor = self.definitions.get_sensor_def(name)
-        context = dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=self.definitions
-        )
-        result = sensor.evaluate_tick(context)
-        self.cursor = result.cursor
-        return result
-
-    def run(
-        self,
-        request: dg.RunRequest,
-        run_config: Any = None,
-        *,
-        marts: bool = False,
-        again: bool = False,
-    ) -> dg.ExecuteInProcessResult:
-        """What is asked for, as far as it lands or is made of that at once; or its marts too.
-
-        Args:
-            again: a person begins it, and not Dagster's daemon, which passes over a request whose
-                key a run has already.
-        """
-        assert again or request.run_key not in self.run_keys
-        self.run_keys.add(request.run_key)
-        job = self.definitions.resolve_job_def(JOB)
-        keys = [key_of(table) for table in (*TABLES, FILES)]
-        keys += [dg.AssetKey(["marts", mart]) for mart in MARTS if marts]
-        return job.execute_in_process(
-            instance=self.instance,
-            asset_selection=keys,
-            tags=dict(request.tags),
-            run_config=run_config or request.run_config,
-            raise_on_error=False,
-        )
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield World(tmp_path, instance)
+from novade_pipeline_tests.graph.sensor_world import FIRST, World
+from novade_pipeline_tests.worlds import marts_of, tables_of
 
 
 def _break_the_lake(world: World) -> Path:
@@ -266,79 +194,6 @@ def test_what_a_crash_cut_off_after_the_load_is_requested(world: World) -> None:
     assert again.tags[WORK_TAG].startswith("after-")
     assert world.run(again).success
     assert not world.tick().run_requests
-
-
-def test_a_new_plan_becomes_a_run(world: World) -> None:
-    world.land(3)
-    (request,) = world.tick("tracking_plan_landing").run_requests
-    assert world.run(request).success
-    world.cursor = None
-    assert "newest landed plan" in world.tick("tracking_plan_landing").skip_message
-
-
-def test_a_plan_that_is_the_newest_again_is_taken_in_again(world: World) -> None:
-    world.land(3)
-    landing = world.settings.landing
-    (first,) = (entry.file for entry in landing.entries("tracking_plan/"))
-    for _ in range(2):
-        (request,) = world.tick("tracking_plan_landing").run_requests
-        assert world.run(request).success
-        assert not world.tick("tracking_plan_landing").run_requests
-        landing.write(_with_fewer_rules(landing.read(first)), "tracking_plan/later.json")
-        (request,) = world.tick("tracking_plan_landing").run_requests
-        assert world.run(request).success
-        assert not world.tick("tracking_plan_landing").run_requests
-        landing.delete("tracking_plan/later.json")
-
-
-def test_a_plan_with_a_refused_rule_is_taken_in_once_and_reported(world: World) -> None:
-    world.land(3)
-    landing = world.settings.landing
-    (first,) = (entry.file for entry in landing.entries("tracking_plan/"))
-    document = json.loads(landing.read(first))
-    document["rules"][0]["jsonSchema"] = {"$ref": "elsewhere.json"}
-    landing.write(json.dumps(document).encode(), "tracking_plan/later.json")
-    (request,) = world.tick("tracking_plan_landing").run_requests
-    result = world.run(request)
-    assert result.success
-    checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
-    assert checks[PLAN_CHECK].passed
-    assert not checks[RULES_CHECK].passed
-    assert checks[RULES_CHECK].severity == dg.AssetCheckSeverity.WARN
-    event = document["rules"][0]["key"]
-    assert f'rule for "{event}": expected every $ref' in str(
-        checks[RULES_CHECK].metadata["why"].value
-    )
-    assert not world.tick("tracking_plan_landing").run_requests
-
-
-def _with_fewer_rules(plan: bytes) -> bytes:
-    document = json.loads(plan)
-    document["rules"] = document["rules"][:1]
-    return json.dumps(document).encode()
-
-
-def test_an_invalid_plan_is_reported_and_the_previous_plan_applies(world: World) -> None:
-    world.land(3)
-    (request,) = world.tick().run_requests
-    assert world.run(request, marts=True).success
-    plan = tables_of(world.settings)["tracking_plan/plan"]
-    world.settings.landing.write(b"{}", "tracking_plan/later.json")
-    world.cursor = None
-    (request,) = world.tick("tracking_plan_landing").run_requests
-    result = world.run(request, marts=True)
-    assert result.success
-    (check,) = (one for one in result.get_asset_check_evaluations() if one.check_name == PLAN_CHECK)
-    assert not check.passed
-    assert "later.json: expected a tracking plan" in str(check.metadata["why"].value)
-    assert tables_of(world.settings)["tracking_plan/plan"] == plan
-    # A new export is in the marts all the same.
-    world.land(30)
-    world.cursor = None
-    (request,) = world.tick().run_requests
-    before = len(marts_of(world.settings)["event_enhanced"])
-    assert world.run(request, marts=True).success
-    assert len(marts_of(world.settings)["event_enhanced"]) > before
 
 
 def test_the_sensors_runs_give_what_one_load_gives(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.field_by_field import FieldByField
-from novade_pipeline.landing.json_lines import RAW_BYTES, JsonLines
+from novade_pipeline.landing.json_lines import JsonLines
 from novade_pipeline_tests.landing.lines import (
     FIRST,
     FITTING,
@@ -275,14 +275,6 @@ def test_a_reason_tells_no_value(parser: JsonLines, chunk_of: MakeChunk) -> None
     bad = parser.parse(chunk_of(lines)).bad
     assert len(bad) == len(lines)
     assert not [b.reason for b in bad if "jane" in b.reason]
-
-
-def test_a_long_bad_line_is_truncated_and_its_length_reported(
-    parser: JsonLines, chunk_of: MakeChunk
-) -> None:
-    line = b'{"uuid":"' + b"x" * (3 * RAW_BYTES)
-    (bad,) = parser.parse(chunk_of([line])).bad
-    assert (bad.raw, bad.raw_bytes) == (line[:RAW_BYTES], len(line))
 
 
 @pytest.mark.parametrize("megabytes", [1, 5, 12])

@@ -14,10 +14,12 @@ import pytest
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import stems_of
+from novade_pipeline.landing.json_lines import RAW_BYTES, JsonLines
 from novade_pipeline.landing.line_counts import LineTotals
 from novade_pipeline.landing.source import find_pending
 from novade_pipeline.storage.local import LocalStore
 from novade_pipeline_tests.landing.conftest import a_rule
+from novade_pipeline_tests.landing.lines import MakeChunk
 from novade_pipeline_tests.landing.plays import play
 from novade_pipeline_tests.places import on_disk
 
@@ -188,3 +190,11 @@ def test_a_newer_parser_tries_again_what_an_older_one_refused(shop: Shop) -> Non
     report = shop.load(source=newer, parser_version=2, retry_quarantined=True)
     assert report.hours == 1
     assert not shop.load(source=newer, parser_version=2, retry_quarantined=True).changed
+
+
+def test_a_long_bad_line_is_truncated_and_its_length_reported(
+    parser: JsonLines, chunk_of: MakeChunk
+) -> None:
+    line = b'{"uuid":"' + b"x" * (3 * RAW_BYTES)
+    (bad,) = parser.parse(chunk_of([line])).bad
+    assert (bad.raw, bad.raw_bytes) == (line[:RAW_BYTES], len(line))

@@ -22,7 +22,7 @@ def exceeding(fields: Fields, rows: pa.RecordBatch) -> set[str]:
         for field in fields.table.schema
         if pa.types.is_decimal(field.type)
         and field.name in rows.schema.names
-        and not _holds(field.type, rows.column(field.name))
+        and not _fits(field.type, rows.column(field.name))
     }
 
 
@@ -41,12 +41,12 @@ def exceeding_doubles(lake: Store, fields: Fields, existing: pa.Schema | None) -
     for batch in stream(lake, fields.table, columns=doubles) if doubles else ():
         for name in set(doubles) - columns:
             kind = fields.table.schema.field(name).type
-            if pa.types.is_decimal(kind) and not _holds(kind, batch.column(name).cast(pa.string())):
+            if pa.types.is_decimal(kind) and not _fits(kind, batch.column(name).cast(pa.string())):
                 columns.add(name)
     return columns
 
 
-def _holds(kind: pa.DataType, column: pa.Array) -> bool:
+def _fits(kind: pa.DataType, column: pa.Array) -> bool:
     try:
         column.cast(kind)
     except pa.ArrowInvalid:

@@ -281,8 +281,8 @@ def _parsed(parse: Any, expected: str) -> Any:
         raise ValueError(f"expected {expected}") from None
 
 
-def _expected(holds: bool, value: Any, expected: str) -> Any:
-    if not holds:
+def _expected(is_valid: bool, value: Any, expected: str) -> Any:
+    if not is_valid:
         raise ValueError(f"expected {expected}")
     return value
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -12,7 +11,6 @@ from typing import Any
 import duckdb
 import pytest
 from dbt_common.events.event_manager_client import get_event_manager
-from deltalake import DeltaTable
 
 from novade_pipeline.defs.amplitude.tables import REPEATS
 from novade_pipeline.defs.marts import dbt_runner
@@ -20,9 +18,13 @@ from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.errors import PermanentFailure, UserError
 from novade_pipeline.lake.delta import replace
-from novade_pipeline.lake.query import open_database
 from novade_pipeline_tests.defs.marts.conftest import MARTS
 from novade_pipeline_tests.defs.marts.dying import killed_refresh, refresh_within
+from novade_pipeline_tests.defs.marts.stored_marts import (
+    published_table,
+    published_versions,
+    query_warehouse,
+)
 from novade_pipeline_tests.places import clear, on_disk
 
 World = Any
@@ -38,26 +40,12 @@ def no_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dbt_runner, "build", refuse)
 
 
-def _books(world: World, sql: str) -> list[Any]:
-    with closing(open_database(world.warehouse)) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def _versions(world: World) -> dict[str, int]:
-    names = {entry.file.split("/")[1] for entry in world.lake.entries("marts/")}
-    return {name: _table(world, "marts", name).version() for name in names}
-
-
-def _table(world: World, *path: str) -> DeltaTable:
-    return DeltaTable(world.lake.table_url(*path), storage_options=world.lake.options())
-
-
 @pytest.mark.usefixtures("no_dbt")
 def test_a_second_refresh_starts_no_dbt_and_writes_nothing(built: World, project: Project) -> None:
-    before, versions = built.marts(), _versions(built)
+    before, versions = built.marts(), published_versions(built)
     done = built.refresh(project)
     assert all(mart.is_unchanged for mart in done.marts.values())
-    assert (built.marts(), _versions(built)) == (before, versions)
+    assert (built.marts(), published_versions(built)) == (before, versions)
 
 
 @on_disk
@@ -85,7 +73,7 @@ def test_an_empty_lake_makes_empty_marts(world: World, project: Project) -> None
 def test_a_failed_check_stops_what_follows_and_keeps_the_mart_out_of_the_lake(
     built: World, project: Project
 ) -> None:
-    versions, sessions = _versions(built), built.marts()["sessions"]
+    versions, sessions = published_versions(built), built.marts()["sessions"]
     # A copy that is no repeat: its event stands twice.
     replace(built.lake, REPEATS, REPEATS.schema.empty_table())
     # Again: the marts that wait are pending still, and go on waiting.
@@ -95,7 +83,7 @@ def test_a_failed_check_stops_what_follows_and_keeps_the_mart_out_of_the_lake(
         assert failed == {"unique_event_enhanced_uuid"}
         assert set(done.failures) == set(versions) - {"event_enhanced"}
         assert done.marts["event_enhanced"].published is None
-        assert _versions(built) == versions
+        assert published_versions(built) == versions
         assert built.marts()["sessions"] == sessions
     clear(built.lake, *REPEATS.path)
     built.write()
@@ -122,16 +110,16 @@ def test_what_the_books_cannot_follow_is_built_whole(
         # The checkpoint knows the table, and not what changed before it.
         built.land(6, built.event("newer", 6.0))
         built.write()
-        newest = _table(built, "amplitude", "events")
+        newest = published_table(built, "amplitude", "events")
         newest.create_checkpoint()
         for version in range(newest.version()):
             built.lake.delete("amplitude", "events", "_delta_log", f"{version:020}.json")
     if lost == "mart":
-        _books(built, "drop table marts.sessions")
+        query_warehouse(built, "drop table marts.sessions")
     assert not built.refresh(project).failures
     assert built.marts() == built.whole(project)
     assert built.published() == built.marts()
-    whole = _books(built, "select model from novade.model where whole and generation > 1")
+    whole = query_warehouse(built, "select model from novade.model where whole and generation > 1")
     assert ("sessions",) in whole
     assert (("event_enhanced",) in whole) == (lost != "mart")
 
@@ -189,8 +177,8 @@ def test_what_is_built_is_reported_a_line_each_and_what_passed_is_not(
 
 @on_disk
 def test_a_model_whose_code_changed_is_built_whole(built: World, project: Project) -> None:
-    _books(built, "update novade.model set code = 'older' where model = 'event_enhanced'")
-    _books(built, "update marts.event_enhanced set country = 'wrong'")
+    query_warehouse(built, "update novade.model set code = 'older' where model = 'event_enhanced'")
+    query_warehouse(built, "update marts.event_enhanced set country = 'wrong'")
     done = built.refresh(project)
     assert done.marts["event_enhanced"].reason == "its code has changed"
     assert built.marts() == built.whole(project)
@@ -207,83 +195,12 @@ def test_a_build_of_everything_by_dbt_is_what_the_tests_compare_with(
 
 @on_disk
 def test_a_rebuild_repairs_a_damaged_mart(built: World, project: Project) -> None:
-    _books(built, "delete from marts.sessions")
-    _books(built, "update marts.event_enhanced set country = 'wrong'")
+    query_warehouse(built, "delete from marts.sessions")
+    query_warehouse(built, "update marts.event_enhanced set country = 'wrong'")
     assert built.refresh(project).marts["sessions"].is_unchanged
     built.refresh(project, rebuild=True)
     assert built.marts() == built.whole(project)
     assert built.published() == built.marts()
-
-
-def test_only_touched_hours_are_published(built: World, project: Project) -> None:
-    built.land(5, built.event("new", 5.0))
-    built.write()
-    done = built.refresh(project)
-    receipt = done.marts["event_enhanced"].published.receipt
-    assert (receipt.rows, receipt.files) == (1, 1)
-    assert done.marts["sessions"].published.receipt.rows < len(built.marts()["sessions"])
-    assert built.published() == built.marts()
-
-
-@on_disk
-def test_a_publication_that_was_cut_off_is_done_by_the_next_refresh(
-    built: World, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built.land(5, built.event("new", 5.0))
-    built.write()
-
-    def die(*args: Any) -> Any:
-        raise OSError("the lake is gone")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(refresh_module, "publish", die)
-        with pytest.raises(OSError, match="gone"):
-            built.refresh(project)
-    assert built.published() != built.marts()
-    done = built.refresh(project)
-    assert done.marts["sessions"].reason is None
-    assert not done.marts["sessions"].is_unchanged
-    assert built.published() == built.marts() == built.whole(project)
-
-
-def test_a_publication_that_was_not_noted_is_not_done_again(built: World, project: Project) -> None:
-    versions = _versions(built)
-    _books(built, "delete from novade.published")
-    assert all(mart.is_unchanged for mart in built.refresh(project).marts.values())
-    assert _versions(built) == versions
-
-
-@pytest.mark.parametrize(
-    ("new_store", "harm"),
-    [("disk", "deleted"), ("disk", "written by others"), ("azurite", "deleted")],
-    indirect=["new_store"],
-)
-def test_a_published_mart_that_another_writer_damaged_is_published_again(
-    built: World, project: Project, harm: str
-) -> None:
-    if harm == "deleted":
-        clear(built.lake, "marts", "event_enhanced")
-    else:
-        _table(built, "marts", "event_enhanced").delete("uuid = 'a'")
-    built.land(5, built.event("new", 5.0))
-    built.write()
-    built.refresh(project)
-    assert built.published() == built.marts()
-
-
-@on_disk
-def test_a_warehouse_restored_from_a_copy_publishes_its_own_future(
-    built: World, project: Project
-) -> None:
-    copy = built.root / "copy.duckdb"
-    shutil.copy(built.warehouse, copy)
-    for hour in (5, 6):
-        built.land(hour, built.event(f"new{hour}", hour))
-        built.write()
-        built.refresh(project)
-    shutil.copy(copy, built.warehouse)
-    built.refresh(project)
-    assert built.published() == built.marts() == built.whole(project)
 
 
 @on_disk
@@ -317,11 +234,11 @@ def test_rows_and_books_are_committed_together_or_not_at_all(
     built: World, project: Project
 ) -> None:
     before = built.marts()
-    newest = _table(built, "amplitude", "events").version()
+    newest = published_table(built, "amplitude", "events").version()
     refused = (
         f"(model text, source text, version bigint check (version <= {newest}), table_id text)"
     )
-    _books(
+    query_warehouse(
         built,
         f"""create table novade.narrow {refused};
         insert into novade.narrow from novade.taken_in;
@@ -333,9 +250,9 @@ def test_rows_and_books_are_committed_together_or_not_at_all(
     done = built.refresh(project)
     assert "event_enhanced" in done.failures
     assert built.marts()["event_enhanced"] == before["event_enhanced"]
-    assert _books(built, "select generation from novade.model where model = 'event_enhanced'") == [
-        (1,)
-    ]
+    assert query_warehouse(
+        built, "select generation from novade.model where model = 'event_enhanced'"
+    ) == [(1,)]
 
 
 @on_disk
@@ -343,7 +260,7 @@ def test_rows_and_books_are_committed_together_or_not_at_all(
 def test_a_refresh_that_is_killed_is_finished_by_the_next(
     built: World, project: Project, seconds: float
 ) -> None:
-    before = _table(built, "amplitude", "events").version()
+    before = published_table(built, "amplitude", "events").version()
     built.empty(0)
     built.land(5, built.event("new", 5.0))
     built.identities = {1: 2, 3: 2}
