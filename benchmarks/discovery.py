@@ -140,11 +140,11 @@ def make_ledger(lake: Store, blobs: int, real: dict[str, str] | None = None) -> 
     put(lake, EVENTS.ledger, reader)
 
 
-def tick(landing: Store, lake: Store, told: str) -> None:
+def tick(landing: Store, lake: Store, case: str) -> None:
     """One look, in this process; reports wall time and what memory it took.
 
     Args:
-        told: what is measured, one of the four above.
+        case: what is measured, one of the four above.
     """
     rules = Rules(EVENTS.parser_version, "keep", datetime(2010, 1, 1).date(), timedelta(days=1))
     # What every process of the graph has imported already is not the tick's.
@@ -152,12 +152,12 @@ def tick(landing: Store, lake: Store, told: str) -> None:
     make_ledger(tiny, 100)
     poll_source(EVENTS, tiny, tiny, rules, None, timedelta(hours=6), NOW)
     list(landing.pages(f"{STEM}1999-01-01"))
-    sweep = Sweep(NOW - timedelta(hours=7) if told == SWEEP else NOW, is_done=True)
-    cursor = None if told == EVERYTHING else PollCursor(LAST_HOUR.date(), (STEM,), sweep)
+    sweep = Sweep(NOW - timedelta(hours=7) if case == SWEEP else NOW, is_done=True)
+    cursor = None if case == EVERYTHING else PollCursor(LAST_HOUR.date(), (STEM,), sweep)
     before, cpu, started = peak_mib(), time.process_time(), time.perf_counter()
-    if told == PAGE:
+    if case == PAGE:
         assert next(iter(landing.pages(STEM))).entries, "expected a page of blobs"
-    elif told == SWEEP:
+    elif case == SWEEP:
         # A tick that also looks at a page of the rolling sweep, with nothing new before it.
         found = poll_source(
             EVENTS, landing, lake, rules, cursor, timedelta(hours=6), NOW, newest_days=False
@@ -196,13 +196,13 @@ def main() -> None:
     if min(options.blobs, options.azurite or options.blobs) <= PAGE_ENTRIES and not options.tick:
         parser.error(f"more than a page of {PAGE_ENTRIES:,} blobs is needed, or 0 in Azurite")
     if options.tick:
-        url, endpoint, key, lake, told = options.tick
+        url, endpoint, key, lake, case = options.tick
         landing: Store = (
             store(url, {"endpoint": endpoint, "account_key": key})
             if key
             else Simulated(Path(lake).as_uri(), int(endpoint))
         )
-        tick(landing, store(lake), told)
+        tick(landing, store(lake), case)
         return
     with tempfile.TemporaryDirectory() as folder, ExitStack() as until_end:
         from novade_pipeline_tests.azurite import running_azurite
@@ -218,14 +218,14 @@ def main() -> None:
             places.append(("azurite", options.azurite, [url, server.blob_url, server.key]))
         for name, blobs, where in places:
             found = {}
-            for told in (TICK, SWEEP, PAGE, EVERYTHING):
-                sample = sampled(Path(__file__), ["--tick", *where, f"{folder}/{name}", told])
-                found[told] = sample
-                bounded = told in (TICK, SWEEP)
+            for case in (TICK, SWEEP, PAGE, EVERYTHING):
+                sample = sampled(Path(__file__), ["--tick", *where, f"{folder}/{name}", case])
+                found[case] = sample
+                bounded = case in (TICK, SWEEP)
                 ok = sample.seconds < MOST_SECONDS and sample.peak_mib < MOST_MIB
                 goal = f"wanted < {MOST_SECONDS:g} s, < {MOST_MIB:g} MiB   " if bounded else ""
                 print(
-                    f"{name:9} {blobs:>9,}  {told:28} {sample.seconds:7.2f} s "
+                    f"{name:9} {blobs:>9,}  {case:28} {sample.seconds:7.2f} s "
                     f"{sample.peak_mib:7.1f} MiB   {goal}{verdict(ok) * bounded}"
                 )
             ratio = found[EVERYTHING].seconds / found[TICK].seconds

@@ -57,8 +57,8 @@ TABLE = Table("x/rows", Row, key=("id",), write_mode="replace", partition_by=("p
 WIDER = Table("x/rows", Wider, key=("id",), write_mode="replace", partition_by=("part",))
 
 
-def rows(*told: tuple[str, int, str]) -> pa.Table:
-    named = [dict(zip(("part", "id", "email"), one, strict=True)) for one in told]
+def rows(*values: tuple[str, int, str]) -> pa.Table:
+    named = [dict(zip(("part", "id", "email"), one, strict=True)) for one in values]
     return pa.Table.from_pylist(named, schema=TABLE.schema)
 
 
@@ -102,9 +102,9 @@ def test_nothing_of_a_deleted_row_is_left_after_the_past_is_forgotten(lake: Stor
     delete(lake, 1)
     assert has_erasures(lake, TABLE)
     before = read(lake, TABLE).sort_by("id")
-    told = purge_history(lake, TABLE, begun)
-    assert told is not None
-    assert told.files >= 4
+    receipt = purge_history(lake, TABLE, begun)
+    assert receipt is not None
+    assert receipt.files >= 4
     assert files_with(lake, ADA) == []
     assert read(lake, TABLE).sort_by("id") == before
     assert not has_erasures(lake, TABLE)

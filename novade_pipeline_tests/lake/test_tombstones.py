@@ -38,8 +38,10 @@ ROWS = pa.Table.from_pylist(
 
 def kept(lake: Store, policy: PersonalDataPolicy) -> list[str]:
     """The ids that a load lets through."""
-    told = PersonalDataPolicy(policy.mode, policy.key, TombstoneRegistry(lake, policy.key))
-    rows = protect(ROWS, PERSONS.personal, told)
+    with_tombstones = PersonalDataPolicy(
+        policy.mode, policy.key, TombstoneRegistry(lake, policy.key)
+    )
+    rows = protect(ROWS, PERSONS.personal, with_tombstones)
     plain = {policy.hash(id_): id_ for id_ in ("17", "18")} if policy.mode == "hash" else {}
     return [plain.get(id_, id_) for id_ in rows["id"].to_pylist()]
 
@@ -69,8 +71,8 @@ def test_a_person_erased_from_a_lake_of_hashes_is_left_out_by_the_hash(lake: Sto
 @on_disk
 def test_drop_leaves_erased_persons_out_before_it_drops(lake: Store) -> None:
     TombstoneRegistry(lake, b"").add([Identifier("id", "17")], NOW)
-    told = PersonalDataPolicy("drop", tombstones=TombstoneRegistry(lake, b""))
-    assert len(protect(ROWS, PERSONS.personal, told)) == 1
+    with_tombstones = PersonalDataPolicy("drop", tombstones=TombstoneRegistry(lake, b""))
+    assert len(protect(ROWS, PERSONS.personal, with_tombstones)) == 1
 
 
 @on_disk

@@ -33,21 +33,25 @@ class World:
     """A loaded world, the addresses that each system told, and one who was erased since.
 
     Attributes:
-        held: what held the address before.
+        places_before: files and tables that held the address before the erasure.
     """
 
     settings: Settings
-    told: dict[str, list[str]]
+    addresses: dict[str, list[str]]
     address: str
-    held: list[str]
+    places_before: list[str]
     done: Erasure
 
 
 def _addresses(settings: Settings, table: Table, column: str) -> list[str]:
-    return [str(told).lower() for told in read(settings.lake, table)[column].to_pylist() if told]
+    return [
+        str(address).lower()
+        for address in read(settings.lake, table)[column].to_pylist()
+        if address
+    ]
 
 
-def _told(settings: Settings) -> dict[str, list[str]]:
+def _addresses_by_table(settings: Settings) -> dict[str, list[str]]:
     of = {EVENTS: "user_id", salesforce.CONTACT: "email", drift.CONTACTS: "email"}
     return {table.name: _addresses(settings, table, column) for table, column in of.items()}
 
@@ -64,12 +68,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         settings = load_settings(**places, **apis)
         outcome = run_graph(settings)
         assert outcome.success, outcome.failures
-        told = _told(settings)
-        known = set.intersection(*map(set, told.values()))
-        address = max(sorted(known), key=told[EVENTS.name].count)
-        held = _holding(settings, address)
+        addresses = _addresses_by_table(settings)
+        known = set.intersection(*map(set, addresses.values()))
+        address = max(sorted(known), key=addresses[EVENTS.name].count)
+        places_before = _holding(settings, address)
         done = erase(settings, erasure_scope(settings, LocalRunner()), address)
-        yield World(settings, told, address, held, done)
+        yield World(settings, addresses, address, places_before, done)
 
 
 PLACES = {"lake_url", "landing_url", "warehouse_path", "dagster_home", "landing_grace_hours"}
@@ -86,21 +90,24 @@ def _holding(settings: Settings, address: str) -> list[str]:
 
 def test_the_person_was_known_to_product_crm_and_chat_and_no_byte_is_left(world: World) -> None:
     erased_from = {table.table for table in world.done.tables if table.rows}
-    assert erased_from >= {*world.told, "marts/event_enhanced", "marts/user_enhanced"}
+    assert erased_from >= {*world.addresses, "marts/event_enhanced", "marts/user_enhanced"}
     assert world.done.failures == []
-    assert {file.rpartition("/")[0] for file in world.held} >= {
+    assert {file.rpartition("/")[0] for file in world.places_before} >= {
         "salesforce/contact",
         "drift/contacts",
     }
-    assert "marts.user_enhanced" in world.held
+    assert "marts.user_enhanced" in world.places_before
     assert _holding(world.settings, world.address) == []
 
 
 def test_the_others_are_all_there(world: World) -> None:
-    left = {name: [a for a in told if a != world.address] for name, told in world.told.items()}
-    found = _told(world.settings)
-    assert {name: sorted(told) for name, told in found.items()} == {
-        name: sorted(told) for name, told in left.items()
+    left = {
+        name: [a for a in addresses if a != world.address]
+        for name, addresses in world.addresses.items()
+    }
+    remaining = _addresses_by_table(world.settings)
+    assert {name: sorted(addresses) for name, addresses in remaining.items()} == {
+        name: sorted(addresses) for name, addresses in left.items()
     }
 
 

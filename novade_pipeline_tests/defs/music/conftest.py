@@ -32,7 +32,7 @@ class World:
         self.root = root
         self.lake: Store = store(str(root / "lake"))
         self.url = ""
-        self.told: list[str] = []
+        self.log: list[str] = []
         self._stack = stack
 
     def serve(self, service: MusicApi | Starlette) -> None:
@@ -48,7 +48,7 @@ class World:
         api = api_of(music)
         with Client(type(api)(**{**vars(api), "retry": Retry(first_wait=0.01)})) as client:
             return {
-                table.path[-1]: load(client, self.lake, table, policy, music, self.told.append)
+                table.path[-1]: load(client, self.lake, table, policy, music, self.log.append)
                 for table in tables or READ
             }
 

@@ -35,11 +35,11 @@ def test_a_day_means_its_end(text: str, moment: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [("yesterday", "expected a day"), ("2026-11-23", "in the past"), ("2024-13-01", "a day as")],
 )
-def test_what_is_no_moment_is_refused(text: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_is_no_moment_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         moment_of(text, NOW)
 
 

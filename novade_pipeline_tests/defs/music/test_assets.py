@@ -65,10 +65,10 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
 def test_without_an_address_a_run_of_everything_passes_it_over_and_says_why(world: World) -> None:
     result = _run(world)
     assert result.success
-    told = _metadata(result)
-    assert set(told) == {table.path[-1] for table in TABLES}
-    assert {metadata["note"] for metadata in told.values()} == {NOT_CONFIGURED}
-    assert all(metadata["unchanged"] for metadata in told.values())
+    by_table = _metadata(result)
+    assert set(by_table) == {table.path[-1] for table in TABLES}
+    assert {metadata["note"] for metadata in by_table.values()} == {NOT_CONFIGURED}
+    assert all(metadata["unchanged"] for metadata in by_table.values())
     assert all(check.passed for check in result.get_asset_check_evaluations())
     assert not Path(world.lake.path()).exists()
 
@@ -101,14 +101,14 @@ def test_a_materialization_tells_requests_bytes_and_what_became_of_each_row(worl
     world.serve(MusicApi(faults=Faults(limited_every=4, retry_after=0, broken_every=50)))
     result = _run(world)
     assert result.success
-    told = _metadata(result)
-    tracks = told["tracks"]
+    by_table = _metadata(result)
+    tracks = by_table["tracks"]
     assert tracks["requests"] == 6 + tracks["retries"]
-    assert sum(metadata.get("retries", 0) for metadata in told.values()) > 0
+    assert sum(metadata.get("retries", 0) for metadata in by_table.values()) > 0
     assert tracks["bytes_received"] > 2 * 240 * 100
     assert (tracks["rows_read"], tracks["rows_new"], tracks["rows_quarantined"]) == (240, 236, 4)
     assert (tracks["reads"], tracks["pages"], tracks["settled"]) == (2, 3, True)
-    assert told["quarantine"]["dagster/row_count"] == 240 // 50 + 60 // 50 + 400 // 50
+    assert by_table["quarantine"]["dagster/row_count"] == 240 // 50 + 60 // 50 + 400 // 50
     failed = [c.check_name for c in result.get_asset_check_evaluations() if not c.passed]
     assert sorted(failed) == ["data_is_fresh", "nothing_in_quarantine"]
     again = _metadata(_run(world))
@@ -117,15 +117,15 @@ def test_a_materialization_tells_requests_bytes_and_what_became_of_each_row(worl
 
 def test_no_personal_data_is_in_any_metadata(world: World) -> None:
     world.serve(MusicApi(faults=Faults(broken_every=5)))
-    told = _metadata(_run(world))
-    assert "listener" not in str(told)
-    assert "song" in str(told) or "Salt" in str(told)
+    by_table = _metadata(_run(world))
+    assert "listener" not in str(by_table)
+    assert "song" in str(by_table) or "Salt" in str(by_table)
 
 
 def test_a_part_is_read_alone(world: World) -> None:
     world.serve(MusicApi())
-    told = _metadata(_run(world, "tracks", "quarantine"))
-    assert set(told) == {"tracks", "quarantine"}
+    by_table = _metadata(_run(world, "tracks", "quarantine"))
+    assert set(by_table) == {"tracks", "quarantine"}
     assert world.versions()[TRACKS.name] is not None
     assert world.versions()["music/users"] is None
 

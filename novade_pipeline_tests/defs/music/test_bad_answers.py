@@ -27,7 +27,7 @@ def answering(response: Response) -> Starlette:
 
 
 @pytest.mark.parametrize(
-    ("response", "told"),
+    ("response", "message"),
     [
         (
             Response("<!doctype html><title>Sign in</title>", media_type="text/html"),
@@ -48,7 +48,7 @@ def answering(response: Response) -> Starlette:
     ids=["html", "empty", "no items", "repeats", "huge", "refused"],
 )
 def test_what_is_no_list_is_told_in_one_sentence(
-    world: World, response: Response, told: str
+    world: World, response: Response, message: str
 ) -> None:
     world.serve(MusicApi())
     world.load(TRACKS)
@@ -56,7 +56,7 @@ def test_what_is_no_list_is_told_in_one_sentence(
     world.serve(answering(response))
     with pytest.raises(PermanentFailure) as failed:
         world.load(TRACKS)
-    assert told in str(failed.value)
+    assert message in str(failed.value)
     assert str(failed.value).endswith("; look at NOVADE_MUSIC_API_URL.")
     assert "\n" not in str(failed.value)
     assert (world.versions(), world.rows(TRACKS)) == before

@@ -47,12 +47,12 @@ def test_every_row_of_the_service_is_in_the_lake_in_its_types(world: World) -> N
         "tracks": 230,
         "users": 120,
     }
-    told = service.tables["tracks"][41]
-    (row,) = [row for row in world.rows(TRACKS) if row["id"] == told["id"]]
-    minutes, seconds = told["duration"].split(":")
+    record = service.tables["tracks"][41]
+    (row,) = [row for row in world.rows(TRACKS) if row["id"] == record["id"]]
+    minutes, seconds = record["duration"].split(":")
     assert row["duration_seconds"] == int(minutes) * 60 + int(seconds)
-    assert row["updated_at"] == datetime.fromisoformat(told["updated_at"]).replace(tzinfo=UTC)
-    assert row["name"] == told["name"]
+    assert row["updated_at"] == datetime.fromisoformat(record["updated_at"]).replace(tzinfo=UTC)
+    assert row["name"] == record["name"]
     histories = sorted((str(h["user_id"]), h["items"]) for h in service.tables["listen_history"])
     found = sorted((str(h["user_id"]), h["items"]) for h in world.rows(LISTEN_HISTORY))
     assert found == histories
@@ -240,9 +240,9 @@ def test_data_that_changes_between_pages_is_loaded_once_and_none_is_lost(
         assert _ids(world.rows(table)) == sorted(row["id"] for row in service.tables[name])
 
 
-def _swap_behind_the_first_page(service: Meddled, told: int) -> None:
+def _swap_behind_the_first_page(service: Meddled, pages: int) -> None:
     """As many rows as before, and yet the first row of page 2 is on no page that is still told."""
-    if told == 1:
+    if pages == 1:
         del service.tables["tracks"][0]
         service.tables["tracks"].append(service._new("tracks"))
 
@@ -255,7 +255,7 @@ def test_a_deletion_that_an_insertion_hides_loses_no_row(world: World, most_read
     assert (101 in _ids(world.rows(TRACKS))) == (most_reads > 1)
 
 
-def _swap_always(service: Meddled, told: int) -> None:
+def _swap_always(service: Meddled, pages: int) -> None:
     del service.tables["tracks"][0]
     service.tables["tracks"].append(service._new("tracks"))
 
@@ -271,7 +271,7 @@ def test_a_service_that_never_holds_still_loses_nothing_and_is_told_of(world: Wo
         still = there & {row["id"] for row in service.tables["tracks"]}
         assert still <= set(_ids(world.rows(TRACKS)))
         assert before & still <= set(_ids(world.rows(TRACKS)))
-    assert any("the list changed" in line for line in world.told)
+    assert any("the list changed" in line for line in world.log)
 
 
 class Short(MusicApi):

@@ -84,13 +84,13 @@ def test_an_empty_lake_has_empty_marts_and_checks_that_pass(
 
 def test_each_listened_track_is_one_row(full: tuple[Marts, MusicApi]) -> None:
     marts, service = full
-    told = sorted(
+    expected = sorted(
         (str(row["user_id"]), track)
         for row in service.tables["listen_history"]
         for track in row["items"]
     )
     found = marts.query("select user_id, track_id from marts.fct_listens")
-    assert sorted((str(user), track) for user, track in found) == told
+    assert sorted((str(user), track) for user, track in found) == expected
 
 
 def test_what_was_listened_to_and_never_told_of_is_inferred(full: tuple[Marts, MusicApi]) -> None:

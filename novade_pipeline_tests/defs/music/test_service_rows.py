@@ -21,16 +21,16 @@ HISTORY = {"user_id": None, "items": [3, 3], **TIMES}
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"), [("00:00", 0), ("03:07", 187), ("3:07", 187), ("125:59", 7559)]
+    ("text", "seconds"), [("00:00", 0), ("03:07", 187), ("3:07", 187), ("125:59", 7559)]
 )
-def test_a_duration_is_in_seconds(told: str, seconds: int) -> None:
-    row = row_of(TRACKS, TRACK | {"duration": told}, NOW)
+def test_a_duration_is_in_seconds(text: str, seconds: int) -> None:
+    row = row_of(TRACKS, TRACK | {"duration": text}, NOW)
     assert isinstance(row, dict)
     assert row["duration_seconds"] == seconds
 
 
 @pytest.mark.parametrize(
-    ("told", "hour"),
+    ("text", "hour"),
     [
         ("2024-05-01T12:00:00", 12),
         ("2024-05-01 12:00:00.5", 12),
@@ -38,8 +38,8 @@ def test_a_duration_is_in_seconds(told: str, seconds: int) -> None:
         ("2024-05-01T12:00:00+02:00", 10),
     ],
 )
-def test_a_time_without_a_zone_is_utc(told: str, hour: int) -> None:
-    row = row_of(TRACKS, TRACK | {"updated_at": told}, NOW)
+def test_a_time_without_a_zone_is_utc(text: str, hour: int) -> None:
+    row = row_of(TRACKS, TRACK | {"updated_at": text}, NOW)
     assert isinstance(row, dict)
     assert (row["updated_at"].hour, row["updated_at"].tzinfo) == (hour, UTC)
 
