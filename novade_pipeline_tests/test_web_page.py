@@ -181,10 +181,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        status = "expected Debian's chromium and chromium-driver, found none"
+        message = "expected Debian's chromium and chromium-driver, found none"
         if os.environ.get("NOVADE_REQUIRE_SHARED") == "1":
-            pytest.fail(status)
-        pytest.skip(status)
+            pytest.fail(message)
+        pytest.skip(message)
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in (

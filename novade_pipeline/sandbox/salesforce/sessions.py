@@ -18,7 +18,11 @@ _MY_DOMAIN = "novade.my.salesforce.com"
 
 
 class Sessions:
-    """The open sessions."""
+    """The open sessions.
+
+    Attributes:
+        access: the valid credentials.
+    """
 
     def __init__(self, org: Organisation, access: Access, injector: FaultInjector) -> None:
         self._org = org
