@@ -31,6 +31,7 @@ _KEYED = ("upload_hour", "uuid", "app", "device_id", "insert_id")
 _COPY = (*_KEYED, "file", "line")
 # Spreads the numbers of apps over all bits.
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+_KEYS = ("uuid_key", "insert_key")
 _REPEAT = ", ".join(REPEATS.schema.names)
 _EMPTY_COPY = ", ".join(
     f"null::{sql_type(EVENTS.schema.field(name).type)} as {name}" for name in _COPY
@@ -153,7 +154,15 @@ def _write_keys(lake: Store, windows: Sequence[Window] | None, version: int) -> 
 def _find_all(connection: duckdb.DuckDBPyConnection, lake: Store, version: int) -> None:
     """Create the table `repeat` from all events."""
     _prepare(connection, lake, [])
-    _add_shared_keys(connection, "event_key")
+    for name in _KEYS:
+        connection.execute(
+            f"insert into shared_key select {name} from event_key"
+            f" where {name} is not null group by {name} having count(*) > 1"
+        )
+    connection.execute(
+        "insert into shared_hour select distinct upload_hour from event_key"
+        " where uuid_key in (from shared_key) or insert_key in (from shared_key)"
+    )
     _read_copies(connection, lake, version)
     connection.execute(f"create table repeat as {_REPEATS_AMONG_COPIES}")
 
@@ -170,11 +179,10 @@ def _find_changed(
     connection.execute(
         f"create view stored as select {_REPEAT} from {scan(lake, REPEATS)};"
         "create view orphan as from stored where earlier_hour in (from changed_hour);"
-        "insert into shared_key select uuid_key from orphan union"
-        "  select insert_key from orphan where insert_key is not null;"
         "create table changed_key as from event_key"
         f"  where {predicate(EVENT_KEYS, windows, {})}"
     )
+    _add_shared_keys(connection, "orphan", copies=1)
     _add_shared_keys(connection, "changed_key")
     _read_copies(connection, lake, version)
     while _add_shared_keys(connection, "copy"):
@@ -199,7 +207,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, lake: Store, windows: Sequen
     connection.execute(
         f"create view event_key as from {scan(lake, EVENT_KEYS)};"
         "create table changed_hour (hour timestamptz);"
-        "create table shared_key (key bigint)"
+        "create table shared_key (key bigint);"
+        "create table shared_hour (hour timestamptz)"
     )
     for window in windows:
         connection.execute(
@@ -209,24 +218,36 @@ def _prepare(connection: duckdb.DuckDBPyConnection, lake: Store, windows: Sequen
         )
 
 
-def _add_shared_keys(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
-    """Add the keys of some rows that several events have; whether any is new.
+def _add_shared_keys(connection: duckdb.DuckDBPyConnection, rows: str, *, copies: int = 2) -> bool:
+    """Add the keys of rows that so many events have, and the hours of these; whether any is new.
 
     Args:
-        rows: a table or view with the columns uuid_key and insert_key.
+        rows: a table or view with the columns uuid_key, insert_key and upload_hour.
     """
-    added = 0
-    for name in ("uuid_key", "insert_key"):
-        among = "" if rows == "event_key" else f"and {name} in (select {name} from {rows})"
-        if among and name == "insert_key":
-            among += _near(connection, rows)
+    added = False
+    for name in _KEYS:
+        # Of all of history one column is read: a uuid may be years old.
+        near = _near(connection, rows) if name == "insert_key" else ""
         connection.execute(
-            f"insert into shared_key select {name} from event_key"
-            f" where {name} is not null and {name} not in (from shared_key) {among}"
-            f" group by {name} having count(*) > 1"
+            "create or replace table occurrence as"
+            f" select {name} as key, upload_hour from event_key where {name} in"
+            f"  (select {name} from {rows} where {name} not in (from shared_key)) {near};"
+            "create or replace table new_key as"
+            f" select key from occurrence group by key having count(*) >= {copies};"
+            "insert into shared_key from new_key"
         )
-        added += connection.fetchall()[0][0]
-    return added > 0
+        if not connection.fetchall()[0][0]:
+            continue
+        added = True
+        # An id within a week of its copies may have more of them before and after.
+        everywhere = (
+            f"select {name} as key, upload_hour from event_key" if near else "from occurrence"
+        )
+        connection.execute(
+            f"insert into shared_hour select distinct upload_hour from ({everywhere})"
+            " where key in (from new_key)"
+        )
+    return added
 
 
 def _near(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
@@ -246,9 +267,7 @@ def _near(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
 def _read_copies(connection: duckdb.DuckDBPyConnection, lake: Store, version: int) -> None:
     """Create the table `copy`: the events that have a shared key."""
     has_shared_key = "uuid_key in (from shared_key) or insert_key in (from shared_key)"
-    hours = connection.execute(
-        f"select distinct upload_hour from event_key where {has_shared_key}"
-    ).fetchall()
+    hours = connection.execute("select distinct hour from shared_hour").fetchall()
     windows = joined(Window(hour, hour + HOUR) for (hour,) in hours)
     events = stream(lake, EVENTS, columns=_COPY, windows=windows, version=version)
     connection.execute(f"create or replace table copy as {_EMPTY_COPY}")

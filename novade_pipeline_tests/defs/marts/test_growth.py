@@ -23,7 +23,7 @@ FIRST_DAY = datetime(2025, 1, 6, tzinfo=UTC)
 EVENTS_AN_HOUR = 1_000
 PEOPLE = 400
 DAYS = (4, 12)
-# Keys of old events, 16 bytes each, are searched for copies; users by their ids.
+# The keys of all uuids, 8 bytes each, are searched for copies, and the users by their ids.
 SHARE = 0.1
 VALUES = {
     "uuid": "md5(hour || ' ' || n)::uuid::varchar",
