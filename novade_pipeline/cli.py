@@ -56,7 +56,7 @@ def _context(
     context.obj = LocalRunner()
 
 
-@app.command(epilog="Example: [bold]novade run --window 2018-11-01..2018-11-30[/bold]")
+@app.command(epilog="Example: [bold]novade run --select amplitude/events --reload[/bold]")
 def run(
     select: Annotated[
         str | None,

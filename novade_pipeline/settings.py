@@ -276,7 +276,7 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
             ": ".join([*([" and ".join(variables)] if variables else []), message])
             for message, variables in wrong.items()
         )
-        raise UserError(f"Settings: {'; '.join(every)}. The README lists what each expects.")
+        raise UserError(f"Settings: {'; '.join(every)}. docs/settings.md lists what each expects.")
     settings, *of_domains = parts
     assert isinstance(settings, Settings)
     settings._domains.update({type(part): part for part in of_domains})

@@ -8,15 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
 import pytest
-import typer
-from typer.core import TyperGroup
-from typer.testing import CliRunner
 
 from novade_pipeline import cli
 from novade_pipeline.lake.query import connect
@@ -36,26 +32,6 @@ def landed(tmp_path: Path) -> Path:
     done = novade(tmp_path, "sandbox", "land", *begin, *sample)
     assert done.returncode == 0, done.stderr
     return tmp_path
-
-
-def _commands(of: object, *path: str) -> Iterator[tuple[str, ...]]:
-    """The paths of all commands, each domain's own among them."""
-    if not isinstance(of, TyperGroup):
-        yield path
-        return
-    for name, command in of.commands.items():
-        yield from _commands(command, *path, name)
-
-
-def test_every_command_has_help_with_an_example() -> None:
-    commands = set(_commands(typer.main.get_command(cli.app)))
-    assert commands >= {("run",), ("doctor",), ("music", "as-of"), ("publications", "related")}
-    for command in commands:
-        done = CliRunner().invoke(cli.app, [*command, "--help"])
-        assert done.exit_code == 0, command
-        _, found, example = " ".join(done.output.split()).partition("Example: ")
-        assert found, command
-        assert f"novade {' '.join(command)}" in example, command
 
 
 @pytest.mark.parametrize("group", ["sandbox", "music"])
@@ -83,20 +59,6 @@ def test_settings_are_printed_and_secrets_are_not(tmp_path: Path) -> None:
     }
     assert "*****" in done.stdout
     assert SECRET not in done.stdout
-
-
-def test_a_run_loads_what_landed_and_a_second_one_says_that_nothing_is_to_do(landed: Path) -> None:
-    first = novade(landed, "run")
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "marts/event_enhanced" in first.stdout
-    assert "NOVADE_DRIFT_TOKEN is not set" in first.stdout
-    assert "did not yield" not in first.stdout
-    second = novade(landed, "run")
-    assert second.returncode == 0, second.stdout + second.stderr
-    assert "Nothing to do: the lake has all landed files." in second.stdout
-    some = novade(landed, "run", "--select", "amplitude/quarantine")
-    assert some.returncode == 0, some.stdout + some.stderr
-    assert "Nothing to do: the selected assets and hours have no new data." in some.stdout
 
 
 def test_a_sample_is_written_once_where_there_is_one(landed: Path) -> None:

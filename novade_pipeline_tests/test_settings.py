@@ -126,7 +126,8 @@ def test_a_credential_that_is_wrong_for_both_places_is_reported_once(
         load_settings()
     assert str(raised.value) == (
         "Settings: NOVADE_LAKE_URL and NOVADE_LANDING_URL: expected an account key in base64, "
-        "found something else; mend NOVADE_AZURE_ACCOUNT_KEY. The README lists what each expects."
+        "found something else; mend NOVADE_AZURE_ACCOUNT_KEY. docs/settings.md lists what each "
+        "expects."
     )
 
 

@@ -20,7 +20,7 @@ service_commands.add_to(sandbox)
 
 
 @sandbox.command(
-    epilog="Example: [bold]novade sandbox land --hours 336 --events-per-hour 120[/bold]"
+    epilog="Example: [bold]novade sandbox land --hours 24 --events-per-hour 120[/bold]"
 )
 def land(
     hours: Annotated[int, typer.Option(min=1, help="Number of hours, up to now.")] = 24,
@@ -72,7 +72,7 @@ def land(
 
 @sandbox.command(
     "with",
-    epilog="Example: [bold]novade sandbox with novade run[/bold]",
+    epilog="Example: [bold]novade sandbox with novade doctor[/bold]",
     context_settings={"allow_interspersed_args": False},
 )
 def with_services(

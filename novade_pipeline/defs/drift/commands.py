@@ -12,7 +12,9 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(drift, name="drift")
 
 
-@drift.command("final-export", epilog="Example: [bold]novade drift final-export[/bold]")
+@drift.command(
+    "final-export", epilog="Example: [bold]novade sandbox with novade drift final-export[/bold]"
+)
 def final_export(
     context: typer.Context,
     again: Annotated[

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: [bold]novade erase --user ada@example.com --dry-run[/bold]")(erase)
+    # A contact of the sandbox's Salesforce and Drift, on whichever day they are generated.
+    person = "ines.laurent.n7@delta-software.example"
+    app.command(epilog=f"Example: [bold]novade erase --user {person} --dry-run[/bold]")(erase)
 
 
 def erase(

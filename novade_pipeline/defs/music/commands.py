@@ -19,7 +19,7 @@ def _commands() -> None:
     """The music service."""
 
 
-@music.command("as-of", epilog="Example: [bold]novade music as-of 2024-05-01[/bold]")
+@music.command("as-of", epilog="Example: [bold]novade music as-of $(date -u +%F)[/bold]")
 def as_of(
     moment: Annotated[
         str, typer.Argument(help="A day (its end) or a time, UTC: 2024-05-01, 2024-05-01T13:30.")

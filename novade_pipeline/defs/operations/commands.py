@@ -13,7 +13,7 @@ console = Console()
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: [bold]NOVADE_ENV_FILE=azure.env novade doctor[/bold]")(doctor)
+    app.command(epilog="Example: [bold]novade doctor[/bold]")(doctor)
 
 
 def doctor() -> None:

@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
         "top-journals", epilog="Example: [bold]novade publications top-journals[/bold]"
     )(top_journals)
     publications.command(
-        "related", epilog="Example: [bold]novade publications related tetracycline[/bold]"
+        "related", epilog="Example: [bold]novade publications related virexine[/bold]"
     )(related)
     app.add_typer(publications, name="publications")
 
