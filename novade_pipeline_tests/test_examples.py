@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from novade_pipeline.sandbox.serving import listen
+from novade_pipeline_tests.commands import CompletedCommand, novade
 from novade_pipeline_tests.documents import DOCUMENTS, README, ROOT, Example, blocks, help_examples
 
 HOURS = "24"
@@ -33,6 +34,7 @@ SERVES = "novade sandbox (music|salesforce|drift) --port 8100"
 NEEDS = {"novade drift verify": "novade sandbox with novade drift final-export"}
 """An example -> the one that its page has before it."""
 NO_RESULT = re.compile(r"^(No drug|No journal|Nothing to do)", re.MULTILINE)
+PLAIN = r"novade [\w@./ -]+"
 PROGRAMS = {"novade": "-m novade_pipeline", "python": ""}
 
 
@@ -55,6 +57,7 @@ def _is_served(example: Example) -> bool:
 
 
 EXAMPLES = _all_examples()
+BY_TEXT = {example.as_typed: example for example in EXAMPLES}
 
 
 def each(examples: list[Example]) -> pytest.MarkDecorator:
@@ -67,7 +70,7 @@ class Checkout:
     """A folder like a checkout of the project after its set-up, and what was run there."""
 
     folder: Path
-    done: dict[str, "subprocess.CompletedProcess[str]"] = field(default_factory=dict)
+    done: dict[str, CompletedCommand] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -78,18 +81,25 @@ class Checkout:
         own = {"PATH": path, "PYTHONPATH": str(ROOT), "HOURS": HOURS, "COLUMNS": "200"}
         return kept | own
 
-    def run(self, text: str) -> "subprocess.CompletedProcess[str]":
-        """Run a text in a shell, once."""
-        if text not in self.done:
-            self.done[text] = subprocess.run(
-                ("bash", "-ec", text),
+    def run(self, example: Example) -> CompletedCommand:
+        """Run an example once: in a shell, or in a fork if it has nothing for a shell."""
+        typed = example.as_typed
+        if typed in self.done:
+            return self.done[typed]
+        if re.fullmatch(PLAIN, typed):
+            done = novade(self.folder, *typed.split()[1:], env=self.environment)
+        else:
+            shell = subprocess.run(
+                ("bash", "-ec", example.text),
                 cwd=self.folder,
                 env=self.environment,
                 capture_output=True,
                 text=True,
                 check=False,
             )
-        return self.done[text]
+            done = CompletedCommand(shell.returncode, shell.stdout, shell.stderr)
+        self.done[typed] = done
+        return done
 
 
 def _checkout(folder: Path) -> Checkout:
@@ -110,7 +120,7 @@ def _checkout(folder: Path) -> Checkout:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout after `make run`."""
     checkout = _checkout(tmp_path_factory.mktemp("checkout"))
-    done = checkout.run("make run")
+    done = checkout.run(BY_TEXT["make run"])
     assert done.returncode == 0, done.stdout + done.stderr
     return checkout
 
@@ -118,7 +128,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def test_the_warnings_of_the_demo_are_explained(demo: Checkout) -> None:
     section = README.read_text().partition("## Warnings of the demo")[2].partition("\n## ")[0]
     explained = set(re.findall(r"`([a-z_]+/[a-z0-9_]+)`", section))
-    output = demo.run("make run").stdout
+    output = demo.run(BY_TEXT["make run"]).stdout
     warned = set(re.findall(r"^Warning (\S+):", output, re.MULTILINE))
     assert {"publications/quarantine", "salesforce/account"} <= warned <= explained
     assert explained <= set(re.findall(r"^(\w+/\w+) ", output, re.MULTILINE))
@@ -126,12 +136,12 @@ def test_the_warnings_of_the_demo_are_explained(demo: Checkout) -> None:
 
 def test_a_second_run_has_nothing_to_do(demo: Checkout) -> None:
     """Without the generated APIs, which it says."""
-    done = demo.run("novade run")
+    done = novade(demo.folder, "run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "NOVADE_DRIFT_TOKEN is not set" in done.stdout
     assert "did not yield" not in done.stdout
     assert "Nothing to do: the lake has all landed files." in done.stdout
-    some = demo.run("novade run --select amplitude/quarantine")
+    some = novade(demo.folder, "run", "--select", "amplitude/quarantine")
     assert some.returncode == 0, some.stdout + some.stderr
     assert "Nothing to do: the selected assets and hours have no new data." in some.stdout
 
@@ -143,8 +153,8 @@ def test_an_example_gives_a_result(example: Example, demo: Checkout, tmp_path: P
         checkout = _checkout(tmp_path)
         (tmp_path / "data" / "lake").mkdir(parents=True)
     if example.as_typed in NEEDS:
-        checkout.run(NEEDS[example.as_typed])
-    done = checkout.run(example.text)
+        checkout.run(BY_TEXT[NEEDS[example.as_typed]])
+    done = checkout.run(example)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert NO_RESULT.search(done.stdout) is None, done.stdout
@@ -186,7 +196,6 @@ def test_a_service_answers(example: Example, tmp_path: Path) -> None:
 
 def test_each_reason_is_that_of_an_example() -> None:
     """What is not run is listed, and the list names nothing else."""
-    texts = [example.as_typed for example in EXAMPLES]
-    assert [start for start in NOT_RUN if not any(t.startswith(start) for t in texts)] == []
-    assert [typed for typed in NEEDS if typed not in texts] == []
+    assert [start for start in NOT_RUN if not any(t.startswith(start) for t in BY_TEXT)] == []
+    assert {*NEEDS, *NEEDS.values()} <= BY_TEXT.keys()
     assert any(_is_served(example) for example in EXAMPLES)
