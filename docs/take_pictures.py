@@ -15,6 +15,7 @@ from selenium.webdriver.common.by import By
 
 PICTURES = Path(__file__).with_name("pictures")
 WAIT_SECONDS = 6
+MOST_SECONDS = 120
 # Right of it is the page; left of it are menus, which name the same things.
 PAGE_LEFT = 560
 _WARNING = "quarantine?view=checks&checkDetail=nothing_in_quarantine"
@@ -29,6 +30,14 @@ SHOTS: dict[str, tuple[str, tuple[int, int], list[str]]] = {
 }
 
 
+def _wait_until_loaded(browser: webdriver.Chrome) -> None:
+    """Wait until nothing on the page is still loading: a busy machine takes long."""
+    end = time.monotonic() + MOST_SECONDS
+    time.sleep(WAIT_SECONDS)
+    while "Loading" in browser.find_element(By.TAG_NAME, "body").text and time.monotonic() < end:
+        time.sleep(1)
+
+
 def main(url: str) -> None:
     """Write one PNG a shot."""
     options = webdriver.ChromeOptions()
@@ -41,7 +50,7 @@ def main(url: str) -> None:
         for name, (path, size, clicks) in SHOTS.items():
             browser.set_window_size(*size)
             browser.get(url + path)
-            time.sleep(WAIT_SECONDS)
+            _wait_until_loaded(browser)
             for click in clicks:
                 found = browser.find_elements(By.XPATH, click)
                 on_page = [element for element in found if element.location["x"] > PAGE_LEFT]
