@@ -34,6 +34,9 @@ from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 
+# By this tag the web page lists runs in their job and on its timeline.
+REPOSITORY_TAG = ".dagster/repository"
+REPOSITORY = "__repository__@novade_pipeline"
 _NAME = re.compile(r"[\w-]+/([\w-]+|\*)")
 
 
@@ -102,6 +105,7 @@ def require_no_run_in_progress(instance: dg.DagsterInstance) -> None:
 def run_graph(
     settings: Settings,
     *,
+    job_name: str = JOB,
     select: str | None = None,
     window: Window | None = None,
     config: LandingConfig | None = None,
@@ -111,7 +115,8 @@ def run_graph(
     """Loads pending files and data of APIs, and updates the derived tables.
 
     Args:
-        select: assets, in Dagster's selection syntax or as names between commas.
+        job_name: the job of assets to run.
+        select: some of its assets, in Dagster's selection syntax or as names between commas.
         window: loads only these hours.
         config: which files a load reads.
         full_refresh: rebuilds the marts.
@@ -122,8 +127,10 @@ def run_graph(
         KeyboardInterrupt: the run was interrupted; the next one continues it.
     """
     definitions = build_definitions(settings)
-    job = definitions.resolve_job_def(JOB)
+    job = definitions.resolve_job_def(job_name)
     keys = _selected(definitions, select)
+    if keys is None and job_name != JOB:
+        keys = sorted(job.asset_layer.executable_asset_keys)
     landed = [
         sources for sources in landing_sources() if keys is None or _keys(sources) & set(keys)
     ]
@@ -144,6 +151,7 @@ def run_graph(
                 run_id=run_id,
                 asset_selection=keys,
                 tags={
+                    REPOSITORY_TAG: REPOSITORY,
                     PROCESS_TAG: process_tag(),
                     WORK_TAG: work_key(plans),
                     **range_tags(days),

@@ -10,7 +10,6 @@ import pytest
 
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import EVENTS
-from novade_pipeline.graph.job_runs import JOB
 from novade_pipeline.graph.landing_queue import RUN_KEY_TAG
 from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox import amplitude_exports
@@ -64,7 +63,7 @@ class World:
 
     def run(self, request: dg.RunRequest) -> bool:
         """Run what was asked for, of it what the queue is about."""
-        job = self.definitions.resolve_job_def(JOB)
+        job = self.definitions.resolve_job_def(request.job_name)
         done = job.execute_in_process(
             instance=self.instance,
             tags={**request.tags, RUN_KEY_TAG: str(request.run_key)},
