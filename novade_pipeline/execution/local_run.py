@@ -14,6 +14,7 @@ from novade_pipeline.definitions import build_definitions
 from novade_pipeline.errors import UserError
 from novade_pipeline.execution.home import dagster_instance, only_command
 from novade_pipeline.execution.outcome import RunOutcome, outcome_of, report_progress
+from novade_pipeline.execution.run_origin import from_code_location
 from novade_pipeline.graph.access import lake_probes, landing_probes, require
 from novade_pipeline.graph.domains import landing_sources
 from novade_pipeline.graph.job_runs import (
@@ -34,9 +35,6 @@ from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 
-# By this tag the web page lists runs in their job and on its timeline.
-REPOSITORY_TAG = ".dagster/repository"
-REPOSITORY = "__repository__@novade_pipeline"
 _NAME = re.compile(r"[\w-]+/([\w-]+|\*)")
 
 
@@ -147,11 +145,10 @@ def run_graph(
         run_id = str(uuid.uuid4())
         with report_progress(instance, run_id, on_message):
             result = job.execute_in_process(
-                instance=instance,
+                instance=from_code_location(instance, job_name),
                 run_id=run_id,
                 asset_selection=keys,
                 tags={
-                    REPOSITORY_TAG: REPOSITORY,
                     PROCESS_TAG: process_tag(),
                     WORK_TAG: work_key(plans),
                     **range_tags(days),
