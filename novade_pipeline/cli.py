@@ -90,7 +90,7 @@ def marts() -> None:
 
     settings = load_settings()
     with _progress() as show:
-        outcome = run_graph(settings, select="group:marts", full_refresh=True, on_message=show)
+        outcome = run_graph(settings, job_name="rebuild_marts", full_refresh=True, on_message=show)
     _report(outcome, settings)
 
 

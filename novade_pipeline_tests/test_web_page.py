@@ -158,6 +158,12 @@ def test_a_history_is_one_run(backfilled: Page) -> None:
     assert tags["dagster/asset_partition_range_end"] == str(LAST - timedelta(days=1))
 
 
+OF_JOB = """{ pipelineOrError(params: {
+  pipelineName: "load_everything", repositoryName: "__repository__",
+  repositoryLocationName: "novade_pipeline"
+}) { ... on Pipeline { runs(limit: 9) { runId repositoryOrigin { repositoryLocationName } } } } }"""
+
+
 def test_the_backfill_gives_what_novade_run_gives(backfilled: Page, real_data: Settings) -> None:
     tables, marts = tables_of(real_data), marts_of(real_data)
 
@@ -211,6 +217,16 @@ def _text(browser: Any, url: str, awaited: str) -> str:
     wait_until(f"{url} shows {awaited!r}", is_there)
     assert "GraphQL error" not in states[0]
     return states[0]
+
+
+def test_a_command_is_a_run_of_its_job_on_the_timeline(backfilled: Page, browser: Any) -> None:
+    root = backfilled.settings.dagster_home.parent
+    environment = environment_of(backfilled.settings)
+    done = novade(root, "run", "--select", "amplitude/identities", env=environment)
+    assert done.returncode == 0, done.stderr
+    (run,) = backfilled.ask(OF_JOB)["pipelineOrError"]["runs"]
+    assert run["repositoryOrigin"] == {"repositoryLocationName": "novade_pipeline"}
+    _text(browser, f"{backfilled.url}/overview/activity/timeline?groupBy=job", "load_everything")
 
 
 def test_a_person_sees_what_an_asset_is_and_no_personal_data(

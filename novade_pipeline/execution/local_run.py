@@ -14,6 +14,7 @@ from novade_pipeline.definitions import build_definitions
 from novade_pipeline.errors import UserError
 from novade_pipeline.execution.home import dagster_instance, only_command
 from novade_pipeline.execution.outcome import RunOutcome, outcome_of, report_progress
+from novade_pipeline.execution.run_origin import from_code_location
 from novade_pipeline.graph.access import lake_probes, landing_probes, require
 from novade_pipeline.graph.domains import landing_sources
 from novade_pipeline.graph.job_runs import (
@@ -102,6 +103,7 @@ def require_no_run_in_progress(instance: dg.DagsterInstance) -> None:
 def run_graph(
     settings: Settings,
     *,
+    job_name: str = JOB,
     select: str | None = None,
     window: Window | None = None,
     config: LandingConfig | None = None,
@@ -111,7 +113,8 @@ def run_graph(
     """Loads pending files and data of APIs, and updates the derived tables.
 
     Args:
-        select: assets, in Dagster's selection syntax or as names between commas.
+        job_name: the job of assets to run.
+        select: some of its assets, in Dagster's selection syntax or as names between commas.
         window: loads only these hours.
         config: which files a load reads.
         full_refresh: rebuilds the marts.
@@ -122,8 +125,10 @@ def run_graph(
         KeyboardInterrupt: the run was interrupted; the next one continues it.
     """
     definitions = build_definitions(settings)
-    job = definitions.resolve_job_def(JOB)
+    job = definitions.resolve_job_def(job_name)
     keys = _selected(definitions, select)
+    if keys is None and job_name != JOB:
+        keys = sorted(job.asset_layer.executable_asset_keys)
     landed = [
         sources for sources in landing_sources() if keys is None or _keys(sources) & set(keys)
     ]
@@ -140,7 +145,7 @@ def run_graph(
         run_id = str(uuid.uuid4())
         with report_progress(instance, run_id, on_message):
             result = job.execute_in_process(
-                instance=instance,
+                instance=from_code_location(instance, job_name),
                 run_id=run_id,
                 asset_selection=keys,
                 tags={

@@ -13,12 +13,12 @@ class LocalRunner:
     """A `graph.runner.Runner`."""
 
     def run(
-        self, settings: Settings, *, select: str, on_message: Callable[[str], None]
+        self, settings: Settings, *, job: str, on_message: Callable[[str], None]
     ) -> "RunOutcome":
-        """Load the pending data of the selected assets."""
+        """Run a job of assets, as if each of them was selected."""
         from novade_pipeline.execution.local_run import run_graph
 
-        return run_graph(settings, select=select, on_message=on_message)
+        return run_graph(settings, job_name=job, on_message=on_message)
 
     def rebuild(self, settings: Settings, *, all_marts: bool) -> Sequence[str]:
         """Rebuild the derived tables whose sources have changed."""

@@ -1,11 +1,11 @@
-"""Shared by the domains that read an API: schedule, skipped runs, metadata, checks."""
+"""Shared by the domains that read an API: skipped runs, metadata, checks."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.graph.job_runs import is_selected_explicitly, is_started_by_sensor
+from novade_pipeline.graph.job_runs import is_selected_explicitly
 from novade_pipeline.graph.table_assets import (
     QUARANTINE_CHECK,
     check_result,
@@ -22,28 +22,17 @@ TableMetadata = tuple[Table, dict[str, Any]]
 """A table and the metadata of its materialization; a skipped one has a `note` with the reason."""
 
 
-def on_schedule(cron: str, missing: str | None) -> dg.AutomationCondition[Any] | None:
-    """Materializes by a cron schedule in UTC; never, if `missing` says what is not configured."""
-    return None if missing else dg.AutomationCondition.on_cron(cron)
-
-
-def reason_to_skip(context: dg.AssetExecutionContext, api: str, missing: str | None) -> str | None:
-    """Returns why this run does not read an API; None if it does.
+def require_configured(context: dg.AssetExecutionContext, missing: str | None) -> None:
+    """Fails a run that selects the assets of a system which is not configured.
 
     Args:
-        api: for messages: `The music API`.
         missing: a sentence that says what is not configured; None if nothing is missing.
 
     Raises:
-        dg.Failure: the API is not configured, and its assets were selected explicitly.
+        dg.Failure: the system is not configured, and its assets were selected explicitly.
     """
-    if missing is not None:
-        if is_selected_explicitly(context):
-            raise dg.Failure(missing, allow_retries=False)
-        return missing
-    if is_started_by_sensor(context):
-        return f"{api} is read on its schedule, not after each landing."
-    return None
+    if missing is not None and is_selected_explicitly(context):
+        raise dg.Failure(missing, allow_retries=False)
 
 
 def skipped_tables(lake: Store, tables: Iterable[Table], reason: str) -> Iterator[TableMetadata]:

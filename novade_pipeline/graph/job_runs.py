@@ -1,7 +1,7 @@
-"""Runs of the graph: the job, its tags, and which runs are still in progress.
+"""Runs that load: their jobs and tags, and which are still in progress.
 
-The command line and the sensors start the same job with the same tags, so each sees the other's
-runs.
+The command line, the sensors and the schedules start runs with the same tags, so each sees the
+others'.
 """
 
 import hashlib
@@ -17,15 +17,18 @@ from novade_pipeline import errors
 from novade_pipeline.landing.ledger import LoadPlan
 
 JOB = "load_everything"
+"""The job of all domains."""
 LOADED = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
-"""What the job loads: every asset but those that monitor the graph."""
+"""What it loads: every asset but those that monitor the graph."""
 # Dagster's lists of runs hide tags with this prefix.
+LOAD_TAG = ".dagster/novade_load"
+"""On each run that loads: the domain, or `EVERYTHING`."""
+EVERYTHING = "everything"
 WORK_TAG = ".dagster/novade_work"
 PROCESS_TAG = ".dagster/novade_process"
 """On runs that a person started with a command."""
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 BACKFILL_TAG = "dagster/backfill"
-SENSOR_TAG = "dagster/sensor_name"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 IN_PROGRESS = (
     dg.DagsterRunStatus.QUEUED,
@@ -36,6 +39,11 @@ IN_PROGRESS = (
 )
 # After so long without an event, a run of another host counts as dead.
 SILENCE = timedelta(hours=1)
+
+
+def job_of(domain: str) -> str:
+    """The name of a domain's job."""
+    return f"load_{domain}"
 
 
 def work_key(plans: Mapping[str, LoadPlan]) -> str:
@@ -62,12 +70,26 @@ def process_tag() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def runs_in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Returns the runs of the job in progress, after reporting dead ones as failed."""
+def load_tags(domain: str) -> dict[str, Any]:
+    """Filters runs by whether they load a domain, alone or with everything."""
+    return {LOAD_TAG: [domain, EVERYTHING]}
+
+
+def runs_in_progress(
+    instance: dg.DagsterInstance, domain: str | None = None
+) -> list[dg.DagsterRun]:
+    """Returns the runs in progress that load, after reporting dead ones as failed.
+
+    Args:
+        domain: only those that load it.
+    """
+    of_domain = load_tags(domain) if domain else {}
     alive = []
     for record in instance.get_run_records(
-        dg.RunsFilter(job_name=JOB, statuses=list(IN_PROGRESS)), limit=100
+        dg.RunsFilter(tags=of_domain, statuses=list(IN_PROGRESS)), limit=100
     ):
+        if LOAD_TAG not in record.dagster_run.tags:
+            continue
         silent = datetime.now(UTC) - record.update_timestamp > SILENCE
         if _is_dead(record.dagster_run, silent):
             instance.report_run_failed(
@@ -79,9 +101,9 @@ def runs_in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return alive
 
 
-def failed_attempts(instance: dg.DagsterInstance, key: str) -> int:
-    """Counts the failed automatic runs for the same work since the last run that succeeded."""
-    done = dg.RunsFilter(job_name=JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
+def failed_attempts(instance: dg.DagsterInstance, domain: str, key: str) -> int:
+    """Counts the failed automatic runs for the same work since the domain's last success."""
+    done = dg.RunsFilter(tags=load_tags(domain), statuses=[dg.DagsterRunStatus.SUCCESS])
     since = [record.create_timestamp for record in instance.get_run_records(done, limit=1)]
     failed = dg.RunsFilter(
         tags={WORK_TAG: key},
@@ -112,14 +134,6 @@ def is_selected_explicitly(context: dg.AssetExecutionContext) -> bool:
     A system that is not configured fails such a run; a run of all assets skips it.
     """
     return bool(context.run.asset_selection) and BACKFILL_TAG not in context.run.tags
-
-
-def is_started_by_sensor(context: dg.AssetExecutionContext) -> bool:
-    """Whether a landing sensor started this run of all assets.
-
-    Such a run skips the assets with a schedule: a landed file is no reason to read a whole API.
-    """
-    return not context.run.asset_selection and SENSOR_TAG in context.run.tags
 
 
 def _is_dead(run: dg.DagsterRun, silent: bool) -> bool:

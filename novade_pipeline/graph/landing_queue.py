@@ -1,4 +1,4 @@
-"""The sensor of Event Grid's queue: the files of its notices become one run.
+"""The sensor of Event Grid's queue: the files of its notices become one run for each domain.
 
 Notices are deleted once their run has succeeded, or if the lake has their files already. After a
 failed run they become visible again, up to the maximum number of attempts.
@@ -11,9 +11,10 @@ import dagster as dg
 from pydantic import TypeAdapter
 
 from novade_pipeline.graph.domains import modules
-from novade_pipeline.graph.job_runs import JOB, runs_in_progress, work_key
-from novade_pipeline.graph.landing_assets import rules_of
+from novade_pipeline.graph.job_runs import runs_in_progress, work_key
+from novade_pipeline.graph.landing_assets import rules_of, upload_days
 from novade_pipeline.graph.landing_sensor import failed_loads_check, request, versions
+from novade_pipeline.graph.load_jobs import load_job
 from novade_pipeline.landing.blob_events import Notice, NoticeQueue
 from novade_pipeline.landing.discovery import days_window, stems_of
 from novade_pipeline.landing.poll import Poll
@@ -32,7 +33,7 @@ class RequestedRun:
     notices: tuple[Notice, ...] = field(default=())
 
 
-_RUN = TypeAdapter(RequestedRun)
+_RUNS = TypeAdapter(list[RequestedRun])
 
 
 def queue_sensors(settings: Settings) -> list[dg.SensorDefinition]:
@@ -54,21 +55,19 @@ def queue_sensor(
 
     @dg.sensor(
         name="landing_queue",
-        job_name=JOB,
+        jobs=[load_job(domain, upload_days(settings)) for domain in domains],
         minimum_interval_seconds=settings.landing_poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Loads the files that the queue announces, for every domain.",
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         queue = notice_queue(settings)
-        requested = _RUN.validate_json(context.cursor) if context.cursor else None
-        if requested is not None:
-            result = _finish(context.instance, queue, requested)
-            if result is not None:
-                return result
-        if alive := runs_in_progress(context.instance):
+        requested = _RUNS.validate_json(context.cursor) if context.cursor else []
+        if waiting := _finish(context.instance, queue, requested):
+            return _skip("The requested runs have not ended.", waiting)
+        if alive := [run for name in domains for run in runs_in_progress(context.instance, name)]:
             return _skip(f"Run {alive[0].run_id} is in progress.")
-        return _request_run(settings, queue, domains)
+        return _request_runs(settings, queue, domains)
 
     return watch
 
@@ -81,69 +80,76 @@ def notice_queue(settings: Settings) -> NoticeQueue:
 
 
 def _finish(
-    instance: dg.DagsterInstance, queue: NoticeQueue, requested: RequestedRun
-) -> dg.SensorResult | None:
-    """Deletes or releases the notices of a run that has ended; skips while it is in progress."""
-    runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: requested.run_key}), limit=1)
-    if runs and runs[0].status == dg.DagsterRunStatus.SUCCESS:
-        queue.delete(requested.notices)
-        return None
-    if not runs or runs[0].is_finished:
-        queue.hide(requested.notices, 0)
-        return None
-    renewed = RequestedRun(requested.run_key, tuple(queue.hide(requested.notices)))
-    return _skip("The requested run has not ended.", _RUN.dump_json(renewed).decode())
+    instance: dg.DagsterInstance, queue: NoticeQueue, requested: Sequence[RequestedRun]
+) -> list[RequestedRun]:
+    """Deletes or releases the notices of runs that have ended; returns the other runs."""
+    waiting = []
+    for run in requested:
+        runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run.run_key}), limit=1)
+        if runs and runs[0].status == dg.DagsterRunStatus.SUCCESS:
+            queue.delete(run.notices)
+        elif not runs or runs[0].is_finished:
+            queue.hide(run.notices, 0)
+        else:
+            waiting.append(RequestedRun(run.run_key, tuple(queue.hide(run.notices))))
+    return waiting
 
 
-def _request_run(
+def _request_runs(
     settings: Settings, queue: NoticeQueue, domains: Mapping[str, Sequence[Source]]
 ) -> dg.SensorResult:
     notices = queue.receive()
     for notice in notices:
         if notice.problem is not None:
             queue.poison(notice, notice.problem)
-        elif notice.file is None:
+        elif _domain_of(notice, domains) is None:
             queue.delete([notice])
-    relevant = [notice for notice in notices if notice.file is not None]
-    files = [notice.file for notice in relevant if notice.file is not None]
-    all_polls = {
-        domain: {source.name: _poll(settings, source, files) for source in sources}
-        for domain, sources in domains.items()
-    }
-    polls = {
-        domain: of_domain
-        for domain, of_domain in all_polls.items()
-        if any(not poll.plan.is_empty for poll in of_domain.values())
-    }
-    if not polls:
-        queue.delete(relevant)
-        return _skip(f"{len(notices)} notices; the lake has all of their files.")
-    events = []
-    for notice in [n for n in relevant if n.attempts > settings.landing_max_attempts]:
-        relevant.remove(notice)
-        failed_runs = notice.attempts - 1
-        queue.poison(notice, f"{failed_runs} runs for {notice.file} failed; the newest says why")
-        events += [
-            failed_loads_check(source, failed_runs)
-            for domain in polls
-            for source in domains[domain]
-            if _is_of(source, str(notice.file))
-        ]
-    if not relevant:
-        return _skip("Runs for the files of the queue have failed too often.", events=events)
-    plans = {
-        f"{domain}/{name}": poll.plan
-        for domain, of_domain in polls.items()
-        for name, poll in of_domain.items()
-    }
-    attempts = max(notice.attempts for notice in relevant) - 1
-    ledgers = versions(settings.lake, (source for name in polls for source in domains[name]))
-    run_request = request(polls, work_key(plans), attempts, ledgers)
-    requested = RequestedRun(
-        str(run_request.run_key), tuple(replace(notice, text="") for notice in relevant)
-    )
-    return dg.SensorResult(
-        run_requests=[run_request], asset_events=events, cursor=_RUN.dump_json(requested).decode()
+    requests, requested, events = [], [], []
+    for domain, sources in domains.items():
+        relevant = [notice for notice in notices if _domain_of(notice, domains) == domain]
+        files = [str(notice.file) for notice in relevant]
+        polls = {source.name: _poll(settings, source, files) for source in sources}
+        if all(poll.plan.is_empty for poll in polls.values()):
+            queue.delete(relevant)
+            continue
+        for notice in [n for n in relevant if n.attempts > settings.landing_max_attempts]:
+            relevant.remove(notice)
+            failed_runs = notice.attempts - 1
+            queue.poison(
+                notice, f"{failed_runs} runs for {notice.file} failed; the newest says why"
+            )
+            events += [
+                failed_loads_check(source, failed_runs)
+                for source in sources
+                if _is_of(source, str(notice.file))
+            ]
+        if not relevant:
+            continue
+        key = work_key({name: poll.plan for name, poll in polls.items()})
+        attempts = max(notice.attempts for notice in relevant) - 1
+        run_request = request(domain, polls, key, attempts, versions(settings.lake, sources))
+        requests.append(run_request)
+        without_text = tuple(replace(notice, text="") for notice in relevant)
+        requested.append(RequestedRun(str(run_request.run_key), without_text))
+    if not requests:
+        reason = (
+            "Runs for the files of the queue have failed too often."
+            if events
+            else f"{len(notices)} notices; the lake has all of their files."
+        )
+        return _skip(reason, events=events)
+    return dg.SensorResult(run_requests=requests, asset_events=events, cursor=_dump(requested))
+
+
+def _domain_of(notice: Notice, domains: Mapping[str, Sequence[Source]]) -> str | None:
+    """The domain that loads the file of a notice."""
+    return next(
+        (
+            domain
+            for domain, sources in domains.items()
+            if notice.file is not None and any(_is_of(source, notice.file) for source in sources)
+        ),
+        None,
     )
 
 
@@ -170,8 +176,16 @@ def _is_of(source: Source, file: str) -> bool:
 
 
 def _skip(
-    reason: str, cursor: str = "", events: Sequence[dg.AssetCheckEvaluation] = ()
+    reason: str,
+    requested: Sequence[RequestedRun] = (),
+    events: Sequence[dg.AssetCheckEvaluation] = (),
 ) -> dg.SensorResult:
     return dg.SensorResult(
-        skip_reason=dg.SkipReason(reason), cursor=cursor, asset_events=list(events)
+        skip_reason=dg.SkipReason(reason),
+        cursor=_dump(requested) if requested else "",
+        asset_events=list(events),
     )
+
+
+def _dump(requested: Sequence[RequestedRun]) -> str:
+    return _RUNS.dump_json(list(requested)).decode()

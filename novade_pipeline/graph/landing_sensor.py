@@ -5,15 +5,15 @@ The listing and the ledger decide what is pending. The cursor only saves listing
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 import dagster as dg
 
 from novade_pipeline.graph.job_runs import (
-    JOB,
     PROCESS_TAG,
     WORK_TAG,
     failed_attempts,
+    job_of,
+    load_tags,
     range_tags,
     runs_in_progress,
     work_key,
@@ -28,6 +28,8 @@ from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
+FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
 
 def landing_sensor(
     settings: Settings, domain: str, sources: Sequence[Source]
@@ -41,23 +43,24 @@ def landing_sensor(
 
     @dg.sensor(
         name=f"{domain}_landing",
-        job_name=JOB,
+        job_name=job_of(domain),
         minimum_interval_seconds=settings.landing_poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Loads what lands for {domain}.",
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        if alive := runs_in_progress(context.instance):
+        if alive := runs_in_progress(context.instance, domain):
             return dg.SkipReason(f"Run {alive[0].run_id} is in progress.")
         polls = poll_all(settings, sources, context.cursor)
         context.update_cursor(dump_cursor(polls))
         key = work_key({name: poll.plan for name, poll in polls.items()})
         if all(poll.plan.is_empty for poll in polls.values()):
-            if not _last_failed(context.instance):
+            last = _last_run(context.instance, domain)
+            if last is None or last.status not in FAILED:
                 return dg.SkipReason(_nothing_new(settings, polls))
             # The run was interrupted after its load.
-            key = _key_after_failure(context.instance)
-        attempts = failed_attempts(context.instance, key)
+            key = _key_after(last)
+        attempts = failed_attempts(context.instance, domain, key)
         if attempts >= settings.landing_max_attempts:
             return dg.SensorResult(
                 skip_reason=dg.SkipReason(
@@ -67,7 +70,7 @@ def landing_sensor(
                 asset_events=[failed_loads_check(sources[0], attempts)],
             )
         ledgers = versions(settings.lake, sources)
-        return dg.SensorResult(run_requests=[request({domain: polls}, key, attempts, ledgers)])
+        return dg.SensorResult(run_requests=[request(domain, polls, key, attempts, ledgers)])
 
     return watch
 
@@ -102,28 +105,26 @@ def versions(lake: Store, sources: Iterable[Source]) -> str:
 
 
 def request(
-    polls: Mapping[str, Mapping[str, Poll]], key: str, attempts: int, ledgers: str
+    domain: str, polls: Mapping[str, Poll], key: str, attempts: int, ledgers: str
 ) -> dg.RunRequest:
-    """Builds the request of one run for all polls.
+    """Builds the request of one run for all polls of a domain.
 
     Dagster never starts a second run with the same run key, but the same work may be pending again:
     after a failed run, or when a deleted file is restored.
 
     Args:
-        polls: domain -> source name -> poll.
+        polls: source name -> poll.
         attempts: how many runs for the same work have failed.
     """
-    all_polls = [poll for of_domain in polls.values() for poll in of_domain.values()]
-    ops: dict[str, Any] = {
-        landing_step(domain): {
-            "config": {"stems": sorted({s for f in of_domain.values() for s in f.stems})}
-        }
-        for domain, of_domain in polls.items()
-    }
+    stems = sorted({stem for poll in polls.values() for stem in poll.stems})
     return dg.RunRequest(
         run_key=f"{key}-{attempts + 1}-{ledgers}",
-        run_config={"ops": ops},
-        tags={WORK_TAG: key, **range_tags({day for f in all_polls for day in f.plan.days})},
+        job_name=job_of(domain),
+        run_config={"ops": {landing_step(domain): {"config": {"stems": stems}}}},
+        tags={
+            WORK_TAG: key,
+            **range_tags({day for poll in polls.values() for day in poll.plan.days}),
+        },
     )
 
 
@@ -136,24 +137,14 @@ def _nothing_new(settings: Settings, polls: Mapping[str, Poll]) -> str:
     )
 
 
-def _last_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    """The newest run, except failed ones that a person started with a command."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=JOB), limit=100)
+def _last_run(instance: dg.DagsterInstance, domain: str) -> dg.DagsterRun | None:
+    """The newest run that loads a domain, except failed ones that a person started."""
+    runs = instance.get_runs(dg.RunsFilter(tags=load_tags(domain)), limit=100)
     return next((run for run in runs if run.is_success or PROCESS_TAG not in run.tags), None)
 
 
-def _last_failed(instance: dg.DagsterInstance) -> bool:
-    last = _last_run(instance)
-    return last is not None and last.status in (
-        dg.DagsterRunStatus.FAILURE,
-        dg.DagsterRunStatus.CANCELED,
-    )
-
-
-def _key_after_failure(instance: dg.DagsterInstance) -> str:
+def _key_after(last: dg.DagsterRun) -> str:
     """The same key for every attempt to finish the work of one failed run."""
-    last = _last_run(instance)
-    assert last is not None, "called only after a failed run"
     known = last.tags.get(WORK_TAG, "")
     return known if known.startswith("after-") else f"after-{last.run_id}"
 

@@ -26,14 +26,8 @@ class RunResult(Protocol):
 class Runner(Protocol):
     """Runs the graph."""
 
-    def run(
-        self, settings: Settings, *, select: str, on_message: Callable[[str], None]
-    ) -> RunResult:
-        """Load the pending data of the selected assets.
-
-        Args:
-            select: assets, in Dagster's selection syntax or as names between commas.
-        """
+    def run(self, settings: Settings, *, job: str, on_message: Callable[[str], None]) -> RunResult:
+        """Run a job of assets, as if each of them was selected."""
 
     def rebuild(self, settings: Settings, *, all_marts: bool) -> Sequence[str]:
         """Rebuild the derived tables whose sources have changed.

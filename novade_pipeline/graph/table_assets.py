@@ -130,7 +130,7 @@ def check_columns(lake: Store, table: Table) -> dg.AssetCheckResult:
         if schema is not None
         and not (field.name in stored and is_of_type(stored[field.name], field.type))
     }
-    metadata = {"columns": len(table.columns), "wrong": dg.MetadataValue.json(wrong)}
+    metadata = {"wrong": dg.MetadataValue.json(wrong)} if wrong else {}
     return check_result(
         table, COLUMNS_CHECK, not wrong, metadata, severity=dg.AssetCheckSeverity.ERROR
     )

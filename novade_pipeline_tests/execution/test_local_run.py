@@ -16,7 +16,14 @@ from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.errors import UserError
 from novade_pipeline.execution.home import dagster_instance, only_command
 from novade_pipeline.execution.local_run import parse_window, run_graph
-from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, process_tag, runs_in_progress
+from novade_pipeline.graph.job_runs import (
+    EVERYTHING,
+    JOB,
+    LOAD_TAG,
+    PROCESS_TAG,
+    process_tag,
+    runs_in_progress,
+)
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings
@@ -219,10 +226,10 @@ def test_a_run_whose_process_is_gone_is_declared_failed(loaded: Settings) -> Non
 
 
 def _pretend_run(instance: Any, process: str) -> Any:
-    @dg.job(name=JOB)
+    @dg.job
     def empty() -> None: ...
 
-    return instance.create_run_for_job(empty, tags={PROCESS_TAG: process})
+    return instance.create_run_for_job(empty, tags={LOAD_TAG: EVERYTHING, PROCESS_TAG: process})
 
 
 @pytest.mark.parametrize(

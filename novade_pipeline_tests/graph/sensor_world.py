@@ -8,7 +8,6 @@ import dagster as dg
 
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import FILES
-from novade_pipeline.graph.job_runs import JOB
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
@@ -62,12 +61,12 @@ class World:
         """
         assert again or request.run_key not in self.run_keys
         self.run_keys.add(request.run_key)
-        job = self.definitions.resolve_job_def(JOB)
-        keys = [key_of(table) for table in (*TABLES, FILES)]
-        keys += [dg.AssetKey(["marts", mart]) for mart in MARTS if marts]
+        job = self.definitions.resolve_job_def(request.job_name)
+        keys = {key_of(table) for table in (*TABLES, FILES)}
+        keys |= {dg.AssetKey(["marts", mart]) for mart in MARTS if marts}
         return job.execute_in_process(
             instance=self.instance,
-            asset_selection=keys,
+            asset_selection=sorted(keys & job.asset_layer.executable_asset_keys),
             tags=dict(request.tags),
             run_config=run_config or request.run_config,
             raise_on_error=False,

@@ -10,7 +10,6 @@ import pytest
 
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import EVENTS
-from novade_pipeline.graph.job_runs import JOB
 from novade_pipeline.graph.landing_queue import RUN_KEY_TAG
 from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox import amplitude_exports
@@ -19,7 +18,11 @@ from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.event_grid import Queues
 
 FIRST = datetime(2026, 11, 2, 12, tzinfo=UTC)
-LANDED = [dg.AssetKey(["amplitude", "events"]), dg.AssetKey(["amplitude", "merged_ids"])]
+LANDED = {
+    dg.AssetKey(["amplitude", "events"]),
+    dg.AssetKey(["amplitude", "merged_ids"]),
+    dg.AssetKey(["publications", "drugs"]),
+}
 
 
 class World:
@@ -64,12 +67,12 @@ class World:
 
     def run(self, request: dg.RunRequest) -> bool:
         """Run what was asked for, of it what the queue is about."""
-        job = self.definitions.resolve_job_def(JOB)
+        job = self.definitions.resolve_job_def(request.job_name)
         done = job.execute_in_process(
             instance=self.instance,
             tags={**request.tags, RUN_KEY_TAG: str(request.run_key)},
             run_config=request.run_config,
-            asset_selection=LANDED,
+            asset_selection=sorted(LANDED & job.asset_layer.executable_asset_keys),
             raise_on_error=False,
         )
         return done.success
@@ -133,6 +136,21 @@ def test_a_run_that_never_began_lets_its_notices_come_again(world: World) -> Non
     (request,) = world.tick().run_requests
     (again,) = world.tick().run_requests
     assert again.run_key != request.run_key
+
+
+def test_files_of_two_domains_become_two_runs_with_notices_of_their_own(world: World) -> None:
+    landed = world.land(1)
+    world.settings.landing.write(b"atccode,drug\nA04AD,DIPHENHYDRAMINE\n", "publications/drugs.csv")
+    world.queues.notify("publications/drugs.csv")
+    requests = {request.job_name: request for request in world.tick().run_requests}
+    assert set(requests) == {"load_amplitude", "load_publications"}
+    assert world.run(requests["load_publications"])
+    (again,) = world.tick().run_requests
+    assert again.job_name == "load_amplitude"
+    assert world.queues.message_count() == len(landed)
+    assert world.run(again)
+    world.tick()
+    assert world.queues.message_count() == 0
 
 
 def test_what_the_lake_holds_already_is_deleted_without_a_run(world: World) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from novade_pipeline.graph.job_runs import JOB, PROCESS_TAG, WORK_TAG, process_tag
+from novade_pipeline.graph.job_runs import (
+    EVERYTHING,
+    LOAD_TAG,
+    PROCESS_TAG,
+    WORK_TAG,
+    process_tag,
+)
 from novade_pipeline.storage import store as storage
 from novade_pipeline.storage.local import LocalStore
 from novade_pipeline_tests.graph.sensor_world import FIRST, World
@@ -118,14 +124,34 @@ def test_a_new_file_is_requested_although_the_zone_was_quiet(world: World) -> No
     assert world.tick().run_requests
 
 
-@dg.job(name=JOB)
-def _command() -> None: ...
+COMMAND = {LOAD_TAG: EVERYTHING, PROCESS_TAG: process_tag()}
+OTHER_DOMAIN = {LOAD_TAG: "publications", PROCESS_TAG: process_tag()}
+
+
+@dg.job
+def _empty() -> None: ...
 
 
 def test_nothing_is_requested_while_a_run_is_in_progress(world: World) -> None:
     world.land(3)
-    world.instance.create_run_for_job(_command, tags={PROCESS_TAG: process_tag()})
+    world.instance.create_run_for_job(_empty, tags=COMMAND)
     assert "in progress" in world.tick().skip_message
+
+
+def test_a_run_of_another_domain_delays_nothing(world: World) -> None:
+    world.land(3)
+    world.instance.create_run_for_job(_empty, tags=OTHER_DOMAIN)
+    assert world.tick().run_requests
+
+
+def test_a_success_of_another_domain_gives_no_more_attempts(world: World) -> None:
+    world.land(3)
+    _break_the_lake(world)
+    for _ in range(world.settings.landing_max_attempts):
+        (request,) = world.tick().run_requests
+        assert not world.run(request).success
+        assert _empty.execute_in_process(instance=world.instance, tags=OTHER_DOMAIN).success
+    assert not world.tick().run_requests
 
 
 def test_a_failed_run_is_requested_again_until_the_attempts_are_used_up(world: World) -> None:
@@ -179,7 +205,7 @@ def test_a_new_file_is_tried_although_others_were_given_up(world: World) -> None
 
 
 def test_a_command_that_failed_is_not_retried(world: World) -> None:
-    run = world.instance.create_run_for_job(_command, tags={PROCESS_TAG: process_tag()})
+    run = world.instance.create_run_for_job(_empty, tags=COMMAND)
     world.instance.report_run_failed(run)
     assert not world.tick().run_requests
 

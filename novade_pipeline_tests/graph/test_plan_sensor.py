@@ -61,8 +61,10 @@ def _with_fewer_rules(plan: bytes) -> bytes:
 
 def test_an_invalid_plan_is_reported_and_the_previous_plan_applies(world: World) -> None:
     world.land(3)
-    (request,) = world.tick().run_requests
-    assert world.run(request, marts=True).success
+    for sensor in ("tracking_plan_landing", "amplitude_landing"):
+        world.cursor = None
+        (request,) = world.tick(sensor).run_requests
+        assert world.run(request, marts=True).success
     plan = tables_of(world.settings)["tracking_plan/plan"]
     world.settings.landing.write(b"{}", "tracking_plan/later.json")
     world.cursor = None

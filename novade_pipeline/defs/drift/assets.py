@@ -36,11 +36,11 @@ from novade_pipeline.graph.api_assets import (
     check_quarantine,
     materialized,
     newest_check,
-    on_schedule,
-    reason_to_skip,
+    require_configured,
     skipped_tables,
 )
-from novade_pipeline.graph.job_runs import is_selected_explicitly
+from novade_pipeline.graph.job_runs import LOAD_TAG, is_selected_explicitly
+from novade_pipeline.graph.load_jobs import load_job, load_schedule
 from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.graph.table_assets import (
     check_columns,
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
 POOL = "drift_api"
 NOT_CONFIGURED = "NOVADE_DRIFT_TOKEN is not set: Drift is not read."
+EXPORT_JOB = "export_drift"
 FINAL_EXPORT = dg.AssetKey(["drift", "final_export"])
 ONLY_ALONE = "A final export is made only where it alone is selected: novade drift final-export."
 KNOWN_CHECK = "conversations_and_contacts_are_known"
@@ -81,7 +82,19 @@ class DriftConfig(dg.Config):
 
 def definitions(settings: Settings) -> dg.Definitions:
     """The assets of the Drift workspace."""
-    return dg.Definitions(assets=[_service(settings), _final_export(settings)])
+    drift = settings.of(DriftSettings)
+    missing = None if drift.is_set else NOT_CONFIGURED
+    export = dg.define_asset_job(
+        EXPORT_JOB,
+        selection=[FINAL_EXPORT],
+        tags={LOAD_TAG: "drift"},
+        description="Makes one complete, verified copy of Drift, and freezes its tables.",
+    )
+    return dg.Definitions(
+        assets=[_service(settings), _final_export(settings)],
+        jobs=[load_job("drift"), export],
+        schedules=[load_schedule("drift", drift.schedule, missing, "Reads the Drift API.")],
+    )
 
 
 def frozen_message(since: datetime) -> str:
@@ -95,13 +108,12 @@ def frozen_message(since: datetime) -> str:
 def _service(settings: Settings) -> dg.AssetsDefinition:
     drift = settings.of(DriftSettings)
     missing = None if drift.is_set else NOT_CONFIGURED
-    automation = on_schedule(drift.schedule, missing)
 
     @dg.multi_asset(
         name="drift_service",
         specs=[
-            *(table_spec(t, kinds={"api"}, automation_condition=automation) for t in READ),
-            table_spec(QUARANTINE, deps=READ, automation_condition=automation),
+            *(table_spec(t, kinds={"api"}) for t in READ),
+            table_spec(QUARANTINE, deps=READ),
         ],
         check_specs=_check_specs(),
         can_subset=True,
@@ -119,8 +131,9 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
             if is_selected_explicitly(context):
                 raise dg.Failure(frozen_message(since), allow_retries=False)
             materializations = skipped_tables(lake, selected, frozen_message(since))
-        elif why := reason_to_skip(context, "The Drift API", missing):
-            materializations = skipped_tables(lake, selected, why)
+        elif missing is not None:
+            require_configured(context, missing)
+            materializations = skipped_tables(lake, selected, missing)
         else:
             materializations = _read(context, settings, lake, selected)
         for table, metadata in materializations:

@@ -37,7 +37,7 @@ def final_export(
     settings = load_settings(drift_unfreeze=True) if again else load_settings()
     if not settings.of(DriftSettings).is_set:
         raise UserError("novade drift final-export: expected NOVADE_DRIFT_TOKEN to be set.")
-    outcome = runner_of(context).run(settings, select="drift/final_export", on_message=show)
+    outcome = runner_of(context).run(settings, job="export_drift", on_message=show)
     for failure in outcome.failures:
         show(f"Failed: {failure}")
     if not outcome.success:

@@ -25,7 +25,8 @@ from novade_pipeline.graph.table_assets import (
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
-GROUP = "marts"
+SCHEMA = "marts"
+MARTS = dg.AssetSelection.key_prefixes([SCHEMA])
 POOL = "warehouse"
 OWNERS = ("team:data-platform",)
 
@@ -47,12 +48,12 @@ class MartsTranslator(DagsterDbtTranslator):
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """`marts/<model>`; for a source, the asset of its table."""
-        folder = dbt_resource_props.get("source_name", GROUP)
+        folder = dbt_resource_props.get("source_name", SCHEMA)
         return dg.AssetKey([folder, dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """One group for all marts."""
-        return GROUP
+        """The marts of one domain, whose folder the model is in."""
+        return f"marts_{_domain(dbt_resource_props)}"
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """The team that owns the marts."""
@@ -133,14 +134,14 @@ def _step(
             on_progress=context.log.info,
             picture_of=lambda name, generation: previous_picture(
                 context,
-                dg.AssetKey([GROUP, name]),
+                dg.AssetKey([SCHEMA, name]),
                 "picture",
                 {"unchanged": True, "generation": generation},
                 by="generation",
             ),
         )
         for name, mart in report.marts.items():
-            yield dg.MaterializeResult(asset_key=[GROUP, name], metadata=_metadata(mart))
+            yield dg.MaterializeResult(asset_key=[SCHEMA, name], metadata=_metadata(mart))
         # A failed blocking check ends the step, so it is yielded last.
         for check in sorted(report.checks, key=lambda check: not check.passed):
             yield _check_result(check)
@@ -175,7 +176,7 @@ def _specs(
 def _follows_its_sources() -> dg.AutomationCondition[Any]:
     """As for tables, but only after each mart that it reads has been built."""
     missing = dg.AutomationCondition.any_deps_missing()
-    return follows_its_sources() & ~missing.allow(dg.AssetSelection.groups(GROUP))
+    return follows_its_sources() & ~missing.allow(MARTS)
 
 
 def _domain(node: Mapping[str, Any]) -> str:
@@ -208,7 +209,7 @@ def _metadata(mart: Mart) -> dict[str, Any]:
 def _check_result(report: CheckReport) -> dg.AssetCheckResult:
     blocking = report.check.blocking
     return dg.AssetCheckResult(
-        asset_key=[GROUP, report.check.model],
+        asset_key=[SCHEMA, report.check.model],
         check_name=report.check.name,
         passed=report.passed,
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,

@@ -101,7 +101,8 @@ def refresh(
     """Updates the selected marts to the current state of the lake; runs dbt only if needed.
 
     Args:
-        models: names of the models that may be built.
+        models: names of the models to bring up to date. Those that they read and that have never
+            been built are built too, but not published.
         checks: names of the tests to report.
         rebuild: build all rows; histories only add rows.
         check_all: run all tests on all rows; otherwise only tests without a current result run, if
@@ -110,26 +111,26 @@ def refresh(
         picture_of: returns the chart of a mart's generation, if it was drawn before.
 
     Raises:
-        UserError: another process has locked the warehouse, its disk is full, or a required model
-            was never built.
+        UserError: another process has locked the warehouse, or its disk is full.
     """
-    # A step reads only the sources of its own models.
     all_models = project.models_under(variables)
-    read = {name for model in all_models if model.name in models for name in model.sources}
-    sources = [table for table in SOURCES if source_name(table) in read]
-    versions = warehouse.source_versions(store, sources)
     with (
         query.reports_full_disk(warehouse_path),
         closing(query.open_database(warehouse_path)) as connection,
     ):
         query.limit(connection)
         state = warehouse.read_state(connection, all_models)
-        if restored := histories.restore(connection, store, project, models):
+        needed = warehouse.with_unbuilt(state, all_models, models)
+        # A step reads only the sources of its own models.
+        read = {name for model in all_models if model.name in needed for name in model.sources}
+        sources = [table for table in SOURCES if source_name(table) in read]
+        versions = warehouse.source_versions(store, sources)
+        if restored := histories.restore(connection, store, project, needed):
             state = warehouse.read_state(connection, all_models)
         for name, rows in restored.items():
             if rows:
                 on_progress(f"marts/{name}: {rows} rows restored from the lake")
-        reasons = warehouse.pending(state, all_models, versions, models, rebuild=rebuild)
+        reasons = warehouse.pending(state, all_models, versions, needed, rebuild=rebuild)
         for name, reason in reasons.items():
             on_progress(f"marts/{name} is pending: {reason}")
         results = {} if check_all else current_results(connection, project, state, variables)

@@ -28,7 +28,6 @@ from typing import Any
 import duckdb
 
 from novade_pipeline.defs.marts.dbt_sources import source_name
-from novade_pipeline.errors import UserError
 from novade_pipeline.lake.changes import unchanged_since
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.table import Table
@@ -186,6 +185,21 @@ def read_state(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -
     )
 
 
+def with_unbuilt(
+    state: WarehouseState, models: Sequence[Model], selected: Collection[str]
+) -> set[str]:
+    """The selected models, and those that they read and that have never been built.
+
+    Args:
+        models: all models, each after those that it reads.
+    """
+    needed = set(selected)
+    for model in reversed(models):
+        if model.name in needed:
+            needed.update(ref for ref in model.refs if not state.is_built(ref))
+    return needed
+
+
 def pending(
     state: WarehouseState,
     models: Sequence[Model],
@@ -200,22 +214,13 @@ def pending(
         state: of the warehouse before the invocation.
         models: all models, each after those that it reads.
         versions: the newest version of each source.
-        selected: names of the models that may be built.
+        selected: names of the models that may be built, with those that they need.
         rebuild: build all rows of all selected models.
-
-    Raises:
-        UserError: a selected model reads one that is neither built nor selected.
     """
     reasons: dict[str, str] = {}
     for model in models:
         if model.name not in selected:
             continue
-        for ref in model.refs:
-            if ref not in reasons and not state.is_built(ref):
-                raise UserError(
-                    f"marts/{model.name} is made from marts/{ref}, which has never been built; "
-                    f"select marts/{ref} as well."
-                )
         if reason := _reason(state, model, versions, reasons, rebuild):
             reasons[model.name] = reason
     return reasons

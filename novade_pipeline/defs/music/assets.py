@@ -16,10 +16,10 @@ from novade_pipeline.graph.api_assets import (
     check_quarantine,
     materialized,
     newest_check,
-    on_schedule,
-    reason_to_skip,
+    require_configured,
     skipped_tables,
 )
+from novade_pipeline.graph.load_jobs import load_job, load_schedule
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
@@ -49,13 +49,12 @@ def definitions(settings: Settings) -> dg.Definitions:
     """The assets of the music service."""
     music = settings.of(MusicSettings)
     missing = NOT_CONFIGURED if music.api_url is None else None
-    automation = on_schedule(music.schedule, missing)
 
     @dg.multi_asset(
         name="music_service",
         specs=[
-            *(table_spec(t, kinds={"api"}, automation_condition=automation) for t in READ),
-            table_spec(QUARANTINE, deps=READ, automation_condition=automation),
+            *(table_spec(t, kinds={"api"}) for t in READ),
+            table_spec(QUARANTINE, deps=READ),
         ],
         check_specs=_check_specs(),
         can_subset=True,
@@ -66,16 +65,22 @@ def definitions(settings: Settings) -> dg.Definitions:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Read what is selected, and write what changed."""
         selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
-        why = reason_to_skip(context, "The music API", missing)
+        require_configured(context, missing)
         results = (
-            skipped_tables(lake, selected, why) if why else _read(context, settings, lake, selected)
+            skipped_tables(lake, selected, missing)
+            if missing
+            else _read(context, settings, lake, selected)
         )
         for table, metadata in results:
             yield materialized(
                 context, table, metadata, _check_results(settings, lake, table, metadata)
             )
 
-    return dg.Definitions(assets=[music_service])
+    return dg.Definitions(
+        assets=[music_service],
+        jobs=[load_job("music")],
+        schedules=[load_schedule("music", music.schedule, missing, "Reads the music API.")],
+    )
 
 
 def _read(

@@ -34,6 +34,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     )
     hourly = dg.ScheduleDefinition(
         job=job,
+        description="Probes each hour the rights that the graph needs.",
         cron_schedule="0 * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -10,9 +10,8 @@ from novade_pipeline.defs.marts.tables import mart_tables
 from novade_pipeline.defs.operations.settings import OperationsSettings
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.graph.domains import tables
-from novade_pipeline.graph.job_runs import JOB, LOADED
-from novade_pipeline.graph.landing_assets import upload_days
 from novade_pipeline.graph.landing_queue import queue_sensors
+from novade_pipeline.graph.load_jobs import load_everything
 from novade_pipeline.graph.table_assets import dagster_failures, key_of
 from novade_pipeline.lake.maintenance import MaintenanceReceipt, checkpoint, compact, vacuum
 from novade_pipeline.lake.table import Table
@@ -38,12 +37,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     )
     return dg.Definitions(
         jobs=[
-            dg.define_asset_job(
-                JOB,
-                selection=LOADED,
-                partitions_def=upload_days(settings),
-                description="Loads all new data, and updates the tables derived from it.",
-            ),
+            load_everything(settings),
             *(optimize, summarize, sweep),
         ],
         schedules=[_nightly(optimize, 1), _nightly(summarize, 2), _nightly(sweep, 3)],
@@ -54,6 +48,8 @@ def definitions(settings: Settings) -> dg.Definitions:
                 target=dg.AssetSelection.all(),
                 default_status=dg.DefaultSensorStatus.RUNNING,
                 minimum_interval_seconds=30,
+                description="Updates derived tables and marts after runs that load their sources "
+                "alone.",
             ),
         ],
     )
@@ -100,6 +96,7 @@ def _upkeep(
 def _nightly(job: dg.JobDefinition, hour: int) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         job=job,
+        description=job.description,
         cron_schedule=f"0 {hour} * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -19,10 +19,10 @@ from novade_pipeline.graph.api_assets import (
     TableMetadata,
     check_quarantine,
     materialized,
-    on_schedule,
-    reason_to_skip,
+    require_configured,
     skipped_tables,
 )
+from novade_pipeline.graph.load_jobs import load_job, load_schedule
 from novade_pipeline.graph.table_assets import (
     check_columns,
     check_fresh,
@@ -57,13 +57,12 @@ BEFORE_CHECK = "fields_as_before"
 def definitions(settings: Settings) -> dg.Definitions:
     """The assets of the organisation."""
     salesforce = settings.of(SalesforceSettings)
-    automation = on_schedule(salesforce.schedule, salesforce.missing)
 
     @dg.multi_asset(
         name="salesforce",
         specs=[
-            *(table_spec(t, kinds={"salesforce"}, automation_condition=automation) for t in READ),
-            table_spec(QUARANTINE, deps=READ, automation_condition=automation),
+            *(table_spec(t, kinds={"salesforce"}) for t in READ),
+            table_spec(QUARANTINE, deps=READ),
         ],
         check_specs=_check_specs(),
         can_subset=True,
@@ -74,16 +73,29 @@ def definitions(settings: Settings) -> dg.Definitions:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Reads the selected objects, and writes what changed."""
         selected = [t for t in TABLES if key_of(t) in context.selected_asset_keys]
-        why = reason_to_skip(context, "Salesforce", salesforce.missing)
+        require_configured(context, salesforce.missing)
         materializations = (
-            skipped_tables(lake, selected, why) if why else _read(context, settings, lake, selected)
+            skipped_tables(lake, selected, salesforce.missing)
+            if salesforce.missing
+            else _read(context, settings, lake, selected)
         )
         for table, metadata in materializations:
             yield materialized(
                 context, table, metadata, _check_results(settings, lake, table, metadata)
             )
 
-    return dg.Definitions(assets=[salesforce_objects])
+    return dg.Definitions(
+        assets=[salesforce_objects],
+        jobs=[load_job("salesforce")],
+        schedules=[
+            load_schedule(
+                "salesforce",
+                salesforce.schedule,
+                salesforce.missing,
+                "Reads what changed in Salesforce.",
+            )
+        ],
+    )
 
 
 def _read(

@@ -5,7 +5,8 @@ import dagster as dg
 from novade_pipeline.defs.tracking_plan.plan_files import newest_file, newest_plan, pending_rows
 from novade_pipeline.defs.tracking_plan.plan_formats import PlanError
 from novade_pipeline.defs.tracking_plan.tables import PLAN
-from novade_pipeline.graph.job_runs import JOB, range_tags, runs_in_progress
+from novade_pipeline.graph.job_runs import job_of, runs_in_progress
+from novade_pipeline.graph.load_jobs import load_job
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.settings import Settings
 
@@ -15,7 +16,7 @@ def definitions(settings: Settings) -> dg.Definitions:
 
     @dg.sensor(
         name="tracking_plan_landing",
-        job_name=JOB,
+        job_name=job_of("tracking_plan"),
         minimum_interval_seconds=settings.landing_poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Loads the newest tracking plan and judges all events by it.",
@@ -24,13 +25,15 @@ def definitions(settings: Settings) -> dg.Definitions:
         file = newest_file(settings.landing)
         if file is None or _is_loaded(settings):
             return dg.SkipReason("The lake has the newest landed plan.")
-        if runs := runs_in_progress(context.instance):
+        if runs := runs_in_progress(context.instance, "tracking_plan"):
             return dg.SkipReason(f"Run {runs[0].run_id} is in progress.")
         # A file is requested once a version of the table; one that is no plan fails the check.
         version = current_version(settings.lake, PLAN)
-        return dg.RunRequest(run_key=f"plan-{file.file}-{file.etag}-{version}", tags=range_tags([]))
+        return dg.RunRequest(
+            run_key=f"plan-{file.file}-{file.etag}-{version}", job_name=job_of("tracking_plan")
+        )
 
-    return dg.Definitions(sensors=[watch])
+    return dg.Definitions(jobs=[load_job("tracking_plan")], sensors=[watch])
 
 
 def _is_loaded(settings: Settings) -> bool:

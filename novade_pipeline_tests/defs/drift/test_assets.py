@@ -10,7 +10,7 @@ import pytest
 from novade_pipeline.defs.drift.assets import NOT_CONFIGURED, ONLY_ALONE, definitions
 from novade_pipeline.defs.drift.manifest import frozen_since, read_manifest
 from novade_pipeline.defs.drift.tables import CONTACTS, CONVERSATIONS, MESSAGES, READ, TABLES
-from novade_pipeline.graph.job_runs import BACKFILL_TAG, SENSOR_TAG
+from novade_pipeline.graph.job_runs import BACKFILL_TAG
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.sandbox.drift_api import TOKEN, DriftApi, Faults
 from novade_pipeline.settings import Settings, load_settings
@@ -84,18 +84,6 @@ def test_without_a_token_a_run_that_asks_for_it_fails_in_one_sentence(
     assert _why(result) == NOT_CONFIGURED
 
 
-def test_a_landing_does_not_make_it_read(world: World) -> None:
-    service = DriftApi(conversations=3)
-    world.serve(service)
-    result = _run(world, tags={SENSOR_TAG: "amplitude_landing"})
-    metadata = _metadata(result)
-    assert metadata.pop(EXPORT)["passed_over"] == ONLY_ALONE
-    assert {metadata["note"] for metadata in metadata.values()} == {
-        "The Drift API is read on its schedule, not after each landing."
-    }
-    assert service.request_counts == {}
-
-
 def test_a_materialization_tells_requests_and_what_became_of_each_item(world: World) -> None:
     long_ago = date(2026, 11, 1)
     service = DriftApi(conversations=20, as_of=long_ago, faults=Faults(broken_every=11))
@@ -141,15 +129,6 @@ def test_a_service_that_refuses_fails_the_step_in_one_sentence(world: World) -> 
     assert not result.success
     assert "401 Unauthorized: Bad or expired token; look at NOVADE_DRIFT_API_URL" in _why(result)
     assert "wr0ng" not in str(result.all_events)
-
-
-@pytest.mark.parametrize("token", [None, TOKEN])
-def test_it_is_read_on_a_schedule_where_there_is_a_token(world: World, token: str | None) -> None:
-    assets, export = definitions(_settings(world, drift_token=token)).assets or ()
-    assert isinstance(assets, dg.AssetsDefinition)
-    assert isinstance(export, dg.AssetsDefinition)
-    assert {spec.automation_condition is None for spec in assets.specs} == {token is None}
-    assert {spec.automation_condition for spec in export.specs} == {None}
 
 
 def test_the_export_is_made_only_where_it_alone_is_asked_for(world: World) -> None:

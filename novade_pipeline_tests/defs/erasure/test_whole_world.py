@@ -112,7 +112,7 @@ def test_the_others_are_all_there(world: World) -> None:
 
 
 def test_services_that_still_tell_of_them_bring_nobody_back(world: World) -> None:
-    for select, full_refresh in ((None, False), ("group:marts", True)):
+    for select, full_refresh in ((None, False), ("marts/*", True)):
         outcome = run_graph(world.settings, select=select, full_refresh=full_refresh)
         assert outcome.success, outcome.failures
         assert _holding(world.settings, world.address) == []

@@ -43,7 +43,7 @@ class Office:
         access = self.api.access
         done = novade(
             self.folder,
-            *("run", "--select", "group:salesforce or group:marts"),
+            *("run", "--select", "salesforce/*,marts/*"),
             env={
                 "NOVADE_SALESFORCE_URL": self.url,
                 "NOVADE_SALESFORCE_CLIENT_ID": access.client_id,

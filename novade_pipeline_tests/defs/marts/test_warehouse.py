@@ -17,8 +17,8 @@ from novade_pipeline.defs.marts.warehouse import (
     pending,
     prune,
     read_state,
+    with_unbuilt,
 )
-from novade_pipeline.errors import UserError
 from novade_pipeline.lake.query import connect, prepare, sql_identifier
 from novade_pipeline.storage.locations import store
 
@@ -86,9 +86,9 @@ def test_a_rebuild_builds_all_that_is_selected() -> None:
     }
 
 
-def test_a_model_whose_base_was_never_built_says_what_to_select() -> None:
-    with pytest.raises(UserError, match=r"marts/next is made from marts/base.*select marts/base"):
-        pending(WarehouseState(), MODELS, NOW, ["next"])
+def test_what_a_model_reads_is_built_first_if_it_never_was() -> None:
+    assert with_unbuilt(WarehouseState(), MODELS, ["next"]) == {"base", "next"}
+    assert with_unbuilt(BUILT, MODELS, ["next"]) == {"next"}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from novade_pipeline.cli import app
 from novade_pipeline.defs.music.assets import NOT_CONFIGURED, definitions
 from novade_pipeline.defs.music.tables import TABLES, TRACKS
 from novade_pipeline.graph.api_assets import NEWEST_CHECK
-from novade_pipeline.graph.job_runs import BACKFILL_TAG, SENSOR_TAG
+from novade_pipeline.graph.job_runs import BACKFILL_TAG
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox.music_api import Faults, MusicApi
@@ -84,19 +84,6 @@ def test_a_backfill_of_everything_passes_it_over_too(world: World) -> None:
     assert _run(world, "tracks", tags={BACKFILL_TAG: "b"}).success
 
 
-def test_a_landing_does_not_make_it_read(world: World) -> None:
-    service = MusicApi()
-    world.serve(service)
-    result = _run(world, tags={SENSOR_TAG: "amplitude_landing"})
-    assert result.success
-    assert {metadata["note"] for metadata in _metadata(result).values()} == {
-        "The music API is read on its schedule, not after each landing."
-    }
-    assert service.request_count == 0
-    assert _run(world, "tracks", tags={SENSOR_TAG: "follow_sources"}).success
-    assert service.request_count > 0
-
-
 def test_a_materialization_tells_requests_bytes_and_what_became_of_each_row(world: World) -> None:
     world.serve(MusicApi(faults=Faults(limited_every=4, retry_after=0, broken_every=50)))
     result = _run(world)
@@ -138,14 +125,6 @@ def test_a_service_that_refuses_fails_the_step_in_one_sentence(world: World) -> 
         result
     )
     assert "wr0ng" not in str(result.all_events)
-
-
-@pytest.mark.parametrize("url", [None, "http://127.0.0.1:1"])
-def test_it_is_read_on_a_schedule_where_there_is_an_address(world: World, url: str | None) -> None:
-    world.url = url
-    (assets,) = definitions(_settings(world)).assets or ()
-    assert isinstance(assets, dg.AssetsDefinition)
-    assert {spec.automation_condition is None for spec in assets.specs} == {url is None}
 
 
 def test_rows_that_another_load_read_later_are_passed_over_and_told_of(world: World) -> None:

@@ -28,7 +28,7 @@ from novade_pipeline.storage.store import Entry
 from novade_pipeline_tests.worlds import settings_in
 
 JOBS = ("optimize", "checkpoint", "vacuum")
-GRAPH = "group:amplitude or group:tracking_plan or group:marts"
+GRAPH = "amplitude/*,tracking_plan/*,marts/*"
 HOUR = datetime(2026, 3, 1, 5, tzinfo=UTC)
 
 

@@ -10,7 +10,6 @@ import pytest
 from novade_pipeline.defs.salesforce import assets, checks
 from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL_OBJECTS, TABLES
 from novade_pipeline.errors import UserError
-from novade_pipeline.graph.job_runs import SENSOR_TAG
 from novade_pipeline.graph.table_assets import QUARANTINE_CHECK
 from novade_pipeline.sandbox.salesforce import currencies
 from novade_pipeline.sandbox.salesforce.api import Faults
@@ -92,12 +91,6 @@ def test_where_it_is_not_configured_a_run_that_asks_for_it_says_what_is_missing(
     assert "Neither NOVADE_SALESFORCE_CLIENT_SECRET nor NOVADE_SALESFORCE_PRIVATE_KEY_FILE" in _why(
         result
     )
-
-
-def test_a_landing_does_not_make_it_read(world: World) -> None:
-    result = _run(world, tags={SENSOR_TAG: "amplitude_landing"})
-    assert result.success
-    assert world.api.request_count == 0
 
 
 def test_a_materialization_tells_what_was_read_how_and_what_is_left(world: World) -> None:
@@ -269,10 +262,3 @@ def test_records_that_break_their_types_warn_in_the_quarantines_check(world: Wor
     result = _run(world, "account", "quarantine")
     assert result.success, _why(result)
     assert not _checks(result)["quarantine", QUARANTINE_CHECK].passed
-
-
-@pytest.mark.parametrize("configured", [True, False])
-def test_it_is_read_on_a_schedule_where_it_is_configured(world: World, configured: bool) -> None:
-    (made,) = assets.definitions(_settings(world, configured)).assets or ()
-    assert isinstance(made, dg.AssetsDefinition)
-    assert {spec.automation_condition is None for spec in made.specs} == {not configured}
