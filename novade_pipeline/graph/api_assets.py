@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from novade_pipeline.graph import table_assets
 from novade_pipeline.graph.job_runs import is_selected_explicitly
 from novade_pipeline.graph.table_assets import (
     QUARANTINE_CHECK,
@@ -48,11 +49,8 @@ def materialized(
 ) -> dg.MaterializeResult[Any]:
     """A table's materialization, with the results of the selected checks."""
     requested = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-    return dg.MaterializeResult(
-        asset_key=key_of(table),
-        metadata=metadata,
-        check_results=[r for r in results if (r.asset_key, r.check_name) in requested],
-    )
+    selected = [result for result in results if (result.asset_key, result.check_name) in requested]
+    return table_assets.materialized(context, key_of(table), metadata, selected)
 
 
 def check_quarantine(quarantine: Table, metadata: dict[str, Any]) -> dg.AssetCheckResult:

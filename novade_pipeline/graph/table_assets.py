@@ -185,6 +185,21 @@ def table_metadata(
     return metadata | {"preview": dg.MetadataValue.md(preview(lake, table))}
 
 
+def materialized(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    metadata: Mapping[str, Any],
+    check_results: Sequence[dg.AssetCheckResult] = (),
+) -> dg.MaterializeResult[Any]:
+    """The materialization of an asset.
+
+    The metadata, with its previews and charts, is of the materialization alone: of a result's own
+    metadata Dagster writes a second copy, for the step's output.
+    """
+    context.add_asset_metadata(metadata, key)
+    return dg.MaterializeResult(asset_key=key, check_results=check_results)
+
+
 def preview(lake: Store, table: Table) -> str:
     """A few rows as a Markdown table, without personal columns."""
     from novade_pipeline.lake.read import stream

@@ -19,6 +19,7 @@ from novade_pipeline.graph.table_assets import (
     dagster_failures,
     follows_its_sources,
     key_of,
+    materialized,
     table_metadata,
     table_spec,
 )
@@ -44,7 +45,9 @@ SOURCES = (EVENTS, MERGED_IDS)
     check_specs=check_specs(IDENTITIES),
     pool="amplitude_identities",
 )
-def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
+def identities(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
+) -> Iterator[dg.MaterializeResult[Any]]:
     """Follow all merges to their end, if there are new ones."""
     sources = dict([source_of(lake, MERGED_IDS_TABLE)])
     receipts = []
@@ -53,11 +56,8 @@ def identities(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[A
         if not is_current(lake, IDENTITIES, sources, [MERGED_IDS_TABLE]):
             rows = survivors(read(lake, MERGED_IDS_TABLE, columns=MERGE_COLUMNS))
             receipts.append(replace(lake, IDENTITIES, rows, transactions=sources))
-    yield dg.MaterializeResult(
-        asset_key=key_of(IDENTITIES),
-        metadata=table_metadata(lake, IDENTITIES, receipts),
-        check_results=[check_columns(lake, IDENTITIES)],
-    )
+    metadata = table_metadata(lake, IDENTITIES, receipts)
+    yield materialized(context, key_of(IDENTITIES), metadata, [check_columns(lake, IDENTITIES)])
 
 
 @dg.multi_asset(
@@ -82,11 +82,8 @@ def repeats(
         require(*lake_probes(lake))
         receipts = find_repeats(lake, context.log.info)
     for number, table in enumerate((EVENT_KEYS, REPEATS)):
-        yield dg.MaterializeResult(
-            asset_key=key_of(table),
-            metadata=table_metadata(lake, table, receipts[number : number + 1]),
-            check_results=[check_columns(lake, table)],
-        )
+        metadata = table_metadata(lake, table, receipts[number : number + 1])
+        yield materialized(context, key_of(table), metadata, [check_columns(lake, table)])
 
 
 def definitions(settings: Settings) -> dg.Definitions:

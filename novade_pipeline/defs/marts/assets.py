@@ -20,6 +20,7 @@ from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.table_assets import (
     dagster_failures,
     follows_its_sources,
+    materialized,
     previous_picture,
 )
 from novade_pipeline.settings import Settings
@@ -141,7 +142,7 @@ def _step(
             ),
         )
         for name, mart in report.marts.items():
-            yield dg.MaterializeResult(asset_key=[SCHEMA, name], metadata=_metadata(mart))
+            yield materialized(context, dg.AssetKey([SCHEMA, name]), _metadata(mart))
         # A failed blocking check ends the step, so it is yielded last.
         for check in sorted(report.checks, key=lambda check: not check.passed):
             yield _check_result(check)

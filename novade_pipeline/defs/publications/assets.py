@@ -39,6 +39,7 @@ from novade_pipeline.graph.table_assets import (
     dagster_failures,
     follows_its_sources,
     key_of,
+    materialized,
     table_metadata,
     table_spec,
 )
@@ -89,11 +90,8 @@ def _derived_asset(
         with dagster_failures():
             require(*lake_probes(lake))
             receipts = update(lake, context.log.info)
-        yield dg.MaterializeResult(
-            asset_key=key_of(table),
-            metadata=table_metadata(lake, table, receipts),
-            check_results=[check_columns(lake, table)],
-        )
+        metadata = table_metadata(lake, table, receipts)
+        yield materialized(context, key_of(table), metadata, [check_columns(lake, table)])
 
     return derived
 
@@ -165,7 +163,9 @@ def _answer_asset(
         check_specs=check_specs(table),
         pool=table.name.replace("/", "_"),
     )
-    def answers(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[Any]]:
+    def answers(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         receipts = []
         with dagster_failures():
             rows = pa.Table.from_pylist(rows_of(stored_graph(lake)), schema=table.schema)
@@ -173,11 +173,8 @@ def _answer_asset(
             stored = read(lake, table).sort_by(order)
             if current_version(lake, table) is None or not rows.sort_by(order).equals(stored):
                 receipts.append(replace(lake, table, rows))
-        yield dg.MaterializeResult(
-            asset_key=key_of(table),
-            metadata=table_metadata(lake, table, receipts),
-            check_results=[check_columns(lake, table)],
-        )
+        metadata = table_metadata(lake, table, receipts)
+        yield materialized(context, key_of(table), metadata, [check_columns(lake, table)])
 
     return answers
 

@@ -24,6 +24,7 @@ from novade_pipeline.graph.table_assets import (
     dagster_failures,
     follows_its_sources,
     key_of,
+    materialized,
     previous_picture,
     table_metadata,
     table_spec,
@@ -62,7 +63,9 @@ SHARE_CHECKS = {
     ],
 )
 def plan(
-    lake: dg.ResourceParam[Store], landing: dg.ResourceParam[Store]
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Store],
+    landing: dg.ResourceParam[Store],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Load the newest landed plan; the same rules from the same file change nothing."""
     receipts: list[WriteReceipt] = []
@@ -82,10 +85,11 @@ def plan(
     if faults or refusal:
         rest = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         metadata["note"] = f"tracking plan: {refusal or faults[0]}{rest}"
-    yield dg.MaterializeResult(
-        asset_key=key_of(PLAN),
-        metadata=metadata,
-        check_results=[
+    yield materialized(
+        context,
+        key_of(PLAN),
+        metadata,
+        [
             check_columns(lake, PLAN),
             dg.AssetCheckResult(
                 passed=not refusal,
@@ -151,10 +155,11 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
             "violating": settings.violating_share,
             "unplanned": settings.unplanned_share,
         }
-        yield dg.MaterializeResult(
-            asset_key=key_of(EVENT_VERDICTS),
-            metadata=metadata,
-            check_results=[
+        yield materialized(
+            context,
+            key_of(EVENT_VERDICTS),
+            metadata,
+            [
                 check_columns(lake, EVENT_VERDICTS),
                 check_fresh(EVENT_VERDICTS, newest(lake, EVENT_VERDICTS), settings.freshness_hours),
                 *(
@@ -165,10 +170,11 @@ def _event_verdicts(settings: Settings) -> dg.AssetsDefinition:
                 ),
             ],
         )
-        yield dg.MaterializeResult(
-            asset_key=key_of(VERDICT_COUNTS),
-            metadata=table_metadata(lake, VERDICT_COUNTS, count_receipts),
-            check_results=[check_columns(lake, VERDICT_COUNTS)],
+        yield materialized(
+            context,
+            key_of(VERDICT_COUNTS),
+            table_metadata(lake, VERDICT_COUNTS, count_receipts),
+            [check_columns(lake, VERDICT_COUNTS)],
         )
 
     return event_verdicts
