@@ -14,6 +14,7 @@ from novade_pipeline.graph.domains import modules
 from novade_pipeline.graph.job_runs import JOB, runs_in_progress, work_key
 from novade_pipeline.graph.landing_assets import rules_of
 from novade_pipeline.graph.landing_sensor import failed_loads_check, request, versions
+from novade_pipeline.graph.upload_days import landed_tables, missing_days, record_landed_days
 from novade_pipeline.landing.blob_events import Notice, NoticeQueue
 from novade_pipeline.landing.discovery import days_window, stems_of
 from novade_pipeline.landing.poll import Poll
@@ -68,7 +69,7 @@ def queue_sensor(
                 return result
         if alive := runs_in_progress(context.instance):
             return _skip(f"Run {alive[0].run_id} is in progress.")
-        return _request_run(settings, queue, domains)
+        return _request_run(context.instance, settings, queue, domains)
 
     return watch
 
@@ -96,7 +97,10 @@ def _finish(
 
 
 def _request_run(
-    settings: Settings, queue: NoticeQueue, domains: Mapping[str, Sequence[Source]]
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    queue: NoticeQueue,
+    domains: Mapping[str, Sequence[Source]],
 ) -> dg.SensorResult:
     notices = queue.receive()
     for notice in notices:
@@ -110,6 +114,9 @@ def _request_run(
         domain: {source.name: _poll(settings, source, files) for source in sources}
         for domain, sources in domains.items()
     }
+    for domain, of_domain in all_polls.items():
+        plans = {name: poll.plan for name, poll in of_domain.items()}
+        record_landed_days(settings, domains[domain], plans)
     polls = {
         domain: of_domain
         for domain, of_domain in all_polls.items()
@@ -138,7 +145,9 @@ def _request_run(
     }
     attempts = max(notice.attempts for notice in relevant) - 1
     ledgers = versions(settings.lake, (source for name in polls for source in domains[name]))
-    run_request = request(polls, work_key(plans), attempts, ledgers)
+    tables = [table for domain in polls for table in landed_tables(domains[domain])]
+    missing = missing_days(instance, settings, tables)
+    run_request = request(polls, work_key(plans), attempts, ledgers, missing)
     requested = RequestedRun(
         str(run_request.run_key), tuple(replace(notice, text="") for notice in relevant)
     )

@@ -11,9 +11,9 @@ from novade_pipeline.defs.operations.settings import OperationsSettings
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.graph.domains import tables
 from novade_pipeline.graph.job_runs import JOB, LOADED
-from novade_pipeline.graph.landing_assets import upload_days
 from novade_pipeline.graph.landing_queue import queue_sensors
 from novade_pipeline.graph.table_assets import dagster_failures, key_of
+from novade_pipeline.graph.upload_days import upload_days
 from novade_pipeline.lake.maintenance import MaintenanceReceipt, checkpoint, compact, vacuum
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
