@@ -22,6 +22,7 @@ from novade_pipeline.graph.landing_assets import landing_step, rules_of
 from novade_pipeline.graph.landing_checks import LOADS_CHECK
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.graph.upload_days import (
+    begin_day,
     landed_tables,
     missing_days,
     record_landed_days,
@@ -62,7 +63,10 @@ def landing_sensor(
         key = work_key(_plans(polls))
         if all(poll.plan.is_empty for poll in polls.values()):
             if not _last_failed(context.instance):
-                return dg.SkipReason(_nothing_new(settings, polls))
+                return dg.SensorResult(
+                    skip_reason=dg.SkipReason(_nothing_new(settings, polls)),
+                    asset_events=begin_day(context.instance, settings, landed_tables(sources)),
+                )
             # The run was interrupted after its load.
             key = _key_after_failure(context.instance)
         attempts = failed_attempts(context.instance, key)

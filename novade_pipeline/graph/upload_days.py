@@ -15,13 +15,17 @@ from pathlib import Path
 import dagster as dg
 from pydantic import TypeAdapter
 
+from novade_pipeline.graph.landing_checks import DAY_COLUMN
 from novade_pipeline.graph.table_assets import key_of
+from novade_pipeline.lake.read import count_by
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
 
 FILE = "landed_days.json"
+NEW_DAY_TAG = "novade/new_day"
+"""On reports that a day has begun, which do not make an asset fresh."""
 DAY = timedelta(days=1)
 UNKNOWN = 30 * DAY
 """How far before today partitions begin while nothing is known to have landed."""
@@ -126,6 +130,37 @@ def missing_days(
         *(instance.get_materialized_partitions(key_of(table)) for table in tables)
     )
     return {date.fromisoformat(day) for day in days - covered}
+
+
+def begin_day(
+    instance: dg.DagsterInstance, settings: Settings, tables: Sequence[Table]
+) -> list[dg.AssetMaterialization]:
+    """Reports today as loaded for the tables that lack it, when no landed file is pending.
+
+    Where nothing has landed since the day before yesterday, today stays missing: the exports have
+    stopped.
+    """
+    landed, today = landed_days(settings), str(_today())
+    if landed is None or _today() - landed.last > DAY:
+        return []
+
+    def lacks_today(table: Table) -> bool:
+        where = dg.AssetRecordsFilter(asset_key=key_of(table), asset_partitions=[today])
+        return not instance.fetch_materializations(where, limit=1).records
+
+    return [
+        dg.AssetMaterialization(
+            key_of(table),
+            description="The day has begun; the lake has all of its landed files.",
+            partition=today,
+            metadata={
+                "dagster/partition_row_count": count_by(settings.lake, table, DAY_COLUMN)[today]
+            },
+            tags={NEW_DAY_TAG: ""},
+        )
+        for table in tables
+        if lacks_today(table)
+    ]
 
 
 def landed_tables(sources: Sequence[Source]) -> list[Table]:
