@@ -12,8 +12,10 @@ from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.assets import SOURCES
 from novade_pipeline.defs.amplitude.tables import EVENTS, FILES
 from novade_pipeline.graph import upload_days as module
+from novade_pipeline.graph.job_runs import PARTITION_TAG
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.graph.upload_days import landed_days, landed_tables, upload_days
+from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.read import count_by, read
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline.storage import store as storage
@@ -127,6 +129,27 @@ def test_a_new_day_is_not_missing_until_exports_stop(
     assert not loaded.tick().asset_events
     monkeypatch.setattr(module, "_today", lambda: tomorrow + timedelta(days=1))
     assert not loaded.tick().asset_events
+
+
+def test_days_chosen_by_name_stay_exact_with_files_and_without(loaded: World) -> None:
+    def rows() -> dict[str, list[str]]:
+        return {
+            table.name: sorted(
+                repr({k: v for k, v in row.items() if k not in ("loaded_at", "table_version")})
+                for row in read(loaded.settings.lake, table).to_pylist()
+            )
+            for table in TABLES
+        }
+
+    before = rows()
+    version = current_version(loaded.settings.lake, EVENTS)
+    for day, is_written in ((4, False), (5, True)):
+        tags = {PARTITION_TAG: str(_ago(day))}
+        result = loaded.run(dg.RunRequest(run_key=f"by name {day}", tags=tags))
+        assert result.success
+        assert rows() == before
+        assert (current_version(loaded.settings.lake, EVENTS) != version) == is_written
+    assert "all landed files" in loaded.tick().skip_message
 
 
 def test_a_lost_home_finds_the_first_day_again(

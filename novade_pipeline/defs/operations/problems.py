@@ -255,7 +255,7 @@ def _last_made(instance: dg.DagsterInstance, entry: Any) -> Any:
             record.event_log_entry
             for record in newest
             if record.asset_materialization is not None
-            and NEW_DAY_TAG not in record.asset_materialization.tags
+            and NEW_DAY_TAG not in (record.asset_materialization.tags or {})
         ),
         None,
     )
