@@ -27,8 +27,6 @@ FILE = "landed_days.json"
 NEW_DAY_TAG = "novade/new_day"
 """On reports that a day has begun, which do not make an asset fresh."""
 DAY = timedelta(days=1)
-UNKNOWN = 30 * DAY
-"""How far before today partitions begin while nothing is known to have landed."""
 QUIET = 7 * DAY
 """Where nothing has landed for so long, partitions end with the last day that has."""
 
@@ -61,13 +59,14 @@ class UploadDays(dg.DailyPartitionsDefinition):
 def upload_days(settings: Settings) -> UploadDays:
     """The partitions: from the first day that has landed, or NOVADE_HISTORY_START where it is set.
 
-    They end with today; where nothing has landed for a week, with the last day that has.
+    They end with today; where nothing has landed for a week, with the last day that has. Today is
+    the only one until it is known what has landed.
     """
     landed = landed_days(settings)
     if "history_start" in settings.model_fields_set:
         return UploadDays(start_date=str(settings.history_start), end_offset=1)
     if landed is None:
-        return UploadDays(start_date=str(_today() - UNKNOWN), end_offset=1)
+        return UploadDays(start_date=str(_today()), end_offset=1)
     if end := _end(landed):
         return UploadDays(start_date=str(landed.first), end_date=str(end + DAY))
     return UploadDays(start_date=str(landed.first), end_offset=1)
