@@ -94,7 +94,9 @@ class Settings(BaseSettings):
         Path("data/dagster"), description="Dagster's storage; DAGSTER_HOME takes precedence."
     )
     history_start: date = Field(
-        date(2018, 1, 1), description="The first upload day, with which partitions begin."
+        date(2018, 1, 1),
+        description="The first upload day. Partitions begin with it where it is set, and else with "
+        "the first day that has landed.",
     )
     memory: ByteSize | None = Field(
         None,

@@ -77,6 +77,8 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
         **environment_of(settings),
         # The landing sensors look once, at the start: what follows is the backfill's work.
         "NOVADE_LANDING_POLL_SECONDS": "86400",
+        # The page knows of no landed day.
+        "NOVADE_HISTORY_START": "2018-01-01",
     }
     environment.pop("DAGSTER_HOME", None)
     ui = "import sys; from novade_pipeline.cli import main; sys.argv[0] = 'novade'; main()"

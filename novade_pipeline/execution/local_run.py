@@ -29,6 +29,12 @@ from novade_pipeline.graph.job_runs import (
 )
 from novade_pipeline.graph.landing_assets import LandingConfig, find_all_pending
 from novade_pipeline.graph.table_assets import key_of
+from novade_pipeline.graph.upload_days import (
+    landed_tables,
+    missing_days,
+    record_landed_days,
+    upload_days,
+)
 from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import LoadPlan
@@ -124,7 +130,7 @@ def run_graph(
         TransientFailure: storage does not answer.
         KeyboardInterrupt: the run was interrupted; the next one continues it.
     """
-    definitions = build_definitions(settings)
+    definitions, partitions = build_definitions(settings), upload_days(settings)
     job = definitions.resolve_job_def(job_name)
     keys = _selected(definitions, select)
     if keys is None and job_name != JOB:
@@ -139,9 +145,16 @@ def run_graph(
         plans: dict[str, LoadPlan] = {}
         for sources in landed:
             plans |= find_all_pending(settings, sources, config, window)
+            record_landed_days(settings, sources, plans)
         days = [day for plan in plans.values() for day in plan.days]
-        if window is not None and not days:
-            days = [max(day_of(window.start), settings.history_start)]
+        tables = [table for sources in landed for table in landed_tables(sources)]
+        missing = missing_days(instance, settings, tables)
+        if window is not None:
+            missing = {day for day in missing if _contains(window, day)}
+            days = days or [max(day_of(window.start), settings.history_start)]
+        if upload_days(settings) != partitions:
+            definitions = build_definitions(settings)
+            job = definitions.resolve_job_def(job_name)
         run_id = str(uuid.uuid4())
         with report_progress(instance, run_id, on_message):
             result = job.execute_in_process(
@@ -151,7 +164,7 @@ def run_graph(
                 tags={
                     PROCESS_TAG: process_tag(),
                     WORK_TAG: work_key(plans),
-                    **range_tags(days),
+                    **range_tags(days, missing),
                 },
                 run_config=_run_config(definitions, keys, config, full_refresh),
                 raise_on_error=False,
@@ -163,11 +176,13 @@ def run_graph(
 
 def _keys(sources: Sequence[Source]) -> set[dg.AssetKey]:
     """The assets that are loaded from a domain's landed files."""
-    return {
-        key_of(table)
-        for source in sources
-        for table in (source.table, source.ledger, source.quarantine)
-    }
+    return {key_of(table) for table in landed_tables(sources)}
+
+
+def _contains(window: Window, day: date) -> bool:
+    """Whether the whole day is in the window."""
+    begin = datetime.combine(day, time(), UTC)
+    return window.start <= begin and begin + timedelta(days=1) <= window.end
 
 
 def _is_interruption(event: dg.DagsterEvent) -> bool:

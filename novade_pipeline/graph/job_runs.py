@@ -27,8 +27,12 @@ EVERYTHING = "everything"
 WORK_TAG = ".dagster/novade_work"
 PROCESS_TAG = ".dagster/novade_process"
 """On runs that a person started with a command."""
+PARTITION_TAG = "dagster/partition"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 BACKFILL_TAG = "dagster/backfill"
+SENSOR_TAG = "dagster/sensor_name"
+SCHEDULE_TAG = "dagster/schedule_name"
+WEB_PAGE_TAG = "dagster/from_ui"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 IN_PROGRESS = (
     dg.DagsterRunStatus.QUEUED,
@@ -37,6 +41,8 @@ IN_PROGRESS = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
+REACH = timedelta(days=31)
+"""How far a run extends to days that no run has covered: Dagster stores an event for each."""
 # After so long without an event, a run of another host counts as dead.
 SILENCE = timedelta(hours=1)
 
@@ -59,10 +65,16 @@ def work_key(plans: Mapping[str, LoadPlan]) -> str:
     return digest.hexdigest()[:16]
 
 
-def range_tags(days: Iterable[date]) -> dict[str, str]:
-    """The tags of one run for all days from the first to the last; today if there are none."""
+def range_tags(days: Iterable[date], missing: Iterable[date] = ()) -> dict[str, str]:
+    """The tags of one run for all days from the first to the last; today if there are none.
+
+    Args:
+        missing: days that no run has covered; those within reach of the others are added.
+    """
     ordered = sorted(days) or [datetime.now(UTC).date()]
-    return {RANGE_START_TAG: str(ordered[0]), RANGE_END_TAG: str(ordered[-1])}
+    first, last = ordered[0], ordered[-1]
+    near = [day for day in missing if first - REACH <= day <= last + REACH]
+    return {RANGE_START_TAG: str(min([first, *near])), RANGE_END_TAG: str(max([last, *near]))}
 
 
 def process_tag() -> str:
@@ -134,6 +146,20 @@ def is_selected_explicitly(context: dg.AssetExecutionContext) -> bool:
     A system that is not configured fails such a run; a run of all assets skips it.
     """
     return bool(context.run.asset_selection) and BACKFILL_TAG not in context.run.tags
+
+
+def is_requested_by_name(context: dg.AssetExecutionContext) -> bool:
+    """Whether a person chose the run's partitions in the web page, or in a backfill.
+
+    A retry or re-execution is of the same kind as the run that it repeats, of which the web page
+    passes on only some tags.
+    """
+    run = context.run
+    if run.root_run_id is not None:
+        run = context.instance.get_run_by_id(run.root_run_id) or run
+    if run.tags.keys() & {WORK_TAG, PROCESS_TAG, SENSOR_TAG, SCHEDULE_TAG}:
+        return False
+    return bool(run.tags.keys() & {PARTITION_TAG, BACKFILL_TAG, WEB_PAGE_TAG})
 
 
 def _is_dead(run: dg.DagsterRun, silent: bool) -> bool:

@@ -1,13 +1,15 @@
 """Assets of a domain whose data lands as files: its tables, its ledger, its quarantine.
 
 One step loads all of a domain's sources, since they share the ledger. Dagster's partitions are
-upload days; within them, the ledger decides hour by hour what is pending.
+upload days; within them, the ledger decides hour by hour what is pending. Days that a person chose
+are loaded again.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -15,6 +17,7 @@ from pydantic import Field
 
 from novade_pipeline.graph import charts
 from novade_pipeline.graph.access import lake_probes, landing_probes, require
+from novade_pipeline.graph.job_runs import is_requested_by_name
 from novade_pipeline.graph.landing_checks import (
     DAY_COLUMN,
     check_results,
@@ -29,6 +32,7 @@ from novade_pipeline.graph.table_assets import (
     table_metadata,
     table_spec,
 )
+from novade_pipeline.graph.upload_days import upload_days
 from novade_pipeline.lake.read import count_by, read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, day_of
@@ -40,6 +44,10 @@ from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
 PICTURE_DAYS = timedelta(days=31)
+PARTITIONS = (
+    "Partitions are upload days. A sensor or `novade run` loads what is new in them; a day that is "
+    "materialized by name in the web page, or in a backfill, is loaded again, new or not."
+)
 
 
 class LandingConfig(dg.Config):
@@ -99,26 +107,21 @@ def find_all_pending(
     }
 
 
-def upload_days(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """The partitions: upload days up to and including today."""
-    return dg.DailyPartitionsDefinition(start_date=str(settings.history_start), end_offset=1)
-
-
 def landing_assets(
     settings: Settings, domain: str, sources: Sequence[Source]
 ) -> dg.AssetsDefinition:
     """Builds the step that loads a domain's sources, which share one ledger and one quarantine."""
     ledger, quarantine = sources[0].ledger, sources[0].quarantine
     tables = [source.table for source in sources]
-    days = upload_days(settings)
+    partitions = upload_days(settings)
     policy = dg.BackfillPolicy.single_run()
 
     @dg.multi_asset(
         name=landing_step(domain),
         specs=[
-            *(table_spec(table, kinds={"duckdb"}, skippable=True) for table in tables),
-            table_spec(ledger, deps=tables, skippable=True),
-            table_spec(quarantine, deps=tables, skippable=True),
+            *(_landed_spec(table, kinds={"duckdb"}) for table in tables),
+            _landed_spec(ledger, deps=tables),
+            _landed_spec(quarantine, deps=tables),
         ],
         check_specs=[
             *(spec for table in tables for spec in source_checks(table)),
@@ -127,7 +130,7 @@ def landing_assets(
                 quarantine, "Every file and every line could be read; warns with the reasons."
             ),
         ],
-        partitions_def=days,
+        partitions_def=partitions,
         backfill_policy=policy,
         can_subset=True,
         pool=f"{domain}_landing",
@@ -141,6 +144,10 @@ def landing_assets(
         span = context.partition_time_window
         days = Window(span.start.astimezone(UTC), span.end.astimezone(UTC))
         within = config.within(days)
+        materialized = partial(_materialized, context, lake, set(partitions.get_partition_keys()))
+        if is_requested_by_name(context):
+            config = config.model_copy(update={"reload": True})
+            context.log.info("A person chose these days: every hour of them is loaded again.")
         selected = context.selected_asset_keys
         checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         changed = False
@@ -163,11 +170,11 @@ def landing_assets(
                 )
             changed = changed or report.changed
             metadata = _source_metadata(context, lake, source, report, days)
-            yield _materialized(context, lake, source.table, metadata)
+            yield materialized(source.table, metadata)
         for table in (ledger, quarantine):
             if key_of(table) in selected:
                 metadata = table_metadata(lake, table, changed=changed)
-                yield _materialized(context, lake, table, metadata)
+                yield materialized(table, metadata)
         for result in check_results(settings, lake, sources, days):
             if (result.asset_key, result.check_name) in checks:
                 if result.description and not result.passed:
@@ -177,19 +184,37 @@ def landing_assets(
     return landed
 
 
+def _landed_spec(table: Table, **attributes: Any) -> dg.AssetSpec:
+    """The asset spec of a table of a landing step, which may leave it out."""
+    spec = table_spec(table, skippable=True, **attributes)
+    return spec.replace_attributes(description=f"{spec.description}\n\n{PARTITIONS}")
+
+
 def _materialized(
-    context: dg.AssetExecutionContext, lake: Store, table: Table, metadata: Mapping[str, Any]
+    context: dg.AssetExecutionContext,
+    lake: Store,
+    partitions: Container[str],
+    table: Table,
+    metadata: Mapping[str, Any],
 ) -> dg.MaterializeResult[Any]:
     """The run's partitions, each with its row count; only the newest has the other metadata.
 
-    Dagster writes an event for each partition: years of days with previews are a large log.
+    Dagster writes an event for each partition: years of days with previews are a large log. It
+    writes none for a day outside of the partitions of this process, which landed after its start.
     """
     rows = count_by(lake, table, DAY_COLUMN)
-    for partition in context.partition_keys:
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": rows[partition]}, key_of(table), partition
-        )
-    context.add_asset_metadata(metadata, key_of(table), context.partition_keys[-1])
+    *earlier, newest = context.partition_keys
+    for partition in (*earlier, newest):
+        of_partition = {
+            "dagster/partition_row_count": rows[partition],
+            **(metadata if partition == newest else {}),
+        }
+        if partition in partitions:
+            context.add_asset_metadata(of_partition, key_of(table), partition)
+        else:
+            context.log_event(
+                dg.AssetMaterialization(key_of(table), partition=partition, metadata=of_partition)
+            )
     return dg.MaterializeResult(asset_key=key_of(table))
 
 

@@ -12,9 +12,15 @@ from pydantic import TypeAdapter
 
 from novade_pipeline.graph.domains import modules
 from novade_pipeline.graph.job_runs import runs_in_progress, work_key
-from novade_pipeline.graph.landing_assets import rules_of, upload_days
+from novade_pipeline.graph.landing_assets import rules_of
 from novade_pipeline.graph.landing_sensor import failed_loads_check, request, versions
 from novade_pipeline.graph.load_jobs import load_job
+from novade_pipeline.graph.upload_days import (
+    landed_tables,
+    missing_days,
+    record_landed_days,
+    upload_days,
+)
 from novade_pipeline.landing.blob_events import Notice, NoticeQueue
 from novade_pipeline.landing.discovery import days_window, stems_of
 from novade_pipeline.landing.poll import Poll
@@ -67,7 +73,7 @@ def queue_sensor(
             return _skip("The requested runs have not ended.", waiting)
         if alive := [run for name in domains for run in runs_in_progress(context.instance, name)]:
             return _skip(f"Run {alive[0].run_id} is in progress.")
-        return _request_runs(settings, queue, domains)
+        return _request_runs(context.instance, settings, queue, domains)
 
     return watch
 
@@ -96,7 +102,10 @@ def _finish(
 
 
 def _request_runs(
-    settings: Settings, queue: NoticeQueue, domains: Mapping[str, Sequence[Source]]
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    queue: NoticeQueue,
+    domains: Mapping[str, Sequence[Source]],
 ) -> dg.SensorResult:
     notices = queue.receive()
     for notice in notices:
@@ -109,7 +118,9 @@ def _request_runs(
         relevant = [notice for notice in notices if _domain_of(notice, domains) == domain]
         files = [str(notice.file) for notice in relevant]
         polls = {source.name: _poll(settings, source, files) for source in sources}
-        if all(poll.plan.is_empty for poll in polls.values()):
+        plans = {name: poll.plan for name, poll in polls.items()}
+        record_landed_days(settings, sources, plans)
+        if all(plan.is_empty for plan in plans.values()):
             queue.delete(relevant)
             continue
         for notice in [n for n in relevant if n.attempts > settings.landing_max_attempts]:
@@ -125,9 +136,10 @@ def _request_runs(
             ]
         if not relevant:
             continue
-        key = work_key({name: poll.plan for name, poll in polls.items()})
         attempts = max(notice.attempts for notice in relevant) - 1
-        run_request = request(domain, polls, key, attempts, versions(settings.lake, sources))
+        ledgers = versions(settings.lake, sources)
+        missing = missing_days(instance, settings, landed_tables(sources))
+        run_request = request(domain, polls, work_key(plans), attempts, ledgers, missing)
         requests.append(run_request)
         without_text = tuple(replace(notice, text="") for notice in relevant)
         requested.append(RequestedRun(str(run_request.run_key), without_text))

@@ -3,8 +3,8 @@
 The listing and the ledger decide what is pending. The cursor only saves listing old files again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -21,8 +21,16 @@ from novade_pipeline.graph.job_runs import (
 from novade_pipeline.graph.landing_assets import landing_step, rules_of
 from novade_pipeline.graph.landing_checks import LOADS_CHECK
 from novade_pipeline.graph.table_assets import key_of
+from novade_pipeline.graph.upload_days import (
+    begin_day,
+    landed_tables,
+    missing_days,
+    record_landed_days,
+    recorded_days,
+)
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.landing.discovery import dump_cursors, parse_cursors
+from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.poll import Poll, poll_source
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
@@ -52,12 +60,16 @@ def landing_sensor(
         if alive := runs_in_progress(context.instance, domain):
             return dg.SkipReason(f"Run {alive[0].run_id} is in progress.")
         polls = poll_all(settings, sources, context.cursor)
+        record_landed_days(settings, sources, _plans(polls))
         context.update_cursor(dump_cursor(polls))
-        key = work_key({name: poll.plan for name, poll in polls.items()})
+        key = work_key(_plans(polls))
         if all(poll.plan.is_empty for poll in polls.values()):
             last = _last_run(context.instance, domain)
             if last is None or last.status not in FAILED:
-                return dg.SkipReason(_nothing_new(settings, polls))
+                return dg.SensorResult(
+                    skip_reason=dg.SkipReason(_nothing_new(settings, polls)),
+                    asset_events=begin_day(context.instance, settings, landed_tables(sources)),
+                )
             # The run was interrupted after its load.
             key = _key_after(last)
         attempts = failed_attempts(context.instance, domain, key)
@@ -70,14 +82,19 @@ def landing_sensor(
                 asset_events=[failed_loads_check(sources[0], attempts)],
             )
         ledgers = versions(settings.lake, sources)
-        return dg.SensorResult(run_requests=[request(domain, polls, key, attempts, ledgers)])
+        missing = missing_days(context.instance, settings, landed_tables(sources))
+        run_request = request(domain, polls, key, attempts, ledgers, missing)
+        return dg.SensorResult(run_requests=[run_request])
 
     return watch
 
 
 def poll_all(settings: Settings, sources: Sequence[Source], cursor: str | None) -> dict[str, Poll]:
-    """Polls each source, from where its cursor is: source name -> poll."""
-    cursors = parse_cursors(cursor)
+    """Polls each source, from where its cursor is: source name -> poll.
+
+    A source whose landed days are not recorded is listed completely.
+    """
+    cursors, recorded = parse_cursors(cursor), recorded_days(settings)
     period = timedelta(hours=settings.landing_sweep_hours)
     return {
         source.name: poll_source(
@@ -85,12 +102,16 @@ def poll_all(settings: Settings, sources: Sequence[Source], cursor: str | None) 
             settings.landing,
             settings.lake,
             rules_of(settings, source),
-            cursors.get(source.name),
+            cursors.get(source.name) if source.table.name in recorded else None,
             period,
             newest_days=settings.landing_discovery == "listing",
         )
         for source in sources
     }
+
+
+def _plans(polls: Mapping[str, Poll]) -> dict[str, LoadPlan]:
+    return {name: poll.plan for name, poll in polls.items()}
 
 
 def dump_cursor(polls: Mapping[str, Poll]) -> str:
@@ -105,7 +126,12 @@ def versions(lake: Store, sources: Iterable[Source]) -> str:
 
 
 def request(
-    domain: str, polls: Mapping[str, Poll], key: str, attempts: int, ledgers: str
+    domain: str,
+    polls: Mapping[str, Poll],
+    key: str,
+    attempts: int,
+    ledgers: str,
+    missing: Collection[date],
 ) -> dg.RunRequest:
     """Builds the request of one run for all polls of a domain.
 
@@ -115,16 +141,15 @@ def request(
     Args:
         polls: source name -> poll.
         attempts: how many runs for the same work have failed.
+        missing: days that no run has covered; those within reach of the polls' days are added.
     """
     stems = sorted({stem for poll in polls.values() for stem in poll.stems})
+    days = {day for poll in polls.values() for day in poll.plan.days}
     return dg.RunRequest(
         run_key=f"{key}-{attempts + 1}-{ledgers}",
         job_name=job_of(domain),
         run_config={"ops": {landing_step(domain): {"config": {"stems": stems}}}},
-        tags={
-            WORK_TAG: key,
-            **range_tags({day for poll in polls.values() for day in poll.plan.days}),
-        },
+        tags={WORK_TAG: key, **range_tags(days, missing)},
     )
 
 

@@ -13,7 +13,7 @@ from novade_pipeline.graph.job_runs import (
     job_of,
     runs_in_progress,
 )
-from novade_pipeline.graph.landing_assets import upload_days
+from novade_pipeline.graph.upload_days import upload_days
 from novade_pipeline.settings import Settings
 
 

@@ -56,6 +56,8 @@ class LoadPlan:
         unplaced: all files that belong to no hour; None where the ledger has just these.
         missing: ledger rows of newly missing files, with `missing_since`.
         dayless: hours of `hours` and `missing` that belong to every run, whatever its days.
+        dated: the first and the last day of all files whose names have one, in landing or the
+            ledger; None if there are none, or not all files are listed.
     """
 
     hours: Mapping[datetime, Sequence[LandedFile]]
@@ -63,6 +65,7 @@ class LoadPlan:
     unplaced: Sequence[LandedFile] | None
     missing: Sequence[LedgerRow]
     dayless: frozenset[datetime] = frozenset()
+    dated: tuple[date, date] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -163,16 +166,22 @@ def plan_load(
     unplaced_changed = any(file.file in changed for file in unplaced) or any(
         loaded[name].upload_hour is None for name in expired | moved
     )
-    known = {file.hour for file in listed.values()} | {row.upload_hour for row in loaded.values()}
+    hours_of_files = [
+        *((file.file, file.hour) for file in listed.values()),
+        *((row.file, row.upload_hour) for row in loaded.values()),
+    ]
+    known = {hour for _, hour in hours_of_files if hour is not None}
+    named = {hour for name, hour in hours_of_files if hour is not None and not is_undated(name)}
     for row in newly_missing:
         if row.upload_hour is not None:
             (undated if is_undated(row.file) else dated).add(row.upload_hour)
     return LoadPlan(
         hours={hour: sorted(files, key=lambda f: f.file) for hour, files in hours.items()},
-        known=sorted(hour for hour in known if hour is not None),
+        known=sorted(known),
         unplaced=unplaced if unplaced_changed else None,
         missing=newly_missing,
         dayless=frozenset(undated - dated),
+        dated=(min(named).date(), max(named).date()) if named else None,
     )
 
 

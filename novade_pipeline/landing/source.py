@@ -1,7 +1,7 @@
 """One kind of landed file of a domain, and what is to be loaded of it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
@@ -79,10 +79,11 @@ def find_pending(
         known = read_ledger(lake, source.ledger, source.name, within=within)
         known_stems = stems_of((row.file, row.upload_hour) for row in known)
         prefixes = day_prefixes({*stems, *known_stems}, within)
-    return plan_load(
+    plan = plan_load(
         source.files(landing, rules, prefixes),
         known if prefixes else read_ledger(lake, source.ledger, source.name),
         rules,
         within=within,
         is_undated=source.lacks_a_date,
     )
+    return replace(plan, dated=None) if prefixes else plan

@@ -16,6 +16,7 @@ from novade_pipeline.defs.tracking_plan.tables import EVENT_VERDICTS
 from novade_pipeline.errors import UserError
 from novade_pipeline.execution.home import dagster_instance, only_command
 from novade_pipeline.execution.local_run import parse_window, run_graph
+from novade_pipeline.graph.domains import landing_sources
 from novade_pipeline.graph.job_runs import (
     EVERYTHING,
     JOB,
@@ -24,6 +25,8 @@ from novade_pipeline.graph.job_runs import (
     process_tag,
     runs_in_progress,
 )
+from novade_pipeline.graph.table_assets import key_of
+from novade_pipeline.graph.upload_days import landed_tables, upload_days
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.read import read
 from novade_pipeline.settings import Settings
@@ -120,6 +123,14 @@ def test_the_web_page_shows_the_run(loaded: Settings) -> None:
         runs = instance.get_runs()
         assert {run.job_name for run in runs} == {JOB}
         assert all(run.is_success for run in runs)
+
+
+def test_no_partition_is_missing_after_a_run(loaded: Settings) -> None:
+    partitions = set(upload_days(loaded).get_partition_keys())
+    assert (min(partitions), max(partitions)) == ("2018-11-01", "2018-12-03")
+    with dagster_instance(loaded) as instance:
+        for table in (table for sources in landing_sources() for table in landed_tables(sources)):
+            assert partitions <= instance.get_materialized_partitions(key_of(table)), table.name
 
 
 def test_windows_in_any_order_and_a_reexport_give_what_one_load_gives(

@@ -9,6 +9,7 @@ import dagster as dg
 from novade_pipeline.defs.operations import alerts
 from novade_pipeline.defs.operations.alerts import Memory, Problem, RunChange
 from novade_pipeline.graph.job_runs import failure_reason
+from novade_pipeline.graph.upload_days import NEW_DAY_TAG
 
 # At the first tick, runs that ended within this time count.
 FIRST_PERIOD = timedelta(days=1)
@@ -16,6 +17,8 @@ FIRST_PERIOD = timedelta(days=1)
 RUNS_PER_TICK = 50
 # Executions of a check that are searched for one with a result.
 CHECK_EXECUTIONS = 20
+# Materializations that are searched for one that is no report that a day has begun.
+MATERIALIZATIONS = 20
 # Dagster retries such a run, and the result of the retry counts.
 WILL_RETRY_TAG = "dagster/will_retry"
 BLOCKING_CHECK_FAILED = "DagsterAssetCheckFailedError"
@@ -194,8 +197,8 @@ def late_assets(
 ) -> tuple[list[Problem], dict[str, str]]:
     """The assets that miss their freshness policy without a late ancestor; the last run of each.
 
-    Decides as Dagster does, whose own record is private, from the newest materialization. An asset
-    that was never materialized is not late.
+    Decides as Dagster does, whose own record is private, from the newest materialization; a report
+    that a day has begun does not count. An asset that was never materialized is not late.
     """
     policies = {
         key: policy
@@ -203,9 +206,9 @@ def late_assets(
         if (policy := graph.get(key).freshness_policy) is not None
     }
     last_materialized = {
-        record.asset_entry.asset_key: record.asset_entry.last_materialization
+        record.asset_entry.asset_key: event
         for record in instance.get_asset_records(list(policies))
-        if record.asset_entry.last_materialization is not None
+        if (event := _last_made(instance, record.asset_entry)) is not None
     }
     late = {
         key: record
@@ -239,6 +242,23 @@ def late_assets(
         f"freshness: {k.to_user_string()}": event.run_id for k, event in last_materialized.items()
     }
     return problems, made_in
+
+
+def _last_made(instance: dg.DagsterInstance, entry: Any) -> Any:
+    """The newest materialization that is no report that a day has begun."""
+    event = entry.last_materialization
+    if event is None or NEW_DAY_TAG not in event.asset_materialization.tags:
+        return event
+    newest = instance.fetch_materializations(entry.asset_key, limit=MATERIALIZATIONS).records
+    return next(
+        (
+            record.event_log_entry
+            for record in newest
+            if record.asset_materialization is not None
+            and NEW_DAY_TAG not in (record.asset_materialization.tags or {})
+        ),
+        None,
+    )
 
 
 def lateness(

@@ -3,9 +3,9 @@
 import dagster as dg
 
 from novade_pipeline.defs.publications.assets import SOURCES
-from novade_pipeline.graph.landing_assets import upload_days
 from novade_pipeline.graph.landing_sensor import landing_sensor
 from novade_pipeline.graph.load_jobs import load_job
+from novade_pipeline.graph.upload_days import upload_days
 from novade_pipeline.settings import Settings
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from novade_pipeline.defs.operations import problems
+from novade_pipeline.graph.upload_days import NEW_DAY_TAG
 from novade_pipeline_tests.defs.operations.alert_world import (
     ERROR,
     WARN,
@@ -102,6 +103,18 @@ def test_a_late_asset_is_reported_with_what_follows_from_it(
     assert (body["title"], body["kind"], body["assets"]) == ("orders is late", "freshness", 2)
     assert "Expected it made within 24 hours" in body["text"]
     assert body["run_id"] == run_id
+
+
+def test_a_report_that_a_day_has_begun_makes_no_asset_fresh(
+    world: World, receiver: Receiver
+) -> None:
+    run_id = world.run()
+    report = dg.AssetMaterialization("orders", partition="2026-11-28", tags={NEW_DAY_TAG: ""})
+    world.instance.report_runless_asset_event(report)
+    for world.passed_hours in (24.1, 24.3):
+        world.tick()
+    (body,) = receiver.taken
+    assert (body["title"], body["run_id"]) == ("orders is late", run_id)
 
 
 def test_a_late_asset_that_is_made_is_reported_well(world: World, receiver: Receiver) -> None:

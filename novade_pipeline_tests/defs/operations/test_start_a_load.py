@@ -1,4 +1,4 @@
-"""The call that `docs/start_a_load.md` shows, taken from there and sent to a real web page."""
+"""Loads that others start over HTTP: the call of `docs/start_a_load.md`, a person's web page."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from novade_pipeline.defs.amplitude.tables import EVENTS
+from novade_pipeline.defs.amplitude.tables import EVENTS, FILES, QUARANTINE
 from novade_pipeline.execution.home import prepare_home
 from novade_pipeline.graph.project_files import project_file
 from novade_pipeline.lake.read import read
@@ -90,15 +90,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Settin
         process.wait(timeout=60)
 
 
-def test_the_documented_call_loads_the_days_that_it_names(page: tuple[str, Settings]) -> None:
-    url, settings = page
-    call, question = _call(), _documented(r"```json\n(\{\n.*?query Run.*?)```")
-    # The option that the document names for one domain: the whole job costs the whole graph.
-    some = _documented(r"`assetSelection` in `selector` \| optional: `(.*?)`")
-    call["variables"]["run"]["selector"]["assetSelection"] = some
-    launched = _ask(url, call)["launchRun"]
+REEXECUTE = """mutation ($of: ReexecutionParams!) {
+  launchRunReexecution(reexecutionParams: $of) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } } } }"""
+
+
+def _end_of(url: str, launched: Any) -> str:
+    """Waits for the end of the launched run, which succeeds; returns its id."""
     assert launched["__typename"] == "LaunchRunSuccess", launched
-    question["variables"]["id"] = launched["run"]["runId"]
+    question = _documented(r"```json\n(\{\n.*?query Run.*?)```")
+    run_id = question["variables"]["id"] = launched["run"]["runId"]
     status = ""
 
     def has_ended() -> bool:
@@ -108,9 +110,75 @@ def test_the_documented_call_loads_the_days_that_it_names(page: tuple[str, Setti
 
     wait_until("the run has ended", has_ended)
     assert status == "SUCCESS"
-    loaded = {str(hour.date()) for hour in read(settings.lake, EVENTS)["upload_hour"].to_pylist()}
-    # The seventh has landed too, and was not asked for.
+    return str(run_id)
+
+
+def _again(url: str, run_id: str) -> str:
+    """Executes a run again, as the web page does."""
+    of = {"parentRunId": run_id, "strategy": "ALL_STEPS", "useParentRunTags": True}
+    body = {"query": REEXECUTE, "variables": {"of": of}}
+    return _end_of(url, _ask(url, body)["launchRunReexecution"])
+
+
+@pytest.fixture(scope="module")
+def documented_run(page: tuple[str, Settings]) -> str:
+    """The run that the documented call starts, of one domain: the whole job takes a minute."""
+    call = _call()
+    some = _documented(r"`assetSelection` in `selector` \| optional: `(.*?)`")
+    files = [{"path": ["amplitude", name]} for name in ("files", "quarantine")]
+    call["variables"]["run"]["selector"]["assetSelection"] = [*some, *files]
+    return _end_of(page[0], _ask(page[0], call)["launchRun"])
+
+
+def test_the_documented_call_loads_the_days_that_it_names(
+    page: tuple[str, Settings], documented_run: str
+) -> None:
+    loaded = {str(hour.date()) for hour in read(page[1].lake, EVENTS)["upload_hour"].to_pylist()}
+    # The seventh has landed too, and is not among them.
     assert loaded == {"2018-11-05", "2018-11-06"}
+
+
+def _load_times(settings: Settings) -> dict[str, set[Any]]:
+    """Day -> when its files were loaded."""
+    files = read(settings.lake, FILES, columns=["upload_date", "loaded_at"]).to_pylist()
+    return {
+        day: {file["loaded_at"] for file in files if str(file["upload_date"]) == day}
+        for day in {str(file["upload_date"]) for file in files}
+    }
+
+
+def _rows(settings: Settings) -> dict[str, list[str]]:
+    return {
+        table.name: sorted(
+            repr({k: v for k, v in row.items() if k not in ("loaded_at", "table_version")})
+            for row in read(settings.lake, table).to_pylist()
+        )
+        for table in (EVENTS, FILES, QUARANTINE)
+    }
+
+
+def test_a_day_that_a_person_chooses_is_loaded_again(
+    page: tuple[str, Settings], documented_run: str
+) -> None:
+    url, settings = page
+    rows, first = _rows(settings), _load_times(settings)
+    assert _again(url, documented_run)
+    assert _load_times(settings) == first, "what a program starts loads only what is new"
+    call = _call()
+    run = call["variables"]["run"]
+    run["selector"]["assetSelection"] = [
+        {"path": ["amplitude", name]} for name in ("events", "files", "quarantine")
+    ]
+    # The tags of the dialog "Materialize" for one partition.
+    tags = {"dagster/partition": "2018-11-06", "dagster/from_ui": "true"}
+    run["executionMetadata"]["tags"] = [{"key": k, "value": v} for k, v in tags.items()]
+    chosen = _end_of(url, _ask(url, call)["launchRun"])
+    second = _load_times(settings)
+    assert second["2018-11-05"] == first["2018-11-05"]
+    assert min(second["2018-11-06"]) > max(first["2018-11-06"])
+    _again(url, chosen)
+    assert min(_load_times(settings)["2018-11-06"]) > max(second["2018-11-06"])
+    assert _rows(settings) == rows
 
 
 def test_a_job_that_is_none_is_reported(page: tuple[str, Settings]) -> None:
