@@ -4,7 +4,7 @@ No other module reads `os.environ`.
 """
 
 import os
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.graph.domains import modules
+from novade_pipeline.lake.database_copies import WORKING_COPY
 from novade_pipeline.lake.memory import LEAST, set_budget
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage.locations import store
@@ -89,6 +90,12 @@ class Settings(BaseSettings):
     )
     warehouse_path: Path = Field(
         Path("data/warehouse.duckdb"), description="The DuckDB file of the marts."
+    )
+    warehouse_wait_minutes: float = Field(
+        10.0,
+        ge=0,
+        le=1440,
+        description="Minutes that a run waits for the warehouse while another process holds it.",
     )
     dagster_home: Path = Field(
         Path("data/dagster"), description="Dagster's storage; DAGSTER_HOME takes precedence."
@@ -164,6 +171,11 @@ class Settings(BaseSettings):
                 f"expected a file that is not named like a schema of the warehouse, found "
                 f"{path.name}; name it warehouse.duckdb"
             )
+        if path.name == WORKING_COPY:
+            raise ValueError(
+                f"expected another name than {WORKING_COPY}, which is that of dbt's copy of the "
+                "warehouse; name it warehouse.duckdb"
+            )
         return path
 
     @field_validator("memory")
@@ -220,6 +232,11 @@ class Settings(BaseSettings):
     def landing(self) -> Store:
         """The root of the landing zone."""
         return store(self.landing_url, _azure(dict(self)))
+
+    @property
+    def warehouse_patience(self) -> timedelta:
+        """How long a run waits for the warehouse."""
+        return timedelta(minutes=self.warehouse_wait_minutes)
 
     @cached_property
     def personal_data_policy(self) -> PersonalDataPolicy:

@@ -204,3 +204,11 @@ def test_a_warehouse_with_the_name_of_a_schema_is_refused(
     monkeypatch.setenv("NOVADE_WAREHOUSE_PATH", f"data/{name}")
     with pytest.raises(UserError, match=r"NOVADE_WAREHOUSE_PATH.*not named like a schema"):
         load_settings()
+
+
+def test_the_warehouse_is_not_named_like_the_copy_that_an_erasure_deletes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NOVADE_WAREHOUSE_PATH", "data/warehouse_dev.duckdb")
+    with pytest.raises(UserError, match=r"NOVADE_WAREHOUSE_PATH: expected another name"):
+        load_settings()

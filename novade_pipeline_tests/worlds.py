@@ -63,9 +63,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
     }
 
 
-def marts_of(settings: Settings) -> dict[str, list[Any]]:
-    """Every mart's rows, in one order."""
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+def marts_of(settings: Settings, path: Path | None = None) -> dict[str, list[Any]]:
+    """Every mart's rows, in one order, in the warehouse or in a copy of it."""
+    with duckdb.connect(str(path or settings.warehouse_path), read_only=True) as connection:
         return {
             mart: sorted(map(repr, connection.execute(f"FROM marts.{mart}").fetchall()))
             for mart in MARTS

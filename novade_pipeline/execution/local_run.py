@@ -35,7 +35,7 @@ from novade_pipeline.graph.upload_days import (
     record_landed_days,
     upload_days,
 )
-from novade_pipeline.lake.query import open_database
+from novade_pipeline.lake.query import DatabaseHeldError, open_database
 from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.source import Source
@@ -81,8 +81,7 @@ def check_storage(settings: Settings, *, needs_landing: bool = True) -> None:
     """Checks landing zone, lake and warehouse before a run.
 
     Raises:
-        UserError: landing cannot be read, the lake cannot be written, or another process has
-            locked the warehouse.
+        UserError: landing cannot be read, or the lake or the warehouse cannot be written.
         TransientFailure: storage does not answer.
     """
     if needs_landing:
@@ -90,6 +89,9 @@ def check_storage(settings: Settings, *, needs_landing: bool = True) -> None:
     require(*lake_probes(settings.lake))
     try:
         open_database(settings.warehouse_path).close()
+    except DatabaseHeldError:
+        # The marts wait for it, after all else has been loaded.
+        return
     except OSError as error:
         raise UserError(
             f"Warehouse: expected to write {settings.warehouse_path}, found: "

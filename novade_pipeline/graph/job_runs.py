@@ -43,6 +43,8 @@ IN_PROGRESS = (
 )
 REACH = timedelta(days=31)
 """How far a run extends to days that no run has covered: Dagster stores an event for each."""
+HELD_BY = "held_by"
+"""Metadata of a step's failure: the process that has held the warehouse."""
 # After so long without an event, a run of another host counts as dead.
 SILENCE = timedelta(hours=1)
 
@@ -113,8 +115,8 @@ def runs_in_progress(
     return alive
 
 
-def failed_attempts(instance: dg.DagsterInstance, domain: str, key: str) -> int:
-    """Counts the failed automatic runs for the same work since the domain's last success."""
+def failed_runs(instance: dg.DagsterInstance, domain: str, key: str) -> list[dg.DagsterRun]:
+    """Returns the failed automatic runs for the same work since the domain's last success."""
     done = dg.RunsFilter(tags=load_tags(domain), statuses=[dg.DagsterRunStatus.SUCCESS])
     since = [record.create_timestamp for record in instance.get_run_records(done, limit=1)]
     failed = dg.RunsFilter(
@@ -122,7 +124,21 @@ def failed_attempts(instance: dg.DagsterInstance, domain: str, key: str) -> int:
         statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
         created_after=since[0] if since else None,
     )
-    return sum(PROCESS_TAG not in run.tags for run in instance.get_runs(failed))
+    return [run for run in instance.get_runs(failed) if PROCESS_TAG not in run.tags]
+
+
+def is_failed_attempt(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a failed run counts, and not only waited in vain for a warehouse that was held."""
+    held_up = steps_held_up(instance, run.run_id)
+    return not (held_up and all(held_up))
+
+
+def steps_held_up(instance: dg.DagsterInstance, run_id: str) -> list[bool]:
+    """Returns for each failed step of a run whether it waited in vain for the warehouse."""
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    failures = [event.step_failure_data.user_failure_data for event in events if event is not None]
+    return [failure is not None and HELD_BY in failure.metadata for failure in failures]
 
 
 def failure_reason(failure: Any) -> str:

@@ -11,7 +11,8 @@ import dagster as dg
 from novade_pipeline.graph.job_runs import (
     PROCESS_TAG,
     WORK_TAG,
-    failed_attempts,
+    failed_runs,
+    is_failed_attempt,
     job_of,
     load_tags,
     range_tags,
@@ -72,7 +73,8 @@ def landing_sensor(
                 )
             # The run was interrupted after its load.
             key = _key_after(last)
-        attempts = failed_attempts(context.instance, domain, key)
+        failed = failed_runs(context.instance, domain, key)
+        attempts = sum(is_failed_attempt(context.instance, run) for run in failed)
         if attempts >= settings.landing_max_attempts:
             return dg.SensorResult(
                 skip_reason=dg.SkipReason(
@@ -83,7 +85,7 @@ def landing_sensor(
             )
         ledgers = versions(settings.lake, sources)
         missing = missing_days(context.instance, settings, landed_tables(sources))
-        run_request = request(domain, polls, key, attempts, ledgers, missing)
+        run_request = request(domain, polls, key, len(failed), ledgers, missing)
         return dg.SensorResult(run_requests=[run_request])
 
     return watch
@@ -129,7 +131,7 @@ def request(
     domain: str,
     polls: Mapping[str, Poll],
     key: str,
-    attempts: int,
+    failed: int,
     ledgers: str,
     missing: Collection[date],
 ) -> dg.RunRequest:
@@ -140,13 +142,13 @@ def request(
 
     Args:
         polls: source name -> poll.
-        attempts: how many runs for the same work have failed.
+        failed: how many runs for the same work have failed.
         missing: days that no run has covered; those within reach of the polls' days are added.
     """
     stems = sorted({stem for poll in polls.values() for stem in poll.stems})
     days = {day for poll in polls.values() for day in poll.plan.days}
     return dg.RunRequest(
-        run_key=f"{key}-{attempts + 1}-{ledgers}",
+        run_key=f"{key}-{failed + 1}-{ledgers}",
         job_name=job_of(domain),
         run_config={"ops": {landing_step(domain): {"config": {"stems": stems}}}},
         tags={WORK_TAG: key, **range_tags(days, missing)},

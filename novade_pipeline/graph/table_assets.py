@@ -8,8 +8,10 @@ from typing import Any
 import dagster as dg
 
 from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.graph.job_runs import HELD_BY
 from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.lake.delta import WriteReceipt, location, open_table
+from novade_pipeline.lake.query import DatabaseHeldError
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
 
@@ -259,5 +261,8 @@ def dagster_failures() -> Iterator[None]:
         yield
     except TransientFailure as failure:
         raise dg.RetryRequested(max_retries=3, seconds_to_wait=1) from failure
+    except DatabaseHeldError as failure:
+        metadata = {HELD_BY: failure.holder}
+        raise dg.Failure(str(failure), metadata, allow_retries=False) from None
     except UserError as failure:
         raise dg.Failure(description=str(failure), allow_retries=False) from None

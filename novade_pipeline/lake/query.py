@@ -32,7 +32,8 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _FULL_DISK = re.compile(
     "No space left on device|Disk quota exceeded|File too large|failed to offload data block"
 )
-_LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
+_LOCKED = re.compile(r"Could not set lock on file(?!.*not supported)", re.DOTALL)
+_HOLDER = re.compile(r"lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 _TYPES: dict[pa.DataType, str] = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
@@ -42,6 +43,18 @@ _TYPES: dict[pa.DataType, str] = {
     pa.date32(): "DATE",
     pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
 }
+
+
+class DatabaseHeldError(UserError):
+    """Another process has opened a DuckDB file; `holder` is what DuckDB says of that process."""
+
+    def __init__(self, path: str | Path, holder: str, waited: str = "") -> None:
+        """Describe a file that cannot be opened; `waited`: `after 10 minutes`."""
+        still = f", {waited}, still" if waited else ""
+        super().__init__(
+            f"The DuckDB file {path} is{still} held by {holder}; close it there and try again."
+        )
+        self.holder = holder
 
 
 def connect(
@@ -60,7 +73,8 @@ def connect(
         lake: the lake that is read; None for tables on the local disk.
 
     Raises:
-        UserError: another process holds the file, or it is not a DuckDB database.
+        DatabaseHeldError: another process holds the file.
+        UserError: it is not a DuckDB database.
     """
     connection = open_database(path, read_only=read_only)
     if threads is not None:
@@ -82,7 +96,7 @@ def open_database(path: str | Path, *, read_only: bool = False) -> duckdb.DuckDB
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=CONFIG)
     except duckdb.Error as error:
-        raise UserError(_why_not(path, str(error))) from None
+        raise _why_not(path, str(error)) from None
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 
@@ -219,10 +233,11 @@ def _memory() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config=CONFIG)
 
 
-def _why_not(path: str | Path, message: str) -> str:
-    if lock := _LOCKED.search(message):
-        return (
-            f"The DuckDB file {path} is held by another process (PID {lock['pid']}, "
-            f"{lock['program'] or 'unknown program'}); close it there and try again."
-        )
-    return f"The DuckDB file {path} cannot be opened: {message.splitlines()[0]}"
+def _why_not(path: str | Path, message: str) -> UserError:
+    if not _LOCKED.search(message):
+        first_line = message.splitlines()[0]
+        return UserError(f"The DuckDB file {path} cannot be opened: {first_line}")
+    process = "another process"
+    if holder := _HOLDER.search(message):
+        process += f" (PID {holder['pid']}, {holder['program'] or 'unknown program'})"
+    return DatabaseHeldError(path, process)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from novade_pipeline.graph.job_runs import (
@@ -13,11 +14,13 @@ from novade_pipeline.graph.job_runs import (
     LOAD_TAG,
     PROCESS_TAG,
     WORK_TAG,
+    failure_reason,
     process_tag,
 )
 from novade_pipeline.storage import store as storage
 from novade_pipeline.storage.local import LocalStore
 from novade_pipeline_tests.graph.sensor_world import FIRST, World
+from novade_pipeline_tests.holding import open_client
 from novade_pipeline_tests.worlds import marts_of, tables_of
 
 
@@ -219,6 +222,34 @@ def test_what_a_crash_cut_off_after_the_load_is_requested(world: World) -> None:
     (again,) = world.tick().run_requests
     assert again.tags[WORK_TAG].startswith("after-")
     assert world.run(again).success
+    assert not world.tick().run_requests
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run waits for one second, and the sensor gives up after one failed attempt."""
+    monkeypatch.setenv("NOVADE_WAREHOUSE_WAIT_MINUTES", str(1 / 60))
+    monkeypatch.setenv("NOVADE_LANDING_MAX_ATTEMPTS", "1")
+
+
+def test_a_warehouse_that_a_client_holds_is_no_failed_attempt(
+    impatient: None, world: World
+) -> None:
+    world.land(3)
+    path = world.settings.warehouse_path
+    duckdb.connect(str(path)).close()
+    (request,) = world.tick().run_requests
+    with open_client(path, read_only=True) as client:
+        failed = world.run(request, marts=True)
+        reasons = [
+            failure_reason(event.step_failure_data)
+            for event in failed.all_events
+            if event.is_step_failure
+        ]
+        assert reasons
+        assert all(f"held by another process (PID {client.pid}" in why for why in reasons)
+        (request,) = world.tick().run_requests
+    assert world.run(request, marts=True).success
     assert not world.tick().run_requests
 
 

@@ -4,7 +4,7 @@
 2. Write tombstones: from then on no load brings the person back.
 3. Correct the ledgers, then delete the rows, table by table.
 4. Rebuild derived tables and marts whose sources changed.
-5. Delete older versions and their log entries; rewrite the warehouse.
+5. Delete older versions and their log entries; rewrite the warehouse, delete dbt's working copy.
 6. Scan landing, which is never changed.
 """
 
@@ -20,13 +20,14 @@ from novade_pipeline.defs.erasure.people import find_person, people_of
 from novade_pipeline.defs.erasure.removal import remove
 from novade_pipeline.defs.erasure.traces import Traces, traces_in
 from novade_pipeline.errors import UserError
+from novade_pipeline.lake.database_copies import reader_copy, working_copy
 from novade_pipeline.lake.deletion import (
     PurgeReceipt,
     has_erasures,
     purge_history,
     storage_clock,
 )
-from novade_pipeline.lake.duckdb_file import rewrite_database
+from novade_pipeline.lake.duckdb_file import delete_database, rewrite_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.tombstones import TOMBSTONES, TombstoneRegistry
 from novade_pipeline.landing.source import Source
@@ -34,6 +35,7 @@ from novade_pipeline.privacy.forget import EitherErased, ErasedIdentifiers, Give
 from novade_pipeline.privacy.identifiers import Identifier
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.settings import Settings
+from novade_pipeline.storage.local import LocalStore
 from novade_pipeline.storage.store import Store
 
 Log = Callable[[str], None]
@@ -172,7 +174,12 @@ def _delete(
     for table in (*scope.tables.values(), *scope.marts):
         if table in scope.marts or _is_about_persons(table) or has_erasures(lake, table):
             past[table.name] = purge_history(lake, table, started_at)
-    rewrite_database(settings.warehouse_path, lake)
+    rewrite_database(settings.warehouse_path, lake, settings.warehouse_patience, log)
+    delete_database(working_copy(settings.warehouse_path))
+    if not isinstance(lake, LocalStore):
+        # The copy has rows there, and what was deleted from them; a run makes it anew.
+        delete_database(reader_copy(settings.warehouse_path))
+        failures += scope.rebuild(False)
     results = [_result(traces, past.get(name)) for name, traces in by_table.items()]
     results += [_result(traces, past[name]) for name, traces in marts.items()]
     erased = settings.personal_data_policy.as_landed(book.current())

@@ -17,12 +17,14 @@ from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
 from novade_pipeline.defs.marts.settings import MartsSettings
 from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.job_runs import steps_held_up
 from novade_pipeline.graph.table_assets import (
     dagster_failures,
     follows_its_sources,
     materialized,
     previous_picture,
 )
+from novade_pipeline.lake.duckdb_file import NO_WAIT
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -118,29 +120,32 @@ def _step(
     def marts(
         context: dg.AssetExecutionContext, config: MartsConfig, lake: dg.ResourceParam[Store]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        # A run waits once, not with each of its steps.
+        waited_in_vain = any(steps_held_up(context.instance, context.run_id))
         with dagster_failures():
             require(*lake_probes(lake))
-        report = refresh(
-            project,
-            lake,
-            settings.warehouse_path,
-            models={key.path[-1] for key in context.selected_asset_keys},
-            checks={key.name for key in context.selected_asset_check_keys},
-            rebuild=config.full_refresh,
-            check_all=config.check_all,
-            variables={
-                **settings.of(MartsSettings).model_dump(),
-                "reporting_time_zone": settings.reporting_time_zone or "",
-            },
-            on_progress=context.log.info,
-            picture_of=lambda name, generation: previous_picture(
-                context,
-                dg.AssetKey([SCHEMA, name]),
-                "picture",
-                {"unchanged": True, "generation": generation},
-                by="generation",
-            ),
-        )
+            report = refresh(
+                project,
+                lake,
+                settings.warehouse_path,
+                models={key.path[-1] for key in context.selected_asset_keys},
+                checks={key.name for key in context.selected_asset_check_keys},
+                rebuild=config.full_refresh,
+                check_all=config.check_all,
+                variables={
+                    **settings.of(MartsSettings).model_dump(),
+                    "reporting_time_zone": settings.reporting_time_zone or "",
+                },
+                patience=NO_WAIT if waited_in_vain else settings.warehouse_patience,
+                on_progress=context.log.info,
+                picture_of=lambda name, generation: previous_picture(
+                    context,
+                    dg.AssetKey([SCHEMA, name]),
+                    "picture",
+                    {"unchanged": True, "generation": generation},
+                    by="generation",
+                ),
+            )
         for name, mart in report.marts.items():
             yield materialized(context, dg.AssetKey([SCHEMA, name]), _metadata(mart))
         # A failed blocking check ends the step, so it is yielded last.

@@ -1,6 +1,6 @@
 """Prepares a dbt invocation: the version of each source to read, and the changed windows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import duckdb
 
@@ -52,12 +52,17 @@ def as_declared(
     if version >= 0:
         source = f"from {scan(store, table, version)}"
         existing = {row[0] for row in connection.execute(f"describe select * {source}").fetchall()}
+    return declared_columns(table, existing, source or "where false")
+
+
+def declared_columns(table: Table, existing: Collection[str], source: str) -> str:
+    """SQL of the declared columns of what follows `select …`; one that does not exist is null."""
     columns = (
         f"{sql_identifier(c.name) if c.name in existing else 'null'}::{sql_type(c.type)}"
         f" as {sql_identifier(c.name)}"
         for c in table.columns
     )
-    return f"select {', '.join(columns)} {source or 'where false'}"
+    return f"select {', '.join(columns)} {source}"
 
 
 def prepare(

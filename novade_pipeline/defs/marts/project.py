@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from novade_pipeline.defs.marts.dbt_docs import write_docs
 from novade_pipeline.defs.marts.dbt_runner import DBT_DIR, invoke
 from novade_pipeline.defs.marts.model_tables import mart_table
 from novade_pipeline.defs.marts.warehouse import Model, read_state
@@ -211,6 +212,8 @@ def _parse(target: Path, warehouse_path: Path) -> None:
                 raise
         else:
             Path(fresh).mkdir()
+            if target.parent == DBT_DIR / "target":
+                write_docs(_project(target).manifest, target.parent)
     outdated = time.time() - 24 * 3600
     for folder in target.parent.iterdir():
         if folder.stat().st_mtime < outdated:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,9 +22,11 @@ from novade_pipeline.defs.marts.dbt_sources import SOURCES, source_name
 from novade_pipeline.defs.marts.pinning import pin, prepare
 from novade_pipeline.defs.marts.project import Check, Project
 from novade_pipeline.defs.marts.publish import Published, publish
+from novade_pipeline.defs.marts.reader_copy import update_reader_copy
 from novade_pipeline.defs.marts.warehouse import WarehouseState
 from novade_pipeline.errors import UserError
 from novade_pipeline.lake import query
+from novade_pipeline.lake.duckdb_file import NO_WAIT, open_when_free
 from novade_pipeline.lake.query import sql_identifier
 from novade_pipeline.storage.store import Store
 
@@ -95,6 +98,7 @@ def refresh(
     rebuild: bool = False,
     check_all: bool = False,
     variables: Mapping[str, Any] = MappingProxyType({}),
+    patience: timedelta = NO_WAIT,
     on_progress: Callable[[str], None] = lambda message: None,
     picture_of: PictureOf = lambda model, generation: None,
 ) -> RefreshReport:
@@ -108,15 +112,17 @@ def refresh(
         check_all: run all tests on all rows; otherwise only tests without a current result run, if
             possible on the rows touched since they passed.
         variables: override those of the dbt project.
+        patience: how long to wait for the warehouse while another process holds it.
         picture_of: returns the chart of a mart's generation, if it was drawn before.
 
     Raises:
-        UserError: another process has locked the warehouse, or its disk is full.
+        DatabaseHeldError: another process has held the warehouse for all of that time.
+        UserError: its disk is full.
     """
     all_models = project.models_under(variables)
     with (
         query.reports_full_disk(warehouse_path),
-        closing(query.open_database(warehouse_path)) as connection,
+        closing(open_when_free(warehouse_path, patience, on_progress)) as connection,
     ):
         query.limit(connection)
         state = warehouse.read_state(connection, all_models)
@@ -153,7 +159,9 @@ def refresh(
             if disk_full := query.full_disk_message(warehouse_path, messages):
                 raise UserError(disk_full)
         build = _Build(reasons, {check.name for check in due}, outcomes)
-        return _report(connection, project, store, models, checks, build, variables, picture_of)
+        report = _report(connection, project, store, models, checks, build, variables, picture_of)
+        update_reader_copy(connection, store, list(project.tables.values()), warehouse_path)
+        return report
 
 
 def _report(

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from novade_pipeline.execution.local_run import run_graph
 from novade_pipeline.execution.runner import LocalRunner
 from novade_pipeline.graph.domains import tables
 from novade_pipeline.graph.landing_assets import LandingConfig
+from novade_pipeline.lake.database_copies import reader_copy, working_copy
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import read
@@ -130,6 +132,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     versions = {name: current_version(settings.lake, table) for name, table in graph.tables.items()}
     tried = erase(settings, graph, address, dry_run=True)
     after = {name: current_version(settings.lake, table) for name, table in graph.tables.items()}
+    # What somebody who types dbt leaves.
+    shutil.copy(settings.warehouse_path, working_copy(settings.warehouse_path))
     done = erase(settings, graph, f" {address.upper()}")
     return World(settings, address, uuids, before, tried, versions != after, done)
 
@@ -207,9 +211,16 @@ def test_no_byte_holds_the_address_any_more(world: World) -> None:
     assert tables_with(settings.warehouse_path, world.address) == []
     homes = (settings.warehouse_path.parent / "lake", settings.dagster_home)
     assert [file for home in homes for file in files_below_with(home, world.address)] == []
-    around = settings.warehouse_path.parent.glob(f"{settings.warehouse_path.name}*")
+    around = list(settings.warehouse_path.parent.glob("warehouse*"))
+    copy = reader_copy(settings.warehouse_path)
+    assert set(around) == {settings.warehouse_path, copy}
     needle = world.address.encode()
     assert [path for path in around if needle in path.read_bytes().lower()] == []
+
+
+def test_readers_have_the_marts_without_the_person(world: World) -> None:
+    marts = marts_of(world.settings)
+    assert marts_of(world.settings, reader_copy(world.settings.warehouse_path)) == marts
 
 
 def test_the_search_finds_what_landing_still_holds(world: World) -> None:

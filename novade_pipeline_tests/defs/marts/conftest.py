@@ -25,9 +25,11 @@ from novade_pipeline.lake.delta import replace, replace_window
 from novade_pipeline.lake.query import open_database, sql_literal
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
+from novade_pipeline.settings import Settings
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.places import NewStore, copy, lake_connection
+from novade_pipeline_tests.worlds import settings_in
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 Row = dict[str, Any]
@@ -87,6 +89,7 @@ class World:
         *models: str,
         checks: bool = False,
         rebuild: bool = False,
+        **options: Any,
     ) -> RefreshReport:
         """Refresh the models (all, when none is named), with or without their checks."""
         chosen = models or MARTS
@@ -97,6 +100,7 @@ class World:
             models=chosen,
             checks=[c.name for c in project.checks if checks and c.model in chosen],
             rebuild=rebuild,
+            **options,
         )
 
     def marts(self) -> Rows:
@@ -208,6 +212,14 @@ def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def pictures() -> None:
     """The marts are drawn."""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory, real_data: Settings, shared: Path) -> Settings:
+    """A copy of the real data's lake and warehouse, loaded in one run."""
+    root = tmp_path_factory.mktemp("loaded") / "copy"
+    shutil.copytree(real_data.warehouse_path.parent, root)
+    return settings_in(root, shared / "landing")
 
 
 @pytest.fixture

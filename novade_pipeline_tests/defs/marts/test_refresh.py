@@ -3,8 +3,6 @@
 import hashlib
 import json
 import re
-import subprocess
-import sys
 from contextlib import closing
 from typing import Any
 
@@ -16,7 +14,7 @@ from novade_pipeline.defs.amplitude.tables import REPEATS
 from novade_pipeline.defs.marts import dbt_runner
 from novade_pipeline.defs.marts import refresh as refresh_module
 from novade_pipeline.defs.marts.project import Project
-from novade_pipeline.errors import PermanentFailure, UserError
+from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake.delta import replace
 from novade_pipeline_tests.defs.marts.conftest import MARTS
 from novade_pipeline_tests.defs.marts.dying import killed_refresh, refresh_within
@@ -201,26 +199,6 @@ def test_a_rebuild_repairs_a_damaged_mart(built: World, project: Project) -> Non
     built.refresh(project, rebuild=True)
     assert built.marts() == built.whole(project)
     assert built.published() == built.marts()
-
-
-@on_disk
-def test_a_warehouse_that_another_process_holds_is_one_sentence(
-    built: World, project: Project
-) -> None:
-    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(built.warehouse)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(UserError, match=f"held by another process .PID {holder.pid}"):
-            built.refresh(project)
-    finally:
-        holder.kill()
-        holder.communicate()
 
 
 @on_disk
