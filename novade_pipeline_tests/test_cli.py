@@ -275,11 +275,15 @@ def test_odd_lines_and_files_are_loaded_counted_and_reported(tmp_path: Path) -> 
     done = novade(tmp_path, *LOADED)
     assert done.returncode == 0, done.stdout + done.stderr
     message = " ".join((done.stdout + done.stderr).split())
-    assert "Warning amplitude/files: nothing_follows_the_gzip_stream" in message
+    assert "Warning amplitude/files: Expected files that end with their gzip stream" in message
     assert (
         "found 1 with other bytes after it, first amplitude/events/187520_2026-03-01_5" in message
     )
-    assert "Warning amplitude/quarantine: nothing_in_quarantine" in message
+    assert (
+        "Warning amplitude/quarantine: 1 line in 1 file could not be read: "
+        in message
+    )
+    assert "(check nothing_in_quarantine)" in message
     assert _events(tmp_path, "event_properties, version_name") == [
         ('{"title":"cut here \ufffd"}', None),
         ("{}", "1.10"),
@@ -294,9 +298,9 @@ def test_rows_that_no_ledger_row_explains_are_reported_with_their_file(tmp_path:
     done = novade(tmp_path, *LOADED)
     assert done.returncode == 0, done.stdout + done.stderr
     message = " ".join((done.stdout + done.stderr).split())
-    assert "Warning amplitude/files: every_row_is_recorded" in message
-    assert "found 1 rows that it does not and 0 missing, first in amplitude/events of" in message
-    assert f"amplitude/events/{gone.name}: 1 rows, 0 recorded" in message
+    assert "Warning amplitude/files: Expected a record of every row" in message
+    assert "found 1 row without one and 0 missing, first in amplitude/events of" in message
+    assert f"amplitude/events/{gone.name}: 1 row, 0 recorded" in message
     aside.rename(gone)
     done = novade(tmp_path, *LOADED)
     assert "every_row_is_recorded" not in done.stdout + done.stderr

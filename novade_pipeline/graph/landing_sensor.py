@@ -33,6 +33,7 @@ from novade_pipeline.landing.discovery import dump_cursors, parse_cursors
 from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.poll import Poll, poll_source
 from novade_pipeline.landing.source import Source
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -181,5 +182,7 @@ def failed_loads_check(source: Source, attempts: int) -> dg.AssetCheckEvaluation
         check_name=LOADS_CHECK,
         passed=False,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{counted(attempts, 'run')} for the same files failed, and none is started "
+        "again; see why in the log of the newest, then start one: novade run.",
         metadata={"attempts": attempts},
     )
