@@ -279,10 +279,7 @@ def test_odd_lines_and_files_are_loaded_counted_and_reported(tmp_path: Path) -> 
     assert (
         "found 1 with other bytes after it, first amplitude/events/187520_2026-03-01_5" in message
     )
-    assert (
-        "Warning amplitude/quarantine: 1 line in 1 file could not be read: "
-        in message
-    )
+    assert "Warning amplitude/quarantine: 1 line in 1 file could not be read: " in message
     assert "(check nothing_in_quarantine)" in message
     assert _events(tmp_path, "event_properties, version_name") == [
         ('{"title":"cut here \ufffd"}', None),

@@ -77,7 +77,7 @@ def landing_sensor(
         if attempts >= settings.landing_max_attempts:
             return dg.SensorResult(
                 skip_reason=dg.SkipReason(
-                    f"{attempts} runs for the same files have failed; the newest run says why. "
+                    f"{counted(attempts, 'failed run')} for the same files; the newest says why. "
                     "Fix it, then run `novade run`."
                 ),
                 asset_events=[failed_loads_check(sources[0], attempts)],
