@@ -130,6 +130,13 @@ def test_a_lake_that_cannot_be_written_is_refused(landed: Path) -> None:
     _is_refused(novade(landed, "run", env={"NOVADE_LAKE_URL": "file/lake"}), "NOVADE_LAKE_URL")
 
 
+@pytest.mark.parametrize("command", ["run", "doctor"])
+def test_a_lake_that_delta_would_misread_is_refused(command: str, tmp_path: Path) -> None:
+    done = novade(tmp_path, command, env={"NOVADE_LAKE_URL": "data/a%20b"})
+    _is_refused(done, "NOVADE_LAKE_URL: expected a folder without %")
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_home_of_dagster_that_cannot_be_written_is_refused(landed: Path) -> None:
     (landed / "file").touch()
     env = {"NOVADE_DAGSTER_HOME": "file/dagster"}
