@@ -3,11 +3,14 @@
 import gzip
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -113,6 +116,36 @@ def test_a_run_that_is_interrupted_says_how_to_continue(landed: Path) -> None:
         output, errors = process.communicate()
     assert errors == "Interrupted; run again to continue.\n", output
     assert process.returncode == 130
+
+
+def _in_a_terminal(folder: Path, *arguments: str, columns: int) -> str:
+    """The output of a command in a terminal, without its control sequences."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        shown = {"TERM": "xterm", "COLUMNS": str(columns), "NO_COLOR": "1"}
+        os.execve(sys.executable, [*NOVADE, *arguments], {**os.environ, **shown})
+    output = b""
+    # At the end of the process Linux reports an error.
+    with suppress(OSError):
+        while part := os.read(terminal, 2**16):
+            output += part
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, output.decode()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode()).replace("\r", "")
+
+
+def test_a_terminal_shows_bars_then_what_changed_and_cuts_no_name(landed: Path) -> None:
+    shown = _in_a_terminal(landed, *LOADED, columns=50)
+    assert re.search(r"^amplitude .* 0/3 amplitude_", shown, re.MULTILINE)
+    assert re.search(r"^✓ amplitude: 3 assets, \d+\.\d s$", shown, re.MULTILINE)
+    _, _, table = shown.partition("Changed asset")
+    assert re.search(r"^amplitude/events +\d+ +3 +\d", table, re.MULTILINE)
+    assert "amplitude/quarantine" not in table
+    assert re.search(r"^1 other asset is unchanged\.$", table, re.MULTILINE)
+    shown = _in_a_terminal(landed, *LOADED, columns=50)
+    assert "Changed asset" not in shown
+    assert "Nothing to do: the selected assets and hours have no new data." in shown
 
 
 def test_the_version_is_printed(tmp_path: Path) -> None:

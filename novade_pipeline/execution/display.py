@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column, Table
 
 from novade_pipeline.execution.outcome import RunOutcome
@@ -37,7 +37,7 @@ def display(console: Console) -> Iterator[Display]:
     bars = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(20),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}"),
         # Cut at the edge of the terminal: a bar has one line.
         TextColumn(
             "{task.fields[message]}",
@@ -49,6 +49,7 @@ def display(console: Console) -> Iterator[Display]:
         expand=True,
         disable=not console.is_terminal,
     )
+    polling = bars.add_task("Polling the landing zone …", total=None, count="", message="")
     tasks: dict[str, TaskID] = {}
 
     def on_message(message: str) -> None:
@@ -59,17 +60,21 @@ def display(console: Console) -> Iterator[Display]:
             )
 
     def on_domain(domain: DomainProgress) -> None:
+        bars.update(polling, visible=False)
         if domain.name not in tasks:
-            tasks[domain.name] = bars.add_task(domain.name, message="")
-        line = " ".join(domain.message.split())
-        bars.update(tasks[domain.name], completed=domain.done, total=domain.assets, message=line)
+            tasks[domain.name] = bars.add_task(domain.name, count="", message="")
+        bars.update(
+            tasks[domain.name],
+            completed=domain.done,
+            total=domain.assets,
+            visible=not domain.has_ended,
+            count=f"{domain.done}/{domain.assets}",
+            message=" ".join(domain.message.split()),
+        )
         if domain.has_ended:
-            bars.update(tasks[domain.name], visible=False)
             console.print(_ended(domain), highlight=False, soft_wrap=True)
 
     with bars:
-        if console.is_terminal:
-            tasks[""] = bars.add_task("Polling the landing zone …", total=None, message="")
         yield Display(on_message, on_domain)
 
 

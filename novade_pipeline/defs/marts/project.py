@@ -254,7 +254,7 @@ def _promise(node: Mapping[str, Any]) -> str:
         "accepted_values": f"The column {column} has expected values only.",
         "relationships": f"Each {column} is in the table that it refers to.",
     }
-    return promise.get(test, f"The test {node['name']} passes.")
+    return promise.get(str(test), f"The test {node['name']} passes.")
 
 
 def _file_states() -> Iterator[str]:
