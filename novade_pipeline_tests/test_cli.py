@@ -138,11 +138,10 @@ def _in_a_terminal(folder: Path, *arguments: str, columns: int) -> str:
 def test_a_terminal_shows_bars_then_what_changed_and_cuts_no_name(landed: Path) -> None:
     shown = _in_a_terminal(landed, *LOADED, columns=50)
     assert re.search(r"^amplitude .* 0/3 amplitude_", shown, re.MULTILINE)
-    assert re.search(r"^✓ amplitude: 3 assets, \d+\.\d s$", shown, re.MULTILINE)
+    assert re.search(r"✓ amplitude: 3 assets, \d+\.\d s\n", shown)
     _, _, table = shown.partition("Changed asset")
-    assert re.search(r"^amplitude/events +\d+ +3 +\d", table, re.MULTILINE)
-    assert "amplitude/quarantine" not in table
-    assert re.search(r"^1 other asset is unchanged\.$", table, re.MULTILINE)
+    assert re.search(r"^amplitude/events +\d+ +\d", table, re.MULTILINE)
+    assert re.search(r"^amplitude/quarantine +0 +\d", table, re.MULTILINE)
     shown = _in_a_terminal(landed, *LOADED, columns=50)
     assert "Changed asset" not in shown
     assert "Nothing to do: the selected assets and hours have no new data." in shown
