@@ -5,11 +5,8 @@ Exit codes: 0 success, 1 an asset or a blocking check failed, 2 an error that th
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,9 +18,6 @@ from novade_pipeline.execution.runner import LocalRunner
 from novade_pipeline.graph.domains import modules
 from novade_pipeline.sandbox.commands import sandbox
 from novade_pipeline.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from novade_pipeline.execution.outcome import RunOutcome
 
 INTERRUPTED = 130
 """Typer's exit code after Ctrl-C, as a shell's: 128 and the number of SIGINT."""
@@ -72,26 +66,20 @@ def run(
     ] = False,
 ) -> None:
     """Load new data into the lake, and update the tables derived from it."""
-    from novade_pipeline.execution.local_run import parse_window, run_graph
+    from novade_pipeline.execution.local_run import parse_window
     from novade_pipeline.graph.landing_assets import LandingConfig
 
     settings = load_settings()
     within = None if window is None else parse_window(window, settings.history_start)
     config = LandingConfig(reload=reload, retry_quarantined=retry_quarantined)
-    with _progress() as show:
-        outcome = run_graph(settings, select=select, window=within, config=config, on_message=show)
-    _report(outcome, settings, in_part=select is not None or window is not None)
+    in_part = select is not None or window is not None
+    _run(settings, in_part=in_part, select=select, window=within, config=config)
 
 
 @rebuild.command(epilog="Example: [bold]novade rebuild marts[/bold]")
 def marts() -> None:
     """Rebuild all marts from the tables of the lake, and publish them."""
-    from novade_pipeline.execution.local_run import run_graph
-
-    settings = load_settings()
-    with _progress() as show:
-        outcome = run_graph(settings, job_name="rebuild_marts", full_refresh=True, on_message=show)
-    _report(outcome, settings)
+    _run(load_settings(), job_name="rebuild_marts", full_refresh=True)
 
 
 @app.command("settings", epilog="Example: [bold]NOVADE_PERSONAL_DATA=drop novade settings[/bold]")
@@ -117,59 +105,16 @@ def ui(
     open_web_page(load_settings(), host, port, on_message=console.print)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Shows progress: one changing line in a terminal, otherwise a line for each message."""
-    begun = datetime.now(UTC)
-    with console.status("Polling the landing zone …") as status:
+def _run(settings: Settings, *, in_part: bool = False, **options: Any) -> NoReturn:
+    """Runs the graph, shows its progress and outcome, and exits."""
+    from novade_pipeline.execution.display import display, show_outcome
+    from novade_pipeline.execution.local_run import run_graph
 
-        def show(message: str) -> None:
-            seconds = (datetime.now(UTC) - begun).total_seconds()
-            if console.is_terminal:
-                status.update(escape(message))
-            else:
-                console.print(
-                    f"{seconds:6.1f} s  {message}", highlight=False, soft_wrap=True, markup=False
-                )
-
-        yield show
-
-
-def _report(outcome: "RunOutcome", settings: Settings, *, in_part: bool = False) -> NoReturn:
-    """Prints the outcome of a run, which may be restricted to a part, and exits."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Asset", overflow="fold")
-    for heading in ("Rows", "Passed", "Warned", "Failed", "Seconds"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
-    for name, asset in sorted(outcome.assets.items()):
-        table.add_row(
-            name,
-            "" if asset.rows is None else f"{asset.rows:,.0f}",
-            str(asset.passed),
-            f"[yellow]{len(asset.warned)}[/yellow]" if asset.warned else "",
-            f"[red]{len(asset.failed)}[/red]" if asset.failed else "",
-            f"{asset.seconds:.2f}",
-            "unchanged" if asset.unchanged else "",
+    with display(console) as shown:
+        outcome = run_graph(
+            settings, **options, on_message=shown.on_message, on_domain=shown.on_domain
         )
-    console.print(table)
-    for name, asset in sorted(outcome.assets.items()):
-        if asset.warned:
-            console.print(f"[yellow]Warning[/yellow] {name}: {', '.join(asset.warned)}")
-        if asset.failed:
-            console.print(f"[red]Failed[/red] {name}: {', '.join(asset.failed)}")
-    for note in outcome.notes:
-        console.print(f"Note: {escape(note)}", soft_wrap=True)
-    for failure in outcome.failures:
-        console.print(f"[red]Failed[/red] {escape(failure)}", soft_wrap=True)
-    if outcome.unchanged:
-        whole, part = (
-            "the lake has all landed files",
-            "the selected assets and hours have no new data",
-        )
-        console.print(f"Nothing to do: {part if in_part else whole}.")
-    home = settings.dagster_home
-    console.print(f"Run {outcome.run_id} is in the web page ({home}): `novade ui`.", soft_wrap=True)
+    show_outcome(console, outcome, settings.dagster_home, in_part=in_part)
     raise typer.Exit(0 if outcome.success else 1)
 
 

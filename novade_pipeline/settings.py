@@ -26,7 +26,7 @@ from novade_pipeline.graph.domains import modules
 from novade_pipeline.lake.database_copies import WORKING_COPY
 from novade_pipeline.lake.memory import LEAST, set_budget
 from novade_pipeline.privacy.policy import PersonalDataPolicy
-from novade_pipeline.storage.locations import store
+from novade_pipeline.storage.locations import lake_store, store
 from novade_pipeline.storage.store import Store
 
 PREFIX = "NOVADE_"
@@ -134,8 +134,9 @@ class Settings(BaseSettings):
     )
     landing_sweep_hours: float = Field(
         6.0,
-        gt=0,
-        description="Hours between two full listings of the landing zone, page by page.",
+        ge=0,
+        description="Hours between two full listings of the landing zone, page by page; 0: a page "
+        "in each poll.",
     )
     landing_max_attempts: int = Field(
         3, ge=1, description="Failed runs for the same files before the sensor gives up."
@@ -158,7 +159,8 @@ class Settings(BaseSettings):
     @field_validator("lake_url", "landing_url")
     @classmethod
     def _is_a_store(cls, url: str, info: ValidationInfo) -> str:
-        store(url, _azure(info.data))
+        make = lake_store if info.field_name == "lake_url" else store
+        make(url, _azure(info.data))
         return url
 
     @field_validator("warehouse_path")

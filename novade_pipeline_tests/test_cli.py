@@ -3,15 +3,17 @@
 import gzip
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from novade_pipeline import cli
@@ -67,11 +69,6 @@ def test_a_sample_is_written_once_where_there_is_one(landed: Path) -> None:
     assert "nothing was written" in done.stdout
 
 
-def _held_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
-    (folder / "data").mkdir(exist_ok=True)
-    return duckdb.connect(str(folder / "data" / "warehouse.duckdb"))
-
-
 def _is_refused(done: CompletedCommand, message: str) -> None:
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr
@@ -115,19 +112,49 @@ def test_a_run_that_is_interrupted_says_how_to_continue(landed: Path) -> None:
     assert process.returncode == 130
 
 
+def _in_a_terminal(folder: Path, *arguments: str, columns: int) -> str:
+    """The output of a command in a terminal, without its control sequences."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        shown = {"TERM": "xterm", "COLUMNS": str(columns), "NO_COLOR": "1"}
+        os.execve(sys.executable, [*NOVADE, *arguments], {**os.environ, **shown})
+    output = b""
+    # At the end of the process Linux reports an error.
+    with suppress(OSError):
+        while part := os.read(terminal, 2**16):
+            output += part
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, output.decode()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode()).replace("\r", "")
+
+
+def test_a_terminal_shows_bars_then_what_changed_and_cuts_no_name(landed: Path) -> None:
+    shown = _in_a_terminal(landed, *LOADED, columns=50)
+    assert re.search(r"^amplitude .* 0/3 amplitude_", shown, re.MULTILINE)
+    assert re.search(r"✓ amplitude: 3 assets, \d+\.\d s\n", shown)
+    _, _, table = shown.partition("Changed asset")
+    assert re.search(r"^amplitude/events +\d+ +\d", table, re.MULTILINE)
+    assert re.search(r"^amplitude/quarantine +0 +\d", table, re.MULTILINE)
+    shown = _in_a_terminal(landed, *LOADED, columns=50)
+    assert "Changed asset" not in shown
+    assert "Nothing to do: the selected assets and hours have no new data." in shown
+
+
 def test_the_version_is_printed(tmp_path: Path) -> None:
     assert novade(tmp_path, "--version").stdout == f"novade {version('novade-pipeline')}\n"
-
-
-def test_a_warehouse_that_another_process_holds_is_refused(landed: Path) -> None:
-    with _held_warehouse(landed):
-        _is_refused(novade(landed, "run"), f"PID {os.getpid()}")
-    assert not (landed / "data" / "lake" / "amplitude").exists()
 
 
 def test_a_lake_that_cannot_be_written_is_refused(landed: Path) -> None:
     (landed / "file").touch()
     _is_refused(novade(landed, "run", env={"NOVADE_LAKE_URL": "file/lake"}), "NOVADE_LAKE_URL")
+
+
+@pytest.mark.parametrize("command", ["run", "doctor"])
+def test_a_lake_that_delta_would_misread_is_refused(command: str, tmp_path: Path) -> None:
+    done = novade(tmp_path, command, env={"NOVADE_LAKE_URL": "data/a%20b"})
+    _is_refused(done, "NOVADE_LAKE_URL: expected a folder without %")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_home_of_dagster_that_cannot_be_written_is_refused(landed: Path) -> None:
@@ -275,11 +302,12 @@ def test_odd_lines_and_files_are_loaded_counted_and_reported(tmp_path: Path) -> 
     done = novade(tmp_path, *LOADED)
     assert done.returncode == 0, done.stdout + done.stderr
     message = " ".join((done.stdout + done.stderr).split())
-    assert "Warning amplitude/files: nothing_follows_the_gzip_stream" in message
+    assert "Warning amplitude/files: Expected files that end with their gzip stream" in message
     assert (
         "found 1 with other bytes after it, first amplitude/events/187520_2026-03-01_5" in message
     )
-    assert "Warning amplitude/quarantine: nothing_in_quarantine" in message
+    assert "Warning amplitude/quarantine: 1 line in 1 file could not be read: " in message
+    assert "(check nothing_in_quarantine)" in message
     assert _events(tmp_path, "event_properties, version_name") == [
         ('{"title":"cut here \ufffd"}', None),
         ("{}", "1.10"),
@@ -294,9 +322,9 @@ def test_rows_that_no_ledger_row_explains_are_reported_with_their_file(tmp_path:
     done = novade(tmp_path, *LOADED)
     assert done.returncode == 0, done.stdout + done.stderr
     message = " ".join((done.stdout + done.stderr).split())
-    assert "Warning amplitude/files: every_row_is_recorded" in message
-    assert "found 1 rows that it does not and 0 missing, first in amplitude/events of" in message
-    assert f"amplitude/events/{gone.name}: 1 rows, 0 recorded" in message
+    assert "Warning amplitude/files: Expected a record of every row" in message
+    assert "found 1 row without one and 0 missing, first in amplitude/events of" in message
+    assert f"amplitude/events/{gone.name}: 1 row, 0 recorded" in message
     aside.rename(gone)
     done = novade(tmp_path, *LOADED)
     assert "every_row_is_recorded" not in done.stdout + done.stderr

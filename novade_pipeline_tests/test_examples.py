@@ -129,7 +129,11 @@ def test_the_warnings_of_the_demo_are_explained(demo: Checkout) -> None:
     section = README.read_text().partition("## Warnings of the demo")[2].partition("\n## ")[0]
     explained = set(re.findall(r"`([a-z_]+/[a-z0-9_]+)`", section))
     output = demo.run(BY_TEXT["make run"]).stdout
-    warned = set(re.findall(r"^Warning (\S+):", output, re.MULTILINE))
+    warnings = re.findall(r"^Warning (\S+): (.*)$", output, re.MULTILINE)
+    assert re.search(r"^\d+ other assets are unchanged\.$", output, re.MULTILINE)
+    warned = {name for name, _ in warnings}
+    reasons = [reason for _, reason in warnings]
+    assert all(re.search(r"\d.*[.;] .*\(check \w+\)$", reason) for reason in reasons), reasons
     assert {"publications/quarantine", "salesforce/account"} <= warned <= explained
     assert explained <= set(re.findall(r"^(\w+/\w+) ", output, re.MULTILINE))
 

@@ -123,7 +123,15 @@ def test_identifiers_say_what_they_hold() -> None:
 
 def test_at_the_top_is_the_code_location_and_the_command_line_only() -> None:
     assert {file.name for file in PACKAGE.glob("*.*")} == {
-        *("__init__.py", "__main__.py", "cli.py", "definitions.py", "errors.py", "settings.py")
+        *(
+            "__init__.py",
+            "__main__.py",
+            "cli.py",
+            "definitions.py",
+            "errors.py",
+            "plurals.py",
+            "settings.py",
+        )
     }
 
 

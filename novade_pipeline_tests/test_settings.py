@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import available_timezones
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from pydantic import ValidationError
 
 from novade_pipeline.errors import UserError
-from novade_pipeline.lake.query import open_database
+from novade_pipeline.lake.query import connect, open_database
 from novade_pipeline.settings import Settings, load_settings
 
 SECRET = "hunter2-hunter2"
@@ -100,6 +102,7 @@ WRONG = {
     "history_start": ("2999-01-01", "expected a day before today, found 2999-01-01"),
     "personal_data": ("hide", "NOVADE_PERSONAL_DATA: Input should be 'keep', 'hash' or 'drop'"),
     "landing_grace_hours": ("-1", "greater than or equal to 0"),
+    "landing_sweep_hours": ("-1", "greater than or equal to 0"),
     "landing_max_attempts": ("0", "greater than or equal to 1"),
     "reporting_time_zone": ("CEST", "expected the name of a time zone as Europe/Paris, found CEST"),
     "unplanned_share": ("1.5", "less than or equal to 1"),
@@ -192,9 +195,48 @@ def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.lake_url = "elsewhere"
 
 
+def test_the_landing_zone_may_be_listed_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, landing_sweep_hours="0", landing_grace_hours="0")
+    settings = load_settings()
+    assert (settings.landing_sweep_hours, settings.landing_grace_hours) == (0, 0)
+
+
 def test_stores_are_absolute(tmp_path: Path) -> None:
     assert load_settings().lake.url == (tmp_path / "data/lake").as_uri()
     assert load_settings().landing.path() == str(tmp_path / "data/landing")
+
+
+@pytest.mark.parametrize(
+    "folder", ["a%20b", "100%", "a\\b", "a[1]", "a^", "a|b", "a\tb", "b\udce4", "%/lake"]
+)
+def test_a_lake_that_delta_would_misread_is_refused(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the path of the folder, or in that of the working directory."""
+    _set(monkeypatch, lake_url=folder)
+    with pytest.raises(UserError, match=r"NOVADE_LAKE_URL: expected a folder without %"):
+        load_settings()
+    monkeypatch.delenv("NOVADE_LAKE_URL")
+    (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / folder)
+    with pytest.raises(UserError, match=r"NOVADE_LAKE_URL: expected a folder without %"):
+        load_settings()
+
+
+@pytest.mark.parametrize("folder", ["a b", "ä#?@", "日本", "it's", "a{b}", "a`b", "a&b=c;d"])
+def test_a_lake_may_be_in_any_other_folder(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tables are written, read by both libraries, and in this folder."""
+    _set(monkeypatch, lake_url=folder)
+    lake = load_settings().lake
+    write_deltalake(lake.table_url("shop", "plays"), pa.table({"id": [1, 2]}))
+    write_deltalake(lake.table_url("shop", "plays"), pa.table({"id": [3]}), mode="append")
+    assert (tmp_path / folder / "shop" / "plays" / "_delta_log").is_dir()
+    assert DeltaTable(lake.table_url("shop", "plays")).count() == 3
+    with connect(lake=lake) as connection:
+        path = lake.duckdb_path("shop", "plays").replace("'", "''")
+        assert connection.execute(f"select count(*) from delta_scan('{path}')").fetchone() == (3,)
 
 
 @pytest.mark.parametrize("name", ["marts.duckdb", "Amplitude.2024.db", "temp.duckdb", "main"])

@@ -13,7 +13,8 @@ import dagster as dg
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.errors import UserError
 from novade_pipeline.execution.home import dagster_instance, only_command
-from novade_pipeline.execution.outcome import RunOutcome, outcome_of, report_progress
+from novade_pipeline.execution.outcome import RunOutcome, outcome_of
+from novade_pipeline.execution.progress import DomainProgress, report_progress
 from novade_pipeline.execution.run_origin import from_code_location
 from novade_pipeline.graph.access import lake_probes, landing_probes, require
 from novade_pipeline.graph.domains import landing_sources
@@ -117,6 +118,7 @@ def run_graph(
     config: LandingConfig | None = None,
     full_refresh: bool = False,
     on_message: Callable[[str], None] = lambda _: None,
+    on_domain: Callable[[DomainProgress], None] = lambda _: None,
 ) -> RunOutcome:
     """Loads pending files and data of APIs, and updates the derived tables.
 
@@ -126,6 +128,8 @@ def run_graph(
         window: loads only these hours.
         config: which files a load reads.
         full_refresh: rebuilds the marts.
+        on_message: called with each line that the run logs.
+        on_domain: called with the progress of a domain.
 
     Raises:
         UserError: the run cannot start until the user has fixed something.
@@ -158,7 +162,7 @@ def run_graph(
             definitions = build_definitions(settings)
             job = definitions.resolve_job_def(job_name)
         run_id = str(uuid.uuid4())
-        with report_progress(instance, run_id, on_message):
+        with report_progress(instance, run_id, on_message, on_domain):
             result = job.execute_in_process(
                 instance=from_code_location(instance, job_name),
                 run_id=run_id,

@@ -14,6 +14,8 @@ from novade_pipeline.execution.home import prepare_home
 from novade_pipeline.graph.project_files import project_file
 from novade_pipeline.settings import Settings
 
+_SUPERSEDED = "ignore:Function `dev_command` is superseded"
+"""Dagster's hint at `dg dev`, which would need another layout of the project."""
 _DAEMON = re.compile(r"dagster(\._|-)daemon|\b(dagster|dg) dev\b")
 """Command lines that run Dagster's daemon, or will in a few seconds."""
 
@@ -41,7 +43,7 @@ def open_web_page(
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(  # noqa: S606
         sys.executable,
-        [sys.executable, "-m", "dagster", *command, *options],
+        [sys.executable, "-W", _SUPERSEDED, "-m", "dagster", *command, *options],
         {**os.environ, "DAGSTER_HOME": str(home)},
     )
 

@@ -11,9 +11,12 @@ from novade_pipeline.graph.table_assets import (
     QUARANTINE_CHECK,
     check_result,
     key_of,
+    reasons_of,
     table_metadata,
 )
+from novade_pipeline.lake.read import count_by
 from novade_pipeline.lake.table import Table
+from novade_pipeline.plurals import counted
 from novade_pipeline.storage.store import Store
 
 NEWEST_CHECK = "rows_read_are_the_newest"
@@ -53,10 +56,18 @@ def materialized(
     return table_assets.materialized(context, key_of(table), metadata, selected)
 
 
-def check_quarantine(quarantine: Table, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+def check_quarantine(
+    lake: Store, quarantine: Table, metadata: dict[str, Any]
+) -> dg.AssetCheckResult:
     """Warns if the quarantine has rows."""
-    rows = metadata["dagster/row_count"]
-    return check_result(quarantine, QUARANTINE_CHECK, not rows, {"rows": rows})
+    rows, problem = metadata["dagster/row_count"], None
+    if rows:
+        counts = count_by(lake, quarantine, "reason")
+        problem = (
+            f"{counted(rows, 'record')} could not be read: {reasons_of(counts)}. Correct them at "
+            "the source; all others are loaded."
+        )
+    return check_result(quarantine, QUARANTINE_CHECK, problem, {"rows": rows})
 
 
 def newest_check(table: Table) -> dg.AssetCheckSpec:
@@ -71,5 +82,10 @@ def newest_check(table: Table) -> dg.AssetCheckSpec:
 
 def check_newest(table: Table, metadata: dict[str, Any]) -> dg.AssetCheckResult:
     """Warns if rows were passed over."""
-    rows = metadata[PASSED_OVER]
-    return check_result(table, NEWEST_CHECK, not rows, {PASSED_OVER: rows})
+    rows, problem = metadata[PASSED_OVER], None
+    if rows:
+        problem = (
+            f"{counted(rows, 'row')} of this read were not written, since the lake has a newer "
+            "state: end other loads of the same lake, or correct the clocks."
+        )
+    return check_result(table, NEWEST_CHECK, problem, {PASSED_OVER: rows})

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def stacked_bars(
             corners = [(left, bottom), (left, top), (right, top), (right, bottom)]
             # `axes.bar` would make a patch for each bar, which takes seven times as long.
             bars = np.array(corners).transpose(2, 0, 1)
-            axes.add_collection(bars_of(bars, facecolors=colour, label=name))
+            axes.add_collection(bars_of(bars, facecolors=colour, label=_printable(name)))
             bottom = top
         axes.autoscale_view()
         axes.set_ylim(bottom=0)
@@ -48,20 +49,29 @@ def stacked_bars(
         axes.yaxis.set_major_formatter(numbers.EngFormatter())
         axes.spines[["top", "right"]].set_visible(False)
         if named:
-            axes.set_xticks(places, at, rotation=40, ha="right", rotation_mode="anchor")
+            slanted = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+            # A dollar sign is one, and begins no formula.
+            axes.set_xticks(places, [*map(_printable, at)], parse_math=False, **slanted)
         else:
             days = calendar.AutoDateLocator()
             axes.xaxis.set_major_locator(days)
             axes.xaxis.set_major_formatter(calendar.ConciseDateFormatter(days))
         if len(series) > 1:
             # Beside the title: searching for a free place among the bars takes a second.
-            axes.legend(
+            legend = axes.legend(
                 frameon=False, ncols=len(series), loc="lower right", bbox_to_anchor=(1, 0.98)
             )
+            for text in legend.get_texts():
+                text.set_parse_math(False)
 
     if named:
         return picture(title, draw, height=4)
     return picture(title, draw, margins=_MARGINS)
+
+
+def _printable(name: str) -> str:
+    """A name in one line, with U+FFFD for each control character."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in name)
 
 
 def picture(
@@ -88,7 +98,10 @@ def picture(
     axes.set_title(title, loc="left")
     draw(axes)
     drawn, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png")
+    with warnings.catch_warnings():
+        # The font has no Chinese, among others: such a character is a box.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        figure.savefig(drawn, format="png")
     # With a palette it has a third of the bytes, and every run keeps its pictures.
     with Image.open(drawn) as image:
         palette = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)

@@ -20,6 +20,7 @@ from novade_pipeline.graph.table_assets import (
     check_result,
     check_specs,
     key_of,
+    reasons_of,
 )
 from novade_pipeline.lake.query import sql_identifier, workspace
 from novade_pipeline.lake.read import count_by, read, stream
@@ -29,6 +30,7 @@ from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.ledger import HOUR
 from novade_pipeline.landing.reconciliation import Difference, differences
 from novade_pipeline.landing.source import Source
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -105,7 +107,7 @@ def check_results(
     yield _check_accounted(lake, ledger)
     yield _check_recorded(lake, ledger, sources)
     yield _check_whole(lake, ledger)
-    yield check_result(ledger, LOADS_CHECK, True, {"attempts": 1}, severity=_ERROR)
+    yield check_result(ledger, LOADS_CHECK, None, {"attempts": 1}, severity=_ERROR)
     yield check_columns(lake, quarantine)
     yield _check_quarantine(lake, quarantine)
 
@@ -137,7 +139,13 @@ def _check_unique(lake: Store, table: Table, within: Window | None) -> dg.AssetC
             assert counts is not None
             rows, repeated = rows + int(counts[0]), repeated + counts[1]
     metadata = {"rows": rows, "repeated_keys": repeated, "key": ", ".join(table.key)}
-    return check_result(table, UNIQUE_CHECK, repeated == 0, metadata, severity=_ERROR)
+    problem = None
+    if repeated:
+        problem = (
+            f"{counted(repeated, 'key')} ({', '.join(table.key)}) have several rows; load their "
+            "days again: novade run --reload --window DAYS."
+        )
+    return check_result(table, UNIQUE_CHECK, problem, metadata, severity=_ERROR)
 
 
 def _days(lake: Store, table: Table, within: Window | None) -> Iterator[list[Window] | None]:
@@ -165,7 +173,13 @@ def _check_accounted(lake: Store, ledger: Table) -> dg.AssetCheckResult:
         **{name: total[name] for name in ("files", *names)},
         "files_not_accounted_for": dg.MetadataValue.json(wrong[:LISTED]),
     }
-    return check_result(ledger, ACCOUNTED_CHECK, not wrong, metadata, severity=_ERROR)
+    problem = None
+    if wrong:
+        problem = (
+            f"The lines of {counted(len(wrong), 'file')} are not all accounted for, first of "
+            f"{wrong[0]}; load the files' days again: novade run --reload --window DAYS."
+        )
+    return check_result(ledger, ACCOUNTED_CHECK, problem, metadata, severity=_ERROR)
 
 
 def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg.AssetCheckResult:
@@ -180,22 +194,21 @@ def _check_recorded(lake: Store, ledger: Table, sources: Sequence[Source]) -> dg
     return check_result(
         ledger,
         RECORDED_CHECK,
-        not differing,
+        _explain(differing, unrecorded, missing) if differing else None,
         {
             "rows_unrecorded": unrecorded,
             "rows_missing": missing,
             "files": dg.MetadataValue.md(listed),
         },
-        description=_explain(ledger, differing, unrecorded, missing) if differing else None,
     )
 
 
-def _explain(ledger: Table, differing: Sequence[Difference], unrecorded: int, missing: int) -> str:
+def _explain(differing: Sequence[Difference], unrecorded: int, missing: int) -> str:
     first = differing[0]
     sentences = [
-        f"{ledger.name}: expected it to record every row, found {unrecorded:,} rows that it does "
-        f"not and {missing:,} missing, first in {first.table.name} of {first.place}: "
-        f"{first.rows:,} rows, {first.recorded:,} recorded."
+        f"Expected a record of every row, found {counted(unrecorded, 'row')} without one and "
+        f"{missing:,} missing, first in {first.table.name} of {first.place}: "
+        f"{counted(first.rows, 'row')}, {first.recorded:,} recorded."
     ]
     if unrecorded:
         sentences.append("Land the files of unrecorded rows again, or delete these rows.")
@@ -207,13 +220,13 @@ def _explain(ledger: Table, differing: Sequence[Difference], unrecorded: int, mi
 def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
     files = read(lake, ledger, columns=["file", "trailing_bytes"])
     files = files.filter(pc.greater(files["trailing_bytes"], 0)).to_pylist()
-    description = None
+    problem = None
     if files:
-        description = (
-            f"{ledger.name}: expected files that end with their gzip stream, found {len(files):,} "
+        problem = (
+            f"Expected files that end with their gzip stream, found {len(files):,} "
             f"with other bytes after it, first {files[0]['file']} "
-            f"({files[0]['trailing_bytes']:,} bytes). The stream is loaded, the bytes are ignored; "
-            "export the files again if rows are missing."
+            f"({counted(files[0]['trailing_bytes'], 'byte')}). The stream is loaded, the bytes are "
+            "ignored; export the files again if rows are missing."
         )
     listed_files = [(f["file"], f["trailing_bytes"]) for f in files[:LISTED]]
     listed = markdown_table(["file", "bytes"], listed_files, characters=120)
@@ -222,17 +235,31 @@ def _check_whole(lake: Store, ledger: Table) -> dg.AssetCheckResult:
         "trailing_bytes": sum(f["trailing_bytes"] for f in files),
         "listed": dg.MetadataValue.md(listed),
     }
-    return check_result(ledger, WHOLE_CHECK, not files, metadata, description=description)
+    return check_result(ledger, WHOLE_CHECK, problem, metadata)
 
 
 def _check_quarantine(lake: Store, quarantine: Table) -> dg.AssetCheckResult:
     files = lines = 0
+    with_lines: set[str] = set()
+    counts: Counter[str] = Counter()
     listed: list[tuple[str, Any, str]] = []
     for rows in stream(lake, quarantine, columns=["file", "line", "reason"]):
         whole = pc.sum(pc.equal(rows["line"], 0)).as_py() or 0
         files, lines = files + whole, lines + rows.num_rows - whole
+        with_lines.update(pc.unique(rows["file"].filter(pc.not_equal(rows["line"], 0))).to_pylist())
+        for reason in pc.value_counts(rows["reason"]).to_pylist():
+            counts[reason["values"]] += reason["counts"]
         first = rows.slice(0, LISTED - len(listed)).to_pylist()
         listed += [(row["file"], row["line"] or "all", row["reason"]) for row in first]
     reasons = markdown_table(["file", "line", "reason"], listed, characters=120)
     metadata = {"files": files, "lines": lines, "reasons": dg.MetadataValue.md(reasons)}
-    return check_result(quarantine, QUARANTINE_CHECK, not listed, metadata)
+    problem = None
+    if listed:
+        unread = [counted(files, "whole file")] if files else []
+        if lines:
+            unread.insert(0, f"{counted(lines, 'line')} in {counted(len(with_lines), 'file')}")
+        problem = (
+            f"{' and '.join(unread)} could not be read: {reasons_of(counts)}. Land corrected "
+            "files, which replace these; all other lines are loaded."
+        )
+    return check_result(quarantine, QUARANTINE_CHECK, problem, metadata)

@@ -25,6 +25,7 @@ from novade_pipeline.landing.blob_events import Notice, NoticeQueue
 from novade_pipeline.landing.discovery import days_window, stems_of
 from novade_pipeline.landing.poll import Poll
 from novade_pipeline.landing.source import Source, find_pending
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.azure import AzureStore
 
@@ -127,7 +128,8 @@ def _request_runs(
             relevant.remove(notice)
             failed_runs = notice.attempts - 1
             queue.poison(
-                notice, f"{failed_runs} runs for {notice.file} failed; the newest says why"
+                notice,
+                f"{counted(failed_runs, 'run')} for {notice.file} failed; the newest says why",
             )
             events += [
                 failed_loads_check(source, failed_runs)

@@ -34,6 +34,7 @@ from novade_pipeline.landing.discovery import dump_cursors, parse_cursors
 from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.poll import Poll, poll_source
 from novade_pipeline.landing.source import Source
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -78,7 +79,7 @@ def landing_sensor(
         if attempts >= settings.landing_max_attempts:
             return dg.SensorResult(
                 skip_reason=dg.SkipReason(
-                    f"{attempts} runs for the same files have failed; the newest run says why. "
+                    f"{counted(attempts, 'failed run')} for the same files; the newest says why. "
                     "Fix it, then run `novade run`."
                 ),
                 asset_events=[failed_loads_check(sources[0], attempts)],
@@ -183,5 +184,7 @@ def failed_loads_check(source: Source, attempts: int) -> dg.AssetCheckEvaluation
         check_name=LOADS_CHECK,
         passed=False,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{counted(attempts, 'run')} for the same files failed, and none is started "
+        "again; see why in the log of the newest, then start one: novade run.",
         metadata={"attempts": attempts},
     )

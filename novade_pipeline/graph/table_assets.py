@@ -13,6 +13,7 @@ from novade_pipeline.graph.markdown import markdown_table
 from novade_pipeline.lake.delta import WriteReceipt, location, open_table
 from novade_pipeline.lake.query import DatabaseHeldError
 from novade_pipeline.lake.table import Table
+from novade_pipeline.plurals import counted
 from novade_pipeline.storage.store import Store
 
 COLUMNS_CHECK = "columns_as_declared"
@@ -20,6 +21,8 @@ FRESH_CHECK = "data_is_fresh"
 QUARANTINE_CHECK = "nothing_in_quarantine"
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 12
+REASONS = 3
+"""How many reasons of a quarantine a warning has."""
 
 
 def key_of(table: Table) -> dg.AssetKey:
@@ -100,21 +103,33 @@ def quarantine_checks(quarantine: Table, description: str) -> list[dg.AssetCheck
 def check_result(
     table: Table,
     name: str,
-    passed: bool,
+    problem: str | None,
     metadata: Mapping[str, Any],
     *,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
-    description: str | None = None,
 ) -> dg.AssetCheckResult:
-    """The result of a check of a table; a warning by default."""
+    """The result of a check of a table; a warning by default.
+
+    Args:
+        problem: what is wrong and what to do, without values of rows, since alerts have it too;
+            None if the check passed.
+    """
     return dg.AssetCheckResult(
-        passed=passed,
+        passed=problem is None,
         asset_key=key_of(table),
         check_name=name,
         metadata=metadata,
         severity=severity,
-        description=description,
+        description=problem,
     )
+
+
+def reasons_of(counts: Mapping[str, int]) -> str:
+    """The most frequent reasons of a quarantine, each with its number of rows."""
+    frequent = sorted(counts, key=lambda reason: (-counts[reason], reason))[:REASONS]
+    more = len(counts) - len(frequent)
+    texts = [f"{reason.rstrip('.')} ({counts[reason]:,})" for reason in frequent]
+    return ", ".join([*texts, *([f"and {counted(more, 'other reason')}"] if more else [])])
 
 
 def check_columns(lake: Store, table: Table) -> dg.AssetCheckResult:
@@ -133,8 +148,18 @@ def check_columns(lake: Store, table: Table) -> dg.AssetCheckResult:
         and not (field.name in stored and is_of_type(stored[field.name], field.type))
     }
     metadata = {"wrong": dg.MetadataValue.json(wrong)} if wrong else {}
+    problem = None
+    if wrong:
+        differences = ", ".join(
+            f"{name} is {types['found']} and not {types['expected']}"
+            for name, types in wrong.items()
+        )
+        problem = (
+            f"The lake has other columns than the code declares: {differences}. Another program "
+            "or version wrote the table; move it away, then load it with: novade run --reload."
+        )
     return check_result(
-        table, COLUMNS_CHECK, not wrong, metadata, severity=dg.AssetCheckSeverity.ERROR
+        table, COLUMNS_CHECK, problem, metadata, severity=dg.AssetCheckSeverity.ERROR
     )
 
 
@@ -148,7 +173,16 @@ def check_fresh(table: Table, newest: datetime | date | None, hours: float) -> d
         "expected_hours": hours,
         **({} if age is None else {"age_hours": round(age, 1)}),
     }
-    return check_result(table, FRESH_CHECK, age is not None and age <= hours, metadata)
+    limit = f"NOVADE_FRESHNESS_HOURS allows {hours:g} hours"
+    problem = None
+    if newest is None:
+        problem = f"There is no data yet, and {limit}; load some, or see why its source has none."
+    elif age is not None and age > hours:
+        problem = (
+            f"The newest {table.data_time} is {newest:%Y-%m-%d %H:%M}, and {limit}; see whether "
+            "the source still delivers, or raise the limit."
+        )
+    return check_result(table, FRESH_CHECK, problem, metadata)
 
 
 def table_metadata(

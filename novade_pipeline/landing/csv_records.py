@@ -15,6 +15,7 @@ from novade_pipeline.landing.records import (
     Record,
     is_utf8,
 )
+from novade_pipeline.plurals import counted
 
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -70,7 +71,7 @@ def _record(fields: list[str], header: list[str], lines: "_Lines") -> Record:
     if size > MAX_RECORD_BYTES:
         return Record(lines.line, None, text, size, _too_long(size))
     if len(fields) != len(header):
-        reason = f"expected {len(header)} fields, found {len(fields)}"
+        reason = f"expected {counted(len(header), 'field')}, found {len(fields)}"
         return Record(lines.line, None, text, size, reason)
     if not is_utf8(text):
         return Record(lines.line, None, text, size, "expected UTF-8 text, found other bytes")

@@ -26,6 +26,7 @@ from novade_pipeline.landing.readers import NdjsonReader, damaged_files
 from novade_pipeline.landing.repeats import Repeats
 from novade_pipeline.landing.source import Source
 from novade_pipeline.landing.tables import LedgerRow
+from novade_pipeline.plurals import counted
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline.storage.store import Store
 
@@ -78,8 +79,8 @@ def load(
         receipts.append(receipt)
         totals += lines
         on_progress(
-            f"{source.table.name}: {len(receipts)} commits, {totals.files} files, "
-            f"{totals.rows} rows"
+            f"{source.table.name}: {counted(len(receipts), 'commit')}, "
+            f"{counted(totals.files, 'file')}, {counted(totals.rows, 'row')}"
         )
     loader.record_missing(plan.missing, set(plan.hours))
     return LoadReport(totals, tuple(receipts), len(plan.hours), not plan.is_empty)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from novade_pipeline.errors import UserError
+from novade_pipeline.plurals import counted
 from novade_pipeline.sandbox import service_commands
 from novade_pipeline.settings import load_settings
 
@@ -63,10 +64,11 @@ def land(
             "NOVADE_LANDING_URL."
         ) from None
     console.print(
-        f"{root}: {landed.written} files written, {landed.unchanged} as they were; "
-        f"{landed.lines:,} event lines and {landed.merges:,} merges from {begin:%Y-%m-%d %H}h "
-        f"for {hours} hours, {landed.faulty_files} broken files among them; "
-        f"{publication_count:,} publications, {files} of their files written."
+        f"{root}: {counted(landed.written, 'file')} written, {landed.unchanged} unchanged; "
+        f"{counted(landed.lines, 'event line')} and {counted(landed.merges, 'merge')} from "
+        f"{begin:%Y-%m-%d %H}h for {counted(hours, 'hour')}, "
+        f"{counted(landed.faulty_files, 'broken file')} among them; "
+        f"{counted(publication_count, 'publication')}, {files} of their files written."
     )
 
 

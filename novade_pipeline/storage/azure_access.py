@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def access_from_settings(account: str, suffix: str, settings: Mapping[str, str |
     Raises:
         ValueError: a credential is malformed, or there are two.
     """
+    settings = {name: _as_copied(value) for name, value in settings.items()}
     credentials = [
         name for name in ("connection_string", "account_key", "sas_token") if settings.get(name)
     ]
@@ -72,15 +74,16 @@ def access_from_settings(account: str, suffix: str, settings: Mapping[str, str |
             "expected an endpoint that begins with https://, found another; mend "
             "NOVADE_AZURE_ENDPOINT"
         )
-    key, sas = settings.get("account_key"), (settings.get("sas_token") or "").lstrip("?")
+    key, sas = settings.get("account_key"), settings.get("sas_token") or ""
     if text := settings.get("connection_string"):
-        fields = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+        parts = (part.partition("=") for part in text.split(";") if "=" in part)
+        fields = {name.strip(): _as_copied(value) for name, _, value in parts}
         if fields.get("AccountName") not in (account, None):
             raise ValueError(
                 f"expected the connection string of account {account}, found that of another one; "
                 f"mend {variable}"
             )
-        key, sas = fields.get("AccountKey"), fields.get("SharedAccessSignature", "").lstrip("?")
+        key, sas = fields.get("AccountKey"), fields.get("SharedAccessSignature", "")
         if not key and not sas:
             raise ValueError(
                 "expected a connection string with AccountKey or SharedAccessSignature, found "
@@ -91,11 +94,45 @@ def access_from_settings(account: str, suffix: str, settings: Mapping[str, str |
         raise ValueError(
             f"expected an account key in base64, found something else; mend {variable}"
         )
-    if sas and "sig=" not in sas:
+    return Access(
+        account,
+        endpoint or f"https://{account}.blob.{suffix}",
+        key,
+        _sas_token(sas, variable) if sas else None,
+    )
+
+
+def _as_copied(text: str | None) -> str:
+    """Without the blanks, line ends and quotes that copying leaves around a value."""
+    text = (text or "").strip()
+    while len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    return text
+
+
+def _sas_token(text: str, variable: str) -> str:
+    """The query of a SAS token or URL, with its signature encoded.
+
+    Raises:
+        ValueError: it has no signature, two, or blanks.
+    """
+    query = text.rpartition("?")[2].replace("&amp;", "&")
+    if re.search(r"\s|[\"']", query):
         raise ValueError(
-            f"expected a SAS token with a signature (sig=…), found none; mend {variable}"
+            "expected a SAS token in one line, found one with blanks, quotes or line ends in it; "
+            f"mend {variable}"
         )
-    return Access(account, endpoint or f"https://{account}.blob.{suffix}", key, sas or None)
+    parameters = [part for part in query.split("&") if part]
+    signatures = [part for part in parameters if part.startswith("sig=") and part != "sig="]
+    if len(signatures) != 1:
+        raise ValueError(
+            "expected a SAS token with a signature (sig=…), found "
+            f"{'none' if not signatures else 'several'}; mend {variable}"
+        )
+    # A plus that is not encoded would be read as a blank.
+    return "&".join(
+        "sig=" + quote(part[4:], safe="%") if part in signatures else part for part in parameters
+    )
 
 
 def _is_base64(text: str) -> bool:

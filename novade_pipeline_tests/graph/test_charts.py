@@ -36,6 +36,15 @@ def test_a_bar_is_as_high_as_its_value(at: list[Any]) -> None:
     assert high / low == pytest.approx(3, rel=0.05)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["Song\0Played", "日本", "$x_$ and $y", "a\nb", "_", "\x1b[31m"])
+def test_a_name_may_have_any_character(name: str) -> None:
+    """Neither a warning nor a formula: event types are of a person's making."""
+    drawn = _columns(_pixels(stacked_bars("Title", [name, "other"], {name: [1, 2]}, "rows")), FIRST)
+    assert drawn
+    stacked_bars("Title", HOURS, {name: [1] * 48, "b": [2] * 48}, "rows")
+
+
 def test_bars_stand_on_top_of_each_other_and_say_which_is_which() -> None:
     pixels = _pixels(stacked_bars("Title", HOURS, {"a": [1] * 48, "b": [2] * 48}, "rows"))
     lower, upper = ((pixels == colour).all(axis=2).nonzero()[0] for colour in (FIRST, SECOND))

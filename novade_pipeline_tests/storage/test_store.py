@@ -121,6 +121,12 @@ CREDENTIALS = {
         "found something else; mend NOVADE_AZURE_CONNECTION_STRING",
     ),
     "no signature": ({"sas_token": "?sv=hunter2"}, "expected a SAS token with a signature"),
+    "a signature that is empty": ({"sas_token": "sv=hunter2&sig="}, "(sig=…), found none"),
+    "two tokens": ({"sas_token": "sv=1&sig=hunter2&sv=1&sig=hunter2"}, "(sig=…), found several"),
+    "a token in two lines": (
+        {"sas_token": "sv=1&\nsig=hunter2"},
+        "found one with blanks, quotes or line ends in it; mend NOVADE_AZURE_SAS_TOKEN",
+    ),
     "no credential": (
         {"connection_string": "AccountName=novade;Hunter2=1"},
         "expected a connection string with AccountKey or SharedAccessSignature",
@@ -141,6 +147,32 @@ def test_a_wrong_credential_is_told_and_not_shown(case: str) -> None:
     assert expected in str(raised.value)
     assert "hunter2" not in str(raised.value).lower()
     assert KEY not in str(raised.value)
+
+
+COPIED = (
+    *("sv=1&sig=a%2Bb%2Fc%3D", "?sv=1&sig=a%2Bb%2Fc%3D", "sv=1&sig=a+b/c=", "sv=1&sig=a+b/c%3D"),
+    *("sv=1&sig=a%2Bb%2Fc%3D \n", "\r\n sv=1&sig=a+b/c=\t", '"sv=1&sig=a+b/c="'),
+    *("'?sv=1&sig=a+b/c='\n", "https://novade.blob.core.windows.net/lake?sv=1&sig=a+b/c="),
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"sas_token": text} for text in (*COPIED, "sv=1&amp;sig=a%2Bb%2Fc%3D")),
+        *({"connection_string": f"SharedAccessSignature={text}"} for text in COPIED),
+        {"connection_string": "'AccountName=novade; SharedAccessSignature=sv=1&sig=a+b/c='\n"},
+    ],
+)
+def test_a_sas_token_may_be_as_it_was_copied(settings: dict[str, str]) -> None:
+    """Blanks and quotes around it are left out, and its signature is encoded."""
+    options = store(URL, settings).options()
+    assert options["azure_storage_sas_token"] == "sv=1&sig=a%2Bb%2Fc%3D"
+
+
+@pytest.mark.parametrize("text", [f" {KEY}\n", f'"{KEY}"'])
+def test_an_account_key_may_be_as_it_was_copied(text: str) -> None:
+    assert store(URL, {"account_key": text}).options()["azure_storage_account_key"] == KEY
 
 
 @pytest.mark.parametrize("name", ["account_key", "sas_token", "connection_string"])

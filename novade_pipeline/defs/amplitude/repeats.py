@@ -23,6 +23,7 @@ from novade_pipeline.lake.query import scan, sql_type, workspace
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.windows import Window, predicate
 from novade_pipeline.landing.repeats import Hashes, hashes_of
+from novade_pipeline.plurals import counted
 from novade_pipeline.storage.store import Store
 
 INSERT_ID_DAYS = 7
@@ -96,7 +97,7 @@ def find_repeats(
         return []
     windows = _changed_windows(lake, events, version)
     keys = _write_keys(lake, windows, version)
-    on_progress(f"{EVENT_KEYS.name}: {keys.rows} rows")
+    on_progress(f"{EVENT_KEYS.name}: {counted(keys.rows, 'row')}")
     with workspace(lake) as connection:
         if windows is None:
             _find_all(connection, lake, version)
@@ -107,7 +108,7 @@ def find_repeats(
             repeats = replace(lake, REPEATS, rows, transactions=sources)
         else:
             repeats = replace_window(lake, REPEATS, rows, windows, transactions=sources)
-    on_progress(f"{REPEATS.name}: {repeats.rows} rows")
+    on_progress(f"{REPEATS.name}: {counted(repeats.rows, 'row')}")
     return [keys, repeats]
 
 

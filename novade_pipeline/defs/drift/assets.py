@@ -55,6 +55,7 @@ from novade_pipeline.graph.table_assets import (
 )
 from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -214,12 +215,19 @@ def _check_results(
     if not is_read and not is_frozen:
         return
     if table is QUARANTINE:
-        yield check_quarantine(table, metadata)
+        yield check_quarantine(lake, table, metadata)
     elif is_read:
         yield check_newest(table, metadata)
     if table is MESSAGES:
         orphans = orphaned_messages(lake)
-        yield check_result(table, KNOWN_CHECK, not any(orphans.values()), dict(orphans))
+        problem = None
+        if any(orphans.values()):
+            problem = (
+                f"{counted(orphans['without_conversation'], 'message')} without a conversation and "
+                f"{orphans['without_contact']:,} without a contact in the lake: the service may "
+                "have deleted these, or the next run reads them."
+            )
+        yield check_result(table, KNOWN_CHECK, problem, dict(orphans))
     if table.data_time is not None and is_read:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)
 

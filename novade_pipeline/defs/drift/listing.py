@@ -21,6 +21,7 @@ from novade_pipeline.api.client import Client
 from novade_pipeline.api.items import BadItem, bad_item, item_json, row_of
 from novade_pipeline.api.paging import Cursor, FirstOf, NextLink, Page, pages
 from novade_pipeline.defs.drift.tables import Id, Moment, milliseconds
+from novade_pipeline.plurals import counted
 
 PATH = "conversations/list"
 LIMIT = 50
@@ -115,7 +116,7 @@ def listing(
         is_stable = reads > 1 and merged.equals(merged_rows) and reading.unclear <= unclear
         merged_rows, unclear = merged, unclear | reading.unclear
         bad_items |= reading.bad
-        on_progress(f"{PATH}: read {reads}: {reading.items:,} conversations")
+        on_progress(f"{PATH}: read {reads}: {counted(reading.items, 'conversation')}")
         if is_stable:
             break
     return Listing(

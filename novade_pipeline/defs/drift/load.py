@@ -41,6 +41,7 @@ from novade_pipeline.lake.delta import transaction_version
 from novade_pipeline.lake.query import scratch
 from novade_pipeline.lake.read import read, stream
 from novade_pipeline.lake.watermarks import Watermark, watermark
+from novade_pipeline.plurals import counted
 
 SLICE = 500
 """Conversations of a slice, which are in memory at once, and are read again after a kill."""
@@ -232,7 +233,7 @@ class ChatLoad:
             transactions=transactions,
         )
         self.mark = after
-        self._on_progress(f"{CONVERSATIONS.name}: {self.read:,} conversations read")
+        self._on_progress(f"{CONVERSATIONS.name}: {counted(self.read, 'conversation')} read")
 
     def _contacts(self, ids: Collection[int]) -> None:
         """Loads these contacts, each once in a load."""

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from novade_pipeline.plurals import counted
+
 if TYPE_CHECKING:
     from novade_pipeline.defs.erasure.erase import Erasure, ErasureScope
     from novade_pipeline.graph.runner import Runner
@@ -96,7 +98,7 @@ def _report(erasure: "Erasure", dry_run: bool) -> None:
     if erasure.landed.lines:
         console.print("Landing files, which only their owner may change, still hold:")
         for file, lines in sorted(erasure.landed.lines.items()):
-            console.print(f"  {escape(file)}: {lines:,} lines", soft_wrap=True)
+            console.print(f"  {escape(file)}: {counted(lines, 'line')}", soft_wrap=True)
     else:
         console.print("No readable landing file holds data of the person.")
     for file, why in sorted(erasure.landed.unread.items()):

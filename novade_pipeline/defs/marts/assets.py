@@ -212,6 +212,11 @@ def _metadata(mart: Mart) -> dict[str, Any]:
     return metadata
 
 
+def _reason(report: CheckReport) -> str:
+    check = report.check
+    return f"{check.promise} But {report.message}; dbt/{check.file} has the test."
+
+
 def _check_result(report: CheckReport) -> dg.AssetCheckResult:
     blocking = report.check.blocking
     return dg.AssetCheckResult(
@@ -219,6 +224,6 @@ def _check_result(report: CheckReport) -> dg.AssetCheckResult:
         check_name=report.check.name,
         passed=report.passed,
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-        description=report.message or None,
+        description=None if report.passed else _reason(report),
         metadata={"unchanged": not report.fresh},
     )

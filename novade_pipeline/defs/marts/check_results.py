@@ -10,6 +10,7 @@ from novade_pipeline.defs.marts.dbt_runner import Outcome
 from novade_pipeline.defs.marts.project import Check, Project
 from novade_pipeline.defs.marts.warehouse import WarehouseState
 from novade_pipeline.lake import query
+from novade_pipeline.plurals import counted
 
 _PASSED = {"pass": True, "warn": False, "fail": False}
 """dbt's status of a test -> whether it passed; with any other status it could not run."""
@@ -105,7 +106,9 @@ def record_results(
         if outcome is None or outcome.status == "skipped":
             continue
         passed = _PASSED.get(outcome.status)
-        message = "" if passed else outcome.message or f"{outcome.failures} rows fail"
+        message = "" if passed else outcome.message
+        if passed is False and outcome.failures:
+            message = counted(outcome.failures, "row fails", "rows fail")
         rows.append([check.name, _inputs(check, state, variables), passed, message])
     if not rows:
         return

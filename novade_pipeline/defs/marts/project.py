@@ -42,6 +42,8 @@ class Check:
         models: the models that the test reads.
         code: changes when the test does.
         blocking: a failure is an error, not a warning.
+        promise: what is true when it passes, a sentence.
+        file: where it is, below the project.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Check:
     code: str
     blocking: bool
     variables: tuple[str, ...] = ()
+    promise: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ class Project:
                 code=_digest(node["raw_code"], json.dumps(node.get("test_metadata"))),
                 blocking=node["config"]["severity"].lower() == "error",
                 variables=tuple(sorted(set(_VARIABLE.findall(node["raw_code"])))),
+                promise=_promise(node),
+                file=node["original_file_path"],
             )
             for node in self.manifest["nodes"].values()
             if node["resource_type"] == "test"
@@ -238,6 +244,20 @@ def _checked_model(node: Mapping[str, Any]) -> str:
         return str(attached.rsplit(".", 1)[-1])
     named = node["config"]["meta"].get("dagster", {}).get("ref", {}).get("name")
     return str(named or node["refs"][0]["name"])
+
+
+def _promise(node: Mapping[str, Any]) -> str:
+    """The description of a test; for a generic one, what it says of its column."""
+    if description := node["config"]["meta"].get("description"):
+        return str(description)
+    test, column = (node.get("test_metadata") or {}).get("name"), node.get("column_name")
+    promise = {
+        "unique": f"Each {column} is in one row.",
+        "not_null": f"Each row has a value in {column}.",
+        "accepted_values": f"The column {column} has expected values only.",
+        "relationships": f"Each {column} is in the table that it refers to.",
+    }
+    return promise.get(str(test), f"The test {node['name']} passes.")
 
 
 def _file_states() -> Iterator[str]:

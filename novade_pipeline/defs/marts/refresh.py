@@ -28,6 +28,7 @@ from novade_pipeline.errors import UserError
 from novade_pipeline.lake import query
 from novade_pipeline.lake.duckdb_file import NO_WAIT, open_when_free
 from novade_pipeline.lake.query import sql_identifier
+from novade_pipeline.plurals import counted
 from novade_pipeline.storage.store import Store
 
 PictureOf = Callable[[str, int], str | None]
@@ -135,7 +136,7 @@ def refresh(
             state = warehouse.read_state(connection, all_models)
         for name, rows in restored.items():
             if rows:
-                on_progress(f"marts/{name}: {rows} rows restored from the lake")
+                on_progress(f"marts/{name}: {counted(rows, 'row')} restored from the lake")
         reasons = warehouse.pending(state, all_models, versions, needed, rebuild=rebuild)
         for name, reason in reasons.items():
             on_progress(f"marts/{name} is pending: {reason}")

@@ -34,6 +34,7 @@ from novade_pipeline.graph.table_assets import (
 from novade_pipeline.lake.delta import WriteReceipt
 from novade_pipeline.lake.read import newest
 from novade_pipeline.lake.table import Table
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -150,9 +151,17 @@ def _check_results(
     if "note" in metadata:
         return
     if table is QUARANTINE:
-        yield check_quarantine(table, metadata)
+        yield check_quarantine(lake, table, metadata)
         return
-    yield check_result(table, SETTLED_CHECK, metadata["settled"], {"reads": metadata["reads"]})
+    yield check_result(
+        table,
+        SETTLED_CHECK,
+        None
+        if metadata["settled"]
+        else f"The list changed during each of {counted(metadata['reads'], 'read')}, so rows may "
+        "have vanished unseen; the next run reads it again.",
+        {"reads": metadata["reads"]},
+    )
     yield check_newest(table, metadata)
     if table.data_time is not None:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)

@@ -18,6 +18,7 @@ from novade_pipeline.api.paging import Page, PageNumber, pages
 from novade_pipeline.defs.music.service_rows import RowKeys, bad, row_of
 from novade_pipeline.errors import TransientFailure
 from novade_pipeline.lake.table import Table
+from novade_pipeline.plurals import counted
 
 STYLE = PageNumber(rows=100, pages="pages")
 
@@ -97,7 +98,8 @@ def read_until_stable(
             most_reads == 1 or (previous is not None and previous.item_keys <= sweep.item_keys)
         )
         log(
-            f"{table.name}: read {len(sweeps)}: {sweep.items:,} rows on {sweep.pages:,} pages"
+            f"{table.name}: read {len(sweeps)}: {counted(sweep.items, 'row')} on "
+            f"{counted(sweep.pages, 'page')}"
             + (", the list changed" if previous is not None and not is_stable else "")
         )
         if is_stable or len(sweeps) >= most_reads:
@@ -107,12 +109,12 @@ def read_until_stable(
             f"{table.name}: expected the {sweep.total:,} rows that the service states, found "
             f"{sweep.items:,}, in {len(sweeps)} reads; nothing is written."
         )
-    counted = sweeps[-1:] if is_stable else sweeps
-    batches = [batch for sweep in counted for batch in sweep.batches]
-    bad_keys = {item.key for sweep in counted for item in sweep.bad if item.key is not None}
+    counted_sweeps = sweeps[-1:] if is_stable else sweeps
+    batches = [batch for sweep in counted_sweeps for batch in sweep.batches]
+    bad_keys = {item.key for sweep in counted_sweeps for item in sweep.bad if item.key is not None}
     return StableRead(
         rows=pa.Table.from_batches(batches, table.schema),
-        keys=set().union(*(sweep.keys for sweep in counted), bad_keys),
+        keys=set().union(*(sweep.keys for sweep in counted_sweeps), bad_keys),
         sweeps=len(sweeps),
         last=sweep,
         is_stable=is_stable,

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from novade_pipeline.graph.access import ProbeResult, all_probes, try_all
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import load_settings
 
 console = Console()
@@ -31,7 +32,9 @@ def doctor() -> None:
     console.print(table)
     missing = sum(not result.passed for result in results)
     if missing:
-        console.print(f"[red]{missing} of {len(results)} rights are missing.[/red]")
+        verb = "is" if missing == 1 else "are"
+        of = counted(len(results), "right")
+        console.print(f"[red]{missing} of {of} {verb} missing.[/red]")
         raise typer.Exit(1)
     console.print("The graph has all rights that it needs.")
 

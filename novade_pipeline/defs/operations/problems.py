@@ -176,7 +176,7 @@ def _failed_check(graph: Any, name: str, record: Any, result: dg.AssetCheckEvalu
         and value.value is not None
     )
     promise = graph.get_check_spec(record.key).description or "It did not pass."
-    text = f"Expected: {result.description or promise}"
+    text = result.description or f"Expected: {promise}"
     return Problem(
         cause=f"check: {name}",
         subject=f"check: {name}",

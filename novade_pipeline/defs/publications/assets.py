@@ -47,6 +47,7 @@ from novade_pipeline.lake.delta import WriteReceipt, current_version, replace
 from novade_pipeline.lake.documents import write_document
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -142,6 +143,11 @@ def _drug_graph(lake: dg.ResourceParam[Store]) -> Iterator[dg.MaterializeResult[
                 check_name=SCHEMA_CHECK,
                 asset_key=GRAPH,
                 severity=dg.AssetCheckSeverity.ERROR,
+                description=f"The document breaks {SCHEMA_FILE.name} in "
+                f"{counted(len(broken), 'place')}, first: {broken[0]}; correct the code that makes "
+                "it, or the schema."
+                if broken
+                else None,
                 metadata={"broken": dg.MetadataValue.json(broken)},
             )
         ],

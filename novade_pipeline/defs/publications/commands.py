@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from novade_pipeline.errors import UserError
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import load_settings
 
 _GraphFile = Annotated[
@@ -36,7 +37,9 @@ def top_journals(graph: _GraphFile = None) -> None:
     if not journals:
         typer.echo("No journal mentions a drug.")
     for journal in journals:
-        typer.echo(f"{journal.name}: {len(journal.drugs)} drugs ({', '.join(journal.drugs)})")
+        typer.echo(
+            f"{journal.name}: {counted(len(journal.drugs), 'drug')} ({', '.join(journal.drugs)})"
+        )
 
 
 def related(

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 
 from novade_pipeline.defs.publications.graph import KINDS, Graph, counts
+from novade_pipeline.plurals import counted
 
 MAX_PUBLICATIONS = 300
 TEMPLATE = Path(__file__).with_name("graph_page.html")
@@ -39,8 +40,9 @@ def graph_page(graph: Graph) -> str:
         else f" The page shows the {len(drugs)} most mentioned drugs; the document has all."
     )
     summary = (
-        f"{total['drugs']} drugs, {total['drug_publication_mentions']} mentions by publications, "
-        f"{total['journals']} journals.{shown}"
+        f"{counted(total['drugs'], 'drug')}, "
+        f"{counted(total['drug_publication_mentions'], 'mention')} by publications, "
+        f"{counted(total['journals'], 'journal')}.{shown}"
     )
     return _template().substitute(summary=escape(summary), svg=_svg(drugs, publications))
 
@@ -148,8 +150,9 @@ def _edge(nodes: tuple[str, str], kind: str, start: tuple[int, int], end: tuple[
 
 def _drug(i: int, name: str, y: int, size: int) -> str:
     return (
-        f'<g class="node drug" id="d{i}" tabindex="0"><title>{escape(name)}: {size} publications'
-        f'</title><circle cx="{DRUG_X + 8}" cy="{y}" r="7"/><text x="{DRUG_X - 8}" y="{y}" '
+        f'<g class="node drug" id="d{i}" tabindex="0"><title>{escape(name)}: '
+        f"{counted(size, 'publication')}</title>"
+        f'<circle cx="{DRUG_X + 8}" cy="{y}" r="7"/><text x="{DRUG_X - 8}" y="{y}" '
         f'text-anchor="end">{escape(_cut(name, 22))} <tspan class="size">{size}</tspan></text></g>'
     )
 

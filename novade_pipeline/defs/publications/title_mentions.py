@@ -23,6 +23,7 @@ from novade_pipeline.lake.derived import (
 )
 from novade_pipeline.lake.read import distinct, read, stream
 from novade_pipeline.lake.windows import Window
+from novade_pipeline.plurals import counted
 from novade_pipeline.storage.store import Store
 
 SLICE_DAYS = 31
@@ -79,7 +80,7 @@ def find_changed_mentions(
                     transactions=transactions_of_commit(number, len(slices), sources, reset_by),
                 )
             )
-            progress(f"{TITLE_MENTIONS.name}: {kind}, {number} of {len(slices)} commits")
+            progress(f"{TITLE_MENTIONS.name}: {kind}, {number} of {counted(len(slices), 'commit')}")
     return receipts
 
 

@@ -8,6 +8,7 @@ from novade_pipeline.defs.salesforce.settings import SalesforceSettings
 from novade_pipeline.defs.salesforce.tables import OBJECTS, OPTIONAL_OBJECTS
 from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.graph.access import Probe
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _read_probe(
                 "organisation has no such fields; give the user's permission set the field-level "
                 "security 'Read' on them. Until then their columns are null."
             )
-        return f"{name} is read, with {len(fields.read)} fields."
+        return f"{name} is read, with {counted(len(fields.read), 'field')}."
 
     return read
 

@@ -217,7 +217,7 @@ def _check_results(
     if "note" in metadata:
         return
     if table is QUARANTINE:
-        yield check_quarantine(table, metadata)
+        yield check_quarantine(lake, table, metadata)
         return
     invisible, dropped, retyped = (
         metadata[f"fields_{what}"] for what in ("invisible", "dropped", "retyped")
@@ -225,14 +225,22 @@ def _check_results(
     yield check_result(
         table,
         VISIBLE_CHECK,
-        not invisible.value,
-        {
-            "invisible": invisible,
-            "what_to_do": "Let the user see these fields (field-level security in its permission "
-            "set), or ignore this where the organisation has no such fields.",
-        },
+        f"The user may not see {', '.join(invisible.value)}: let it see these fields (field-level "
+        "security in its permission set), or ignore this where the organisation has none."
+        if invisible.value
+        else None,
+        {"invisible": invisible},
     )
-    changed = bool(dropped.value or retyped.value)
-    yield check_result(table, BEFORE_CHECK, not changed, {"dropped": dropped, "retyped": retyped})
+    changes = [*(f"{name} was dropped" for name in dropped.value)]
+    changes += [f"{name} has another type" for name in retyped.value]
+    yield check_result(
+        table,
+        BEFORE_CHECK,
+        f"The organisation changed its fields: {', '.join(changes)}; see whether what reads these "
+        "columns still holds."
+        if changes
+        else None,
+        {"dropped": dropped, "retyped": retyped},
+    )
     if table.data_time is not None:
         yield check_fresh(table, newest(lake, table), settings.freshness_hours)

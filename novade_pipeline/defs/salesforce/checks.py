@@ -12,6 +12,7 @@ from novade_pipeline.graph.table_assets import check_result, key_of
 from novade_pipeline.lake.delta import open_table
 from novade_pipeline.lake.query import connect, scan, sql_identifier
 from novade_pipeline.lake.table import Table
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -35,12 +36,14 @@ class Rule:
     """A business rule that a record may break.
 
     Attributes:
+        problem: the rest of a message that begins with a number of records.
         broken: SQL that is true of a row that breaks it; `ZONE` is the zone of its days.
     """
 
     name: str
     table: Table
     description: str
+    problem: str
     broken: str
 
 
@@ -54,12 +57,16 @@ RULES = (
         "closes_after_it_opens",
         OPPORTUNITY,
         "Warns where an opportunity closes before it was made: its days to close are negative.",
+        "with a close date before the creation, so that the days to close are negative; correct "
+        "one of the two dates in Salesforce.",
         f"close_date < cast(created_date at time zone {ZONE} as date)",
     ),
     Rule(
         "account_has_a_domain",
         ACCOUNT,
         "Warns where an account has no website: no person is matched to it by e-mail domain.",
+        "without a website, so that no person is matched by e-mail domain; add the websites in "
+        "Salesforce.",
         "coalesce(trim(website), '') = ''",
     ),
     *(
@@ -68,6 +75,8 @@ RULES = (
             table,
             f"Warns where a picklist's value is longer than {LONGEST_PICKLIST_VALUE} characters; "
             "it is loaded as it is.",
+            f"with a picklist value of more than {LONGEST_PICKLIST_VALUE} characters, which is "
+            "loaded as it is; shorten it in Salesforce.",
             broken,
         )
         for table in READ
@@ -116,7 +125,7 @@ def _result(
     connection: duckdb.DuckDBPyConnection, lake: Store, rule: Rule, zone: str
 ) -> dg.AssetCheckResult:
     if open_table(lake, rule.table) is None:
-        return check_result(rule.table, rule.name, True, {"rows": 0})
+        return check_result(rule.table, rule.name, None, {"rows": 0})
     rows = connection.execute(
         f"select count(*), array_slice(array_agg(id order by id), 1, {IDS_SHOWN}) "
         f"from {scan(lake, rule.table)} where not is_deleted and ({rule.broken})",
@@ -124,4 +133,7 @@ def _result(
     ).fetchall()
     count, ids = rows[0]
     metadata = {"rows": count, "first_ids": dg.MetadataValue.json(ids or [])}
-    return check_result(rule.table, rule.name, not count, metadata)
+    problem = None
+    if count:
+        problem = f"{counted(count, 'record')} {rule.problem}"
+    return check_result(rule.table, rule.name, problem, metadata)

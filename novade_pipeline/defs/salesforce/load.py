@@ -28,6 +28,7 @@ from novade_pipeline.lake.delta import WriteReceipt, create, open_table
 from novade_pipeline.lake.merge import merge
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
+from novade_pipeline.plurals import counted
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage.store import Store
 
@@ -127,7 +128,9 @@ def load(
                 transactions={app: version, **first_sweep},
             )
             receipts.append(receipt)
-            on_progress(f"{name}: {rows:,} rows read up to {moment(version):%Y-%m-%d %H:%M:%S}")
+            on_progress(
+                f"{name}: {counted(rows, 'row')} read up to {moment(version):%Y-%m-%d %H:%M:%S}"
+            )
     fields = fields.with_digits(more_digits)
     create(lake, fields.table)
     swept = None

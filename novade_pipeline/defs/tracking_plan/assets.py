@@ -31,6 +31,7 @@ from novade_pipeline.graph.table_assets import (
 )
 from novade_pipeline.lake.delta import WriteReceipt, replace
 from novade_pipeline.lake.read import newest
+from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 
@@ -82,9 +83,6 @@ def plan(
             rows = pending_rows(lake, *landed)
             receipts += [] if rows is None else [replace(lake, PLAN, rows)]
     metadata = table_metadata(lake, PLAN, receipts)
-    if faults or refusal:
-        rest = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        metadata["note"] = f"tracking plan: {refusal or faults[0]}{rest}"
     yield materialized(
         context,
         key_of(PLAN),
@@ -95,6 +93,7 @@ def plan(
                 passed=not refusal,
                 check_name=PLAN_CHECK,
                 asset_key=key_of(PLAN),
+                description=f"{refusal} The previous plan stays in use." if refusal else None,
                 metadata={"why": refusal} if refusal else None,
             ),
             dg.AssetCheckResult(
@@ -102,6 +101,9 @@ def plan(
                 check_name=RULES_CHECK,
                 asset_key=key_of(PLAN),
                 severity=dg.AssetCheckSeverity.WARN,
+                description=f"{counted(len(faults), 'rule')} cannot be applied, first: {faults[0]}"
+                if faults
+                else None,
                 metadata={"faults": len(faults), "why": "\n".join(faults[:_MAX_SHOWN_FAULTS])}
                 if faults
                 else None,
@@ -194,6 +196,11 @@ def _check_share(verdict: str, events: int, total: int, allowed: float) -> dg.As
         check_name=SHARE_CHECKS[verdict],
         asset_key=key_of(EVENT_VERDICTS),
         severity=dg.AssetCheckSeverity.WARN,
+        description=None
+        if share <= allowed
+        else f"{events:,} of {counted(total, 'event')} are {verdict} ({share:.1%}), and "
+        f"NOVADE_{verdict.upper()}_SHARE allows {allowed:.1%}: correct the plan or the "
+        "application; the chart of the asset shows the types.",
         metadata={"events": total, verdict: events, "share": round(share, 4), "allowed": allowed},
     )
 

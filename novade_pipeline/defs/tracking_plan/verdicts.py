@@ -28,6 +28,7 @@ from novade_pipeline.lake.derived import (
 from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.read import distinct, stream
 from novade_pipeline.lake.windows import Window
+from novade_pipeline.plurals import counted
 from novade_pipeline.storage.store import Store
 
 VERDICTS = ("conforming", "violating", "unplanned", "unjudged")
@@ -69,7 +70,7 @@ def judge_changes(
                 transactions=transactions_of_commit(number, len(slices), sources, reset_by),
             )
         )
-        progress(f"{EVENT_VERDICTS.name}: {number} of {len(slices)} commits")
+        progress(f"{EVENT_VERDICTS.name}: {number} of {counted(len(slices), 'commit')}")
     return receipts
 
 

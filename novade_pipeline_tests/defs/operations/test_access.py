@@ -251,7 +251,7 @@ def test_the_doctor_says_what_is_missing_and_ends_with_1(
     message = " ".join(done.output.split())
     assert "landing read missing" in message
     assert "the permission Read (r)" in message
-    assert "1 of 7 rights are missing." in message
+    assert "1 of 7 rights is missing." in message
     assert secret.partition("sig=")[2] not in message
 
 
