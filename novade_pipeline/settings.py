@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import (
     ByteSize,
     Field,
@@ -277,7 +278,9 @@ def load_settings(env_file: str | Path | None = None, **overrides: Any) -> Setti
     chosen = env_file or os.environ.get(f"{PREFIX}ENV_FILE")
     if chosen and not Path(chosen).is_file():
         raise UserError(f"{PREFIX}ENV_FILE: expected a file, found none at {chosen}.")
-    if home := os.environ.get("DAGSTER_HOME"):
+    # `dagster dev` reads it from there too.
+    in_file = dotenv_values(chosen or ".env").get("DAGSTER_HOME")
+    if home := os.environ.get("DAGSTER_HOME") or in_file:
         overrides.setdefault("dagster_home", home)
     domains = [module.SETTINGS for module in modules("settings")]
     parts: list[Any] = []

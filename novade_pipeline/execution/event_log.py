@@ -14,12 +14,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
+
+from novade_pipeline.errors import UserError
+from novade_pipeline.settings import load_settings
 
 INDEX = "index"
 """Dagster's name of the database of all runs."""
@@ -42,7 +46,21 @@ class EventLog(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "EventLog":
-        """Called by Dagster with the config in `dagster.yaml`."""
+        """Called by Dagster with the config in `dagster.yaml`.
+
+        Raises:
+            UserError: `dagster dev` would show another home than `novade ui`.
+        """
+        base_dir = Path(config_value["base_dir"])
+        if not base_dir.is_absolute():
+            # That of a checkout, which Dagster reads where DAGSTER_HOME is not set.
+            home = load_settings().dagster_home
+            if base_dir.absolute() != (home / "history" / "runs").absolute():
+                raise UserError(
+                    f"dagster.yaml: expected Dagster's home in {base_dir.parents[1]}, found that "
+                    f"the settings say {home}; set DAGSTER_HOME={home.absolute()}, or run "
+                    "`novade ui`."
+                )
         return cls(inst_data=inst_data, **config_value)
 
     def run_connection(self, run_id: str | None = None) -> AbstractContextManager[Connection]:

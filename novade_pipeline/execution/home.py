@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,10 @@ import dagster as dg
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.settings import Settings
+
+DEFAULT_HOME = "data/dagster"
+"""The home in `dagster.yaml`, below the current folder."""
+_FOLDER = re.compile(rf"{DEFAULT_HOME}([/\w]*)(?=}})")
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
@@ -46,7 +51,7 @@ def prepare_home(settings: Settings) -> Path:
     home = settings.dagster_home.absolute()
     config = home / "dagster.yaml"
     content = Path(__file__).with_name("dagster.yaml").read_text()
-    content = content.replace("$EVENTS", json.dumps(str(home / "history" / "runs")))
+    content = _FOLDER.sub(lambda match: json.dumps(f"{home}{match[1]}"), content)
     try:
         existing = config.read_text() if config.exists() else None
         if existing is None or (

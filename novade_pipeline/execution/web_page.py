@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from novade_pipeline.errors import UserError
-from novade_pipeline.execution.home import prepare_home
+from novade_pipeline.execution.home import DEFAULT_HOME, prepare_home
 from novade_pipeline.graph.project_files import project_file
 from novade_pipeline.settings import Settings
 
@@ -70,9 +70,11 @@ def _daemons(home: Path) -> Iterator[int]:
         try:
             if not _DAEMON.search(" ".join(process.cmdline())):
                 continue
-            its_home = process.environ().get("DAGSTER_HOME", "")
+            its_home = process.environ().get("DAGSTER_HOME")
+            # Without it, `dagster.yaml` of the current folder applies.
+            its_home = its_home or str(Path(process.cwd(), DEFAULT_HOME))
         except psutil.Error:
             # It has ended, or is another user's.
             continue
-        if its_home and Path(its_home).resolve() == home.resolve():
+        if Path(its_home).resolve() == home.resolve():
             yield process.pid

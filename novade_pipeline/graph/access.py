@@ -1,7 +1,8 @@
 """Probes of the rights that the graph needs; a probe changes no data.
 
 `novade doctor`, the checks of `operations/access` and every step that writes run the same probes.
-A system is added by a module `access` in its domain's folder, whose `probes(settings)` yields them.
+A system is added by a module `access` in its domain's folder, whose `probes(settings)` yields them,
+and whose `not_configured(settings)` says what to set where there are none.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -63,6 +64,15 @@ class ProbeResult:
 def all_probes(settings: Settings) -> list[Probe]:
     """Returns the probes of every configured system, grouped by system, without running them."""
     return [probe for module in modules("access") for probe in module.probes(settings)]
+
+
+def not_configured(settings: Settings) -> dict[str, str]:
+    """Returns the systems that are not configured, which is no failure: system -> what to set."""
+    return {
+        system: remedy
+        for module in modules("access")
+        for system, remedy in module.not_configured(settings).items()
+    }
 
 
 def try_all(probes: Iterable[Probe]) -> list[ProbeResult]:

@@ -2,7 +2,7 @@
 
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,10 @@ class _ChunkBuilder:
         """The whole lines."""
         return Chunk(self._text, self.whole, tuple(self.slices))
 
+    def truncate(self, size: int) -> None:
+        """Drop what follows whole lines of a size, in bytes."""
+        self.whole = self.size = size
+
     def next(self) -> "_ChunkBuilder":
         """A builder that begins with the incomplete line."""
         following = _ChunkBuilder(self._memory)
@@ -115,8 +119,16 @@ class _ChunkBuilder:
         return following
 
 
-def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
+def read_chunks(
+    landing: Store,
+    files: Iterable[LandedFile],
+    on_damage: Callable[[DamagedFile], None] | None = None,
+) -> Iterator[Chunk]:
     """Read the files' lines, in the order of the files.
+
+    Args:
+        on_damage: called with a damaged file, which is left out, unless a chunk already had its
+            first lines.
 
     Raises:
         DamagedFile: a file is not gzip, ends early, fails its CRC, or has an endless line.
@@ -129,20 +141,28 @@ def read_chunks(landing: Store, files: Iterable[LandedFile]) -> Iterator[Chunk]:
     for file in files:
         first_line, lines = 1, 0
         trailing: list[int] = []
-        for text in gunzipped(landing, file, _TEXT_BYTES, trailing.append):
-            builder.add(text)
-            lines += count_lines(np.frombuffer(text, np.uint8))
-            if builder.size - builder.whole > MAX_LINE_BYTES:
-                raise DamagedFile(
-                    file,
-                    f"expected lines of at most {MAX_LINE_BYTES >> 20} MiB, found that line "
-                    f"{first_line + lines} is longer",
-                )
-            if builder.whole >= CHUNK_BYTES:
-                builder.slices.append(FileSlice(file, first_line, lines))
-                yield builder.chunk()
-                builder = builder.next()
-                first_line, lines = first_line + lines, 0
+        first_builder, first_size = builder, builder.size
+        try:
+            for text in gunzipped(landing, file, _TEXT_BYTES, trailing.append):
+                builder.add(text)
+                lines += count_lines(np.frombuffer(text, np.uint8))
+                if builder.size - builder.whole > MAX_LINE_BYTES:
+                    raise DamagedFile(
+                        file,
+                        f"expected lines of at most {MAX_LINE_BYTES >> 20} MiB, found that line "
+                        f"{first_line + lines} is longer",
+                    )
+                if builder.whole >= CHUNK_BYTES:
+                    builder.slices.append(FileSlice(file, first_line, lines))
+                    yield builder.chunk()
+                    builder = builder.next()
+                    first_line, lines = first_line + lines, 0
+        except DamagedFile as damage:
+            if on_damage is None or builder is not first_builder:
+                raise
+            builder.truncate(first_size)
+            on_damage(damage)
+            continue
         if builder.size > builder.whole:
             builder.add(b"\n")
             lines += 1

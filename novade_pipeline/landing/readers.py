@@ -2,7 +2,7 @@
 
 import ctypes
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,16 +34,22 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class NdjsonReader:
-    """Reads gzipped NDJSON, a row of a table a line."""
+    """Reads gzipped NDJSON, a row of a table a line.
+
+    Attributes:
+        on_damage: called with damaged files, which are left out where that is possible.
+    """
 
     table: Table
+    on_damage: Callable[[DamagedFile], None] | None = None
 
     def read(self, landing: Store, files: Sequence[LandedFile]) -> Generator[Parsed]:
         """See `Reader`."""
         with ExitStack() as opened:
             opened.callback(_trim_memory)
             parsers = [opened.enter_context(closing(JsonLines(self.table))) for _ in range(PARSERS)]
-            chunks = opened.enter_context(closing(prefetch(read_chunks(landing, files))))
+            text = read_chunks(landing, files, self.on_damage)
+            chunks = opened.enter_context(closing(prefetch(text)))
             parse = [parser.parse for parser in parsers]
             read = opened.enter_context(closing(map_ahead(parse, chunks)))
             for number, parsed in enumerate(read, 1):

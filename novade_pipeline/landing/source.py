@@ -52,8 +52,11 @@ class Source:
 
     def select(self, listing: Iterable[LandedFile], rules: Rules) -> list[LandedFile]:
         """The source's files in a listing, each with its hour."""
-        files = [file for file in listing if self.claims is None or self.claims(file.name)]
-        return assign_hours(files, rules, self.lacks_a_date)
+        return assign_hours(self.named(listing), rules, self.lacks_a_date)
+
+    def named(self, listing: Iterable[LandedFile]) -> list[LandedFile]:
+        """The files in a listing whose names are the source's."""
+        return [file for file in listing if self.claims is None or self.claims(file.name)]
 
     def lacks_a_date(self, file: str) -> bool:
         """Whether a file's name needs no hour."""

@@ -181,6 +181,28 @@ def test_all_damaged_files_are_named_at_once(shop: Shop) -> None:
     }
 
 
+@pytest.mark.parametrize("chunk_bytes", [10_000, 1])
+def test_a_damaged_file_is_left_out_unless_a_chunk_has_its_first_lines(
+    chunk_bytes: int, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
+    for hour, content in enumerate([GOOD, b"text", GOOD, GOOD[:-1], GOOD]):
+        shop.upload(shop.name(hour), content)
+    left_out: list[str] = []
+    read = read_chunks(
+        shop.landing, _listed(shop), lambda damage: left_out.append(damage.file.name)
+    )
+    if chunk_bytes == 1:
+        with pytest.raises(DamagedFile, match="gzip ends early"):
+            list(read)
+        assert left_out == [shop.name(1)]
+        return
+    assert [(name, line) for name, _, line in _lines(list(read))] == [
+        (shop.name(hour), line) for hour in (0, 2, 4) for line in (b"one", b"two")
+    ]
+    assert left_out == [shop.name(1), shop.name(3)]
+
+
 def test_small_files_share_a_chunk(shop: Shop) -> None:
     for part in range(3):
         shop.upload(shop.name(0, part), GOOD)

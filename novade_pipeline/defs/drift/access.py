@@ -43,6 +43,12 @@ def probes(settings: Settings) -> Iterator[Probe]:
     yield probe("users", "Users are readable.", "user_read", _users)
 
 
+def not_configured(settings: Settings) -> dict[str, str]:
+    """Says what to set where Drift is not read."""
+    is_read = settings.of(DriftSettings).is_set
+    return {} if is_read else {"drift": "Set NOVADE_DRIFT_TOKEN to read it."}
+
+
 def _answer_of(drift: DriftSettings, scope: str, request: "Callable[[Client], str]") -> str:
     from novade_pipeline.api.client import Client
     from novade_pipeline.api.contract import Refused

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from novade_pipeline.defs.erasure.landing_scan import LandedTraces, traces_in_landing
+from novade_pipeline.defs.erasure.landing_scan import LandedTraces, count_files, traces_in_landing
 from novade_pipeline.defs.erasure.ledgers import account
 from novade_pipeline.defs.erasure.people import find_person, people_of
 from novade_pipeline.defs.erasure.removal import remove
@@ -39,6 +39,8 @@ from novade_pipeline.storage.local import LocalStore
 from novade_pipeline.storage.store import Store
 
 Log = Callable[[str], None]
+OnFiles = Callable[[int, int], None]
+"""Receives how many landing files have been scanned, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -97,20 +99,23 @@ def erase(
     *,
     dry_run: bool = False,
     log: Log = lambda _: None,
+    on_files: OnFiles = lambda _done, _of: None,
 ) -> Erasure:
     """Erase the person with an identifier.
 
     Args:
         identifier: an e-mail address, an id, or `kind:id`.
-        dry_run: only report what would be deleted.
+        dry_run: only report what would be deleted; only reads, so beside any run.
         log: receives one sentence a step.
+        on_files: receives the progress of scanning landing.
 
     Raises:
         UserError: a run is in progress, or no person or several have the identifier.
         TransientFailure: the storage failed, or another writer was faster: erase again.
     """
     lake, policy = settings.lake, settings.personal_data_policy
-    scope.require_no_run_in_progress()
+    if not dry_run:
+        scope.require_no_run_in_progress()
     book = TombstoneRegistry(lake, policy.key)
     log("Following the person's identifiers through the lake.")
     people = people_of(lake, scope.tables.values())
@@ -121,8 +126,8 @@ def erase(
             f"{_drop_hint(policy)}; nothing is written."
         )
     if dry_run:
-        return _preview(settings, scope, names, book, log)
-    return _delete(settings, scope, names, book, log)
+        return _preview(settings, scope, names, book, log, on_files)
+    return _delete(settings, scope, names, book, log, on_files)
 
 
 def _preview(
@@ -131,13 +136,17 @@ def _preview(
     names: set[Identifier],
     book: TombstoneRegistry,
     log: Log,
+    on_files: OnFiles,
 ) -> Erasure:
     # Earlier tombstones too: what a killed erasure left would go with this one.
     erased = EitherErased(GivenIdentifiers(frozenset(names)), book.current())
+    log("Counting rows.")
     by_table = _traces(settings.lake, scope.tables, erased)
     by_table |= {mart.name: traces_in(settings.lake, mart, erased) for mart in scope.marts}
     results = [_result(traces) for traces in by_table.values()]
-    landed = _scan_landing(settings, scope, settings.personal_data_policy.as_landed(erased), log)
+    log("Scanning landing.")
+    as_landed = settings.personal_data_policy.as_landed(erased)
+    landed = _scan_landing(settings, scope, as_landed, on_files)
     return Erasure(_count_kinds(names), results, landed)
 
 
@@ -147,6 +156,7 @@ def _delete(
     names: set[Identifier],
     book: TombstoneRegistry,
     log: Log,
+    on_files: OnFiles,
 ) -> Erasure:
     lake = settings.lake
     log("Writing tombstones.")
@@ -182,10 +192,10 @@ def _delete(
         failures += scope.rebuild(False)
     results = [_result(traces, past.get(name)) for name, traces in by_table.items()]
     results += [_result(traces, past[name]) for name, traces in marts.items()]
+    log("Scanning landing.")
     erased = settings.personal_data_policy.as_landed(book.current())
-    return Erasure(
-        _count_kinds(names), results, _scan_landing(settings, scope, erased, log), failures
-    )
+    landed = _scan_landing(settings, scope, erased, on_files)
+    return Erasure(_count_kinds(names), results, landed, failures)
 
 
 def _traces(
@@ -209,12 +219,20 @@ def _is_about_persons(table: Table) -> bool:
 
 
 def _scan_landing(
-    settings: Settings, scope: ErasureScope, erased: ErasedIdentifiers, log: Log
+    settings: Settings, scope: ErasureScope, erased: ErasedIdentifiers, on_files: OnFiles
 ) -> LandedTraces:
-    log("Scanning landing.")
     landed = LandedTraces()
+    total = sum(count_files(settings.landing, source) for source, _ in scope.sources)
     for source, rules in scope.sources:
-        traces_in_landing(settings.landing, source, rules, erased, landed)
+        traces_in_landing(
+            settings.landing,
+            source,
+            rules,
+            erased,
+            landed,
+            # Files may land meanwhile.
+            on_files=lambda done: on_files(done, max(done, total)),
+        )
     return landed
 
 

@@ -33,3 +33,8 @@ def probes(settings: Settings) -> Iterator[Probe]:
         return "The file can be written."
 
     yield Probe("warehouse", "write", "Marts are built.", f"Warehouse {path}", remedy, write)
+
+
+def not_configured(settings: Settings) -> dict[str, str]:
+    """Nothing: the warehouse has a default path."""
+    return {}

@@ -33,3 +33,9 @@ def probes(settings: Settings) -> Iterator[Probe]:
 
     remedy = "look at NOVADE_MUSIC_API_URL and NOVADE_MUSIC_API_TOKEN"
     yield Probe("music", "read", "Its lists are read.", f"Music service {url}", remedy, read)
+
+
+def not_configured(settings: Settings) -> dict[str, str]:
+    """Says what to set where the music service is not read."""
+    is_read = settings.of(MusicSettings).api_url is not None
+    return {} if is_read else {"music": "Set NOVADE_MUSIC_API_URL to read it."}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from novade_pipeline.defs.operations.settings import OperationsSettings
 from novade_pipeline.graph.access import Probe, lake_probes, landing_probes
 from novade_pipeline.settings import Settings
 
@@ -12,6 +13,20 @@ def probes(settings: Settings) -> Iterator[Probe]:
     yield from landing_probes(settings.landing.failing_fast())
     if settings.landing_discovery == "queue" and settings.landing_queue_url is not None:
         yield _queue_probe(settings, settings.landing_queue_url)
+
+
+def not_configured(settings: Settings) -> dict[str, str]:
+    """Says what to set where new files are not announced, and where no alerts are sent."""
+    remedies = {}
+    if settings.landing_discovery != "queue":
+        remedies["queue"] = (
+            "New files are listed. Set NOVADE_LANDING_DISCOVERY=queue and NOVADE_LANDING_QUEUE_URL "
+            "to have them announced."
+        )
+    webhook = settings.of(OperationsSettings).alert_webhook
+    if webhook is None or not webhook.get_secret_value():
+        remedies["alerts"] = "Set NOVADE_ALERT_WEBHOOK to receive them."
+    return remedies
 
 
 def _queue_probe(settings: Settings, url: str) -> Probe:

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from novade_pipeline.graph.access import ProbeResult, all_probes, try_all
+from novade_pipeline.graph.access import ProbeResult, all_probes, not_configured, try_all
 from novade_pipeline.plurals import counted
 from novade_pipeline.settings import load_settings
 
@@ -19,7 +19,8 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor() -> None:
     """Probe the rights that the graph needs in each system, and list missing ones."""
-    results = try_all(all_probes(load_settings()))
+    settings = load_settings()
+    results = try_all(all_probes(settings))
     table = Table(box=None, pad_edge=False)
     for heading in ("System", "Right", "", "Result"):
         table.add_column(heading, overflow="fold")
@@ -29,6 +30,8 @@ def doctor() -> None:
         message = "The same." if result.message == previous else escape(result.message)
         previous = result.message
         table.add_row(result.probe.system, result.probe.right, mark, message)
+    for system, remedy in not_configured(settings).items():
+        table.add_row(system, "", "[dim]not configured[/dim]", remedy)
     console.print(table)
     missing = sum(not result.passed for result in results)
     if missing:

@@ -52,6 +52,12 @@ def probes(settings: Settings) -> Iterator[Probe]:
     yield probe("quota", "API calls are left for loads.", lambda: _quota(organisation(), floor))
 
 
+def not_configured(settings: Settings) -> dict[str, str]:
+    """Says what to set where Salesforce is not read."""
+    is_read = settings.of(SalesforceSettings).url is not None
+    return {} if is_read else {"salesforce": "Set NOVADE_SALESFORCE_URL to read it."}
+
+
 def _read_probe(
     organisation: Callable[[], "Organisation"], name: str, personal: frozenset[str]
 ) -> Callable[[], str]:
