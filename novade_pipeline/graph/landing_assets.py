@@ -7,7 +7,7 @@ are loaded again.
 
 import json
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ from novade_pipeline.graph.table_assets import (
     table_metadata,
     table_spec,
 )
-from novade_pipeline.graph.upload_days import upload_days
+from novade_pipeline.graph.upload_days import days_of, upload_days
 from novade_pipeline.lake.read import count_by, read
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window, day_of
@@ -57,6 +57,11 @@ class LandingConfig(dg.Config):
     retry_quarantined: bool = Field(
         default=False, description="Parse again what an older parser refused."
     )
+    days: str = Field(
+        default="",
+        description="Days to load in place of the run's partitions: 2018-11-05..2018-11-09. For "
+        "files of days that the page does not have yet.",
+    )
     first_hour: str = Field(default="", description="Only from this hour on: 2018-11-05T09. UTC.")
     stems: list[str] = Field(
         default=[],
@@ -64,6 +69,15 @@ class LandingConfig(dg.Config):
         "listed, where a source has some.",
     )
     end_hour: str = Field(default="", description="Only before this hour: 2018-11-05T12. UTC.")
+
+    def days_or(self, partitions: Window) -> Window:
+        """Returns the window of the days; that of the run's partitions if none are given."""
+        if not self.days:
+            return partitions
+        first, last = (
+            datetime.fromisoformat(day).replace(tzinfo=UTC) for day in self.days.split("..")
+        )
+        return Window(first, last + timedelta(days=1))
 
     def within(self, window: Window) -> Window:
         """Returns the part of a window within the hours."""
@@ -142,9 +156,9 @@ def landing_assets(
         landing: dg.ResourceParam[Store],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         span = context.partition_time_window
-        days = Window(span.start.astimezone(UTC), span.end.astimezone(UTC))
+        days = config.days_or(Window(span.start.astimezone(UTC), span.end.astimezone(UTC)))
         within = config.within(days)
-        materialized = partial(_materialized, context, lake, set(partitions.get_partition_keys()))
+        materialized = partial(_materialized, context, lake, days)
         if is_requested_by_name(context):
             config = config.model_copy(update={"reload": True})
             context.log.info("A person chose these days: every hour of them is loaded again.")
@@ -193,27 +207,25 @@ def _landed_spec(table: Table, **attributes: Any) -> dg.AssetSpec:
 def _materialized(
     context: dg.AssetExecutionContext,
     lake: Store,
-    partitions: Container[str],
+    days: Window,
     table: Table,
     metadata: Mapping[str, Any],
 ) -> dg.MaterializeResult[Any]:
-    """The run's partitions, each with its row count; only the newest has the other metadata.
+    """The loaded days, each with its row count; only the newest partition has the other metadata.
 
     Dagster writes an event for each partition: years of days with previews are a large log. It
-    writes none for a day outside of the partitions of this process, which landed after its start.
+    writes none for a day that is not among the run's partitions, so these are logged here.
     """
     rows = count_by(lake, table, DAY_COLUMN)
-    *earlier, newest = context.partition_keys
-    for partition in (*earlier, newest):
-        of_partition = {
-            "dagster/partition_row_count": rows[partition],
-            **(metadata if partition == newest else {}),
-        }
-        if partition in partitions:
-            context.add_asset_metadata(of_partition, key_of(table), partition)
+    partitions = context.partition_keys
+    context.add_asset_metadata(metadata, key_of(table), partitions[-1])
+    for day in {*partitions, *(str(day) for day in days_of(days))}:
+        of_day = {"dagster/partition_row_count": rows[day]}
+        if day in partitions:
+            context.add_asset_metadata(of_day, key_of(table), day)
         else:
             context.log_event(
-                dg.AssetMaterialization(key_of(table), partition=partition, metadata=of_partition)
+                dg.AssetMaterialization(key_of(table), partition=day, metadata=of_day)
             )
     return dg.MaterializeResult(asset_key=key_of(table))
 

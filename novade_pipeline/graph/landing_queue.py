@@ -59,10 +59,11 @@ def queue_sensor(
     settings: Settings, domains: Mapping[str, Sequence[Source]]
 ) -> dg.SensorDefinition:
     """Builds the sensor of the queue, for the sources of all domains."""
+    partitions = upload_days(settings)
 
     @dg.sensor(
         name="landing_queue",
-        jobs=[load_job(domain, upload_days(settings)) for domain in domains],
+        jobs=[load_job(domain, partitions) for domain in domains],
         minimum_interval_seconds=settings.landing_poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Loads the files that the queue announces, for every domain.",
@@ -74,7 +75,7 @@ def queue_sensor(
             return _skip("The requested runs have not ended.", waiting)
         if alive := [run for name in domains for run in runs_in_progress(context.instance, name)]:
             return _skip(f"Run {alive[0].run_id} is in progress.")
-        return _request_runs(context.instance, settings, queue, domains)
+        return _request_runs(context.instance, settings, queue, domains, partitions)
 
     return watch
 
@@ -107,6 +108,7 @@ def _request_runs(
     settings: Settings,
     queue: NoticeQueue,
     domains: Mapping[str, Sequence[Source]],
+    partitions: dg.PartitionsDefinition[str],
 ) -> dg.SensorResult:
     notices = queue.receive()
     for notice in notices:
@@ -141,7 +143,9 @@ def _request_runs(
         attempts = max(notice.attempts for notice in relevant) - 1
         ledgers = versions(settings.lake, sources)
         missing = missing_days(instance, settings, landed_tables(sources))
-        run_request = request(domain, polls, work_key(plans), attempts, ledgers, missing)
+        run_request = request(
+            domain, polls, work_key(plans), attempts, ledgers, missing, partitions
+        )
         requests.append(run_request)
         without_text = tuple(replace(notice, text="") for notice in relevant)
         requested.append(RequestedRun(str(run_request.run_key), without_text))

@@ -5,11 +5,14 @@ The listing and the ledger decide what is pending. The cursor only saves listing
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
 from novade_pipeline.graph.job_runs import (
     PROCESS_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
     WORK_TAG,
     failed_runs,
     is_failed_attempt,
@@ -28,6 +31,7 @@ from novade_pipeline.graph.upload_days import (
     missing_days,
     record_landed_days,
     recorded_days,
+    upload_days,
 )
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.landing.discovery import dump_cursors, parse_cursors
@@ -50,6 +54,7 @@ def landing_sensor(
     loads only pending hours. A failed run is requested again, up to the maximum number of attempts;
     after that the check `loads_succeed` fails.
     """
+    partitions = upload_days(settings)
 
     @dg.sensor(
         name=f"{domain}_landing",
@@ -86,7 +91,7 @@ def landing_sensor(
             )
         ledgers = versions(settings.lake, sources)
         missing = missing_days(context.instance, settings, landed_tables(sources))
-        run_request = request(domain, polls, key, len(failed), ledgers, missing)
+        run_request = request(domain, polls, key, len(failed), ledgers, missing, partitions)
         return dg.SensorResult(run_requests=[run_request])
 
     return watch
@@ -135,6 +140,7 @@ def request(
     failed: int,
     ledgers: str,
     missing: Collection[date],
+    partitions: dg.PartitionsDefinition[str],
 ) -> dg.RunRequest:
     """Builds the request of one run for all polls of a domain.
 
@@ -145,14 +151,25 @@ def request(
         polls: source name -> poll.
         failed: how many runs for the same work have failed.
         missing: days that no run has covered; those within reach of the polls' days are added.
+        partitions: of this process: Dagster refuses a run with others. The step's config has the
+            days of files that have landed outside of them.
     """
     stems = sorted({stem for poll in polls.values() for stem in poll.stems})
-    days = {day for poll in polls.values() for day in poll.plan.days}
+    tags = range_tags({day for poll in polls.values() for day in poll.plan.days}, missing)
+    first, last = partitions.get_first_partition_key(), partitions.get_last_partition_key()
+    assert first is not None, "the definition of upload days has at least one"
+    assert last is not None, "the definition of upload days has at least one"
+    days = (tags[RANGE_START_TAG], tags[RANGE_END_TAG])
+    # Days in ISO's form are in order as texts.
+    known = [max(first, min(day, last)) for day in days]
+    config: dict[str, Any] = {"stems": stems}
+    if known != [*days]:
+        config["days"] = "..".join(days)
     return dg.RunRequest(
         run_key=f"{key}-{failed + 1}-{ledgers}",
         job_name=job_of(domain),
-        run_config={"ops": {landing_step(domain): {"config": {"stems": stems}}}},
-        tags={WORK_TAG: key, **range_tags(days, missing)},
+        run_config={"ops": {landing_step(domain): {"config": config}}},
+        tags={WORK_TAG: key, RANGE_START_TAG: known[0], RANGE_END_TAG: known[1]},
     )
 
 

@@ -19,6 +19,7 @@ from novade_pipeline.graph.landing_checks import DAY_COLUMN
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.read import count_by
 from novade_pipeline.lake.table import Table
+from novade_pipeline.lake.windows import Window, day_of
 from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.source import Source
 from novade_pipeline.settings import Settings
@@ -43,20 +44,7 @@ _RECORD = TypeAdapter(dict[str, dict[str, LandedDays]])
 """URL of the landing zone -> name of a table -> its days."""
 
 
-class UploadDays(dg.DailyPartitionsDefinition):
-    """Daily partitions that accept days outside of them.
-
-    Older files may land while a process has the graph in memory; its runs load them all the same.
-    """
-
-    def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> list[str]:
-        """Every day from the first to the last."""
-        first = date.fromisoformat(partition_key_range.start)
-        last = date.fromisoformat(partition_key_range.end)
-        return [str(day) for day in _days(first, last)]
-
-
-def upload_days(settings: Settings) -> UploadDays:
+def upload_days(settings: Settings) -> dg.DailyPartitionsDefinition:
     """The partitions: from the first day that has landed, or NOVADE_HISTORY_START where it is set.
 
     They end with today; where nothing has landed for a week, with the last day that has. Today is
@@ -64,12 +52,12 @@ def upload_days(settings: Settings) -> UploadDays:
     """
     landed = landed_days(settings)
     if "history_start" in settings.model_fields_set:
-        return UploadDays(start_date=str(settings.history_start), end_offset=1)
+        return dg.DailyPartitionsDefinition(start_date=str(settings.history_start), end_offset=1)
     if landed is None:
-        return UploadDays(start_date=str(_today()), end_offset=1)
+        return dg.DailyPartitionsDefinition(start_date=str(_today()), end_offset=1)
     if end := _end(landed):
-        return UploadDays(start_date=str(landed.first), end_date=str(end + DAY))
-    return UploadDays(start_date=str(landed.first), end_offset=1)
+        return dg.DailyPartitionsDefinition(start_date=str(landed.first), end_date=str(end + DAY))
+    return dg.DailyPartitionsDefinition(start_date=str(landed.first), end_offset=1)
 
 
 def landed_days(settings: Settings) -> LandedDays | None:
@@ -165,6 +153,11 @@ def begin_day(
 def landed_tables(sources: Sequence[Source]) -> list[Table]:
     """The tables that one landing step loads."""
     return [*(source.table for source in sources), sources[0].ledger, sources[0].quarantine]
+
+
+def days_of(window: Window) -> list[date]:
+    """The days of a window of whole days."""
+    return _days(day_of(window.start), day_of(window.end - DAY))
 
 
 def _widen(

@@ -8,12 +8,23 @@ import dagster as dg
 
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import FILES
+from novade_pipeline.graph.job_runs import RANGE_END_TAG, RANGE_START_TAG
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import Settings
 from novade_pipeline_tests.worlds import MARTS, TABLES, settings_in
 
 FIRST = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def days_of(request: dg.RunRequest) -> tuple[str, str]:
+    """The first and the last day that a requested run loads, partitions or not."""
+    configs = [op["config"] for op in request.run_config["ops"].values()]
+    for config in configs:
+        if days := config.get("days"):
+            first, last = days.split("..")
+            return first, last
+    return request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]
 
 
 class World:

@@ -16,6 +16,7 @@ from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import load_settings
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.event_grid import Queues
+from novade_pipeline_tests.graph.sensor_world import days_of
 
 FIRST = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LANDED = {
@@ -91,7 +92,7 @@ def world(tmp_path: Path, azurite: Azurite) -> Iterator[World]:
 def test_notices_are_deleted_only_after_their_run_has_succeeded(world: World) -> None:
     landed = world.land(3)
     (request,) = world.tick().run_requests
-    assert request.tags["dagster/asset_partition_range_start"] == "2026-11-02"
+    assert days_of(request)[0] == "2026-11-02"
     assert world.queues.message_count() == len(landed)
     assert world.run(request)
     assert world.queues.message_count() == len(landed)
@@ -181,7 +182,7 @@ def test_a_new_file_of_an_old_day_is_found_without_listing_the_others(world: Wor
     world.settings.landing.write(content, file.replace("#0", "#1"))
     world.queues.notify(file.replace("#0", "#1"))
     (request,) = world.tick().run_requests
-    assert request.tags["dagster/asset_partition_range_end"] == "2026-11-02"
+    assert days_of(request)[1] == "2026-11-02"
     assert request.run_config["ops"]["amplitude_landing"]["config"]["stems"] == [
         file.partition("2026")[0]
     ]

@@ -19,7 +19,7 @@ from novade_pipeline.graph.job_runs import (
 )
 from novade_pipeline.storage import store as storage
 from novade_pipeline.storage.local import LocalStore
-from novade_pipeline_tests.graph.sensor_world import FIRST, World
+from novade_pipeline_tests.graph.sensor_world import FIRST, World, days_of
 from novade_pipeline_tests.holding import open_client
 from novade_pipeline_tests.worlds import marts_of, tables_of
 
@@ -38,8 +38,8 @@ def test_an_empty_landing_zone_asks_for_nothing(world: World) -> None:
 def test_what_landed_becomes_one_run_for_all_its_days(world: World) -> None:
     world.land(50)
     (request,) = world.tick().run_requests
-    assert request.tags["dagster/asset_partition_range_start"] == "2026-11-02"
-    assert request.tags["dagster/asset_partition_range_end"] == "2026-11-04"
+    assert days_of(request)[0] == "2026-11-02"
+    assert days_of(request)[1] == "2026-11-04"
 
 
 def test_what_a_run_loaded_is_not_requested_again(world: World) -> None:
@@ -70,7 +70,7 @@ def test_what_is_old_is_not_listed_again(world: World, monkeypatch: pytest.Monke
     monkeypatch.setattr(LocalStore, "entries", counted)
     world.land(20, FIRST + timedelta(days=7))
     (request,) = world.tick().run_requests
-    assert request.tags["dagster/asset_partition_range_start"] == "2026-11-09"
+    assert days_of(request)[0] == "2026-11-09"
     assert world.run(request).success
     assert listed
     assert not [file for file in listed if "events/187520_2026-11-02" in file]
@@ -115,7 +115,7 @@ def test_an_old_hour_that_is_exported_again_is_requested_at_once_in_a_small_zone
     landing = world.settings.landing
     landing.write(landing.read(_files(world)[-1]), "amplitude/events/187520_2026-11-02_7#9.json.gz")
     (request,) = world.tick().run_requests
-    assert request.tags["dagster/asset_partition_range_end"] == "2026-11-02"
+    assert days_of(request)[1] == "2026-11-02"
 
 
 def test_a_new_file_is_requested_although_the_zone_was_quiet(world: World) -> None:

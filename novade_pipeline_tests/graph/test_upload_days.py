@@ -12,7 +12,7 @@ from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.assets import SOURCES
 from novade_pipeline.defs.amplitude.tables import EVENTS, FILES
 from novade_pipeline.graph import upload_days as module
-from novade_pipeline.graph.job_runs import PARTITION_TAG
+from novade_pipeline.graph.job_runs import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.graph.upload_days import landed_days, landed_tables, upload_days
 from novade_pipeline.lake.delta import current_version
@@ -99,8 +99,15 @@ def test_older_files_are_loaded_once_by_a_graph_whose_partitions_begin_later(
     loaded: World,
 ) -> None:
     _land(loaded, 9)
-    assert upload_days(loaded.settings).get_first_partition_key() == str(_ago(5))
-    result = _run_requested(loaded)
+    partitions = upload_days(loaded.settings)
+    assert partitions.get_first_partition_key() == str(_ago(5))
+    (request,) = loaded.tick().run_requests
+    # Dagster's daemon would refuse others.
+    assert {request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]} <= {
+        *partitions.get_partition_keys()
+    }
+    result = loaded.run(request)
+    assert result.success
     events = [e for e in result.all_events if e.asset_key == key_of(EVENTS)]
     assert {e.partition for e in events if e.is_step_materialization} >= {str(_ago(9))}
     files = read(loaded.settings.lake, FILES, columns=["file"])["file"].to_pylist()
@@ -145,7 +152,7 @@ def test_days_chosen_by_name_stay_exact_with_files_and_without(loaded: World) ->
     version = current_version(loaded.settings.lake, EVENTS)
     for day, is_written in ((4, False), (5, True)):
         tags = {PARTITION_TAG: str(_ago(day))}
-        result = loaded.run(dg.RunRequest(run_key=f"by name {day}", tags=tags))
+        result = loaded.run(dg.RunRequest(f"by name {day}", job_name="load_amplitude", tags=tags))
         assert result.success
         assert rows() == before
         assert (current_version(loaded.settings.lake, EVENTS) != version) == is_written

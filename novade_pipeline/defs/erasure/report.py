@@ -114,9 +114,8 @@ def _print_landing(console: Console, erasure: Erasure, path: Path) -> None:
     else:
         console.print("No readable landing file holds data of the person.")
     if landed.unread:
-        console.print(
-            f"[yellow]Not read[/yellow]: {counted(len(landed.unread), 'file')}, which may hold more:"
-        )
+        files = counted(len(landed.unread), "file")
+        console.print(f"[yellow]Not read[/yellow]: {files}, which may hold more:")
         _print_files(console, landed.unread)
     if landed.lines or landed.unread:
         _write_list(erasure, path)
