@@ -47,6 +47,7 @@ bench: setup-dev ## Benchmarks, each with a peer in the same run.
 	@$(BIN)/python benchmarks/ingest.py
 	@$(BIN)/python benchmarks/load_time.py
 	@$(BIN)/python benchmarks/event_log.py
+	@$(BIN)/python benchmarks/dagster_growth.py
 	@$(BIN)/python benchmarks/api.py
 	@$(BIN)/python benchmarks/mentions.py
 	@$(BIN)/python benchmarks/discovery.py
