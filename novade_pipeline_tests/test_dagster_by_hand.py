@@ -30,13 +30,23 @@ SHOWN = """{
 }"""
 
 
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what a clone has, as far as Dagster reads it."""
+    checkout = tmp_path_factory.mktemp("clone") / "checkout"
+    for name in ("novade_pipeline", "dbt"):
+        shutil.copytree(ROOT / name, checkout / name)
+    for name in ("pyproject.toml", "workspace.yaml", "dagster.yaml"):
+        shutil.copy(ROOT / name, checkout / name, follow_symlinks=False)
+    return checkout
+
+
 @pytest.mark.parametrize(
     "command", [("dagster", "dev", "-w", "workspace.yaml"), ("dg", "dev")], ids=["dagster", "dg"]
 )
 def test_dagsters_own_commands_show_the_same_page(
-    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: tuple[str, ...], checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkout = _checkout(tmp_path)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.chdir(checkout)
     settings = load_settings()
@@ -51,7 +61,7 @@ def test_dagsters_own_commands_show_the_same_page(
         "PYTHONPATH": str(checkout),
         "NOVADE_LANDING_POLL_SECONDS": "86400",
     }
-    with (tmp_path / "log").open("wb") as log:
+    with (checkout.parent / "log").open("wb") as log:
         process = subprocess.Popen(
             [Path(sys.executable).with_name(program), *arguments, "--port", str(port)],
             cwd=checkout,
@@ -89,8 +99,7 @@ def test_dagsters_own_commands_show_the_same_page(
     assert not list(checkout.glob(".tmp_dagster_home_*"))
 
 
-def test_a_home_of_another_place_is_not_shown_by_halves(tmp_path: Path) -> None:
-    checkout = _checkout(tmp_path)
+def test_a_home_of_another_place_is_not_shown_by_halves(checkout: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(checkout), "NOVADE_DAGSTER_HOME": "elsewhere"}
     environment.pop("DAGSTER_HOME", None)
     done = subprocess.run(
@@ -114,16 +123,6 @@ def test_the_environment_file_may_say_where_dagsters_home_is(
     assert load_settings().dagster_home == Path("/from/the/file")
     monkeypatch.setenv("DAGSTER_HOME", "/from/the/environment")
     assert load_settings().dagster_home == Path("/from/the/environment")
-
-
-def _checkout(folder: Path) -> Path:
-    """A copy of what a clone has, as far as Dagster reads it."""
-    checkout = folder / "checkout"
-    for name in ("novade_pipeline", "dbt"):
-        shutil.copytree(ROOT / name, checkout / name)
-    for name in ("pyproject.toml", "workspace.yaml", "dagster.yaml"):
-        shutil.copy(ROOT / name, checkout / name, follow_symlinks=False)
-    return checkout
 
 
 def _finished_run() -> Any:

@@ -17,6 +17,10 @@ LIST = "/conversations/list"
 HOUR = timedelta(hours=1)
 
 
+# A sweep reads and compares; where storage matters, in what a killed one leaves, it is Azurite too.
+on_disk = pytest.mark.parametrize("new_store", ["disk"], indirect=True)
+
+
 @pytest.fixture
 def service(world: World, new_store: NewStore) -> DriftApi:
     """A workspace that was loaded an hour ago, whose list keeps changes at their old places."""
@@ -46,6 +50,7 @@ def _is_known(world: World, message: dict[str, Any]) -> bool:
     return message["id"] in world.rows(MESSAGES)
 
 
+@on_disk
 def test_a_change_that_is_listed_far_behind_is_found_by_the_next_sweep_and_by_no_load_before(
     world: World, service: DriftApi
 ) -> None:
@@ -60,6 +65,7 @@ def test_a_change_that_is_listed_far_behind_is_found_by_the_next_sweep_and_by_no
     assert _is_known(world, message)
 
 
+@on_disk
 def test_a_change_on_the_second_page_is_found_without_a_sweep(
     world: World, service: DriftApi
 ) -> None:
@@ -72,6 +78,7 @@ def test_a_change_on_the_second_page_is_found_without_a_sweep(
     assert _is_known(world, message)
 
 
+@on_disk
 @pytest.mark.parametrize(
     ("hours", "sweep_hours", "swept"),
     [(0, 24, False), (23.9, 24, False), (24, 24, True), (0, 0, True), (1, 0.5, True)],
@@ -86,6 +93,7 @@ def test_the_list_is_read_whole_as_often_as_the_setting_says(
     assert service.request_counts[LIST] == 2 * 2 + (5 if swept else 0)
 
 
+@on_disk
 def test_a_sweep_that_finds_nothing_writes_no_row_and_is_not_made_again(
     world: World, service: DriftApi
 ) -> None:
@@ -99,6 +107,7 @@ def test_a_sweep_that_finds_nothing_writes_no_row_and_is_not_made_again(
     assert not world.load()[0].listing.is_whole
 
 
+@on_disk
 def test_a_sweep_that_was_noted_in_the_future_does_not_keep_others_away(
     world: World, service: DriftApi
 ) -> None:
@@ -138,6 +147,7 @@ def test_a_sweep_that_is_killed_is_made_again(
     assert _statuses(world) == _in_service(service)
 
 
+@on_disk
 def test_a_lake_that_no_sweep_was_noted_in_is_swept_at_once(
     world: World, service: DriftApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +159,7 @@ def test_a_lake_that_no_sweep_was_noted_in_is_swept_at_once(
     assert _is_known(world, message)
 
 
+@on_disk
 @pytest.mark.parametrize("at", [0, 180])
 def test_a_conversation_that_was_restored_to_an_older_state_is_what_the_service_says(
     world: World, service: DriftApi, at: int
@@ -170,6 +181,7 @@ def test_a_conversation_that_was_restored_to_an_older_state_is_what_the_service_
     assert world.load()[0].read == 0
 
 
+@on_disk
 def test_users_and_accounts_that_were_restored_are_what_the_service_says(
     world: World, service: DriftApi
 ) -> None:
@@ -180,6 +192,7 @@ def test_users_and_accounts_that_were_restored_are_what_the_service_says(
     assert world.rows(USERS)[user["id"]]["role"] == "restored"
 
 
+@on_disk
 @pytest.mark.parametrize(("days", "read_again"), [(0, False), (400, True)])
 def test_what_was_read_by_a_clock_that_was_a_year_ahead_rules_nothing(
     world: World, service: DriftApi, days: int, read_again: bool
@@ -209,6 +222,7 @@ def _all_at_once(service: DriftApi) -> None:
         row["updatedAt"] = now
 
 
+@on_disk
 @pytest.mark.parametrize("happens", [_year_2150, _all_at_once])
 def test_what_changes_after_odd_times_is_found_by_the_next_load(
     world: World, service: DriftApi, happens: Callable[[DriftApi], None]
@@ -224,6 +238,7 @@ def test_what_changes_after_odd_times_is_found_by_the_next_load(
     assert _statuses(world) == _in_service(service)
 
 
+@on_disk
 def test_frozen_tables_are_not_swept_and_an_export_reads_all_that_is_misplaced(
     world: World, service: DriftApi
 ) -> None:

@@ -121,7 +121,7 @@ def test_what_changed_is_what_a_whole_build_would_find(
 
 
 @on_disk
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_any_history_ends_as_a_build_from_nothing(world: World, project: Any, seed: int) -> None:
     chance = random.Random(seed)
     world.write()
