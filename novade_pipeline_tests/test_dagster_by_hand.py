@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def test_dagsters_own_commands_show_the_same_page(
             stdout=log,
             stderr=log,
             start_new_session=True,
+            # What is started in the background inherits that it ignores SIGINT.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
     try:
         url = f"http://127.0.0.1:{port}"

@@ -98,7 +98,7 @@ def test_an_erasure_is_refused_beside_a_run(beside_a_run: Settings, tmp_path: Pa
         (("publications", "top-journals"), "Lancet: 2 drugs (ASPIRIN, BETAMINE)"),
         (("publications", "related", "aspirin"), "BETAMINE: Lancet"),
         (("erase", "--user", ADDRESS, "--dry-run"), "2 rows of the person in 2 tables."),
-        (("sandbox", "land", "--if-empty"), "event lines"),
+        (("sandbox", "land", "--if-empty"), "nothing was written"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",
 )

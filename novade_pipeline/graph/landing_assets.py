@@ -7,7 +7,7 @@ are loaded again.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -158,7 +158,8 @@ def landing_assets(
         span = context.partition_time_window
         days = config.days_or(Window(span.start.astimezone(UTC), span.end.astimezone(UTC)))
         within = config.within(days)
-        materialized = partial(_materialized, context, lake, days)
+        known = set(partitions.get_partition_keys()).intersection(context.partition_keys)
+        materialized = partial(_materialized, context, lake, days, known)
         if is_requested_by_name(context):
             config = config.model_copy(update={"reload": True})
             context.log.info("A person chose these days: every hour of them is loaded again.")
@@ -208,20 +209,26 @@ def _materialized(
     context: dg.AssetExecutionContext,
     lake: Store,
     days: Window,
+    known: Container[str],
     table: Table,
     metadata: Mapping[str, Any],
 ) -> dg.MaterializeResult[Any]:
     """The loaded days, each with its row count; only the newest partition has the other metadata.
 
     Dagster writes an event for each partition: years of days with previews are a large log. It
-    writes none for a day that is not among the run's partitions, so these are logged here.
+    writes none for a day outside of the partitions of this process, so these are logged here.
+
+    Args:
+        known: the run's partitions that Dagster knows in this process.
     """
     rows = count_by(lake, table, DAY_COLUMN)
-    partitions = context.partition_keys
-    context.add_asset_metadata(metadata, key_of(table), partitions[-1])
-    for day in {*partitions, *(str(day) for day in days_of(days))}:
-        of_day = {"dagster/partition_row_count": rows[day]}
-        if day in partitions:
+    newest = context.partition_keys[-1]
+    for day in sorted({*context.partition_keys, *map(str, days_of(days))}):
+        of_day = {
+            "dagster/partition_row_count": rows[day],
+            **(metadata if day == newest else {}),
+        }
+        if day in known:
             context.add_asset_metadata(of_day, key_of(table), day)
         else:
             context.log_event(

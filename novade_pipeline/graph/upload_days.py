@@ -44,7 +44,20 @@ _RECORD = TypeAdapter(dict[str, dict[str, LandedDays]])
 """URL of the landing zone -> name of a table -> its days."""
 
 
-def upload_days(settings: Settings) -> dg.DailyPartitionsDefinition:
+class UploadDays(dg.DailyPartitionsDefinition):
+    """Daily partitions that accept days outside of them.
+
+    Older files may land while a process has the graph in memory; its runs load them all the same.
+    """
+
+    def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> list[str]:
+        """Every day from the first to the last."""
+        first = date.fromisoformat(partition_key_range.start)
+        last = date.fromisoformat(partition_key_range.end)
+        return [str(day) for day in _days(first, last)]
+
+
+def upload_days(settings: Settings) -> UploadDays:
     """The partitions: from the first day that has landed, or NOVADE_HISTORY_START where it is set.
 
     They end with today; where nothing has landed for a week, with the last day that has. Today is
@@ -52,12 +65,12 @@ def upload_days(settings: Settings) -> dg.DailyPartitionsDefinition:
     """
     landed = landed_days(settings)
     if "history_start" in settings.model_fields_set:
-        return dg.DailyPartitionsDefinition(start_date=str(settings.history_start), end_offset=1)
+        return UploadDays(start_date=str(settings.history_start), end_offset=1)
     if landed is None:
-        return dg.DailyPartitionsDefinition(start_date=str(_today()), end_offset=1)
+        return UploadDays(start_date=str(_today()), end_offset=1)
     if end := _end(landed):
-        return dg.DailyPartitionsDefinition(start_date=str(landed.first), end_date=str(end + DAY))
-    return dg.DailyPartitionsDefinition(start_date=str(landed.first), end_offset=1)
+        return UploadDays(start_date=str(landed.first), end_date=str(end + DAY))
+    return UploadDays(start_date=str(landed.first), end_offset=1)
 
 
 def landed_days(settings: Settings) -> LandedDays | None:

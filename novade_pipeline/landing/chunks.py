@@ -141,7 +141,7 @@ def read_chunks(
     for file in files:
         first_line, lines = 1, 0
         trailing: list[int] = []
-        first_builder, first_size = builder, builder.size
+        size, is_in_one_chunk = builder.size, True
         try:
             for text in gunzipped(landing, file, _TEXT_BYTES, trailing.append):
                 builder.add(text)
@@ -155,12 +155,12 @@ def read_chunks(
                 if builder.whole >= CHUNK_BYTES:
                     builder.slices.append(FileSlice(file, first_line, lines))
                     yield builder.chunk()
-                    builder = builder.next()
+                    builder, is_in_one_chunk = builder.next(), False
                     first_line, lines = first_line + lines, 0
         except DamagedFile as damage:
-            if on_damage is None or builder is not first_builder:
+            if on_damage is None or not is_in_one_chunk:
                 raise
-            builder.truncate(first_size)
+            builder.truncate(size)
             on_damage(damage)
             continue
         if builder.size > builder.whole:

@@ -88,7 +88,7 @@ def test_each_mart_shows_what_it_is(graph: Graph, project: Project) -> None:
     specs = [spec for step in graph for spec in step.specs]
     assert sorted(spec.key.path[-1] for spec in specs) == sorted(project.nodes)
     for spec in specs:
-        assert spec.group_name == "marts"
+        assert spec.group_name == f"marts_{spec.tags['domain']}"
         assert spec.owners == ["team:data-platform"]
         assert spec.kinds == {"dbt", "duckdb"}
         assert spec.description
