@@ -12,7 +12,7 @@
 import hashlib
 import json
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -121,7 +121,7 @@ def pages(
     *,
     items: str | None = "items",
     params: Params | None = None,
-) -> Iterator[Page]:
+) -> Generator[Page, None, None]:
     """The pages in order; the first one even where it is empty.
 
     Args:

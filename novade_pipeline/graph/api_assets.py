@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from novade_pipeline.graph import table_assets
 from novade_pipeline.graph.job_runs import is_selected_explicitly
 from novade_pipeline.graph.table_assets import (
     QUARANTINE_CHECK,
@@ -42,18 +41,6 @@ def require_configured(context: dg.AssetExecutionContext, missing: str | None) -
 def skipped_tables(lake: Store, tables: Iterable[Table], reason: str) -> Iterator[TableMetadata]:
     """The metadata of tables that this run does not read."""
     return ((table, table_metadata(lake, table) | {"note": reason}) for table in tables)
-
-
-def materialized(
-    context: dg.AssetExecutionContext,
-    table: Table,
-    metadata: dict[str, Any],
-    results: Iterable[dg.AssetCheckResult],
-) -> dg.MaterializeResult[Any]:
-    """A table's materialization, with the results of the selected checks."""
-    requested = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-    selected = [result for result in results if (result.asset_key, result.check_name) in requested]
-    return table_assets.materialized(context, key_of(table), metadata, selected)
 
 
 def check_quarantine(

@@ -225,15 +225,20 @@ def materialized(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
     metadata: Mapping[str, Any],
-    check_results: Sequence[dg.AssetCheckResult] = (),
+    check_results: Iterable[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult[Any]:
     """The materialization of an asset.
 
     The metadata, with its previews and charts, is of the materialization alone: of a result's own
     metadata Dagster writes a second copy, for the step's output.
+
+    Args:
+        check_results: those of checks that the run does not select are left out.
     """
     context.add_asset_metadata(metadata, key)
-    return dg.MaterializeResult(asset_key=key, check_results=check_results)
+    selected = {(check.asset_key, check.name) for check in context.selected_asset_check_keys}
+    results = [one for one in check_results if (one.asset_key, one.check_name) in selected]
+    return dg.MaterializeResult(asset_key=key, check_results=results)
 
 
 def preview(lake: Store, table: Table) -> str:

@@ -238,7 +238,7 @@ def test_reading_can_be_left_early(world: World) -> None:
     read = pages(client, "list", PageNumber(rows=ROWS))
     next(read)
     next(read)
-    read.close()  # type: ignore[attr-defined]
+    read.close()
     assert len(server.requests) < 12
 
 

@@ -27,14 +27,31 @@ def days_of(request: dg.RunRequest) -> tuple[str, str]:
     return request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]
 
 
-class World:
+class Sensors:
+    """The sensors of a graph, evaluated one after the other with one cursor."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    cursor: str | None = None
+
+    def tick(self, name: str = "amplitude_landing") -> Any:
+        """A skip reason or run requests."""
+        sensor = self.definitions.get_sensor_def(name)
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, definitions=self.definitions
+        )
+        result = sensor.evaluate_tick(context)
+        self.cursor = result.cursor
+        return result
+
+
+class World(Sensors):
     """A landing zone, the graph over it, and an instance."""
 
     def __init__(self, root: Path, instance: dg.DagsterInstance) -> None:
         self.settings: Settings = settings_in(root, root / "landing")
         self.definitions = build_definitions(self.settings)
         self.instance = instance
-        self.cursor: str | None = None
         self.run_keys: set[str | None] = set()
 
     def land(self, hours: int, first_hour: datetime = FIRST) -> None:
@@ -45,16 +62,6 @@ class World:
             events_per_hour=10,
             faults=False,
         )
-
-    def tick(self, name: str = "amplitude_landing") -> Any:
-        """What the sensor says: a SkipReason, or run requests."""
-        sensor = self.definitions.get_sensor_def(name)
-        context = dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=self.definitions
-        )
-        result = sensor.evaluate_tick(context)
-        self.cursor = result.cursor
-        return result
 
     def run(
         self,

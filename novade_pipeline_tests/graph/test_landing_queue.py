@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,7 +15,7 @@ from novade_pipeline.sandbox import amplitude_exports
 from novade_pipeline.settings import load_settings
 from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.event_grid import Queues
-from novade_pipeline_tests.graph.sensor_world import days_of
+from novade_pipeline_tests.graph.sensor_world import Sensors, days_of
 
 FIRST = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LANDED = {
@@ -26,7 +25,7 @@ LANDED = {
 }
 
 
-class World:
+class World(Sensors):
     """A landing zone on Azurite, its queue, the graph and an instance."""
 
     def __init__(self, root: Path, server: Azurite, instance: dg.DagsterInstance) -> None:
@@ -44,7 +43,6 @@ class World:
         )
         self.definitions = build_definitions(self.settings)
         self.instance = instance
-        self.cursor: str | None = None
 
     def land(self, hours: int) -> list[str]:
         """Land hours, and tell of each file that is new."""
@@ -55,16 +53,6 @@ class World:
         now = {entry.file for entry in self.settings.landing.entries("amplitude/")}
         self.queues.notify(*sorted(now - before))
         return sorted(now - before)
-
-    def tick(self, name: str = "landing_queue") -> Any:
-        """What the sensor says."""
-        sensor = self.definitions.get_sensor_def(name)
-        context = dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=self.definitions
-        )
-        result = sensor.evaluate_tick(context)
-        self.cursor = result.cursor
-        return result
 
     def run(self, request: dg.RunRequest) -> bool:
         """Run what was asked for, of it what the queue is about."""
@@ -91,28 +79,28 @@ def world(tmp_path: Path, azurite: Azurite) -> Iterator[World]:
 
 def test_notices_are_deleted_only_after_their_run_has_succeeded(world: World) -> None:
     landed = world.land(3)
-    (request,) = world.tick().run_requests
+    (request,) = world.tick("landing_queue").run_requests
     assert days_of(request)[0] == "2026-11-02"
     assert world.queues.message_count() == len(landed)
     assert world.run(request)
     assert world.queues.message_count() == len(landed)
-    assert not world.tick().run_requests
+    assert not world.tick("landing_queue").run_requests
     assert world.queues.message_count() == 0
     assert world.files() == {file for file in landed if "/events/" in file}
 
 
 def test_a_failed_run_lets_its_notices_come_again(world: World) -> None:
     landed = world.land(2)
-    (request,) = world.tick().run_requests
+    (request,) = world.tick("landing_queue").run_requests
     wall = Path(world.settings.lake.path())
     wall.touch()
     assert not world.run(request)
     wall.unlink()
-    (again,) = world.tick().run_requests
+    (again,) = world.tick("landing_queue").run_requests
     assert again.run_key != request.run_key
     assert world.queues.message_count() == len(landed)
     assert world.run(again)
-    world.tick()
+    world.tick("landing_queue")
     assert world.queues.message_count() == 0
     assert world.queues.poison_messages() == []
 
@@ -122,9 +110,9 @@ def test_files_that_keep_failing_go_to_the_poison_queue_and_fail_a_check(world: 
     wall = Path(world.settings.lake.path())
     wall.touch()
     for _ in range(world.settings.landing_max_attempts):
-        (request,) = world.tick().run_requests
+        (request,) = world.tick("landing_queue").run_requests
         assert not world.run(request)
-    result = world.tick()
+    result = world.tick("landing_queue")
     assert not result.run_requests
     assert {event.check_name for event in result.asset_events} == {"loads_succeed"}
     assert len(world.queues.poison_messages()) == 1 + len(rest)
@@ -134,8 +122,8 @@ def test_files_that_keep_failing_go_to_the_poison_queue_and_fail_a_check(world: 
 
 def test_a_run_that_never_began_lets_its_notices_come_again(world: World) -> None:
     world.land(1)
-    (request,) = world.tick().run_requests
-    (again,) = world.tick().run_requests
+    (request,) = world.tick("landing_queue").run_requests
+    (again,) = world.tick("landing_queue").run_requests
     assert again.run_key != request.run_key
 
 
@@ -143,45 +131,45 @@ def test_files_of_two_domains_become_two_runs_with_notices_of_their_own(world: W
     landed = world.land(1)
     world.settings.landing.write(b"atccode,drug\nA04AD,DIPHENHYDRAMINE\n", "publications/drugs.csv")
     world.queues.notify("publications/drugs.csv")
-    requests = {request.job_name: request for request in world.tick().run_requests}
+    requests = {request.job_name: request for request in world.tick("landing_queue").run_requests}
     assert set(requests) == {"load_amplitude", "load_publications"}
     assert world.run(requests["load_publications"])
-    (again,) = world.tick().run_requests
+    (again,) = world.tick("landing_queue").run_requests
     assert again.job_name == "load_amplitude"
     assert world.queues.message_count() == len(landed)
     assert world.run(again)
-    world.tick()
+    world.tick("landing_queue")
     assert world.queues.message_count() == 0
 
 
 def test_what_the_lake_holds_already_is_deleted_without_a_run(world: World) -> None:
     landed = world.land(2)
-    (request,) = world.tick().run_requests
+    (request,) = world.tick("landing_queue").run_requests
     assert world.run(request)
-    world.tick()
+    world.tick("landing_queue")
     world.queues.notify(*landed, "elsewhere/file", "amplitude/events/gone_2026-11-02_1#0.json.gz")
-    assert "has all" in world.tick().skip_message
+    assert "has all" in world.tick("landing_queue").skip_message
     assert world.queues.message_count() == 0
 
 
 def test_an_unreadable_notice_is_poison_and_stops_nothing(world: World) -> None:
     world.queues.send("hello")
     world.land(1)
-    assert world.tick().run_requests
+    assert world.tick("landing_queue").run_requests
     ((reason,),) = [[one["reason"] for one in world.queues.poison_messages()]]
     assert "expected an Event Grid event" in reason
 
 
 def test_a_new_file_of_an_old_day_is_found_without_listing_the_others(world: World) -> None:
     world.land(30)
-    (request,) = world.tick().run_requests
+    (request,) = world.tick("landing_queue").run_requests
     assert world.run(request)
-    world.tick()
+    world.tick("landing_queue")
     (file, *_) = sorted(world.files())
     content = world.settings.landing.read(file)
     world.settings.landing.write(content, file.replace("#0", "#1"))
     world.queues.notify(file.replace("#0", "#1"))
-    (request,) = world.tick().run_requests
+    (request,) = world.tick("landing_queue").run_requests
     assert days_of(request)[1] == "2026-11-02"
     assert request.run_config["ops"]["amplitude_landing"]["config"]["stems"] == [
         file.partition("2026")[0]
@@ -192,7 +180,7 @@ def test_a_new_file_of_an_old_day_is_found_without_listing_the_others(world: Wor
 def test_the_domains_own_sensor_finds_what_the_queue_lost(world: World) -> None:
     world.land(1)
     world.queues.queue.clear_messages()
-    assert not world.tick().run_requests
+    assert not world.tick("landing_queue").run_requests
     world.cursor = None
     assert world.tick("amplitude_landing").run_requests
 

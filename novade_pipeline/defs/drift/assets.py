@@ -34,7 +34,6 @@ from novade_pipeline.graph.api_assets import (
     TableMetadata,
     check_newest,
     check_quarantine,
-    materialized,
     newest_check,
     require_configured,
     skipped_tables,
@@ -49,6 +48,7 @@ from novade_pipeline.graph.table_assets import (
     check_specs,
     dagster_failures,
     key_of,
+    materialized,
     quarantine_checks,
     table_metadata,
     table_spec,
@@ -139,7 +139,7 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
             materializations = _read(context, settings, lake, selected)
         for table, metadata in materializations:
             results = _check_results(settings, lake, table, metadata, is_frozen=is_frozen)
-            yield materialized(context, table, metadata, results)
+            yield materialized(context, key_of(table), metadata, results)
 
     return drift_service
 

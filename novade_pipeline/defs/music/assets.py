@@ -14,7 +14,6 @@ from novade_pipeline.graph.api_assets import (
     TableMetadata,
     check_newest,
     check_quarantine,
-    materialized,
     newest_check,
     require_configured,
     skipped_tables,
@@ -27,6 +26,7 @@ from novade_pipeline.graph.table_assets import (
     check_specs,
     dagster_failures,
     key_of,
+    materialized,
     quarantine_checks,
     table_metadata,
     table_spec,
@@ -74,7 +74,7 @@ def definitions(settings: Settings) -> dg.Definitions:
         )
         for table, metadata in results:
             yield materialized(
-                context, table, metadata, _check_results(settings, lake, table, metadata)
+                context, key_of(table), metadata, _check_results(settings, lake, table, metadata)
             )
 
     return dg.Definitions(

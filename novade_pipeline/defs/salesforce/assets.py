@@ -18,7 +18,6 @@ from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.api_assets import (
     TableMetadata,
     check_quarantine,
-    materialized,
     require_configured,
     skipped_tables,
 )
@@ -31,6 +30,7 @@ from novade_pipeline.graph.table_assets import (
     column_schema,
     dagster_failures,
     key_of,
+    materialized,
     quarantine_checks,
     table_metadata,
     table_spec,
@@ -81,7 +81,7 @@ def definitions(settings: Settings) -> dg.Definitions:
         )
         for table, metadata in materializations:
             yield materialized(
-                context, table, metadata, _check_results(settings, lake, table, metadata)
+                context, key_of(table), metadata, _check_results(settings, lake, table, metadata)
             )
 
     return dg.Definitions(
