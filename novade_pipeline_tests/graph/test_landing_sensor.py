@@ -240,15 +240,17 @@ def test_a_warehouse_that_a_client_holds_is_no_failed_attempt(
     duckdb.connect(str(path)).close()
     (request,) = world.tick().run_requests
     with open_client(path, read_only=True) as client:
-        failed = world.run(request, marts=True)
-        reasons = [
-            failure_reason(event.step_failure_data)
-            for event in failed.all_events
-            if event.is_step_failure
-        ]
-        assert reasons
-        assert all(f"held by another process (PID {client.pid}" in why for why in reasons)
-        (request,) = world.tick().run_requests
+        # The second run has nothing to load, and only its own failures count.
+        for _ in range(2):
+            failed = world.run(request, marts=True)
+            reasons = [
+                failure_reason(event.step_failure_data)
+                for event in failed.all_events
+                if event.is_step_failure
+            ]
+            assert reasons
+            assert all(f"held by another process (PID {client.pid}" in why for why in reasons)
+            (request,) = world.tick().run_requests
     assert world.run(request, marts=True).success
     assert not world.tick().run_requests
 

@@ -104,6 +104,14 @@ def test_an_insert_id_is_known_for_a_week(
 
 
 @on_disk
+def test_a_late_copy_leaves_those_that_are_more_than_a_week_before_it(lake: Store) -> None:
+    for number, hour in enumerate((0, 150, 300)):
+        _land(lake, hour, _event(str(number), insert_id="i"))
+        find_repeats(lake)
+    assert _repeats(lake) == {(150, "1", "insert_id", 0), (300, "2", "insert_id", 150)}
+
+
+@on_disk
 def test_an_insert_id_that_keeps_coming_stays_one_event(lake: Store) -> None:
     for number, hour in enumerate((0, 150, 300)):
         _land(lake, hour, _event(str(number), insert_id="i"))
