@@ -23,7 +23,7 @@ GRAPH = (
     "from novade_pipeline.settings import load_settings\n"
     "build_definitions(load_settings()).get_repository_def()"
 )
-HEAVY = ("pandas", "matplotlib", "pyspark", "azure", "dagster_azure", "dagster_pyspark")
+HEAVY = ("dbt", "pandas", "matplotlib", "pyspark", "azure", "dagster_azure", "dagster_pyspark")
 TOLD = "\nimport sys; print(*(name for name in {heavy} if name in sys.modules))"
 
 

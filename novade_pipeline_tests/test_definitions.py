@@ -13,10 +13,10 @@ from novade_pipeline.definitions import build_definitions
 from novade_pipeline.graph.domains import landing_sources, tables
 from novade_pipeline.settings import Settings, load_settings
 
-# Each costs every step's process a second or more. dagster and dagster_dbt are paid for anyway.
+# Each costs every process half a second or more.
 NOT_AT_LOAD = (
     *("pandas", "matplotlib", "pyspark", "dagster_azure", "dagster_pyspark", "azure", "plotly"),
-    *("dlt", "dbt.cli", "polars", "novade_pipeline.sandbox", "hypothesis", "pytest"),
+    *("dlt", "dbt", "dagster_dbt", "polars", "novade_pipeline.sandbox", "hypothesis", "pytest"),
     *("httpx", "tenacity", "starlette", "uvicorn", "simple_salesforce", "jwt", "numba"),
 )
 
@@ -114,7 +114,9 @@ def test_a_resource_can_be_overridden(tmp_path: Path) -> None:
     assert built.resources["landing"] is marker
 
 
-def test_loading_the_graph_imports_nothing_heavy_and_writes_nothing(tmp_path: Path) -> None:
+def test_loading_the_graph_imports_nothing_heavy_and_writes_nothing(
+    tmp_path: Path, definitions: dg.Definitions
+) -> None:
     load = (
         "import sys\n"
         "from novade_pipeline.definitions import definitions\n"

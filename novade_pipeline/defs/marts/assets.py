@@ -2,21 +2,20 @@
 
 If a source fails, only the marts of its step wait, and those that join several steps.
 
-`@dbt_assets` would select nodes with dbt's own engine, whose import costs 0.7 s in every process
-that loads the graph. The same translator makes the same specs here, for all nodes.
+`@dbt_assets` would import dbt in every process that loads the graph; `graph.dbt_specs` makes the
+same specs with the same translator.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
 from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
 from novade_pipeline.defs.marts.settings import MartsSettings
 from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.dbt_specs import dbt_specs, domain_of
 from novade_pipeline.graph.job_runs import steps_held_up
 from novade_pipeline.graph.table_assets import (
     dagster_failures,
@@ -31,7 +30,6 @@ from novade_pipeline.storage.store import Store
 SCHEMA = "marts"
 MARTS = dg.AssetSelection.key_prefixes([SCHEMA])
 POOL = "warehouse"
-OWNERS = ("team:data-platform",)
 
 
 class MartsConfig(dg.Config):
@@ -41,34 +39,6 @@ class MartsConfig(dg.Config):
     """Rebuild the selected marts, from all rows of their sources."""
     check_all: bool = False
     """Run all tests on all rows, including those that passed before."""
-
-
-class MartsTranslator(DagsterDbtTranslator):
-    """Translates dbt's nodes to asset keys, groups, owners, tags and descriptions."""
-
-    def __init__(self) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_source_metadata=False))
-
-    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """`marts/<model>`; for a source, the asset of its table."""
-        folder = dbt_resource_props.get("source_name", SCHEMA)
-        return dg.AssetKey([folder, dbt_resource_props["name"]])
-
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """The marts of one domain, whose folder the model is in."""
-        return f"marts_{_domain(dbt_resource_props)}"
-
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
-        """The team that owns the marts."""
-        return list(OWNERS)
-
-    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
-        """The layer, and the domain whose folder the model is in."""
-        return {"layer": "mart", "domain": _domain(dbt_resource_props)}
-
-    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """The description in the YAML."""
-        return str(dbt_resource_props["description"])
 
 
 def definitions(settings: Settings) -> dg.Definitions:
@@ -85,18 +55,19 @@ def parts(project: Project) -> dict[str, list[str]]:
     A domain whose models read those of one other domain shares its step. One that joins several
     has a step of its own, so that these do not wait for each other.
     """
+    domains = {name: domain_of(node) for name, node in project.nodes.items()}
     reads: dict[str, set[str]] = {}
-    for node in project.nodes.values():
-        upstream = {_domain(project.nodes[ref["name"]]) for ref in node["refs"]} - {_domain(node)}
-        reads.setdefault(_domain(node), set()).update(upstream)
+    for name, node in project.nodes.items():
+        upstream = {domains[ref["name"]] for ref in node["refs"]} - {domains[name]}
+        reads.setdefault(domains[name], set()).update(upstream)
     step = {domain: domain for domain in reads}
     for domain, upstream in reads.items():
         if len(upstream) == 1:
             old, new = step[domain], step[next(iter(upstream))]
             step = {name: new if of == old else of for name, of in step.items()}
     models_of_step: dict[str, list[str]] = {}
-    for name, node in project.nodes.items():
-        models_of_step.setdefault(step[_domain(node)], []).append(name)
+    for name, domain in domains.items():
+        models_of_step.setdefault(step[domain], []).append(name)
     return models_of_step
 
 
@@ -161,33 +132,22 @@ def _step(
 def _specs(
     project: Project, names: Collection[str]
 ) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
-    translator = MartsTranslator()
-    specs: list[dg.AssetSpec] = []
-    check_specs: list[dg.AssetCheckSpec] = []
-    for name in names:
-        node = project.nodes[name]
-        spec = translator.get_asset_spec(project.manifest, node["unique_id"], None)
-        spec = spec.replace_attributes(automation_condition=_follows_its_sources())
-        specs.append(spec)
-        for check in project.checks:
-            if check.model == name:
-                check_spec = translator.get_asset_check_spec(
-                    spec, project.manifest, check.unique_id, None
-                )
-                assert check_spec is not None, f"dagster_dbt has no check for {check.name}"
-                check_specs.append(check_spec)
-    return specs, check_specs
+    tests = {
+        name: [check.unique_id for check in project.checks if check.model == name]
+        for name in project.nodes
+    }
+    specs = dbt_specs(project.target, SCHEMA, lambda: project.manifest, project.nodes, tests)
+    automation = _follows_its_sources()
+    return (
+        [specs.assets[name].replace_attributes(automation_condition=automation) for name in names],
+        [specs.checks[test] for name in names for test in tests[name]],
+    )
 
 
 def _follows_its_sources() -> dg.AutomationCondition[Any]:
     """As for tables, but only after each mart that it reads has been built."""
     missing = dg.AutomationCondition.any_deps_missing()
     return follows_its_sources() & ~missing.allow(MARTS)
-
-
-def _domain(node: Mapping[str, Any]) -> str:
-    """The folder that a model or snapshot is in."""
-    return PurePosixPath(node["original_file_path"]).parent.name
 
 
 def _metadata(mart: Mart) -> dict[str, Any]:

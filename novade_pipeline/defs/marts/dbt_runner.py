@@ -1,4 +1,4 @@
-"""Runs dbt inside this process, where dagster_dbt has imported most of it already.
+"""Runs dbt inside this process.
 
 A process of its own would take 4 s for each run, to start an interpreter and import dbt again.
 """
