@@ -45,6 +45,7 @@ class Page:
 
     url: str
     settings: Settings
+    log: Path
 
     def ask(self, query: str, **variables: Any) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
@@ -69,6 +70,8 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
     root = tmp_path_factory.mktemp("page")
     settings = settings_in(root, root / "landing")
     Path(settings.landing.path()).mkdir()
+    # As in a checkout, where Dagster's own commands read it.
+    shutil.copy(Path(__file__).parents[1] / "dagster.yaml", root)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -94,7 +97,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Pag
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until("the page answers", lambda: page_answers(url))
-        opened = Page(url, settings)
+        opened = Page(url, settings, root / "page.log")
         wait_until("the sensors have looked once", lambda: _has_ticked(opened))
         for name in ("amplitude", "tracking_plan"):
             shutil.copytree(shared / "landing" / name, Path(settings.landing.path(), name))
@@ -146,6 +149,13 @@ def test_a_second_page_on_the_same_home_is_refused(page: Page, tmp_path: Path) -
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "expected no running daemon, found process" in done.stderr
+
+
+def test_the_terminal_has_no_hint_that_does_not_apply(page: Page) -> None:
+    log = page.log.read_text()
+    assert log.startswith(f"The web page opens at {page.url}")
+    assert "DAGSTER_HOME" not in log
+    assert "superseded" not in log
 
 
 def test_a_history_is_one_run(backfilled: Page) -> None:

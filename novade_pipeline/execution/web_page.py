@@ -14,9 +14,7 @@ from novade_pipeline.execution.home import DEFAULT_HOME, prepare_home
 from novade_pipeline.graph.project_files import project_file
 from novade_pipeline.settings import Settings
 
-_SUPERSEDED = "ignore:Function `dev_command` is superseded"
-"""Dagster's hint at `dg dev`, which would need another layout of the project."""
-_DAEMON = re.compile(r"dagster(\._|-)daemon|\b(dagster|dg) dev\b")
+_DAEMON = re.compile(r"dagster(\._|-)daemon|\b(dagster|dagster_dev|dg) dev\b")
 """Command lines that run Dagster's daemon, or will in a few seconds."""
 
 
@@ -43,7 +41,7 @@ def open_web_page(
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(  # noqa: S606
         sys.executable,
-        [sys.executable, "-W", _SUPERSEDED, "-m", "dagster", *command, *options],
+        [sys.executable, "-m", "novade_pipeline.execution.dagster_dev", *command, *options],
         {**os.environ, "DAGSTER_HOME": str(home)},
     )
 
