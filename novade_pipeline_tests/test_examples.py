@@ -30,7 +30,7 @@ NOT_RUN = {
     "deploy/new_env.sh": "needs Docker",
 }
 """How an example begins -> why it is not run here."""
-SERVES = "novade sandbox (music|salesforce|drift) --port 8100"
+SERVES = "novade sandbox (amplitude|music|salesforce|drift) --port 8100"
 NEEDS = {"novade drift verify": "novade sandbox with novade drift final-export"}
 """An example -> the one that its page has before it."""
 NO_RESULT = re.compile(r"^(No drug|No journal|Nothing to do)", re.MULTILINE)

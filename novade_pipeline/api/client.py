@@ -5,7 +5,7 @@ is a `Refused` or another `PermanentFailure`. Requests go to the API's own host 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock
@@ -129,8 +129,18 @@ class Client:
             self._repaired += repaired
         return value
 
-    def download(self, path: str, to: Path, params: Params | None = None) -> Answer:
+    def download(
+        self,
+        path: str,
+        to: Path,
+        params: Params | None = None,
+        *,
+        final: Collection[int] = (),
+    ) -> Answer:
         """Write an answer of any size to a file; a retry overwrites it.
+
+        Args:
+            final: statuses that are refusals, although they are usually retried.
 
         Raises:
             As `request`; the content of the file is then undefined.
@@ -142,7 +152,7 @@ class Client:
                     file.write(part)
             return b""
 
-        return self._until_answered("GET", path, params, {}, None, read_body, self._stopped)
+        return self._until_answered("GET", path, params, {}, None, read_body, self._stopped, final)
 
     def join(self, base: str, link: str) -> str:
         """The absolute URL of a link in an answer."""
@@ -157,6 +167,7 @@ class Client:
         headers: Mapping[str, str] | None,
         read_body: Callable[[httpx.Response], bytes],
         stopped: Event,
+        final: Collection[int] = (),
     ) -> Answer:
         where = describe_request(self.api, method, path, params)
         url = request_url(self.api, path, where)
@@ -173,7 +184,8 @@ class Client:
         )
         try:
             return retrying(
-                self._attempt, method, url, where, content, headers or {}, read_body, stopped
+                self._attempt,
+                *(method, url, where, content, headers or {}, read_body, stopped, final),
             )
         except RetryableError as failure:
             message = f"{where} failed {retry.attempts} times, at last: {failure}; {self.api.hint}."
@@ -188,6 +200,7 @@ class Client:
         headers: Mapping[str, str],
         read_body: Callable[[httpx.Response], bytes],
         stopped: Event,
+        final: Collection[int],
     ) -> Answer:
         """One attempt: follows redirects on the same host, and logs in again after a 401."""
         logged_in_again = False
@@ -211,7 +224,7 @@ class Client:
                 if status < 400:
                     url = redirect_target(self.api, url, response, where)
                     continue
-                raise self._error_of(response, where)
+                raise self._error_of(response, where, final)
         raise PermanentFailure(f"{where}: expected an answer, found redirects without an end.")
 
     @contextmanager
@@ -269,13 +282,13 @@ class Client:
         with self._lock:
             self._retries += 1
 
-    def _error_of(self, response: httpx.Response, where: str) -> Exception:
+    def _error_of(self, response: httpx.Response, where: str, final: Collection[int]) -> Exception:
         status = response.status_code
         message = message_of(response)
         status_line = f"{status} {response.reason_phrase}".strip()
         answer = f"{status_line}: {message}" if message else status_line
         redact = self._credentials.redact
-        if status not in self.api.retryable and status < 500:
+        if status in final or (status not in self.api.retryable and status < 500):
             return Refused(redact(f"{where} answered {answer}; {self.api.hint}."), status)
         retry_after = retry_after_seconds(response.headers)
         if retry_after is not None and retry_after > self.api.retry.longest_retry_after:

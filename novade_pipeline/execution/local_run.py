@@ -3,7 +3,7 @@
 import re
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any
@@ -117,6 +117,7 @@ def run_graph(
     window: Window | None = None,
     config: LandingConfig | None = None,
     full_refresh: bool = False,
+    again: bool = False,
     on_message: Callable[[str], None] = lambda _: None,
     on_domain: Callable[[DomainProgress], None] = lambda _: None,
 ) -> RunOutcome:
@@ -128,6 +129,7 @@ def run_graph(
         window: loads only these hours.
         config: which files a load reads.
         full_refresh: rebuilds the marts.
+        again: fetches history that was fetched before.
         on_message: called with each line that the run logs.
         on_domain: called with the progress of a domain.
 
@@ -157,7 +159,7 @@ def run_graph(
         missing = missing_days(instance, settings, tables)
         if window is not None:
             missing = {day for day in missing if _contains(window, day)}
-            days = days or [max(day_of(window.start), settings.history_start)]
+            days = days or _days_of(window, settings, landed=bool(landed))
         if upload_days(settings) != partitions:
             definitions = build_definitions(settings)
             job = definitions.resolve_job_def(job_name)
@@ -172,7 +174,11 @@ def run_graph(
                     WORK_TAG: work_key(plans),
                     **range_tags(days, missing),
                 },
-                run_config=_run_config(definitions, keys, config, full_refresh),
+                run_config=_run_config(
+                    definitions,
+                    keys,
+                    config.model_dump() | {"full_refresh": full_refresh, "again": again},
+                ),
                 raise_on_error=False,
             )
         if any(_is_interruption(event) for event in result.all_events):
@@ -183,6 +189,12 @@ def run_graph(
 def _keys(sources: Sequence[Source]) -> set[dg.AssetKey]:
     """The assets that are loaded from a domain's landed files."""
     return {key_of(table) for table in landed_tables(sources)}
+
+
+def _days_of(window: Window, settings: Settings, *, landed: bool) -> list[date]:
+    """The days of a run that has nothing to load of a window: one of landed files, else all."""
+    first = max(day_of(window.start), settings.history_start)
+    return [first] if landed else [first, day_of(window.end - timedelta(microseconds=1))]
 
 
 def _contains(window: Window, day: date) -> bool:
@@ -241,11 +253,9 @@ def _with_hours(config: LandingConfig, window: Window | None) -> LandingConfig:
 def _run_config(
     definitions: dg.Definitions,
     keys: list[dg.AssetKey] | None,
-    landing: LandingConfig,
-    full_refresh: bool,
+    values: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The config of each selected op that accepts some of these values."""
-    values = landing.model_dump() | {"full_refresh": full_refresh}
     ops = {}
     for assets in definitions.assets or ():
         if isinstance(assets, dg.AssetsDefinition) and (

@@ -7,18 +7,31 @@ from novade_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from novade_pipeline.execution.outcome import RunOutcome
+    from novade_pipeline.lake.windows import Window
 
 
 class LocalRunner:
     """A `graph.runner.Runner`."""
 
     def run(
-        self, settings: Settings, *, job: str, on_message: Callable[[str], None]
+        self,
+        settings: Settings,
+        *,
+        job: str,
+        on_message: Callable[[str], None],
+        window: "Window | None" = None,
+        again: bool = False,
     ) -> "RunOutcome":
         """Run a job of assets, as if each of them was selected."""
         from novade_pipeline.execution.local_run import run_graph
 
-        return run_graph(settings, job_name=job, on_message=on_message)
+        return run_graph(settings, job_name=job, on_message=on_message, window=window, again=again)
+
+    def window(self, settings: Settings, text: str) -> "Window":
+        """Parse `START..END` as `novade run --window` does."""
+        from novade_pipeline.execution.local_run import parse_window
+
+        return parse_window(text, settings.history_start)
 
     def rebuild(self, settings: Settings, *, all_marts: bool) -> Sequence[str]:
         """Rebuild the derived tables whose sources have changed."""

@@ -18,8 +18,14 @@ from novade_pipeline.landing.ledger import LoadPlan
 
 JOB = "load_everything"
 """The job of all domains."""
-LOADED = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
-"""What it loads: every asset but those that monitor the graph."""
+ON_REQUEST = "novade/on_request"
+"""The tag of assets that only a person materializes."""
+LOADED = (
+    dg.AssetSelection.all()
+    - dg.AssetSelection.groups("operations")
+    - dg.AssetSelection.tag(ON_REQUEST, "")
+)
+"""What it loads: every asset but those that monitor the graph, and those on request."""
 # Dagster's lists of runs hide tags with this prefix.
 LOAD_TAG = ".dagster/novade_load"
 """On each run that loads: the domain, or `EVERYTHING`."""

@@ -7,7 +7,7 @@ are loaded again.
 
 import json
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -50,7 +50,23 @@ PARTITIONS = (
 )
 
 
-class LandingConfig(dg.Config):
+class HoursConfig(dg.Config):
+    """Which hours of a run's days a step reads."""
+
+    first_hour: str = Field(default="", description="Only from this hour on: 2018-11-05T09. UTC.")
+    end_hour: str = Field(default="", description="Only before this hour: 2018-11-05T12. UTC.")
+
+    def within(self, window: Window) -> Window:
+        """Returns the part of a window within the hours."""
+        start, end = window.start, window.end
+        if self.first_hour:
+            start = max(start, datetime.fromisoformat(self.first_hour).replace(tzinfo=UTC))
+        if self.end_hour:
+            end = min(end, datetime.fromisoformat(self.end_hour).replace(tzinfo=UTC))
+        return Window(start, end)
+
+
+class LandingConfig(HoursConfig):
     """Which files a load reads."""
 
     reload: bool = Field(default=False, description="Load every hour again, new or not.")
@@ -62,13 +78,11 @@ class LandingConfig(dg.Config):
         description="Days to load in place of the run's partitions: 2018-11-05..2018-11-09. For "
         "files of days that the page does not have yet.",
     )
-    first_hour: str = Field(default="", description="Only from this hour on: 2018-11-05T09. UTC.")
     stems: list[str] = Field(
         default=[],
         description="How paths begin, before their day: only such names of the run's days are "
         "listed, where a source has some.",
     )
-    end_hour: str = Field(default="", description="Only before this hour: 2018-11-05T12. UTC.")
 
     def days_or(self, partitions: Window) -> Window:
         """Returns the window of the days; that of the run's partitions if none are given."""
@@ -78,15 +92,6 @@ class LandingConfig(dg.Config):
             datetime.fromisoformat(day).replace(tzinfo=UTC) for day in self.days.split("..")
         )
         return Window(first, last + timedelta(days=1))
-
-    def within(self, window: Window) -> Window:
-        """Returns the part of a window within the hours."""
-        start, end = window.start, window.end
-        if self.first_hour:
-            start = max(start, datetime.fromisoformat(self.first_hour).replace(tzinfo=UTC))
-        if self.end_hour:
-            end = min(end, datetime.fromisoformat(self.end_hour).replace(tzinfo=UTC))
-        return Window(start, end)
 
 
 def landing_step(domain: str) -> str:
@@ -155,11 +160,9 @@ def landing_assets(
         lake: dg.ResourceParam[Store],
         landing: dg.ResourceParam[Store],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        span = context.partition_time_window
-        days = config.days_or(Window(span.start.astimezone(UTC), span.end.astimezone(UTC)))
+        days = config.days_or(run_days(context))
         within = config.within(days)
-        known = set(partitions.get_partition_keys()).intersection(context.partition_keys)
-        materialized = partial(_materialized, context, lake, days, known)
+        materialized = partial(materialized_days, context, lake, days, partitions)
         if is_requested_by_name(context):
             config = config.model_copy(update={"reload": True})
             context.log.info("A person chose these days: every hour of them is loaded again.")
@@ -199,17 +202,23 @@ def landing_assets(
     return landed
 
 
+def run_days(context: dg.AssetExecutionContext) -> Window:
+    """The days of a run's partitions, UTC."""
+    span = context.partition_time_window
+    return Window(span.start.astimezone(UTC), span.end.astimezone(UTC))
+
+
 def _landed_spec(table: Table, **attributes: Any) -> dg.AssetSpec:
     """The asset spec of a table of a landing step, which may leave it out."""
     spec = table_spec(table, skippable=True, **attributes)
     return spec.replace_attributes(description=f"{spec.description}\n\n{PARTITIONS}")
 
 
-def _materialized(
+def materialized_days(
     context: dg.AssetExecutionContext,
     lake: Store,
     days: Window,
-    known: Container[str],
+    partitions: dg.PartitionsDefinition[str],
     table: Table,
     metadata: Mapping[str, Any],
 ) -> dg.MaterializeResult[Any]:
@@ -219,8 +228,9 @@ def _materialized(
     writes none for a day outside of the partitions of this process, so these are logged here.
 
     Args:
-        known: the run's partitions that Dagster knows in this process.
+        partitions: of the table, as this process knows them.
     """
+    known = set(partitions.get_partition_keys()).intersection(context.partition_keys)
     rows = count_by(lake, table, DAY_COLUMN)
     newest = context.partition_keys[-1]
     for day in sorted({*context.partition_keys, *map(str, days_of(days))}):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import typer
 
+from novade_pipeline.lake.windows import Window
 from novade_pipeline.settings import Settings
 
 
@@ -26,8 +27,28 @@ class RunResult(Protocol):
 class Runner(Protocol):
     """Runs the graph."""
 
-    def run(self, settings: Settings, *, job: str, on_message: Callable[[str], None]) -> RunResult:
-        """Run a job of assets, as if each of them was selected."""
+    def run(
+        self,
+        settings: Settings,
+        *,
+        job: str,
+        on_message: Callable[[str], None],
+        window: Window | None = None,
+        again: bool = False,
+    ) -> RunResult:
+        """Run a job of assets, as if each of them was selected.
+
+        Args:
+            window: only these hours of what is partitioned by day.
+            again: do what was done before once more.
+        """
+
+    def window(self, settings: Settings, text: str) -> Window:
+        """Parse `START..END` as `novade run --window` does.
+
+        Raises:
+            UserError: it is not of that form.
+        """
 
     def rebuild(self, settings: Settings, *, all_marts: bool) -> Sequence[str]:
         """Rebuild the derived tables whose sources have changed.

@@ -57,13 +57,18 @@ class UploadDays(dg.DailyPartitionsDefinition):
         return [str(day) for day in _days(first, last)]
 
 
-def upload_days(settings: Settings) -> UploadDays:
+def upload_days(settings: Settings, first: date | None = None) -> UploadDays:
     """The partitions: from the first day that has landed, or NOVADE_HISTORY_START where it is set.
 
     They end with today; where nothing has landed for a week, with the last day that has. Today is
     the only one until it is known what has landed.
+
+    Args:
+        first: begin with this day instead, and end with today.
     """
     landed = landed_days(settings)
+    if first is not None:
+        return UploadDays(start_date=str(first), end_offset=1)
     if "history_start" in settings.model_fields_set:
         return UploadDays(start_date=str(settings.history_start), end_offset=1)
     if landed is None:

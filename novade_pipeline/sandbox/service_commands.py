@@ -1,4 +1,4 @@
-"""`novade sandbox music|salesforce|drift`: serve a made-up service until interrupted."""
+"""`novade sandbox amplitude|music|salesforce|drift`: serve a made-up service until interrupted."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,9 +17,42 @@ console = Console()
 
 def add_to(sandbox: typer.Typer) -> None:
     """Add the services to `novade sandbox`."""
-    for service in (music, salesforce, drift):
+    for service in (amplitude, music, salesforce, drift):
         example = f"Example: [bold]novade sandbox {service.__name__} --port 8100[/bold]"
         sandbox.command(epilog=example)(service)
+
+
+def amplitude(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8000,
+    events_per_hour: Annotated[int, typer.Option(min=1, help="As for `land`.")] = 120,
+    seed: Annotated[int, typer.Option(min=1, help="As for `land`.")] = 1,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The first day that has events, by default 2024."),
+    ] = None,
+    limited_every: Annotated[int, typer.Option(min=0, help="Every n-th response is a 429.")] = 0,
+    failing_every: Annotated[int, typer.Option(min=0, help="Every n-th response is a 500.")] = 0,
+    slow_hours: Annotated[int, typer.Option(min=0, help="Longer spans get a 504.")] = 0,
+    cut_every: Annotated[int, typer.Option(min=0, help="Every n-th zip is cut.")] = 0,
+    most_bytes: Annotated[int, typer.Option(min=1, help="A larger zip is refused.")] = 4 * 10**9,
+) -> None:
+    """Serve the Export API of a made-up music service's Amplitude until interrupted."""
+    from novade_pipeline.sandbox.amplitude_api import BEGIN, AmplitudeApi, Faults, made_up
+
+    faults = Faults(
+        limited_every=limited_every,
+        failing_every=failing_every,
+        slow_hours=slow_hours,
+        cut_every=cut_every,
+    )
+    files_of = made_up(seed, events_per_hour, since.replace(tzinfo=UTC) if since else BEGIN)
+    api = AmplitudeApi(files_of, most_bytes=most_bytes, faults=faults)
+    settings = {
+        "NOVADE_AMPLITUDE_API_URL": "",
+        "NOVADE_AMPLITUDE_API_KEY": api.api_key,
+        "NOVADE_AMPLITUDE_SECRET_KEY": api.secret_key,
+    }
+    _serve("amplitude", port, api.app(), settings)
 
 
 def music(

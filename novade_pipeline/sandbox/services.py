@@ -1,9 +1,10 @@
-"""The music, Salesforce and Drift services of one world, for the duration of a command."""
+"""Amplitude's API, and the other services of one world, for the duration of a command."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
 
+from novade_pipeline.sandbox.amplitude_api import AmplitudeApi, made_up
 from novade_pipeline.sandbox.drift_api import DriftApi
 from novade_pipeline.sandbox.music_api import MusicApi
 from novade_pipeline.sandbox.salesforce.api import SalesforceApi
@@ -21,6 +22,7 @@ def services(seed: int, events_per_hour: int, as_of: date) -> Iterator[dict[str,
         events_per_hour: likewise.
         as_of: the data of Salesforce and Drift is older than this day, and a function of it.
     """
+    amplitude = AmplitudeApi(made_up(seed, events_per_hour))
     music = MusicApi(seed=seed)
     salesforce = SalesforceApi(
         seed=seed, people=PEOPLE, events_per_hour=events_per_hour, as_of=as_of
@@ -28,6 +30,9 @@ def services(seed: int, events_per_hour: int, as_of: date) -> Iterator[dict[str,
     drift = DriftApi(seed=seed, events_per_hour=events_per_hour, as_of=as_of)
     with ExitStack() as opened:
         yield {
+            "NOVADE_AMPLITUDE_API_URL": opened.enter_context(serving(amplitude.app())),
+            "NOVADE_AMPLITUDE_API_KEY": amplitude.api_key,
+            "NOVADE_AMPLITUDE_SECRET_KEY": amplitude.secret_key,
             "NOVADE_MUSIC_API_URL": opened.enter_context(serving(music.app())),
             "NOVADE_SALESFORCE_URL": opened.enter_context(serving(salesforce.app())),
             "NOVADE_SALESFORCE_CLIENT_ID": salesforce.access.client_id,

@@ -156,6 +156,19 @@ class Repeat(BaseModel):
     earlier_line: int = Field(description="The line of that copy, from 1.")
 
 
+class HistoryHour(BaseModel):
+    """One upload hour that was fetched from Amplitude's Export API, with files or without.
+
+    The files have landed under `amplitude/events/history/` and are loaded as all others.
+    """
+
+    upload_date: date = Field(description="UTC day of the upload hour.")
+    upload_hour: datetime = Field(description="The hour, UTC.")
+    files: int = Field(description="How many files Amplitude has of it.")
+    bytes: int = Field(description="Their size, compressed.")
+    fetched_at: datetime = Field(description="When it was fetched, UTC.")
+
+
 EVENTS = Table(
     name="amplitude/events",
     row=Event,
@@ -193,7 +206,15 @@ REPEATS = Table(
     window="upload_hour",
     follows="amplitude/events",
 )
+HISTORY = Table(
+    name="amplitude/history",
+    row=HistoryHour,
+    key=("upload_hour",),
+    write_mode="replace_window",
+    window="upload_hour",
+    data_time="upload_hour",
+)
 FILES = ledger_table("amplitude")
 QUARANTINE = quarantine_table("amplitude", EVENTS, MERGED_IDS)
-TABLES = (EVENTS, MERGED_IDS, IDENTITIES, EVENT_KEYS, REPEATS, FILES, QUARANTINE)
+TABLES = (EVENTS, MERGED_IDS, IDENTITIES, EVENT_KEYS, REPEATS, HISTORY, FILES, QUARANTINE)
 MART_SOURCES = (EVENTS, REPEATS, IDENTITIES)
