@@ -67,15 +67,14 @@ class Archive:
         """Yields name, upload hour, size in bytes and content of each file.
 
         Raises:
-            PermanentFailure: a name is not that of an export file of the span.
+            PermanentFailure: some name is not that of an export file of the span.
         """
         if self.path is None:
             return
         with zipfile.ZipFile(self.path) as archive:
-            for entry in archive.infolist():
-                if entry.is_dir():
-                    continue
-                hour = self._hour_of(entry.filename)
+            files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            hours = [self._hour_of(entry.filename) for entry in files]
+            for entry, hour in zip(files, hours, strict=True):
                 with archive.open(entry) as content:
                     yield entry.filename, hour, entry.file_size, content
 

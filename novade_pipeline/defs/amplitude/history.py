@@ -7,7 +7,7 @@ copies stay, the others are repeated lines.
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from novade_pipeline.api.client import Client
 from novade_pipeline.defs.amplitude.export_api import HOUR, Archive, Span, fetch, spans
-from novade_pipeline.defs.amplitude.export_files import EVENTS
+from novade_pipeline.defs.amplitude.export_files import EVENTS, events_hour
 from novade_pipeline.defs.amplitude.settings import AmplitudeSettings
 from novade_pipeline.defs.amplitude.tables import FILES, HISTORY
 from novade_pipeline.errors import PermanentFailure, UserError
@@ -100,11 +100,12 @@ def fetch_history(
     hours = pending_hours(lake, window, latest, again=again)
     if not hours:
         on_progress(f"{HISTORY.name}: every hour of the window that is exported was fetched before")
+    landed = _landed_sizes(landing, set(hours))
     with tempfile.TemporaryDirectory(prefix="novade-amplitude-") as folder:
         workers = [partial(_fetched, client, Path(folder))] * settings.api_concurrency
         for archives in map_ahead(workers, spans(hours, settings.api_hours_per_request)):
             for archive in archives:
-                counts = _land(landing, archive, report)
+                counts = _land(landing, landed, archive, report)
                 report.receipts.append(_record(lake, archive.span, counts))
                 report.hours += archive.span.hours
                 report.empty_hours += sum(hour not in counts for hour in archive.span)
@@ -130,13 +131,13 @@ def _fetched(client: Client, folder: Path, span: Span) -> Sequence[Archive]:
     return list(fetch(client, span, folder))
 
 
-def _land(landing: Store, archive: Archive, report: HistoryReport) -> dict[datetime, Counter[str]]:
+def _land(
+    landing: Store, landed: Mapping[str, int], archive: Archive, report: HistoryReport
+) -> dict[datetime, Counter[str]]:
     """Lands the files of an answer, each whole or not at all; counts files and bytes by hour."""
     counts: dict[datetime, Counter[str]] = {}
     if archive.path is None:
         return counts
-    names = [name for name, *_ in archive.entries()]
-    landed = _landed_sizes(landing, {name.rpartition("_")[0] for name in names})
     for name, hour, size, content in archive.entries():
         path = f"{FOLDER}/{name}"
         if landed.get(path) == size and _is_same(landing, path, content):
@@ -151,10 +152,10 @@ def _land(landing: Store, archive: Archive, report: HistoryReport) -> dict[datet
     return counts
 
 
-def _landed_sizes(landing: Store, stems: set[str]) -> dict[str, int]:
-    """Path -> size of the files that have landed from the API with these projects and days."""
-    prefixes = (f"{FOLDER}/{stem}_" for stem in sorted(stems))
-    return {e.file: e.size for prefix in prefixes for e in landing.entries(prefix)}
+def _landed_sizes(landing: Store, hours: Collection[datetime]) -> dict[str, int]:
+    """Path -> size of the files of these hours that have landed from the API."""
+    entries = landing.entries(f"{FOLDER}/") if hours else ()
+    return {e.file: e.size for e in entries if events_hour(e.file.rpartition("/")[2]) in hours}
 
 
 def _is_same(landing: Store, path: str, content: IO[bytes]) -> bool:
