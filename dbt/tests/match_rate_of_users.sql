@@ -1,6 +1,7 @@
 {{ config(severity="warn", meta={
     "dagster": {"ref": {"name": "match_rates"}},
-    "description": "Users at companies are matched to accounts. Warns below a share, `matched_users` of the project.",
+    "description": "Users at companies are matched to accounts, at least the share matched_users of dbt_project.yml.",
+    "remedy": "See marts/customer_matches for those without a match: add their companies' websites in Salesforce.",
 }) }}
 
 select what, matched, total, share

@@ -174,7 +174,7 @@ def _metadata(mart: Mart) -> dict[str, Any]:
 
 def _reason(report: CheckReport) -> str:
     check = report.check
-    return f"{check.promise} But {report.message}; dbt/{check.file} has the test."
+    return f"{check.promise} But {report.message} (dbt/{check.file}). {check.remedy}"
 
 
 def _check_result(report: CheckReport) -> dg.AssetCheckResult:

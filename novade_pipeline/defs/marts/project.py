@@ -29,6 +29,7 @@ _PARTS = (
     *("dbt_project.yml", "profiles.yml"),
     *(f"{folder}/**/*" for folder in ("macros", "models", "snapshots", "tests")),
 )
+REBUILD = "Rebuild the marts with `novade rebuild marts`, and report it if it fails again."
 _VARIABLE = re.compile(r"""\bvar\(["'](\w+)["']""")
 
 
@@ -43,6 +44,7 @@ class Check:
         code: changes when the test does.
         blocking: a failure is an error, not a warning.
         promise: what is true when it passes, a sentence.
+        remedy: what to do when it does not, a sentence.
         file: where it is, below the project.
     """
 
@@ -54,6 +56,7 @@ class Check:
     blocking: bool
     variables: tuple[str, ...] = ()
     promise: str = ""
+    remedy: str = ""
     file: str = ""
 
 
@@ -155,6 +158,7 @@ class Project:
                 blocking=node["config"]["severity"].lower() == "error",
                 variables=tuple(sorted(set(_VARIABLE.findall(node["raw_code"])))),
                 promise=_promise(node),
+                remedy=node["config"]["meta"].get("remedy", REBUILD),
                 file=node["original_file_path"],
             )
             for node in self.manifest["nodes"].values()

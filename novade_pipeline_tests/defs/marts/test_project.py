@@ -12,7 +12,7 @@ from novade_pipeline.defs.marts import dbt_runner
 from novade_pipeline.defs.marts import project as project_module
 from novade_pipeline.defs.marts.dbt_sources import SOURCES, SOURCES_FILE, sources_yaml
 from novade_pipeline.defs.marts.model_tables import mart_table
-from novade_pipeline.defs.marts.project import DBT_DIR, Project, prepared_project
+from novade_pipeline.defs.marts.project import DBT_DIR, REBUILD, Project, prepared_project
 from novade_pipeline_tests.places import on_disk
 
 
@@ -30,6 +30,11 @@ def test_dbts_sources_name_each_column_with_type_and_description() -> None:
         {"name": c.name, "description": c.description, "data_type": "BIGINT"}
         for c in IDENTITIES.columns
     ]
+
+
+def test_a_check_that_warns_says_what_to_do(project: Project) -> None:
+    silent = [c.name for c in project.checks if not c.blocking and c.remedy == REBUILD]
+    assert silent == []
 
 
 def test_the_models_read_exactly_the_tables_that_are_pinned(project: Project) -> None:
