@@ -8,11 +8,9 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import BaseModel
 
+from novade_pipeline.json_rows.text import OTHER_FIELDS
 from novade_pipeline.lake.table import Column, Table, columns_of
 from novade_pipeline.streams.tables import StreamRow
-
-OTHER_FIELDS = "other_fields"
-"""A JSON column with this name gets the fields of a value that have no column."""
 
 
 @dataclass(frozen=True)
