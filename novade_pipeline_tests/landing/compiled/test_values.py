@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from novade_pipeline.json_rows.plain_lines import PlainLines
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline_tests.landing.lines import MOMENTS, fields_of, read, values
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from novade_pipeline.landing.compiled.padding import PADDING
+from novade_pipeline.json_rows.compiled.padding import PADDING
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]

@@ -6,8 +6,8 @@ newline is part of no value.
 
 import numpy as np
 
-from novade_pipeline.landing.compiled.padding import PADDING
-from novade_pipeline.landing.compiled.steps import (
+from novade_pipeline.json_rows.compiled.padding import PADDING
+from novade_pipeline.json_rows.compiled.steps import (
     BACKSLASH,
     QUOTE,
     SPACE,

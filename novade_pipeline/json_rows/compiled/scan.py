@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from novade_pipeline.landing.compiled import values
-from novade_pipeline.landing.compiled.padding import PADDING
-from novade_pipeline.landing.compiled.steps import (
+from novade_pipeline.json_rows.compiled import values
+from novade_pipeline.json_rows.compiled.padding import PADDING
+from novade_pipeline.json_rows.compiled.steps import (
     BACKSLASH,
     QUOTE,
     Bytes,
@@ -20,7 +20,7 @@ from novade_pipeline.landing.compiled.steps import (
     same_ahead,
 )
 
-PARTS = "671c75fa8fdeed5f"
+PARTS = "789a74c3f54d1b26"
 """Of the sources that are compiled with this file."""
 
 # Kinds of columns. In one for texts, any other value is kept as it is written.

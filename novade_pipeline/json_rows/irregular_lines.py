@@ -12,10 +12,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from novade_pipeline.json_rows.field_by_field import FieldByField, fields_of
+from novade_pipeline.json_rows.plain_lines import Plain, PlainLines
+from novade_pipeline.json_rows.strict_lines import StrictLines, is_blank, strict_lines
 from novade_pipeline.lake.table import Column
-from novade_pipeline.landing.field_by_field import FieldByField, fields_of
-from novade_pipeline.landing.plain_lines import Plain, PlainLines
-from novade_pipeline.landing.strict_lines import StrictLines, is_blank, strict_lines
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from novade_pipeline.landing.chunks import Text
-from novade_pipeline.landing.compiled.rewrite import MAX_LEVELS, rewrite
-from novade_pipeline.landing.compiled.values import MAX_NUMBER_CHARACTERS
-from novade_pipeline.landing.gunzip import BOM
-from novade_pipeline.landing.plain_lines import text_of
+from novade_pipeline.json_rows.compiled.rewrite import MAX_LEVELS, rewrite
+from novade_pipeline.json_rows.compiled.values import MAX_NUMBER_CHARACTERS
+from novade_pipeline.json_rows.plain_lines import text_of
+from novade_pipeline.json_rows.text import BOM, Text
 from novade_pipeline.privacy.json_text import read_json
 
 _SPACE = b" \t\r\v\f"

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from novade_pipeline.json_rows.compiled import scan
+from novade_pipeline.json_rows.compiled.padding import PADDING
+from novade_pipeline.json_rows.compiled.steps import Integers
+from novade_pipeline.json_rows.extra_fields import name_of, objects_of
+from novade_pipeline.json_rows.text import Text
 from novade_pipeline.lake.table import Column
-from novade_pipeline.landing.chunks import Text
-from novade_pipeline.landing.compiled import scan
-from novade_pipeline.landing.compiled.padding import PADDING
-from novade_pipeline.landing.compiled.steps import Integers
-from novade_pipeline.landing.extra_fields import name_of, objects_of
 
 Number = TypeVar("Number", np.uint8, np.int32, np.int64)
 

@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from novade_pipeline.json_rows.extra_fields import object_of
+from novade_pipeline.json_rows.plain_lines import PlainLines, text_of
 from novade_pipeline.lake.table import Column
-from novade_pipeline.landing.extra_fields import object_of
-from novade_pipeline.landing.plain_lines import PlainLines, text_of
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -5,7 +5,7 @@ Austin Appleby's, in the public domain: https://github.com/aappleby/smhasher, `M
 
 import numpy as np
 
-from novade_pipeline.landing.compiled.steps import (
+from novade_pipeline.json_rows.compiled.steps import (
     Bytes,
     Hashes,
     Smalls,
@@ -14,7 +14,7 @@ from novade_pipeline.landing.compiled.steps import (
     word_at,
 )
 
-PARTS = "671c75fa8fdeed5f"
+PARTS = "789a74c3f54d1b26"
 """Of the sources that are compiled with this file."""
 
 _C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)

@@ -8,9 +8,9 @@ Source: https://www.rfc-editor.org/rfc/rfc8259, sections 2 to 8; section 9 allow
 
 import numpy as np
 
-from novade_pipeline.landing.compiled import values
-from novade_pipeline.landing.compiled.padding import PADDING
-from novade_pipeline.landing.compiled.steps import (
+from novade_pipeline.json_rows.compiled import values
+from novade_pipeline.json_rows.compiled.padding import PADDING
+from novade_pipeline.json_rows.compiled.steps import (
     BACKSLASH,
     QUOTE,
     SPACE,
@@ -23,7 +23,7 @@ from novade_pipeline.landing.compiled.steps import (
     plain_ahead,
 )
 
-PARTS = "671c75fa8fdeed5f"
+PARTS = "789a74c3f54d1b26"
 """Of the sources that are compiled with this file."""
 
 MAX_LEVELS = 800
