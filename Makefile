@@ -27,7 +27,7 @@ export LOAD
 # Compiled modules are cached: without them each process that loads the graph takes 6 s longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test coverage ui bench bench-scale bench-azure bench-kill azurite azurite-setup setup setup-dev pins clean
+.PHONY: run test coverage ui bench bench-scale bench-azure bench-kill azurite azurite-setup broker setup setup-dev pins clean
 
 run: setup ## Sample exports to marts; prints a table of the results.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
@@ -67,8 +67,11 @@ bench-kill: setup-dev ## Kills a load at 50 moments, and checks its rerun.
 azurite: setup azurite-setup ## A storage server like Azure's, for `NOVADE_ENV_FILE=dev/azurite/.env make run`.
 	@$(BIN)/python -m novade_pipeline_tests.azurite data/azurite
 
+broker: setup ## A Kafka broker with the topics of the sandbox, at 127.0.0.1:9092, until Ctrl-C.
+	@$(BIN)/novade sandbox broker
+
 setup: .venv/ready-run
-setup-dev: .venv/ready-dev azurite-setup
+setup-dev: .venv/ready-dev azurite-setup .venv/ready-broker
 azurite-setup: dev/azurite/node_modules/.package-lock.json
 
 .venv/bin/uv: requirements/build.txt
@@ -91,6 +94,11 @@ azurite-setup: dev/azurite/node_modules/.package-lock.json
 .venv/ready-%: .venv/installed-%
 	@echo "Loading the graph, for the first time …"
 	@$(BIN)/python -c "$$LOAD" 2>/dev/null || true
+	@touch $@
+
+# The tests' broker; the module pins its version, and reports what is missing in one sentence.
+.venv/ready-broker: .venv/installed-dev novade_pipeline/sandbox/broker_jars.py
+	@$(BIN)/python -m novade_pipeline.sandbox.broker_jars
 	@touch $@
 
 dev/azurite/node_modules/.package-lock.json: dev/azurite/package-lock.json

@@ -12,12 +12,13 @@ from rich.console import Console
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.plurals import counted
-from novade_pipeline.sandbox import service_commands
+from novade_pipeline.sandbox import service_commands, stream_commands
 from novade_pipeline.settings import load_settings
 
 console = Console()
 sandbox = typer.Typer(help="The outside world for demo and tests.", no_args_is_help=True)
 service_commands.add_to(sandbox)
+stream_commands.add_to(sandbox)
 
 
 @sandbox.command(
