@@ -30,14 +30,9 @@ _SCHEMA = "number long, is_result boolean, content binary"
 
 @dataclass(frozen=True)
 class SparkExecutors:
-    """The executors of a session.
-
-    Attributes:
-        memory: what each of its Python processes may take, bytes; None for the default share.
-    """
+    """The executors of a session."""
 
     session: "SparkSession"
-    memory: int | None = None
 
     @property
     def parallelism(self) -> int:
@@ -65,7 +60,7 @@ class SparkExecutors:
             return []
         if not is_remote(self.session):
             self.session.sparkContext.setJobDescription(name)
-        work = _Work(function, tuple(items), self.memory)
+        work = _Work(function, tuple(items))
         try:
             rows = (
                 self.session.range(0, len(items), 1, len(items))
@@ -94,13 +89,8 @@ class _Work:
 
     function: Callable[[Any], Any]
     items: tuple[Any, ...]
-    memory: int | None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        if self.memory is not None:
-            from novade_pipeline.lake.memory import set_budget
-
-            set_budget(self.memory)
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 is_result, value = self._outcome(number)
