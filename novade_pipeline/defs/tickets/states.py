@@ -15,7 +15,7 @@ import pyarrow as pa
 from novade_pipeline.defs.tickets.requests import recognize
 from novade_pipeline.defs.tickets.tables import TEAMS, TICKET_EVENTS, TICKETS
 from novade_pipeline.defs.tickets.teams import Teams, of_rows
-from novade_pipeline.lake.delta import WriteReceipt, open_table, replace
+from novade_pipeline.lake.delta import WriteReceipt, current_version, open_table, replace
 from novade_pipeline.lake.derived import is_current, recorded_versions, source_of
 from novade_pipeline.lake.file_differences import (
     FileDifferences,
@@ -102,20 +102,23 @@ left join (
 _ROUTED = f"""
 select {_TICKET} from (
     select
-        ticket.*,
-        route.request_type,
-        route.kind as request_type_kind,
-        route.team,
-        cast(
-            case
-                when created_at is null or created_at > updated_at + interval 1 day
-                    then coalesce(updated_at, created_at, order_time)
-                else created_at
-            end as date
-        ) as request_date,
+        *,
+        cast(requested_at as date) as request_date,
         $1::bigint as changed_in
-    from ticket
-    inner join route on route.sent is not distinct from ticket.request_type_sent
+    from (
+        select
+            ticket.*,
+            route.request_type,
+            route.kind as request_type_kind,
+            route.team,
+            if(
+                created_at is null or created_at > updated_at + interval 1 day,
+                coalesce(updated_at, created_at, order_time),
+                created_at
+            ) as requested_at
+        from ticket
+        inner join route on route.sent is not distinct from ticket.request_type_sent
+    )
 )
 order by ticket_id
 """
@@ -150,7 +153,9 @@ def update_tickets(lake: Store, on_progress: Callable[[str], None]) -> list[Writ
         _read_stored(connection, lake, is_whole=differences.is_whole)
         connection.execute(f"{_LATEST_PLACES} create table ticket as {_CHANGED}")
         _register_routes(connection, routes)
-        rows = connection.execute(_ROUTED, [differences.version]).to_arrow_reader()
+        # Of the version that is being made, or an earlier one that has no rows of its own.
+        change = (current_version(lake, TICKETS) or 0) + 1
+        rows = connection.execute(_ROUTED, [change]).to_arrow_reader()
         if differences.is_whole:
             receipt = replace(lake, TICKETS, rows, transactions=sources)
         else:

@@ -65,9 +65,10 @@ class Ticket(TicketFields, _TicketKey):
         "hyphens; `variant`, another word of `tickets/teams`; `unknown`; `missing`."
     )
     team: str = Field(description="The team that answers it, by `tickets/teams`.")
-    request_date: date = Field(
-        description="UTC day of created_at; of updated_at where that is missing or a day ahead."
+    requested_at: datetime = Field(
+        description="created_at; updated_at where that is missing or more than a day ahead, UTC."
     )
+    request_date: date = Field(description="UTC day of requested_at.")
     updated_at: datetime | None = Field(None, description="The newest record's time, UTC.")
     is_deleted: bool = Field(description="The newest record deletes it; its values are the last.")
     other_fields: Annotated[Json | None, TEXTS] = Field(
@@ -80,7 +81,7 @@ class Ticket(TicketFields, _TicketKey):
         description="The greatest time of the ticket's records in that partition, UTC."
     )
     changed_in: int = Field(
-        description="The version of `tickets/ticket_events` with which the row last changed."
+        description="Greater than in all rows that had changed before the row last did."
     )
 
 
