@@ -8,7 +8,7 @@ depends on its neighbours.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.json_rows.irregular_lines import IrregularLines
-from novade_pipeline.json_rows.plain_lines import PlainLines
+from novade_pipeline.json_rows.plain_lines import Plain, PlainLines
+from novade_pipeline.json_rows.strict_lines import rewritten
 from novade_pipeline.json_rows.text import Text
 from novade_pipeline.lake.table import Column
 
@@ -67,6 +68,7 @@ class LineParser:
         """
         self._fields = fields
         self._data_time = data_time
+        self._are_rewritten = False
         self._connection = _database().cursor()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._plain = PlainLines(fields, other_fields)
@@ -83,9 +85,15 @@ class LineParser:
             text: whole lines, each ended by a newline, and `PADDING`.
             size: of the lines.
         """
-        plain = self._plain.read(text, size)
+        repaired = _NO_POSITIONS
+        if self._are_rewritten:
+            plain, repaired = self._read_rewritten(text, size)
+        else:
+            plain = self._plain.read(text, size)
+            # White space between tokens is a producer's habit: its next lines have some as well.
+            self._are_rewritten = len(plain.rest) > len(plain.numbers)
         if not plain.rest:
-            return ParsedLines(plain.rows, plain.numbers)
+            return ParsedLines(plain.rows, plain.numbers, repaired=repaired)
         irregular = self._irregular.read(plain.rest)
         for row, reason in self._problems(irregular.rows):
             irregular.wrong.setdefault(int(irregular.numbers[row]), reason)
@@ -96,8 +104,22 @@ class LineParser:
             order = np.argsort(numbers)
             rows, numbers = rows.take(pa.array(order)), numbers[order]
         bad = {number: (reason, plain.rest[number]) for number, reason in irregular.wrong.items()}
-        repaired = np.intersect1d(numbers, irregular.repaired)
+        repaired = np.intersect1d(numbers, np.concatenate([repaired, irregular.repaired]))
         return ParsedLines(rows, numbers, bad, irregular.blank, repaired)
+
+    def _read_rewritten(self, text: Text, size: int) -> tuple[Plain, Positions]:
+        """Read lines after they were rewritten in one form.
+
+        Returns:
+            The rows, with the other lines as they were; the numbers of repaired lines.
+        """
+        ends = np.flatnonzero(text[:size] == ord("\n"))
+        strict = rewritten(text, size, len(ends))
+        plain = self._plain.read(strict.text, strict.size)
+        starts = np.concatenate([[0], ends + 1])
+        rest = {n: text[starts[n] : ends[n]].tobytes() for n in plain.rest}
+        repaired = np.setdiff1d(np.flatnonzero(strict.repaired), list(rest))
+        return replace(plain, rest=rest), repaired
 
     def _problems(self, rows: pa.Table) -> list[tuple[int, str]]:
         """(row, reason) for missing values and times out of range."""

@@ -33,6 +33,20 @@ class StrictLines:
     wrong: dict[int, str]
 
 
+@dataclass(frozen=True)
+class RewrittenLines:
+    """As `StrictLines`, but with the places of what is not JSON.
+
+    Attributes:
+        places: line number -> the position of the byte that is not allowed there.
+    """
+
+    text: Text
+    size: int
+    repaired: np.ndarray[Any, np.dtype[np.bool_]]
+    places: dict[int, int]
+
+
 def is_blank(line: bytes) -> bool:
     """Whether a line has no content; byte order marks are ignored (RFC 8259, section 8.1)."""
     # The first test is fast and also true for single bytes of a mark.
@@ -41,15 +55,25 @@ def is_blank(line: bytes) -> bool:
 
 def strict_lines(lines: Sequence[bytes]) -> StrictLines:
     """Parse lines by RFC 8259, and rewrite them in one form."""
-    text, size = text_of(lines)
+    strict = rewritten(*text_of(lines), len(lines))
+    wrong = {number: _why_not_json(lines[number], place) for number, place in strict.places.items()}
+    return StrictLines(strict.text, strict.size, strict.repaired, wrong)
+
+
+def rewritten(text: Text, size: int, count: int) -> RewrittenLines:
+    """Rewrite lines in one form.
+
+    Args:
+        text: whole lines, each ended by a newline, and `PADDING`.
+        size: of the lines.
+        count: how many there are.
+    """
     written = np.empty_like(text)
-    results = np.empty((len(lines), 2), np.int64)
+    results = np.empty((count, 2), np.int64)
     written_size = rewrite(text, size, written, results)
-    wrong = {
-        number: _why_not_json(lines[number], int(results[number, 0]))
-        for number in np.flatnonzero(results[:, 0] >= 0).tolist()
-    }
-    return StrictLines(written, written_size, results[:, 1] > 0, wrong)
+    wrong = np.flatnonzero(results[:, 0] >= 0)
+    places = dict(zip(wrong.tolist(), results[wrong, 0].tolist(), strict=True))
+    return RewrittenLines(written, written_size, results[:, 1] > 0, places)
 
 
 def _why_not_json(line: bytes, place: int) -> str:

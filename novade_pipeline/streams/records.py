@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from novade_pipeline.errors import TransientFailure
@@ -15,7 +15,7 @@ _BATCH_SECONDS = 0.1
 STALLED_SECONDS = 60.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Records:
     """Records, column by column.
 
@@ -24,12 +24,12 @@ class Records:
         headers: (name, value) in order, or None.
     """
 
-    partitions: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-    headers: list[list[tuple[str, bytes | None]] | None] = field(default_factory=list)
+    partitions: list[int]
+    offsets: list[int]
+    times: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    headers: list[list[tuple[str, bytes | None]] | None]
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -64,40 +64,44 @@ def read_records(broker: Broker, topic: str, ranges: Sequence[OffsetRange]) -> I
                         f"topic {topic}: expected records of {len(ends)} partitions, found none "
                         f"for {STALLED_SECONDS:.0f} seconds; the step runs again."
                     )
-            batch = Records()
-            for done in _sort(broker, topic, messages, ends, batch):
-                client.incremental_unassign([TopicPartition(topic, done)])
+            batch, done = _sort(broker, topic, messages, ends)
+            if done:
+                client.incremental_unassign([TopicPartition(topic, number) for number in done])
             if len(batch):
                 yield batch
 
 
 def _sort(
-    broker: Broker, topic: str, messages: Sequence[Any], ends: dict[int, int], batch: Records
-) -> list[int]:
-    """Add messages to a batch; the partitions whose range is read are removed and returned."""
+    broker: Broker, topic: str, messages: Sequence[Any], ends: dict[int, int]
+) -> tuple[Records, list[int]]:
+    """The records of messages that are within ranges, and the partitions whose range is read.
+
+    Args:
+        ends: partition -> where its range ends; those that are read are removed.
+    """
     from confluent_kafka import KafkaError
 
-    done = []
+    # A record's offset is where it was: a range is read if the next one is its end.
+    reached = {m.partition(): m.offset() + 1 for m in messages if m.error() is None}
     for message in messages:
-        partition, offset, error = message.partition(), message.offset(), message.error()
-        end = ends.get(partition)
-        if error is not None:
+        if (error := message.error()) is not None:
             if error.code() != KafkaError._PARTITION_EOF:
                 raise _failure(broker, topic, error)
-        elif end is not None and offset < end:
-            kind, moment = message.timestamp()
-            batch.partitions.append(partition)
-            batch.offsets.append(offset)
-            batch.times.append(moment if kind else -1)
-            batch.keys.append(message.key())
-            batch.values.append(message.value())
-            batch.headers.append(message.headers())
-            # The record's offset is where it was; the range is read if the next one is its end.
-            offset += 1
-        if end is not None and offset >= end:
-            del ends[partition]
-            done.append(partition)
-    return done
+            reached[message.partition()] = message.offset()
+    records = [m for m in messages if m.error() is None and m.offset() < ends.get(m.partition(), 0)]
+    times = [m.timestamp() for m in records]
+    batch = Records(
+        partitions=[m.partition() for m in records],
+        offsets=[m.offset() for m in records],
+        times=[moment if kind else -1 for kind, moment in times],
+        keys=[m.key() for m in records],
+        values=[m.value() for m in records],
+        headers=[m.headers() for m in records],
+    )
+    done = [p for p, offset in reached.items() if offset >= ends.get(p, offset + 1)]
+    for partition in done:
+        del ends[partition]
+    return batch, done
 
 
 def _failure(broker: Broker, topic: str, error: Any) -> Exception:

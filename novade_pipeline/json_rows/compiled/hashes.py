@@ -14,7 +14,7 @@ from novade_pipeline.json_rows.compiled.steps import (
     word_at,
 )
 
-PARTS = "789a74c3f54d1b26"
+PARTS = "81152a952988f146"
 """Of the sources that are compiled with this file."""
 
 _C1, _C2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)

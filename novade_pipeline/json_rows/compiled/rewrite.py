@@ -23,7 +23,7 @@ from novade_pipeline.json_rows.compiled.steps import (
     plain_ahead,
 )
 
-PARTS = "789a74c3f54d1b26"
+PARTS = "81152a952988f146"
 """Of the sources that are compiled with this file."""
 
 MAX_LEVELS = 800

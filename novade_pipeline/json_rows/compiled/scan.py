@@ -20,7 +20,7 @@ from novade_pipeline.json_rows.compiled.steps import (
     same_ahead,
 )
 
-PARTS = "789a74c3f54d1b26"
+PARTS = "81152a952988f146"
 """Of the sources that are compiled with this file."""
 
 # Kinds of columns. In one for texts, any other value is kept as it is written.

@@ -25,7 +25,8 @@ MINUS = ord("-")
 
 _COMMA, _COLON, _PLUS, _POINT = (ord(c) for c in ",:+.")
 _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = (ord(c) for c in "{}[]")
-_ZERO, _NINE, _SMALL_E, _LARGE_E, _T = (ord(c) for c in "09eET")
+_ZERO, _NINE, _SMALL_E, _LARGE_E, _T, _Z = (ord(c) for c in "09eETZ")
+_UTC = np.array([*b"+00:00"], np.uint8)
 _B, _F, _N, _R, _SMALL_T = (ord(c) for c in "bfnrt")
 _NULL, _TRUE, _FALSE = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false"))
 _NOT_ASCII = 0x80
@@ -226,7 +227,11 @@ def _two(text: Bytes, at: int) -> int:
 
 @part
 def read_time(text: Bytes, at: int, end: int) -> int:
-    """Microseconds since 1970 of a time with seconds, six decimals at most and no zone."""
+    """Microseconds since 1970 of a time with seconds, six decimals at most, in UTC or no zone."""
+    if byte_at(text, end - 1) == _Z:
+        end -= 1
+    elif end - at > _SHORTEST_TIME and _word(text, end - len(_UTC), _UTC) == end:
+        end -= len(_UTC)
     size = end - at
     if size < _SHORTEST_TIME or size > _LONGEST_TIME or size == _SHORTEST_TIME + 1:
         return NO_TIME
