@@ -99,13 +99,13 @@ class Loader:
     Attributes:
         registry: of schemas, for Avro.
         most_records: how many offsets one load reads.
-        executors: which make the files.
+        executors: gives those that make the files of so many offsets.
     """
 
     broker: Broker
     lake: Store
     policy: PersonalDataPolicy
-    executors: Executors
+    executors: Callable[[int], Executors]
     registry: Registry | None = None
     most_records: int = MOST_RECORDS
 
@@ -152,13 +152,19 @@ class Loader:
                 for part in plan.ranges
             },
         )
-        items = work_items(plan.ranges, self.executors.parallelism, ITEM_LEAST, ITEM_MOST)
-        name = f"{topic.table.name}: {counted(sum(r.size for r in plan.ranges), 'offset')}"
-        results = self.executors.map(partial(run, work), items, name)
+        size = sum(part.size for part in plan.ranges)
+        executors = self.executors(size)
+        items = work_items(plan.ranges, executors.parallelism, ITEM_LEAST, ITEM_MOST)
+        name = f"{topic.table.name}: {counted(size, 'offset')}"
+        results = executors.map(partial(run, work), items, name)
         result = reduce(add, results, WorkResult())
         lost, bad_version = self._commit_quarantine(bad, topic, plan, result, policy)
         draft.replace([], result.files)
-        version = draft.commit(plan.transactions, conflicts=lambda _: False)
+        transactions = dict(plan.transactions)
+        if result.newest is not None:
+            known = recorded(draft.target, names.broker_time) or 0
+            transactions[names.broker_time] = max(known, int(result.newest.timestamp() * 1000))
+        version = draft.commit(transactions, conflicts=lambda _: False)
         on_progress(f"{topic.table.name}: {counted(result.records, 'record')}")
         receipt = _receipt(draft, version, result.rows, result.newest_data, started)
         return LoadReport(

@@ -7,6 +7,7 @@ All of it is Delta transactions of the table, recorded in the commits that hold 
 | `kafka/<cluster>/<topic>/<partition>`      | the next offset of a partition                |
 | `kafka/<cluster>/<topic>`                  | the generation, where it is not the first     |
 | `kafka/<cluster>/<topic>/identity`         | which topic of that name was read, as a hash  |
+| `kafka/<cluster>/<topic>/broker_time`      | the newest timestamp of a row, milliseconds   |
 | `kafka/<cluster>/<topic>/<partition>/lost` | in quarantine: where the last lost range ends |
 
 From the second generation on `<topic>` is `<topic>@<generation>` in all of them but the second.
@@ -55,6 +56,11 @@ class Names:
     def identity(self) -> str:
         """The transaction whose version says which topic it is."""
         return f"{self._prefix}/identity"
+
+    @property
+    def broker_time(self) -> str:
+        """The transaction whose version is the newest timestamp of a row, in milliseconds."""
+        return f"{self._prefix}/broker_time"
 
     def partition(self, number: int) -> str:
         """The transaction whose version is the next offset of a partition."""

@@ -257,7 +257,7 @@ def test_a_topic_made_again_is_refused_until_it_is_restarted(new: NewWorld) -> N
     world.recreate()
     # Even where it has as many records.
     world.produce({"song": "c"}, {"song": "d"}, {"song": "e"})
-    with pytest.raises(PermanentFailure, match="deleted and made again.*novade streams restart"):
+    with pytest.raises(PermanentFailure, match=r"deleted and made again.*novade streams restart"):
         world.load()
     assert world.rows("song") == ["a", "b"]
     assert restart(world.topic, "default", world.lake) == 2
@@ -347,7 +347,7 @@ def test_work_is_cut_into_items_whose_rows_are_the_same(
             producer.produce(
                 world.topic.name, json.dumps({"count": number}), partition=number % 7 % 2
             )
-    report = world.load(executors=loading.InProcess(4))
+    report = world.load(executors=lambda _: loading.InProcess(4))
     assert len(report.work.files) == 10
     assert sorted(world.rows("count")) == [*range(100)]
 

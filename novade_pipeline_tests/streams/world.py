@@ -92,7 +92,7 @@ class World:
             self.broker,
             self.lake,
             self.policy,
-            self.executors,
+            lambda _: self.executors,
             most_records=self.most_records,
         )
         return replace(loader, **changes).load(self.topic)
