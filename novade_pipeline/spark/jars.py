@@ -60,3 +60,11 @@ def packages_conf(packages: Sequence[str], repository: str | None, cache: Path) 
         "spark.jars.ivySettings": str(settings),
         "spark.jars.ivy": str(cache),
     }
+
+
+def missing_jars(packages: Sequence[str], cache: Path) -> list[str]:
+    """The coordinates whose jars are not in the cache yet."""
+    coordinates = [c for name in packages for c in PACKAGES.get(name, (name,))]
+    # Ivy names them group_artifact-version.jar.
+    names = {c: "{}_{}-{}.jar".format(*c.split(":")) for c in coordinates}
+    return [c for c, name in names.items() if not (cache / "jars" / name).exists()]

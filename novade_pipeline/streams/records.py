@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from novade_pipeline.errors import TransientFailure
+from novade_pipeline.plurals import counted
 from novade_pipeline.streams.broker import Broker, consumer, failure_of
 from novade_pipeline.streams.offsets import OffsetRange
 
@@ -35,13 +36,19 @@ class Records:
         return len(self.offsets)
 
 
-def read_records(broker: Broker, topic: str, ranges: Sequence[OffsetRange]) -> Iterator[Records]:
+def read_records(
+    broker: Broker,
+    topic: str,
+    ranges: Sequence[OffsetRange],
+    patience: float = STALLED_SECONDS,
+) -> Iterator[Records]:
     """Yields the committed records of ranges, in batches; of a partition in their order.
 
     Offsets without a record (aborted or compacted records, marks of transactions) are passed over.
 
     Args:
         ranges: none empty; of one partition at most one.
+        patience: seconds without any record after which the broker counts as silent.
 
     Raises:
         TransientFailure: the broker stopped answering, or it no longer has an offset.
@@ -59,10 +66,11 @@ def read_records(broker: Broker, topic: str, ranges: Sequence[OffsetRange]) -> I
                 latest = time.monotonic()
             else:
                 reported.raise_refusal()
-                if time.monotonic() - latest > STALLED_SECONDS:
+                if time.monotonic() - latest > patience:
                     raise TransientFailure(
-                        f"topic {topic}: expected records of {len(ends)} partitions, found none "
-                        f"for {STALLED_SECONDS:.0f} seconds; the step runs again."
+                        f"topic {topic}: expected records of "
+                        f"{counted(len(ends), 'partition')}, found none "
+                        f"for {patience:.0f} seconds; the step runs again."
                     )
             batch, done = _sort(broker, topic, messages, ends)
             if done:
