@@ -27,7 +27,7 @@ export LOAD
 # Compiled modules are cached: without them each process that loads the graph takes 6 s longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test coverage ui bench bench-scale bench-azure bench-kill azurite azurite-setup broker setup setup-dev pins clean
+.PHONY: run streams test coverage ui bench bench-scale bench-azure bench-kill azurite azurite-setup broker setup setup-dev pins clean
 
 run: setup ## Sample exports to marts; prints a table of the results.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
@@ -35,6 +35,14 @@ run: setup ## Sample exports to marts; prints a table of the results.
 
 ui: setup ## Dagster's web page, with the sensors running: `make ui PORT=3001`.
 	@$(BESIDE) $(BIN)/novade ui --port $(PORT)
+
+TICKETS ?= 10000
+READINGS ?= 100000
+streams: setup ## A broker, tickets and readings with their faults, the graph; prints the results.
+	@$(BIN)/novade sandbox with --broker -- sh -ec '\
+		$(BIN)/novade sandbox tickets --count $(TICKETS) --faults --if-empty; \
+		$(BIN)/novade sandbox readings --count $(READINGS) --faults --if-empty; \
+		$(BIN)/novade run'
 
 # Three workers, on two cores as well: one of them usually waits for a server or a process.
 test: setup-dev ## All tests.

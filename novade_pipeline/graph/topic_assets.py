@@ -6,7 +6,7 @@ and their quarantine.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -38,8 +38,10 @@ from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 from novade_pipeline.streams.broker import BrokerClient
-from novade_pipeline.streams.load import LoadReport
 from novade_pipeline.streams.topic import Topic
+
+if TYPE_CHECKING:
+    from novade_pipeline.streams.load import LoadReport
 
 LOST_CHECK = "no_offsets_lost"
 LAG_CHECK = "lag_within_limit"
@@ -133,7 +135,7 @@ def topic_assets(settings: Settings, domain: str, topics: Sequence[Topic]) -> dg
     return load_topics
 
 
-def topic_metadata(lake: Store, topic: Topic, report: LoadReport) -> dict[str, Any]:
+def topic_metadata(lake: Store, topic: Topic, report: "LoadReport") -> dict[str, Any]:
     """The metadata of a load."""
     work = report.work
     seconds = report.receipt.seconds if report.receipt is not None else 0.0

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from novade_pipeline.graph.domains import modules
 from novade_pipeline.graph.spark_sessions import SparkSessions
@@ -12,9 +12,11 @@ from novade_pipeline.lake.delta import open_table
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
 from novade_pipeline.streams.broker import Broker, BrokerClient
-from novade_pipeline.streams.load import Executors, InProcess, Loader
 from novade_pipeline.streams.offsets import names_of, pending_offsets, recorded
 from novade_pipeline.streams.topic import Topic
+
+if TYPE_CHECKING:
+    from novade_pipeline.streams.load import Executors, Loader
 
 
 def topics_of(domain: str) -> Sequence[Topic]:
@@ -27,11 +29,14 @@ def all_topics() -> dict[str, Sequence[Topic]]:
     return {m.__name__.split(".")[-2]: m.TOPICS for m in modules("topic")}
 
 
-def loader_of(settings: Settings, lake: Store, spark: SparkSessions) -> Loader:
+def loader_of(settings: Settings, lake: Store, spark: SparkSessions) -> "Loader":
     """A loader; small loads run in this process, and need no Java."""
+    # Compiled parsers cost a second, which a process that only loads the graph need not pay.
+    from novade_pipeline.streams.load import InProcess, Loader
+
     streams = settings.of(StreamSettings)
 
-    def executors(offsets: int) -> Executors:
+    def executors(offsets: int) -> "Executors":
         return InProcess() if offsets < streams.spark_records else spark.executors()
 
     return Loader(

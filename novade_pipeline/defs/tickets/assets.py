@@ -16,7 +16,7 @@ from novade_pipeline.defs.tickets.tables import (
     TICKETS,
 )
 from novade_pipeline.defs.tickets.topic import TOPICS
-from novade_pipeline.graph.access import lake_probes, landing_probes, require
+from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.derived_assets import derived_asset
 from novade_pipeline.graph.table_assets import (
     check_columns,
@@ -76,7 +76,7 @@ def teams(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Take in the routes of the landed file, or the default."""
     with dagster_failures():
-        require(*landing_probes(landing), *lake_probes(lake))
+        require(*lake_probes(lake))
         receipts, refusal = update_teams(landing, lake)
     problem = f"{refusal} The previous routes stay in use." if refusal else None
     results = [
