@@ -104,7 +104,11 @@ class SparkSessions:
     @property
     def web_address(self) -> str | None:
         """Where the session's page is; None where none has started."""
-        return None if self._session is None else web_address(self._session)
+        if self._session is None:
+            return None
+        # What follows the port of a Connect server may be a token.
+        remote = (spark_options(self._settings).remote or "").partition(";")[0].rstrip("/")
+        return remote or web_address(self._session)
 
     def stop(self) -> None:
         """End the session, if it was started here."""

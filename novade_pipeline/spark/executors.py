@@ -63,9 +63,7 @@ class SparkExecutors:
         work = _Work(function, tuple(items))
         try:
             rows = (
-                self.session.range(0, len(items), 1, len(items))
-                .mapInArrow(work, _SCHEMA)  # type: ignore[arg-type]
-                .collect()
+                self.session.range(0, len(items), 1, len(items)).mapInArrow(work, _SCHEMA).collect()
             )
         except Exception as error:
             raise _failure_of(name, error) from None

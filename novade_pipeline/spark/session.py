@@ -3,7 +3,6 @@
 import subprocess
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from novade_pipeline.errors import TransientFailure, UserError
 from novade_pipeline.spark.executors import is_remote
@@ -52,10 +51,9 @@ def java_problem() -> str | None:
 
 
 def web_address(session: Any) -> str:
-    """Where a session's page is; of Spark Connect its server, without what follows the port."""
+    """Where a session's page is; empty for one of Spark Connect, whose server has it."""
     if is_remote(session):
-        address = urlsplit(str(session.client.host if hasattr(session, "client") else ""))
-        return f"sc://{address.path or address.netloc}"
+        return ""
     return str(session.sparkContext.uiWebUrl or "")
 
 

@@ -125,7 +125,8 @@ class BrokerClient:
         self._seconds = seconds
         self._reported = Reported(broker)
         try:
-            self._admin = AdminClient({**broker.conf(), "error_cb": self._reported})
+            conf: dict[str, Any] = {**broker.conf(), "error_cb": self._reported}
+            self._admin = AdminClient(conf)
         except KafkaException as error:
             raise failure_of(broker, error.args[0]) from None
 
@@ -156,10 +157,12 @@ class BrokerClient:
                 "broker has one."
             )
         partitions = sorted(described.partitions)
+        # Its methods have no types.
+        specs: Any = OffsetSpec
         return TopicState(
             f"{metadata.cluster_id}/{self._topic_id(topic)}",
-            self._offsets(topic, partitions, OffsetSpec.earliest()),
-            self._offsets(topic, partitions, OffsetSpec.latest()),
+            self._offsets(topic, partitions, specs.earliest()),
+            self._offsets(topic, partitions, specs.latest()),
         )
 
     def _metadata(self, topic: str | None) -> Any:

@@ -39,7 +39,8 @@ def reader_of(topic: Topic, registry: Registry | None) -> Reader:
         )
     from novade_pipeline.streams.avro import AvroReader
 
-    return AvroReader(registry)
+    reader: Reader = AvroReader(registry)
+    return reader
 
 
 def json_lines(values: Sequence[bytes]) -> Lines:

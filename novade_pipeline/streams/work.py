@@ -119,7 +119,7 @@ class _Running:
                 quarantined=len(parsed.bad),
                 erased=len(parsed.rows) - len(kept),
                 value_bytes=sum(len(value) for value in records.values if value is not None),
-                newest=greatest(kept["broker_time"]),
+                newest=pc.max(kept["broker_time"]).as_py(),
                 newest_data=_newest_data(work.topic, kept),
             )
             new = [row for row in parsed.bad if self._is_new(row)]
