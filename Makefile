@@ -62,6 +62,7 @@ bench: setup-dev ## Benchmarks, each with a peer in the same run.
 	@$(BIN)/python benchmarks/upkeep.py
 	@$(BIN)/python benchmarks/merge.py
 	@$(BIN)/python benchmarks/salesforce.py
+	@$(BIN)/python benchmarks/streams.py --kills 0
 
 bench-scale: setup-dev ## Landing to all marts at 1, 10 and 50 million events; takes an hour, and 60 GB.
 	@$(BIN)/python benchmarks/marts.py --sessions realistic one-event
@@ -71,6 +72,7 @@ bench-azure: setup-dev ## The load on Azurite, compared with the local disk and 
 
 bench-kill: setup-dev ## Kills a load at 50 moments, and checks its rerun.
 	@$(BIN)/python benchmarks/kill.py
+	@$(BIN)/python benchmarks/streams.py --repeat 0
 
 azurite: setup azurite-setup ## A storage server like Azure's, for `NOVADE_ENV_FILE=dev/azurite/.env make run`.
 	@$(BIN)/python -m novade_pipeline_tests.azurite data/azurite
