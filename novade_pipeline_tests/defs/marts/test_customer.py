@@ -14,6 +14,7 @@ from novade_pipeline_tests.defs.marts.customer_world import (
     BOB,
     BOT,
     CHATS,
+    CLIENTS,
     GUEST,
     OPPORTUNITIES,
     USERS,
@@ -130,7 +131,7 @@ def test_contacts_and_accounts_of_the_chat_are_matched_likewise(crm: Crm) -> Non
     rows = {
         (row["kind"], row["subject_id"]): (row["account_id"], row["key_kind"], row["outcome"])
         for row in crm.rows("customer_matches")
-        if row["kind"] != "product_user"
+        if row["kind"] not in ("product_user", "ticket_client")
     }
     assert rows == {
         ("chat_contact", str(GUEST)): ("acme", "contact_email", "matched"),
@@ -167,6 +168,14 @@ def test_an_account_has_its_sales_and_chats(crm: Crm) -> None:
     assert (row["answered_conversations"], row["conversations_by_email"]) == (4, 7)
     assert row["median_first_response_seconds"] == 37.5
     assert row["chat_accounts"] == 1
+
+
+def test_an_account_has_the_tickets_of_its_known_clients(crm: Crm) -> None:
+    rows = {row["account_id"]: row for row in crm.rows("customer_360")}
+    for account, row in rows.items():
+        of_account = [is_open for _, is_open, known in CLIENTS if known == account]
+        assert (row["tickets"], row["open_tickets"]) == (len(of_account), sum(of_account))
+        assert row["last_ticket_at"] == (ago(200) if of_account else None)
 
 
 @pytest.mark.parametrize(
