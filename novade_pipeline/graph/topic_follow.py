@@ -56,7 +56,7 @@ class Follower:
                     continue
                 for topic in self.topics:
                     report = loader.load(topic)
-                    if report.receipt is not None:
+                    if report.work.records:
                         self.on_load(topic, report)
                 pause = IDLE_SECONDS
             except TransientFailure as failure:

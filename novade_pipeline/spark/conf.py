@@ -11,7 +11,10 @@ from novade_pipeline.spark.jars import packages_conf
 
 ATTEMPTS = 4
 """How often Spark runs an item whose executor failed."""
-REDACTED = "(?i)secret|password|token|sasl|jaas|credential|connection.?string|(access|account).?key"
+REDACTED = (
+    "(?i)secret|password|token|sasl|jaas|credential|connection.?string|webhook"
+    "|(access|account|private|data|api|secret).?key"
+)
 """Names of settings whose values Spark shows nowhere; those of `NOVADE_…` are among them."""
 MIB = 2**20
 _LOCAL = re.compile(r"local(\[(\*|\d+)\])?")

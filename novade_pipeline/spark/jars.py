@@ -15,7 +15,7 @@ PACKAGES = {
         "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
         "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.2.0",
         "org.apache.kafka:kafka-clients:3.9.2",
-        "org.apache.commons:commons-pool2:2.12.1",
+        "org.apache.commons:commons-pool2:2.13.1",
     ),
     "delta": (
         "io.delta:delta-spark_4.2_2.13:4.4.0",
@@ -28,6 +28,7 @@ EXCLUDED = (
     *("org.xerial.snappy:*", "org.lz4:*", "at.yawk.lz4:*", "com.github.luben:*"),
     *("com.google.code.findbugs:*", "org.scala-lang.modules:*", "org.antlr:*", "commons-logging:*"),
     *("com.fasterxml.jackson.core:*", "com.fasterxml.jackson.module:*"),
+    *("org.apache.logging.log4j:*", "org.roaringbitmap:*"),
 )
 """What pyspark brings."""
 SETTINGS = """<ivysettings>

@@ -37,7 +37,7 @@ def probes(settings: Settings) -> Iterator[Probe]:
         for topic in topics:
             name = f"{domain}_{topic.source}"
             yield _topic_probe(broker, topic, f"read_{name}")
-            yield _retention_probe(settings, broker, topic, f"keep_offsets_of_{name}")
+            yield _retention_probe(settings, broker, topic, f"retain_{name}")
     yield from _spark_probes(settings)
 
 
