@@ -62,8 +62,8 @@ def readings(
             late[device] = [_faulty(reading, "late")]
             continue
         yield from _with_faults(record, reading, device, rng)
-    for held in late.values():
-        yield from held
+    for batch in late.values():
+        yield from batch
     for number in range(big):
         _, reading = _reading(seed, number % devices, rounds + 1, as_of)
         yield _faulty(reading | {"log": "x" * BIG_BYTES}, "20 MB")

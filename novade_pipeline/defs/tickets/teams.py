@@ -126,11 +126,11 @@ def _route(file: str, line: int, row: Mapping[str | None, Any]) -> Route:
 
 
 def _refuse_repeats(file: str, routes: Sequence[Route]) -> None:
-    seen: set[str] = set()
+    known: set[str] = set()
     for word in [w for route in routes for w in (route.request_type, *route.variants)]:
-        if word in seen:
+        if word in known:
             raise _unfit(file, "each request type and variant once", f"{word!r} twice")
-        seen.add(word)
+        known.add(word)
     if OTHER not in {route.request_type for route in routes}:
         raise _unfit(file, f"a team for {OTHER!r}, which answers all other types", "none")
 
