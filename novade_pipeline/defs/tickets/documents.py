@@ -43,13 +43,17 @@ class Published:
         tickets: of all parts.
         parts: all of them.
         written: the parts that are new.
-        changed: whether either document differs from before.
+        changed: whether the tickets' document differs from before.
+        counts: of the other document, by day and in total.
+        changed_counts: whether the other document differs from before.
     """
 
     tickets: int
     parts: int
     written: int
     changed: bool
+    counts: int
+    changed_counts: bool
 
 
 def publish(
@@ -62,12 +66,13 @@ def publish(
         keep_former: keep the parts of the manifest before for readers that have begun.
     """
     former = read_manifest(lake)
-    changed_counts = write_document(lake, counts_document(_count_rows(lake)), *COUNTS)
+    counts = _count_rows(lake)
+    of_counts = len(counts), write_document(lake, counts_document(counts), *COUNTS)
     source, version = source_of(lake, TICKETS)
     differences = file_differences(lake, TICKETS, None)
     if former is not None and former["source"] == [source, version] and keep_former:
         tickets = former["tickets"]
-        return Published(tickets, len(former["parts"]), 0, changed_counts)
+        return Published(tickets, len(former["parts"]), 0, False, *of_counts)
     known = _by_data_file(former)
     parts: list[dict[str, Any]] = []
     written = 0
@@ -94,7 +99,7 @@ def publish(
         f"{'/'.join(MANIFEST)}: {counted(manifest['tickets'], 'ticket')} in "
         f"{counted(len(manifest['parts']), 'part')}, {written} of them new"
     )
-    return Published(manifest["tickets"], len(manifest["parts"]), written, True)
+    return Published(manifest["tickets"], len(manifest["parts"]), written, True, *of_counts)
 
 
 def read_manifest(lake: Store) -> dict[str, Any] | None:
