@@ -27,7 +27,7 @@ export LOAD
 # Compiled modules are cached: without them each process that loads the graph takes 6 s longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test coverage ui bench bench-scale bench-azure bench-kill azurite azurite-setup setup setup-dev pins clean
+.PHONY: run streams test coverage ui bench bench-scale bench-azure bench-kill azurite azurite-setup broker setup setup-dev pins clean
 
 run: setup ## Sample exports to marts; prints a table of the results.
 	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
@@ -35,6 +35,15 @@ run: setup ## Sample exports to marts; prints a table of the results.
 
 ui: setup ## Dagster's web page, with the sensors running: `make ui PORT=3001`.
 	@$(BESIDE) $(BIN)/novade ui --port $(PORT)
+
+TICKETS ?= 10000
+READINGS ?= 100000
+streams: setup ## A broker, tickets and readings with their faults, the graph; prints the results.
+	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
+	@$(BIN)/novade sandbox with --broker --events-per-hour $(EVENTS_PER_HOUR) -- sh -ec '\
+		$(BIN)/novade sandbox tickets --count $(TICKETS) --faults --if-empty; \
+		$(BIN)/novade sandbox readings --count $(READINGS) --faults --if-empty; \
+		$(BIN)/novade run'
 
 # Three workers, on two cores as well: one of them usually waits for a server or a process.
 test: setup-dev ## All tests.
@@ -55,6 +64,7 @@ bench: setup-dev ## Benchmarks, each with a peer in the same run.
 	@$(BIN)/python benchmarks/merge.py
 	@$(BIN)/python benchmarks/salesforce.py
 	@$(BIN)/python benchmarks/history.py
+	@$(BIN)/python benchmarks/streams.py --kills 0
 
 bench-scale: setup-dev ## Landing to all marts at 1, 10 and 50 million events; takes an hour, and 60 GB.
 	@$(BIN)/python benchmarks/marts.py --sessions realistic one-event
@@ -64,12 +74,16 @@ bench-azure: setup-dev ## The load on Azurite, compared with the local disk and 
 
 bench-kill: setup-dev ## Kills a load at 50 moments, and checks its rerun.
 	@$(BIN)/python benchmarks/kill.py
+	@$(BIN)/python benchmarks/streams.py --repeat 0
 
 azurite: setup azurite-setup ## A storage server like Azure's, for `NOVADE_ENV_FILE=dev/azurite/.env make run`.
 	@$(BIN)/python -m novade_pipeline_tests.azurite data/azurite
 
+broker: setup ## A Kafka broker with the topics of the sandbox, at 127.0.0.1:9092, until Ctrl-C.
+	@$(BIN)/novade sandbox broker
+
 setup: .venv/ready-run
-setup-dev: .venv/ready-dev azurite-setup
+setup-dev: .venv/ready-dev azurite-setup .venv/ready-broker
 azurite-setup: dev/azurite/node_modules/.package-lock.json
 
 .venv/bin/uv: requirements/build.txt
@@ -92,6 +106,11 @@ azurite-setup: dev/azurite/node_modules/.package-lock.json
 .venv/ready-%: .venv/installed-%
 	@echo "Loading the graph, for the first time …"
 	@$(BIN)/python -c "$$LOAD" 2>/dev/null || true
+	@touch $@
+
+# The tests' broker; the module pins its version, and reports what is missing in one sentence.
+.venv/ready-broker: .venv/installed-dev novade_pipeline/sandbox/broker_jars.py
+	@$(BIN)/python -m novade_pipeline.sandbox.broker_jars
 	@touch $@
 
 dev/azurite/node_modules/.package-lock.json: dev/azurite/package-lock.json

@@ -78,7 +78,8 @@ def _parse(paths: list[Path]) -> Work:
     import pyarrow as pa
 
     from novade_pipeline.defs.amplitude.tables import EVENTS
-    from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS
+    from novade_pipeline.json_rows.text import OTHER_FIELDS
+    from novade_pipeline.landing.json_lines import LANDED
 
     types = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.float64(): "DOUBLE"}
     types |= {pa.bool_(): "BOOLEAN", pa.timestamp("us", tz="UTC"): "TIMESTAMP"}

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from novade_pipeline.sandbox.broker import Broker
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.azurite import Azurite, running_azurite
+from novade_pipeline_tests.brokers import shared_broker
 from novade_pipeline_tests.faulty_proxy import FaultyProxy, faulty_proxy
 from novade_pipeline_tests.places import NewStore
 from novade_pipeline_tests.worlds import settings_in
@@ -72,6 +74,16 @@ def azurite() -> Iterator[Azurite]:
     """A real storage server, one for each process of tests that uses it."""
     with running_azurite() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A real Kafka broker, one for all processes of tests; topics have unique names."""
+    folder, owner = tmp_path_factory.getbasetemp(), os.getpid()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder, owner = folder.parent, os.getppid()
+    with shared_broker(folder / "broker", owner) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

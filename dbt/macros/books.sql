@@ -126,3 +126,33 @@
     ~ " from novade.changed_windows where model = '" ~ model.name ~ "' order by 1"
   ).rows) }}
 {% endmacro %}
+
+{#
+  The rows of a relation in the changed windows, each read separately, so that only its files are
+  opened.
+
+  Args:
+    day, hour: the relation's columns of a window's day and hour.
+#}
+{% macro in_changed_windows(relation, columns="*", day="upload_date", hour="upload_hour") %}
+  {%- set windows = changed_windows() -%}
+  {%- if windows | length > 32 %}
+  select {{ columns }} from {{ relation }} as landed
+  where {{ day }} between cast('{{ windows[0][2] }}' as date) and cast('{{ windows[-1][3] }}' as date)
+    and exists (
+      select 1 from novade.changed_windows as changed
+      where changed.model = {{ quoted_model() }}
+        and landed.{{ hour }} >= changed.window_start and landed.{{ hour }} < changed.window_end
+    )
+  {%- else %}
+  {%- for start, end, first_day, last_day in windows %}
+  select {{ columns }} from {{ relation }}
+  where {{ day }} between cast('{{ first_day }}' as date) and cast('{{ last_day }}' as date)
+    and {{ hour }} >= cast('{{ start }}' as timestamptz)
+    and {{ hour }} < cast('{{ end }}' as timestamptz)
+  {{ "union all" if not loop.last }}
+  {%- else %}
+  select {{ columns }} from {{ relation }} where false
+  {%- endfor %}
+  {%- endif %}
+{% endmacro %}

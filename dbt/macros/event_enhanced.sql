@@ -36,30 +36,6 @@
   )
 {% endmacro %}
 
-{# The rows of a relation in the changed windows, each read separately, so that only its files are opened. #}
-{% macro in_changed_windows(relation, columns="*") %}
-  {%- set windows = changed_windows() -%}
-  {%- if windows | length > 32 %}
-  select {{ columns }} from {{ relation }} as landed
-  where upload_date between cast('{{ windows[0][2] }}' as date) and cast('{{ windows[-1][3] }}' as date)
-    and exists (
-      select 1 from novade.changed_windows as changed
-      where changed.model = {{ quoted_model() }}
-        and landed.upload_hour >= changed.window_start and landed.upload_hour < changed.window_end
-    )
-  {%- else %}
-  {%- for start, end, first_day, last_day in windows %}
-  select {{ columns }} from {{ relation }}
-  where upload_date between cast('{{ first_day }}' as date) and cast('{{ last_day }}' as date)
-    and upload_hour >= cast('{{ start }}' as timestamptz)
-    and upload_hour < cast('{{ end }}' as timestamptz)
-  {{ "union all" if not loop.last }}
-  {%- else %}
-  select {{ columns }} from {{ relation }} where false
-  {%- endfor %}
-  {%- endif %}
-{% endmacro %}
-
 {#
   The hours that are computed again, and, if merges have changed, the events of other hours that
   now belong to another person.

@@ -108,9 +108,11 @@
   create or replace temp table touched_customer_keys as
     select distinct 'product_user' as kind, cast(person_id as {{ text_type() }}) as subject_id
     from {{ changes_of("user_enhanced") }}
+    union
+    select kind, subject_id from {{ changes_of("client_tickets") }}
     {% if source_has_changed("drift", "contacts") or source_has_changed("drift", "accounts") %}
     union
-    select distinct kind, subject_id from {{ this }} where kind <> 'product_user'
+    select distinct kind, subject_id from {{ this }} where kind in ('chat_contact', 'chat_account')
     union
     select 'chat_contact', cast(id as {{ text_type() }}) from {{ source("drift", "contacts") }}
     union

@@ -1,6 +1,6 @@
 """Runs the graph in this process, for the domains' commands; imports Dagster when a run starts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from novade_pipeline.settings import Settings
@@ -38,6 +38,17 @@ class LocalRunner:
         from novade_pipeline.execution.rebuild import rebuild_derived
 
         return rebuild_derived(settings, rebuild_marts=all_marts)
+
+    def report(self, settings: Settings, written: Mapping[str, Mapping[str, int]]) -> None:
+        """Tell Dagster that tables were written outside of a run, for what follows them."""
+        import dagster as dg
+
+        from novade_pipeline.execution.home import dagster_instance
+
+        with dagster_instance(settings) as instance:
+            for table, metadata in written.items():
+                key = dg.AssetKey(table.split("/"))
+                instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=metadata))
 
     def require_no_run_in_progress(self, settings: Settings) -> None:
         """Raises a UserError if a run is in progress on the same lake."""

@@ -1,4 +1,4 @@
-"""The resources of the graph: storage on local disk or on Azure.
+"""The resources of the graph: storage on local disk or on Azure, and Spark.
 
 `lake` and `landing` are stores, `io_manager` and `documents` write to the lake. They are plain
 objects, not configurable resources, so that the web page shows no credential. On Azure,
@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from novade_pipeline.graph.spark_sessions import spark_resource
 from novade_pipeline.lake.io_manager import DeltaIOManager, DocumentIOManager
 from novade_pipeline.lake.table import Table
 from novade_pipeline.settings import Settings
@@ -25,6 +26,7 @@ def resources(settings: Settings, tables: Mapping[str, Table]) -> dict[str, Any]
         "landing": landing,
         "io_manager": DeltaIOManager(lake, tables, settings.personal_data_policy),
         "documents": DocumentIOManager(lake),
+        "spark": spark_resource(settings),
     }
 
 

@@ -3,7 +3,7 @@
 Domains must not import `execution`, which is above them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import typer
@@ -58,6 +58,13 @@ class Runner(Protocol):
 
         Returns:
             One sentence for each step or asset that failed.
+        """
+
+    def report(self, settings: Settings, written: Mapping[str, Mapping[str, int]]) -> None:
+        """Tell Dagster that tables were written outside of a run, so that what follows them does.
+
+        Args:
+            written: table -> metadata.
         """
 
     def require_no_run_in_progress(self, settings: Settings) -> None:

@@ -26,6 +26,7 @@ from novade_pipeline.lake.commits import (
 from novade_pipeline.lake.conform import conform_columns
 from novade_pipeline.lake.data_files import DataFile, FileWriter, files_of
 from novade_pipeline.lake.decimals import to_decimals, with_stored_decimals
+from novade_pipeline.lake.new_files import NewFiles
 from novade_pipeline.lake.protocol import refuse_unfit
 from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
@@ -82,6 +83,11 @@ class Draft:
         return sum(file.rows for file in self.files.values())
 
     @property
+    def new_files(self) -> NewFiles:
+        """Where its new files go, for those that another process writes."""
+        return NewFiles(self.store, self.table, self.columns, self.partition_by)
+
+    @property
     def is_changed(self) -> bool:
         """Whether it differs from the version that it began with."""
         return bool(self.added or self.removed or self._types)
@@ -106,8 +112,7 @@ class Draft:
 
     def new_file(self, partition: Mapping[str, str | None] | None = None) -> FileWriter:
         """Begin a file for rows of one partition, in the lake's columns without the partition's."""
-        columns = [f for f in self.columns if f.name not in self.partition_by]
-        return FileWriter(self.store, self.table, pa.schema(columns), partition or {})
+        return self.new_files.new_file(partition)
 
     def replace(self, old: Iterable[DataFile], new: Iterable[DataFile]) -> None:
         """Take new files in and old ones out."""

@@ -21,6 +21,7 @@ from novade_pipeline.lake.data_files import (
     partition_value,
 )
 from novade_pipeline.lake.draft import Draft
+from novade_pipeline.lake.new_files import NewFiles
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Moment
@@ -64,7 +65,7 @@ Values: TypeAlias = tuple[str | None, ...]
 """Those of the partition columns, as the log writes them."""
 
 
-def write(draft: Draft, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
+def write(draft: Draft | NewFiles, batches: Iterable[pa.RecordBatch]) -> list[DataFile]:
     """Write rows, of the declared columns or the lake's, to new files by partition."""
     done: list[DataFile] = []
     begun: dict[Values, _Partition] = {}
@@ -101,7 +102,7 @@ def _closed(begun: "dict[Values, _Partition]", due: Sequence[Values]) -> list[Da
 class _Partition:
     """The rows of one partition: a file that is being written, and what it does not have yet."""
 
-    def __init__(self, draft: Draft, values: Values) -> None:
+    def __init__(self, draft: Draft | NewFiles, values: Values) -> None:
         self._draft = draft
         self._values = dict(zip(draft.partition_by, values, strict=True))
         self._file: FileWriter | None = None
@@ -162,7 +163,9 @@ def greatest(column: pa.Array | pa.ChunkedArray) -> Moment | None:
     return value
 
 
-def _by_partition(draft: Draft, batch: pa.RecordBatch) -> Iterator[tuple[Values, pa.RecordBatch]]:
+def _by_partition(
+    draft: Draft | NewFiles, batch: pa.RecordBatch
+) -> Iterator[tuple[Values, pa.RecordBatch]]:
     """(the partition columns' values as the log writes them, its rows without them)."""
     keys = [batch.column(name) for name in draft.partition_by]
     rows = batch.drop_columns(list(draft.partition_by))

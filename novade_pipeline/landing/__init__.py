@@ -2,8 +2,7 @@
 
 The landing folder is the raw layer: never rewritten, enough to rebuild the lake. Read in this
 order: `files`, `source`, `tables`, `ledger`, `load`, `quarantine`, `readers`. Lines of JSON:
-`chunks` and `gunzip`, `json_lines`, `plain_lines` with `compiled`, `irregular_lines`,
-`strict_lines`, `field_by_field`. Files of records: `record_rows`, `record_formats`, `records` and
-a reader each. Discovery of new files: `poll`, `discovery`, `blob_events`. Accounts:
-`line_counts`, `repeats`, `reconciliation`.
+`chunks` and `gunzip`, `json_lines`; `novade_pipeline.json_rows` parses them. Files of records:
+`record_rows`, `record_formats`, `records` and a reader each. Discovery of new files: `poll`,
+`discovery`, `blob_events`. Accounts: `line_counts`, `repeats`, `reconciliation`.
 """

@@ -4,16 +4,14 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from novade_pipeline.landing.compiled.padding import PADDING
+from novade_pipeline.json_rows.compiled.padding import PADDING
+from novade_pipeline.json_rows.text import Text
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.gunzip import gunzipped
 from novade_pipeline.storage.store import Store
-
-Text = np.ndarray[Any, np.dtype[np.uint8]]
 
 CHUNK_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
@@ -135,7 +133,7 @@ def read_chunks(
         TransientFailure: a file changed while it was read.
     """
     # Numba is imported where it is used; see `json_lines`.
-    from novade_pipeline.landing.compiled.scan import count_lines
+    from novade_pipeline.json_rows.compiled.scan import count_lines
 
     builder = _ChunkBuilder(_ChunkMemory())
     for file in files:

@@ -14,10 +14,10 @@ from typing import IO, Any
 
 from isal import igzip_lib
 
+from novade_pipeline.json_rows.text import BOM
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.storage.store import Store
 
-BOM = b"\xef\xbb\xbf"
 """The byte order mark of UTF-8, which some programs write at the start of a text."""
 
 _READ_BYTES = 2**17

@@ -6,11 +6,12 @@ from contextlib import suppress
 
 import pyarrow as pa
 
+from novade_pipeline.json_rows.text import RAW_BYTES
 from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
-from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine
+from novade_pipeline.landing.json_lines import BadLine
 from novade_pipeline.landing.source import Source
 from novade_pipeline.privacy.policy import PersonalDataPolicy, protect
 from novade_pipeline.storage.store import Store

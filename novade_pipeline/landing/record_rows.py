@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from novade_pipeline.json_rows.text import OTHER_FIELDS, RAW_BYTES
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.chunks import FileSlice
 from novade_pipeline.landing.files import LandedFile
-from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, RAW_BYTES, BadLine, Parsed
+from novade_pipeline.landing.json_lines import LANDED, BadLine, Parsed
 from novade_pipeline.landing.record_formats import read_records
 from novade_pipeline.landing.records import Columns, Record
 from novade_pipeline.landing.tables import MENDED, RECORD

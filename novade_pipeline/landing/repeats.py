@@ -77,7 +77,7 @@ class Repeats:
 def hashes_of(keys: pa.ChunkedArray) -> Hashes:
     """128 bits of each key: [2, n]."""
     # Numba is imported where it is used; see `json_lines`.
-    from novade_pipeline.landing.compiled.hashes import hash_texts
+    from novade_pipeline.json_rows.compiled.hashes import hash_texts
 
     texts = keys.cast(pa.string()).combine_chunks()
     hashes: Hashes = np.empty((2, len(texts)), np.uint64)

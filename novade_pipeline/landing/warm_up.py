@@ -3,11 +3,11 @@
 import numpy as np
 import pyarrow as pa
 
-from novade_pipeline.landing.compiled.padding import PADDING
-from novade_pipeline.landing.compiled.scan import count_lines
-from novade_pipeline.landing.plain_lines import PlainLines
+from novade_pipeline.json_rows.compiled.padding import PADDING
+from novade_pipeline.json_rows.compiled.scan import count_lines
+from novade_pipeline.json_rows.plain_lines import PlainLines
+from novade_pipeline.json_rows.strict_lines import strict_lines
 from novade_pipeline.landing.repeats import hashes_of
-from novade_pipeline.landing.strict_lines import strict_lines
 
 
 def compile_now() -> None:

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,12 +14,13 @@ from rich.console import Console
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.plurals import counted
-from novade_pipeline.sandbox import service_commands
+from novade_pipeline.sandbox import service_commands, stream_commands
 from novade_pipeline.settings import load_settings
 
 console = Console()
 sandbox = typer.Typer(help="The outside world for demo and tests.", no_args_is_help=True)
 service_commands.add_to(sandbox)
+stream_commands.add_to(sandbox)
 
 
 @sandbox.command(
@@ -81,6 +84,9 @@ def with_services(
     command: Annotated[list[str], typer.Argument(help="Command and its arguments.")],
     events_per_hour: Annotated[int, typer.Option(min=1, help="As for `land`.")] = 120,
     seed: Annotated[int, typer.Option(min=1, help="As for `land`.")] = 1,
+    broker: Annotated[
+        bool, typer.Option("--broker", help="Run a Kafka broker as well, with data/broker.")
+    ] = False,
 ) -> None:
     """Run a command while a made-up music service, Salesforce and Drift are served.
 
@@ -89,7 +95,11 @@ def with_services(
     from novade_pipeline.sandbox.services import services
 
     settings = load_settings().masked()
-    with services(seed, events_per_hour, datetime.now(UTC).date()) as urls:
+    with ExitStack() as until_end:
+        until = datetime.now(UTC).date()
+        urls = until_end.enter_context(services(seed, events_per_hour, until))
+        if broker:
+            urls |= until_end.enter_context(stream_commands.broker_beside(Path("data/broker")))
         configured = {name.split("_")[1] for name in urls if settings[name][1] == "set"}
         added = {name: v for name, v in urls.items() if name.split("_")[1] not in configured}
         try:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
+from novade_pipeline.json_rows.plain_lines import PlainLines
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Json, Table
 from novade_pipeline.lake.windows import Window
@@ -18,7 +19,6 @@ from novade_pipeline.landing.files import LandedFile
 from novade_pipeline.landing.json_lines import JsonLines
 from novade_pipeline.landing.ledger import LoadPlan, Rules
 from novade_pipeline.landing.load import LoadReport, load
-from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline.landing.source import Source, find_pending
 from novade_pipeline.landing.tables import LandedRow, ledger_table, quarantine_table
 from novade_pipeline.privacy.marks import Identity

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from novade_pipeline.json_rows.compiled.padding import PADDING
+from novade_pipeline.json_rows.plain_lines import Plain, PlainLines
+from novade_pipeline.json_rows.text import OTHER_FIELDS, Text
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.chunks import Chunk, Text
-from novade_pipeline.landing.compiled.padding import PADDING
-from novade_pipeline.landing.json_lines import LANDED, OTHER_FIELDS, Parsed
-from novade_pipeline.landing.plain_lines import Plain, PlainLines
+from novade_pipeline.landing.chunks import Chunk
+from novade_pipeline.landing.json_lines import LANDED, Parsed
 
 GOOD = b'{"uuid":"a","$count":1,"at":"2026-03-01 22:00:00.000001","properties":{"x":[1]}}'
 FIRST = datetime(2026, 3, 1, 22, tzinfo=UTC)

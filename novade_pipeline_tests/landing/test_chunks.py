@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from novade_pipeline.errors import TransientFailure
+from novade_pipeline.json_rows.compiled.padding import PADDING
 from novade_pipeline.landing import chunks
 from novade_pipeline.landing.chunks import Chunk, damaged, read_chunks
-from novade_pipeline.landing.compiled.padding import PADDING
 from novade_pipeline.landing.files import DamagedFile, LandedFile, list_files
 from novade_pipeline.storage import azure as azure_storage
 

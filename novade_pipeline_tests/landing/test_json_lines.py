@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from novade_pipeline.json_rows.field_by_field import FieldByField
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.field_by_field import FieldByField
 from novade_pipeline.landing.json_lines import JsonLines
 from novade_pipeline_tests.landing.lines import (
     FIRST,

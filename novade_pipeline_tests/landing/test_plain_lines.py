@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from novade_pipeline.json_rows.plain_lines import PlainLines
 from novade_pipeline.lake.table import Table
 from novade_pipeline.landing.json_lines import JsonLines
-from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline_tests.landing.lines import (
     MOMENTS,
     MakeChunk,

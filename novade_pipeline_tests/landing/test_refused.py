@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.json_rows.text import RAW_BYTES
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.landing.discovery import stems_of
-from novade_pipeline.landing.json_lines import RAW_BYTES, JsonLines
+from novade_pipeline.landing.json_lines import JsonLines
 from novade_pipeline.landing.line_counts import LineTotals
 from novade_pipeline.landing.source import find_pending
 from novade_pipeline.storage.local import LocalStore

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from novade_pipeline.landing.strict_lines import is_blank, strict_lines
+from novade_pipeline.json_rows.strict_lines import is_blank, strict_lines
 from novade_pipeline_tests.landing.lines import DOCUMENTS, ODD_LINES, VALUES
 from novade_pipeline_tests.landing.strict_json import Digits, deep_recursion, strictly, whole
 

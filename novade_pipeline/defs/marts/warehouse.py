@@ -59,6 +59,10 @@ create table if not exists novade.identity (amplitude_id bigint, survivor_id big
 create table if not exists novade.account_key (
     step integer, way text, key_kind text, key text, account_id text
 );
+create table if not exists novade.ticket (
+    ticket_id text, request_date date, team text, priority text, is_deleted boolean,
+    client_id text, requested_at timestamptz, changed_in bigint
+);
 create table if not exists novade.checked (check_name text, inputs text, passed boolean, told text);
 create table if not exists novade.check_scope (
     check_name text, model text, window_column text, window_type text, since bigint

@@ -1,6 +1,6 @@
 """Assets of publications: landed records, mentions, the drug graph and its answers."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -31,7 +31,7 @@ from novade_pipeline.defs.publications.tables import (
 )
 from novade_pipeline.defs.publications.tables import DRUGS as DRUGS_TABLE
 from novade_pipeline.defs.publications.title_mentions import find_changed_mentions, known_drugs
-from novade_pipeline.graph.access import lake_probes, require
+from novade_pipeline.graph.derived_assets import derived_asset
 from novade_pipeline.graph.landing_assets import landing_assets
 from novade_pipeline.graph.table_assets import (
     check_columns,
@@ -43,7 +43,7 @@ from novade_pipeline.graph.table_assets import (
     table_metadata,
     table_spec,
 )
-from novade_pipeline.lake.delta import WriteReceipt, current_version, replace
+from novade_pipeline.lake.delta import current_version, replace
 from novade_pipeline.lake.documents import write_document
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
@@ -63,38 +63,6 @@ _FIELDS = dg.TableSchema(
         dg.TableColumn("journals", "list", "Journals that mention it, with each date."),
     ]
 )
-
-
-def _derived_asset(
-    table: Table,
-    update: Callable[[Store, Callable[[str], None]], list[WriteReceipt]],
-    deps: Iterable[Table],
-) -> dg.AssetsDefinition:
-    """The asset of a table that is derived from other tables when they change."""
-
-    @dg.multi_asset(
-        name=table.name.replace("/", "_"),
-        specs=[
-            table_spec(
-                table,
-                kinds={"python"},
-                deps=list(deps),
-                automation_condition=follows_its_sources(),
-            )
-        ],
-        check_specs=check_specs(table),
-        pool=table.name.replace("/", "_"),
-    )
-    def derived(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Store]
-    ) -> Iterator[dg.MaterializeResult[Any]]:
-        with dagster_failures():
-            require(*lake_probes(lake))
-            receipts = update(lake, context.log.info)
-        metadata = table_metadata(lake, table, receipts)
-        yield materialized(context, key_of(table), metadata, [check_columns(lake, table)])
-
-    return derived
 
 
 @dg.asset(
@@ -209,10 +177,10 @@ def definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             landing_assets(settings, "publications", SOURCES),
-            _derived_asset(
+            derived_asset(
                 TITLE_MENTIONS, find_changed_mentions, (DRUGS_TABLE, *PUBLICATIONS.values())
             ),
-            _derived_asset(DRUG_MENTIONS, lambda lake, _: deduplicate(lake), (TITLE_MENTIONS,)),
+            derived_asset(DRUG_MENTIONS, lambda lake, _: deduplicate(lake), (TITLE_MENTIONS,)),
             _drug_graph,
             _answer_asset(JOURNALS_BY_DRUG_COUNT, _journal_rows),
             _answer_asset(RELATED_DRUGS, _related_rows),

@@ -26,6 +26,7 @@ KEEP = PersonalDataPolicy("keep")
 HISTORIES = ("account_history", "opportunity_history")
 SALES = ("opportunity_enhanced", "owner_performance", "sales_by_currency", "sales_snapshot")
 CHATS = ("conversation_enhanced",)
+TICKETS = ("ticket_volume", "client_tickets")
 JOINED = (
     *("customer_keys", "customer_matches"),
     *("customer_360", "match_rates", "daily_activity"),
@@ -34,7 +35,7 @@ PRODUCT = (
     *("event_enhanced", "sessions", "user_days", "user_enhanced"),
     "daily_performance",
 )
-ALL = (*PRODUCT, *HISTORIES, *SALES, *CHATS, *JOINED)
+ALL = (*PRODUCT, *HISTORIES, *SALES, *CHATS, *TICKETS, *JOINED)
 Row = dict[str, Any]
 
 

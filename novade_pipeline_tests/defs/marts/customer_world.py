@@ -6,6 +6,7 @@ from typing import Any
 
 from novade_pipeline.defs.drift import tables as drift
 from novade_pipeline.defs.salesforce import tables as salesforce
+from novade_pipeline.defs.tickets import tables as tickets
 from novade_pipeline_tests.defs.marts.crm import Crm, Row, ago, day
 
 # id: (fields, status, days open, days to close)
@@ -65,8 +66,37 @@ USERS: dict[int, tuple[Told, str | None, str | None, str | None, int]] = {
 NOBODY = 20
 
 
+# The client of a ticket, whether it is open, its account.
+CLIENTS: tuple[tuple[str | None, bool, str | None], ...] = (
+    ("acme", True, "acme"),
+    (" Ann@ACME.example", True, "acme"),
+    ("someone@acme.example", False, "acme"),
+    # A user of the product by group only.
+    ("x@freemail.example", True, "bolt"),
+    ("CLIENT-0001", True, None),
+    ("gone", True, None),
+    (None, True, None),
+)
+
+
+def _write_tickets(crm: Crm) -> None:
+    ticket = {
+        **{"request_type": "billing", "request_type_kind": "exact", "team": "Billing Team"},
+        **{"requested_at": ago(200), "request_date": day(200), "order_time": ago(200)},
+        **{"generation": 1, "partition": 0, "offset": 0, "changed_in": 1},
+    }
+    crm.write(
+        tickets.TICKETS,
+        [
+            {"ticket_id": f"t{n}", "client_id": client, "is_deleted": not is_open, **ticket}
+            for n, (client, is_open, _) in enumerate(CLIENTS)
+        ],
+    )
+
+
 def write_world(crm: Crm) -> None:
     """Write all of it into a lake."""
+    _write_tickets(crm)
     crm.write(
         salesforce.ACCOUNT,
         [

@@ -14,6 +14,7 @@ from novade_pipeline_tests.defs.marts.customer_world import (
     BOB,
     BOT,
     CHATS,
+    CLIENTS,
     GUEST,
     OPPORTUNITIES,
     USERS,
@@ -130,7 +131,7 @@ def test_contacts_and_accounts_of_the_chat_are_matched_likewise(crm: Crm) -> Non
     rows = {
         (row["kind"], row["subject_id"]): (row["account_id"], row["key_kind"], row["outcome"])
         for row in crm.rows("customer_matches")
-        if row["kind"] != "product_user"
+        if row["kind"] not in ("product_user", "ticket_client")
     }
     assert rows == {
         ("chat_contact", str(GUEST)): ("acme", "contact_email", "matched"),
@@ -167,6 +168,14 @@ def test_an_account_has_its_sales_and_chats(crm: Crm) -> None:
     assert (row["answered_conversations"], row["conversations_by_email"]) == (4, 7)
     assert row["median_first_response_seconds"] == 37.5
     assert row["chat_accounts"] == 1
+
+
+def test_an_account_has_the_tickets_of_its_known_clients(crm: Crm) -> None:
+    rows = {row["account_id"]: row for row in crm.rows("customer_360")}
+    for account, row in rows.items():
+        of_account = [is_open for _, is_open, known in CLIENTS if known == account]
+        assert (row["tickets"], row["open_tickets"]) == (len(of_account), sum(of_account))
+        assert row["last_ticket_at"] == (ago(200) if of_account else None)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +247,9 @@ def test_the_marts_are_the_same_when_personal_data_is_hashed(crm: Crm, tmp_path:
     for name in ALL:
         table = crm.project.tables[name]
         columns = [c.name for c in table.columns if c.personal is None]
+        if name == "customer_360":
+            # A client that is an account by its id is a hash.
+            columns = [c for c in columns if c not in ("tickets", "open_tickets", "last_ticket_at")]
         assert _shown(other, name, columns) == _shown(crm, name, columns), name
     everything = str([other.rows(name) for name in ALL])
     assert "ecret" not in everything
@@ -260,7 +272,7 @@ def test_without_personal_data_the_group_is_what_is_left_of_a_user(
 
 
 def _shown(crm: Crm, mart: str, columns: list[str]) -> list[Row]:
-    return [{name: row[name] for name in columns} for row in crm.rows(mart)]
+    return sorted(({name: row[name] for name in columns} for row in crm.rows(mart)), key=repr)
 
 
 def test_a_mart_that_follows_changes_is_what_a_new_warehouse_makes(
@@ -300,6 +312,10 @@ def test_what_names_a_person_is_marked(project: Project) -> None:
         ("conversation_enhanced", "first_responder_name"),
         ("customer_360", "owner_name"),
         ("customer_keys", "key"),
+        # That of a client of tickets is what the client is called.
+        ("customer_keys", "subject_id"),
+        ("customer_matches", "subject_id"),
+        ("client_tickets", "client_id"),
         ("daily_activity", "owner_name"),
     }
 

@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from novade_pipeline.landing.compiled import hashes, rewrite, scan
-from novade_pipeline.landing.compiled.padding import PADDING
+from novade_pipeline.json_rows.compiled import hashes, rewrite, scan
+from novade_pipeline.json_rows.compiled.padding import PADDING
 
 
 @pytest.mark.parametrize("module", [scan, hashes, rewrite])
@@ -24,7 +24,7 @@ def test_what_is_kept_compiled_is_of_these_sources(module: ModuleType) -> None:
 def test_it_is_compiled_where_nothing_can_be_kept() -> None:
     places = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
     code = (
-        "import numpy as np; from novade_pipeline.landing.compiled.scan import count_lines; "
+        "import numpy as np; from novade_pipeline.json_rows.compiled.scan import count_lines; "
         "print(count_lines(np.frombuffer(b'a\\nb\\n', np.uint8)))"
     )
     done = subprocess.run(

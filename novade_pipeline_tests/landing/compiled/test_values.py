@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from novade_pipeline.json_rows.plain_lines import PlainLines
 from novade_pipeline.lake.table import Table
-from novade_pipeline.landing.plain_lines import PlainLines
 from novade_pipeline_tests.landing.lines import MOMENTS, fields_of, read, values
 
 
@@ -106,12 +106,17 @@ def test_fractions(plain: PlainLines) -> None:
     assert rest == list(range(len(good), len(good) + len(odd)))
 
 
-@given(at=MOMENTS, between=st.sampled_from([" ", "T"]), digits=st.integers(0, 6))
+@given(
+    at=MOMENTS,
+    between=st.sampled_from([" ", "T"]),
+    digits=st.integers(0, 6),
+    zone=st.sampled_from(["", "Z", "+00:00"]),
+)
 def test_times_are_those_of_the_calendar(
-    at: datetime, between: str, digits: int, table: Table
+    at: datetime, between: str, digits: int, zone: str, table: Table
 ) -> None:
     text = at.isoformat(between, "seconds") + f".{at.microsecond:06}"[: digits + bool(digits)]
-    parsed, rest = values(PlainLines(fields_of(table)), "at", f'"{text}"')
+    parsed, rest = values(PlainLines(fields_of(table)), "at", f'"{text}{zone}"')
     in_reach = 1901 <= at.year <= 2199
     assert parsed == ([datetime.fromisoformat(text).replace(tzinfo=UTC)] if in_reach else [])
     assert rest == ([] if in_reach else [0])
@@ -142,7 +147,8 @@ def test_other_times_are_given_back(plain: PlainLines) -> None:
     good = "2026-03-01 22:10:20.123456"
     odd = [good[:place] + "x" + good[place + 1 :] for place in range(len(good))]
     odd += ["2026-03-01 24:10:20", "2026-03-01 22:60:20", "2026-03-01 22:10:60", good + "7"]
-    odd += ["2026-03-01 22:10:20.", "2026-03-01 22:10", good + "Z", "", "é" * 13, r"\n" * 13]
+    odd += ["2026-03-01 22:10:20.", "2026-03-01 22:10", good + "z", "", "é" * 13, r"\n" * 13]
+    odd += [good + zone for zone in ("ZZ", "Z+00:00", "+01:00", "-00:00", "+00", "+0000", " Z")]
     parsed, rest = values(plain, "at", f'"{good}"', *(f'"{text}"' for text in odd))
     assert (len(parsed), rest) == (1, list(range(1, len(odd) + 1)))
 

@@ -141,6 +141,39 @@ chats as (
     group by contact.account_id
 ),
 
+-- A client is an account by its own id, that of a user, or an e-mail address.
+ticket_clients as (
+    select
+        coalesce(account.id, known_user.account_id, matched.account_id) as account_id,
+        client.tickets,
+        client.open_tickets,
+        client.last_requested_at
+    from {{ ref("client_tickets") }} as client
+    left join {{ source("salesforce", "account") }} as account
+        on client.client_id = account.id and not account.is_deleted
+    left join (
+        select person.user_id, min(persons.account_id) as account_id
+        from {{ ref("user_enhanced") }} as person
+        inner join persons using (person_id)
+        where person.user_id is not null
+        group by person.user_id
+        having count(distinct persons.account_id) = 1
+    ) as known_user on client.client_id = known_user.user_id
+    left join matches as matched
+        on matched.kind = 'ticket_client' and client.client_id = matched.subject_id
+),
+
+client_tickets as (
+    select
+        account_id,
+        cast(sum(tickets) as bigint) as tickets,
+        cast(sum(open_tickets) as bigint) as open_tickets,
+        max(last_requested_at) as last_ticket_at
+    from ticket_clients
+    where account_id is not null
+    group by account_id
+),
+
 chat_accounts as (
     select account_id, count(*) as chat_accounts
     from matches
@@ -166,6 +199,8 @@ touches as (
     group by all
     union all
     select account_id, 'message', last_conversation_at from chats
+    union all
+    select account_id, 'ticket', last_ticket_at from client_tickets
     union all
     select persons.account_id, 'event', max(person.last_seen)
     from persons
@@ -232,6 +267,9 @@ select
     coalesce(chats.conversations_by_domain, 0) as conversations_by_domain,
     chats.median_first_response_seconds,
     coalesce(chat_accounts.chat_accounts, 0) as chat_accounts,
+    coalesce(client_tickets.tickets, 0) as tickets,
+    coalesce(client_tickets.open_tickets, 0) as open_tickets,
+    client_tickets.last_ticket_at,
     last_touches.last_touch_at,
     last_touches.last_touch_kind
 from {{ source("salesforce", "account") }} as account
@@ -247,5 +285,6 @@ left join used_sessions on account.id = used_sessions.account_id
 left join active_days on account.id = active_days.account_id
 left join chats on account.id = chats.account_id
 left join chat_accounts on account.id = chat_accounts.account_id
+left join client_tickets on account.id = client_tickets.account_id
 left join last_touches on account.id = last_touches.account_id
 where not account.is_deleted

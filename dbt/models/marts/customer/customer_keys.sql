@@ -31,6 +31,14 @@ subject_addresses as (
     select 'chat_contact', cast(id as {{ text_type() }}), {{ address("email") }}
     from {{ source("drift", "contacts") }}
     where not is_deleted
+    union
+    select 'ticket_client', client_id, {{ address("client_id") }}
+    from {{ ref("client_tickets") }}
+    {% if is_incremental() -%}
+    where client_id in (
+        select subject_id from touched_customer_keys where kind = 'ticket_client'
+    )
+    {%- endif %}
 ),
 
 companies as (
@@ -55,5 +63,8 @@ from subject_keys
 where key is not null and not (way = 'domain' and {{ is_public_mailbox("key") }})
 {% if is_incremental() %}
     -- Those of the chat are few, and are all looked at again where the chat has changed.
-    and (kind = 'product_user' or kind in (select kind from touched_customer_keys))
+    and (
+        kind in ('product_user', 'ticket_client')
+        or kind in (select kind from touched_customer_keys)
+    )
 {% endif %}

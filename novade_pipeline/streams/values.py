@@ -1,0 +1,55 @@
+"""Values of records as lines of JSON, which one parser makes rows of, whatever their format."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from novade_pipeline.errors import UserError
+from novade_pipeline.streams.registry import Registry
+from novade_pipeline.streams.topic import AvroValues, Topic
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Values as lines of JSON.
+
+    Attributes:
+        lines: one for each value, in their order, without a newline; empty for a wrong one.
+        wrong: position -> why the value is not of its format.
+    """
+
+    lines: Sequence[bytes]
+    wrong: dict[int, str] = field(default_factory=dict)
+
+
+Reader = Callable[[Sequence[bytes]], Lines]
+
+
+def reader_of(topic: Topic, registry: Registry | None) -> Reader:
+    """How a topic's values become lines.
+
+    Raises:
+        UserError: the format needs a schema registry, and none is configured.
+    """
+    if not isinstance(topic.format, AvroValues):
+        return json_lines
+    if registry is None:
+        raise UserError(
+            f"topic {topic.name}: expected a schema registry, since its values are Avro, found "
+            "none; set NOVADE_STREAMS_REGISTRY_URL."
+        )
+    from novade_pipeline.streams.avro import AvroReader
+
+    reader: Reader = AvroReader(registry)
+    return reader
+
+
+def json_lines(values: Sequence[bytes]) -> Lines:
+    """JSON as it is, in one line each.
+
+    Between tokens a carriage return means the same as a newline, and within a text neither is
+    allowed (RFC 8259, sections 2 and 7): to replace one by the other changes nothing.
+    """
+    # One search of all values takes a tenth of the time of one search each.
+    if b"\n" in b"".join(values):
+        values = [value.replace(b"\n", b"\r") for value in values]
+    return Lines(values)
