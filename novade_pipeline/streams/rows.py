@@ -12,11 +12,11 @@ from novade_pipeline.json_rows.parser import LineParser
 from novade_pipeline.json_rows.plain_lines import text_of
 from novade_pipeline.json_rows.text import RAW_BYTES
 from novade_pipeline.privacy.json_text import write_json
+from novade_pipeline.streams.lines import Reader
 from novade_pipeline.streams.offsets import OffsetRange
 from novade_pipeline.streams.records import Records
 from novade_pipeline.streams.tables import StreamQuarantineRow
 from novade_pipeline.streams.topic import STREAM_COLUMNS, Normalised, Topic
-from novade_pipeline.streams.values import Reader
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
