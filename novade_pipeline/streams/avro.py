@@ -13,8 +13,8 @@ from datetime import date, datetime, time
 from typing import Any
 
 from novade_pipeline.errors import TransientFailure, UserError
+from novade_pipeline.streams.lines import Lines
 from novade_pipeline.streams.registry import Registry
-from novade_pipeline.streams.values import Lines
 
 _MAGIC = 0
 _HEADER = 5

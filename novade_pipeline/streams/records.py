@@ -21,13 +21,13 @@ class Records:
     """Records, column by column.
 
     Attributes:
-        times: milliseconds since 1970; -1 where the record has no timestamp.
+        times: (kind, milliseconds since 1970); of kind 0 where the record has no timestamp.
         headers: (name, value) in order, or None.
     """
 
     partitions: list[int]
     offsets: list[int]
-    times: list[int]
+    times: list[tuple[int, int]]
     keys: list[bytes | None]
     values: list[bytes | None]
     headers: list[list[tuple[str, bytes | None]] | None]
@@ -89,19 +89,27 @@ def _sort(
     """
     from confluent_kafka import KafkaError
 
-    # A record's offset is where it was: a range is read if the next one is its end.
-    reached = {m.partition(): m.offset() + 1 for m in messages if m.error() is None}
-    for message in messages:
-        if (error := message.error()) is not None:
-            if error.code() != KafkaError._PARTITION_EOF:
-                raise _failure(broker, topic, error)
-            reached[message.partition()] = message.offset()
-    records = [m for m in messages if m.error() is None and m.offset() < ends.get(m.partition(), 0)]
-    times = [m.timestamp() for m in records]
+    records = [m for m in messages if m.error() is None]
+    partitions = [m.partition() for m in records]
+    offsets = [m.offset() for m in records]
+    # Of each partition the last one; a record's offset is where it was, the next one is behind it.
+    reached = {p: offset + 1 for p, offset in zip(partitions, offsets, strict=True)}
+    if len(records) < len(messages):
+        for message in messages:
+            if (error := message.error()) is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise _failure(broker, topic, error)
+                reached[message.partition()] = message.offset()
+    if any(offset > ends.get(p, -1) for p, offset in reached.items()):
+        places = zip(partitions, offsets, records, strict=True)
+        within = [place for place in places if place[1] < ends.get(place[0], -1)]
+        partitions = [partition for partition, _, _ in within]
+        offsets = [offset for _, offset, _ in within]
+        records = [record for _, _, record in within]
     batch = Records(
-        partitions=[m.partition() for m in records],
-        offsets=[m.offset() for m in records],
-        times=[moment if kind else -1 for kind, moment in times],
+        partitions=partitions,
+        offsets=offsets,
+        times=[m.timestamp() for m in records],
         keys=[m.key() for m in records],
         values=[m.value() for m in records],
         headers=[m.headers() for m in records],

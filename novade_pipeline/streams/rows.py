@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from novade_pipeline.json_rows.parser import LineParser
 from novade_pipeline.json_rows.plain_lines import text_of
 from novade_pipeline.json_rows.text import RAW_BYTES
 from novade_pipeline.privacy.json_text import write_json
+from novade_pipeline.streams.lines import Reader
 from novade_pipeline.streams.offsets import OffsetRange
 from novade_pipeline.streams.records import Records
 from novade_pipeline.streams.tables import StreamQuarantineRow
 from novade_pipeline.streams.topic import STREAM_COLUMNS, Normalised, Topic
-from novade_pipeline.streams.values import Reader
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -55,25 +56,13 @@ class RowParser:
 
     def parse(self, records: Records) -> Parsed:
         """Parse the values of records."""
-        wrong: dict[int, str] = _impossible_times(records)
-        values, at = [], []
-        deleted = []
-        for number, value in enumerate(records.values):
-            if number in wrong:
-                continue
-            if value is None:
-                deleted.append(number)
-            elif len(value) > MAX_VALUE_BYTES:
-                wrong[number] = (
-                    f"expected a value of {MAX_VALUE_BYTES:,} bytes at most, found {len(value):,}"
-                )
-            else:
-                values.append(value)
-                at.append(number)
+        times = _milliseconds(records)
+        wrong = _impossible_times(times)
+        values, at, deleted = _values(records, wrong)
         if self._topic.tombstones == "quarantine":
             wrong |= dict.fromkeys(deleted, "expected a value, found a tombstone (no value)")
             deleted = []
-        fields, places = self._parsed(values, np.array(at, np.int64), wrong)
+        fields, places = self._parsed(values, at, wrong)
         own = [name for name in self._topic.table.schema.names if name not in STREAM_COLUMNS]
         rows = fields.select(own)
         if deleted:
@@ -81,8 +70,8 @@ class RowParser:
             places = np.concatenate([places, np.array(deleted, np.int64)])
             order = np.argsort(places, kind="stable")
             rows, places = rows.take(pa.array(order)), places[order]
-        rows = self._with_record(rows, records, places)
-        return Parsed(rows, [self._bad(records, n, wrong[n]) for n in sorted(wrong)])
+        rows = self._with_record(rows, records, times, places)
+        return Parsed(rows, [self._bad(records, n, int(times[n]), wrong[n]) for n in sorted(wrong)])
 
     def _parsed(
         self, values: Sequence[bytes], at: Positions, wrong: dict[int, str]
@@ -110,19 +99,29 @@ class RowParser:
                 rows, places = rows.filter(pa.array(is_good)), places[is_good]
         return rows, places
 
-    def _with_record(self, rows: pa.Table, records: Records, places: Positions) -> pa.Table:
+    def _with_record(
+        self, rows: pa.Table, records: Records, times: Positions, places: Positions
+    ) -> pa.Table:
         """Add the columns that are not parsed from the value."""
-        count, chosen = len(places), places.tolist()
-        times = np.array(records.times, np.int64)[places] * 1000
+        count = len(places)
+        is_whole = count == len(records)
+
+        def chosen(column: Sequence[Any]) -> Sequence[Any]:
+            return column if is_whole else [column[n] for n in places.tolist()]
+
+        micros = times[places] * 1000
+        headers: Sequence[Any] = [None] * count
+        if any(records.headers):
+            headers = [_headers(each) for each in chosen(records.headers)]
         columns = {
             "topic": pa.repeat(self._topic.name, count),
             "generation": pa.repeat(self._generation, count),
             "partition": pa.array(np.array(records.partitions, np.int64)[places]),
             "offset": pa.array(np.array(records.offsets, np.int64)[places]),
-            "broker_time": pa.array(times, pa.timestamp("us", "UTC"), mask=times < 0),
-            "key": _texts([records.keys[n] for n in chosen]),
-            "headers": pa.array([_headers(records.headers[n]) for n in chosen], pa.string()),
-            "is_deleted": pa.array([records.values[n] is None for n in chosen], pa.bool_()),
+            "broker_time": pa.array(micros, pa.timestamp("us", "UTC"), mask=micros < 0),
+            "key": _texts(chosen(records.keys)),
+            "headers": pa.array(headers, pa.string()),
+            "is_deleted": pc.is_null(pa.array(chosen(records.values), pa.large_binary())),
         }
         schema = self._topic.table.schema
         arrays = [
@@ -130,9 +129,9 @@ class RowParser:
         ]
         return pa.table(arrays, schema=schema)
 
-    def _bad(self, records: Records, number: int, reason: str) -> dict[str, Any]:
+    def _bad(self, records: Records, number: int, moment: int, reason: str) -> dict[str, Any]:
         """A record as a row of the quarantine."""
-        value, moment = records.values[number], records.times[number]
+        value = records.values[number]
         is_time = 0 <= moment < _LATEST
         row = StreamQuarantineRow.model_construct(
             source=self._topic.source,
@@ -150,12 +149,40 @@ class RowParser:
         return dict(row)
 
 
-def _impossible_times(records: Records) -> dict[int, str]:
+def _milliseconds(records: Records) -> Positions:
+    """The timestamps of records; -1 for none."""
+    kinds, moments = np.array(records.times, np.int64).reshape(-1, 2).T
+    return np.where(kinds == 0, -1, moments)
+
+
+def _impossible_times(times: Positions) -> dict[int, str]:
     """Position -> reason, for timestamps of the broker that no clock near ours gave."""
-    times = np.array(records.times, np.int64)
     outside = ((times < _EARLIEST) | (times >= _LATEST)) & (times != -1)
     reason = "broker_time: expected a time, found none near ours"
     return dict.fromkeys(np.flatnonzero(outside).tolist(), reason)
+
+
+def _values(
+    records: Records, wrong: dict[int, str]
+) -> tuple[Sequence[bytes], Positions, list[int]]:
+    """The values to be parsed, their positions, and the positions of records without one.
+
+    Args:
+        wrong: position -> why a record is bad; those whose value is too long are added.
+    """
+    values: list[bytes] = [value for value in records.values if value is not None]
+    longest = max(map(len, values), default=0)
+    if len(values) == len(records) and not wrong and longest <= MAX_VALUE_BYTES:
+        return values, np.arange(len(values)), []
+    at, deleted = [], []
+    for number, value in enumerate(records.values):
+        if value is not None and len(value) > MAX_VALUE_BYTES:
+            limit = f"expected a value of {MAX_VALUE_BYTES:,} bytes at most"
+            wrong.setdefault(number, f"{limit}, found {len(value):,}")
+        if number not in wrong:
+            (deleted if value is None else at).append(number)
+    values = [value for n in at if (value := records.values[n]) is not None]
+    return values, np.array(at, np.int64), deleted
 
 
 def _texts(keys: Sequence[bytes | None]) -> pa.Array:

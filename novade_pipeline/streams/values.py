@@ -1,27 +1,11 @@
 """Values of records as lines of JSON, which one parser makes rows of, whatever their format."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from novade_pipeline.errors import UserError
+from novade_pipeline.streams.lines import Lines, Reader
 from novade_pipeline.streams.registry import Registry
 from novade_pipeline.streams.topic import AvroValues, Topic
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Values as lines of JSON.
-
-    Attributes:
-        lines: one for each value, in their order, without a newline; empty for a wrong one.
-        wrong: position -> why the value is not of its format.
-    """
-
-    lines: Sequence[bytes]
-    wrong: dict[int, str] = field(default_factory=dict)
-
-
-Reader = Callable[[Sequence[bytes]], Lines]
 
 
 def reader_of(topic: Topic, registry: Registry | None) -> Reader:

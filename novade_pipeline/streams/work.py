@@ -118,7 +118,7 @@ class _Running:
                 tombstones=pc.sum(kept["is_deleted"]).as_py() or 0,
                 quarantined=len(parsed.bad),
                 erased=len(parsed.rows) - len(kept),
-                value_bytes=sum(len(value) for value in records.values if value is not None),
+                value_bytes=sum(map(len, filter(None, records.values))),
                 newest=pc.max(kept["broker_time"]).as_py(),
                 newest_data=_newest_data(work.topic, kept),
             )
