@@ -39,7 +39,8 @@ ui: setup ## Dagster's web page, with the sensors running: `make ui PORT=3001`.
 TICKETS ?= 10000
 READINGS ?= 100000
 streams: setup ## A broker, tickets and readings with their faults, the graph; prints the results.
-	@$(BIN)/novade sandbox with --broker -- sh -ec '\
+	@$(BIN)/novade sandbox land --hours $(HOURS) --events-per-hour $(EVENTS_PER_HOUR) --if-empty
+	@$(BIN)/novade sandbox with --broker --events-per-hour $(EVENTS_PER_HOUR) -- sh -ec '\
 		$(BIN)/novade sandbox tickets --count $(TICKETS) --faults --if-empty; \
 		$(BIN)/novade sandbox readings --count $(READINGS) --faults --if-empty; \
 		$(BIN)/novade run'

@@ -31,6 +31,8 @@ USER = "novade"
 PASSWORD = "sandbox-secret"  # noqa: S105
 PLAIN, SCRAM = "PLAINTEXT", "SASL_PLAINTEXT"
 START_SECONDS = 90.0
+LOG_LEVEL = 3
+"""Of librdkafka: errors alone."""
 STOP_SECONDS = 20.0
 NO_PORTS: Mapping[str, int] = MappingProxyType({})
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
@@ -72,14 +74,14 @@ class Broker:
         """The broker's administrator; hold it in a variable while its futures run."""
         from confluent_kafka.admin import AdminClient
 
-        return AdminClient({"bootstrap.servers": self.address})
+        return AdminClient({"bootstrap.servers": self.address, "log_level": LOG_LEVEL})
 
     def producer(self, **conf: object) -> "Producer":
         """A producer that needs no password; `linger_ms=5` sets librdkafka's `linger.ms`."""
         from confluent_kafka import Producer
 
         more = {name.replace("_", "."): value for name, value in conf.items()}
-        return Producer({"bootstrap.servers": self.address, **more})
+        return Producer({"bootstrap.servers": self.address, "log_level": LOG_LEVEL, **more})
 
     def create_topic(self, name: str, partitions: int = 1, **config: str) -> str:
         """Create a topic, wait until it has leaders, and return its name.

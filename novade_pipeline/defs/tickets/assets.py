@@ -134,9 +134,13 @@ def documents(
         "parts_written": published.written,
         "unchanged": not published.changed,
     }
+    counts = {
+        "dagster/row_count": published.counts,
+        "unchanged": not published.changed_counts,
+    }
     for key, path, metadata in (
         (TICKETS_DOCUMENT, MANIFEST, sizes),
-        (COUNTS_DOCUMENT, COUNTS, {"unchanged": not published.changed}),
+        (COUNTS_DOCUMENT, COUNTS, counts),
     ):
         yield materialized(context, key, {**metadata, "dagster/uri": lake.child(*path)})
 

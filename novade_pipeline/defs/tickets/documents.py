@@ -11,6 +11,7 @@ finds its parts; those before that are deleted. Only parts of data files that ar
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from novade_pipeline.defs.tickets.tables import REQUESTS_BY_TYPE, TICKETS
 from novade_pipeline.lake.derived import source_of
 from novade_pipeline.lake.documents import write_document
 from novade_pipeline.lake.file_differences import FileDifferences, file_differences
+from novade_pipeline.lake.query import scratch
 from novade_pipeline.lake.read import read
 from novade_pipeline.plurals import counted
 from novade_pipeline.storage.store import Store
@@ -33,6 +35,16 @@ PART_TICKETS = 10_000
 PART_BYTES = 8 * 2**20
 """A part ends where it has so many tickets, or bytes; a single larger ticket is a part."""
 FIELDS = (*("ticket_id", "client_id", "created_at", "request", "request_type", "priority", "team"),)
+_SECONDS = "'%Y-%m-%dT%H:%M:%S"
+_TIME = (
+    "if(epoch_us(created_at) % 1000000 = 0,"
+    f" strftime(created_at, {_SECONDS}Z'), strftime(created_at, {_SECONDS}.%fZ'))"
+)
+_AS_JSON = (
+    "select cast(to_json({"
+    + ", ".join(f"'{name}': {_TIME if name == 'created_at' else name}" for name in FIELDS)
+    + "}) as varchar) from ticket where not is_deleted"
+)
 
 
 @dataclass(frozen=True)
@@ -43,13 +55,17 @@ class Published:
         tickets: of all parts.
         parts: all of them.
         written: the parts that are new.
-        changed: whether either document differs from before.
+        changed: whether the tickets' document differs from before.
+        counts: of the other document, by day and in total.
+        changed_counts: whether the other document differs from before.
     """
 
     tickets: int
     parts: int
     written: int
     changed: bool
+    counts: int
+    changed_counts: bool
 
 
 def publish(
@@ -62,12 +78,13 @@ def publish(
         keep_former: keep the parts of the manifest before for readers that have begun.
     """
     former = read_manifest(lake)
-    changed_counts = write_document(lake, counts_document(_count_rows(lake)), *COUNTS)
+    counts = _count_rows(lake)
+    of_counts = len(counts), write_document(lake, counts_document(counts), *COUNTS)
     source, version = source_of(lake, TICKETS)
     differences = file_differences(lake, TICKETS, None)
     if former is not None and former["source"] == [source, version] and keep_former:
         tickets = former["tickets"]
-        return Published(tickets, len(former["parts"]), 0, changed_counts)
+        return Published(tickets, len(former["parts"]), 0, False, *of_counts)
     known = _by_data_file(former)
     parts: list[dict[str, Any]] = []
     written = 0
@@ -94,7 +111,7 @@ def publish(
         f"{'/'.join(MANIFEST)}: {counted(manifest['tickets'], 'ticket')} in "
         f"{counted(len(manifest['parts']), 'part')}, {written} of them new"
     )
-    return Published(manifest["tickets"], len(manifest["parts"]), written, True)
+    return Published(manifest["tickets"], len(manifest["parts"]), written, True, *of_counts)
 
 
 def read_manifest(lake: Store) -> dict[str, Any] | None:
@@ -124,13 +141,19 @@ def counts_document(rows: Iterable[dict[str, Any]]) -> bytes:
 
 
 def cut(
-    tickets: Iterable[dict[str, Any]], most: int = PART_TICKETS, most_bytes: int = PART_BYTES
+    tickets: Iterable[str], most: int = PART_TICKETS, most_bytes: int = PART_BYTES
 ) -> Iterator[tuple[int, bytes]]:
-    """(number of tickets, JSON list of them) of each part."""
+    """(number of tickets, JSON list of them) of each part.
+
+    Args:
+        tickets: each as JSON.
+        most: tickets of a part.
+        most_bytes: of a part with more than one ticket.
+    """
     lines: list[bytes] = []
     size = 0
     for ticket in tickets:
-        line = json.dumps(ticket, ensure_ascii=False, separators=(",", ":")).encode()
+        line = ticket.encode()
         if lines and (len(lines) == most or size + len(line) > most_bytes):
             yield len(lines), _list_of(lines)
             lines, size = [], 0
@@ -158,17 +181,17 @@ def _write_parts(
         yield {"data": stem, "file": None, "tickets": 0, "bytes": 0}
 
 
-def _tickets(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
-    for batch in batches:
-        for row in batch.to_pylist():
-            if not row.pop("is_deleted"):
-                created = row["created_at"]
-                row["created_at"] = None if created is None else _iso(created)
-                yield row
-
-
-def _iso(moment: Any) -> str:
-    return str(moment.isoformat().replace("+00:00", "Z"))
+def _tickets(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
+    """The tickets that are not deleted, each as a JSON object."""
+    with closing(scratch()) as connection:
+        for batch in batches:
+            rows = pa.Table.from_batches([batch])
+            # Without a zone, so that the time is written as UTC whatever the session's is.
+            place = rows.schema.get_field_index("created_at")
+            times = rows["created_at"].cast(pa.timestamp("us"))
+            connection.register("ticket", rows.set_column(place, "created_at", times))
+            texts = connection.execute(_AS_JSON).to_arrow_table()
+            yield from texts.column(0).to_pylist()
 
 
 def _by_data_file(manifest: dict[str, Any] | None) -> dict[str, list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ from novade_pipeline.defs.tickets.documents import (
 from novade_pipeline.defs.tickets.request_counts import update_counts
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
-from novade_pipeline_tests.defs.tickets.records import deletion, load, route, ticket
+from novade_pipeline_tests.defs.tickets.records import START, deletion, load, route, ticket
 
 # The ten tickets of the seed's document: the request type as it was sent, and the team.
 TEN = [
@@ -64,13 +64,26 @@ def test_ten_tickets_and_their_counts_are_documents(lake: Store) -> None:
     assert json.loads(lake.read(*COUNTS)) == {"total": counts, "by_day": {"2026-03-02": counts}}
 
 
+def test_a_ticket_is_written_as_it_is(lake: Store) -> None:
+    odd = 'He said "é\n\u2028" \\ 😀'
+    moment = START.replace(microsecond=250_000)
+    _publish(lake, ticket(0, odd, request=odd, client_id=None, created_at=moment, priority=None))
+    _publish(lake, ticket(1, "b", created_at=None))
+    first, second = sorted(read_tickets(lake), key=lambda row: row["ticket_id"])
+    assert (first["ticket_id"], first["request"]) == (odd, odd)
+    assert (first["client_id"], first["priority"]) == (None, None)
+    assert first["created_at"] == "2026-03-02T10:00:00.250000Z"
+    assert second["created_at"] is None
+
+
 def test_parts_are_bounded_by_tickets_and_by_bytes() -> None:
     rows = [{"n": n, "text": "é" * 10} for n in range(25)]
-    parts = list(cut(rows, most=10))
+    texts = [json.dumps(row) for row in rows]
+    parts = list(cut(texts, most=10))
     assert [count for count, _ in parts] == [10, 10, 5]
     assert [row for _, content in parts for row in json.loads(content)] == rows
-    assert all(len(content) <= 100 for _, content in cut(rows, most_bytes=100))
-    assert [count for count, _ in cut([{"text": "x" * 500}, {"text": ""}], most_bytes=100)] == [
+    assert all(len(content) <= 100 for _, content in cut(texts, most_bytes=100))
+    assert [count for count, _ in cut([f'"{"x" * 500}"', '""'], most_bytes=100)] == [
         1,
         1,
     ]

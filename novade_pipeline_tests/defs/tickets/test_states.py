@@ -92,7 +92,7 @@ def test_nothing_new_commits_nothing(lake: Store) -> None:
     versions = [current_version(lake, t) for t in (TICKETS, REQUESTS_BY_TYPE)]
     load_again += [update_counts(lake, lambda _: None), publish(lake)]
     assert load_again[2] == []
-    assert not load_again[3].changed
+    assert (load_again[3].changed, load_again[3].changed_counts) == (False, False)
     assert [current_version(lake, t) for t in (TICKETS, REQUESTS_BY_TYPE)] == versions
     assert versions[0] == before
 
