@@ -174,7 +174,8 @@ def _values(
     longest = max(map(len, values), default=0)
     if len(values) == len(records) and not wrong and longest <= MAX_VALUE_BYTES:
         return values, np.arange(len(values)), []
-    at, deleted = [], []
+    at: list[int] = []
+    deleted: list[int] = []
     for number, value in enumerate(records.values):
         if value is not None and len(value) > MAX_VALUE_BYTES:
             limit = f"expected a value of {MAX_VALUE_BYTES:,} bytes at most"
