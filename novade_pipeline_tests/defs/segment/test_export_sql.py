@@ -1,7 +1,6 @@
 """The SQL that exports a dataset: BigQuery's dialect, each row in one span, the price stated."""
 
-import subprocess
-import sys
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -17,6 +16,7 @@ from novade_pipeline.defs.segment.export_sql import (
     spans_sql,
 )
 from novade_pipeline.errors import UserError
+from novade_pipeline_tests.commands import novade
 
 EXPORT = Export("lantern", "gs://my-bucket", "my-project")
 GIGABYTE = SPAN_BYTES
@@ -95,17 +95,14 @@ def test_each_statement_is_bigquerys_sql(form: str) -> None:
     assert script(export).count("%s") == 4
 
 
-def test_the_command_prints_a_script_and_says_what_it_costs() -> None:
-    command = [sys.executable, "-m", "novade_pipeline", "segment", "export-sql"]
-    command += ["--dataset", "lantern", "--project", "my-project", "--bucket", "gs://my-bucket"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_the_command_prints_a_script_and_says_what_it_costs(tmp_path: Path) -> None:
+    options = ("--dataset", "lantern", "--project", "my-project", "--bucket", "gs://my-bucket")
+    printed = novade(tmp_path, "segment", "export-sql", *options).stdout
     assert printed == script(EXPORT)
     assert "$6.25 a TiB" in printed
-    command += ["--estimate", "--price-per-tib", "5"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "* 5, 2) AS dollars" in printed
-    command += ["--dataset", "a`b"]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    more = ("--estimate", "--price-per-tib", "5")
+    assert "* 5, 2) AS dollars" in novade(tmp_path, "segment", "export-sql", *options, *more).stdout
+    refused = novade(tmp_path, "segment", "export-sql", "--dataset", "a`b")
     assert refused.returncode == 2
     assert "--dataset: expected a name like lantern_web" in refused.stderr
 
