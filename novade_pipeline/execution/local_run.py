@@ -3,7 +3,7 @@
 import re
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any
@@ -176,7 +176,7 @@ def run_graph(
                 },
                 run_config=_run_config(
                     definitions,
-                    keys,
+                    keys or job.asset_layer.executable_asset_keys,
                     config.model_dump() | {"full_refresh": full_refresh, "again": again},
                 ),
                 raise_on_error=False,
@@ -252,15 +252,13 @@ def _with_hours(config: LandingConfig, window: Window | None) -> LandingConfig:
 
 def _run_config(
     definitions: dg.Definitions,
-    keys: list[dg.AssetKey] | None,
+    keys: Iterable[dg.AssetKey],
     values: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The config of each selected op that accepts some of these values."""
+    """The config of each op of the run that accepts some of these values."""
     ops = {}
     for assets in definitions.assets or ():
-        if isinstance(assets, dg.AssetsDefinition) and (
-            keys is None or not assets.keys.isdisjoint(keys)
-        ):
+        if isinstance(assets, dg.AssetsDefinition) and not assets.keys.isdisjoint(keys):
             accepted = getattr(assets.op.config_schema.config_type, "fields", {})
             if config := {name: value for name, value in values.items() if name in accepted}:
                 ops[assets.op.name] = {"config": config}

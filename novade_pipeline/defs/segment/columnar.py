@@ -5,7 +5,6 @@ One statement of DuckDB makes the columns of many rows; only rows that are none 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import duckdb
@@ -14,36 +13,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.defs.segment.records import (
-    json_value,
     missing,
-    not_a,
     out_of_range,
-    parse_time,
 )
 from novade_pipeline.defs.segment.shapes import (
-    CONTEXT,
     DATASET,
     EARLIEST,
-    EVENT,
-    EVENT_TEXT,
     LATEST,
     SOURCE_TABLE,
     Shape,
-    context_paths,
     is_document,
 )
-from novade_pipeline.lake.query import sql_identifier, sql_literal
+from novade_pipeline.defs.segment.statement import BATCH, path_column, statement
 from novade_pipeline.lake.table import TIMESTAMP
 from novade_pipeline.landing.chunks import FileSlice
-from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, Parsed
 from novade_pipeline.landing.parquet_records import row_record, rows_of
 from novade_pipeline.landing.tables import MENDED, RECORD
-from novade_pipeline.privacy.json_text import write_json
 
-# What DuckDB takes for JSON although it is none, or may be: such documents are read by Python.
-_SUSPECT = r",\s*[\]}]|nan|inf"
-_ALREADY_JSON = "novade_json"
 _NOT_UTF8 = "expected UTF-8 text, found other bytes"
 
 
@@ -111,153 +98,12 @@ class ColumnarRows:
         """The columns of the shape's table that come from records, and the path's."""
         table = source
         for name in (DATASET, SOURCE_TABLE):
-            table = table.append_column(f"novade_{name}", origin[name])
-        self._connection.register("source", table)
+            table = table.append_column(path_column(name), origin[name])
+        self._connection.register(BATCH, table)
         try:
-            return self._connection.execute(_statement(self._shape, table.schema)).to_arrow_table()
+            return self._connection.execute(statement(self._shape, table.schema)).to_arrow_table()
         finally:
-            self._connection.unregister("source")
-
-
-def refuse_types(shape: Shape, schema: pa.Schema, file: LandedFile) -> None:
-    """Check the types of the columns that a row has.
-
-    Raises:
-        DamagedFile: a column has a type that it cannot have; the file is of another table.
-    """
-    for name in (*shape.texts, *shape.times):
-        at = schema.get_field_index(name)
-        if at < 0:
-            continue
-        kind = schema.field(at).type
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        is_time = name in shape.times
-        fits = pa.types.is_null(kind) or _is_text(kind)
-        fits = fits or (pa.types.is_timestamp(kind) if is_time else pa.types.is_integer(kind))
-        if not fits:
-            raise DamagedFile(
-                file,
-                f"column {not_a(name, 'TIMESTAMP' if is_time else 'STRING', str(kind))}; "
-                "land a table of another schema in a folder of its own",
-            )
-
-
-def normalized(shape: Shape, batch: pa.RecordBatch) -> pa.Table:
-    """A batch with one form of each type: names in small letters, times in microseconds.
-
-    Nested columns, which only other tools than Segment write, become texts of JSON.
-    """
-    columns, fields = [], []
-    for field, column in zip(batch.schema, batch.columns, strict=True):
-        name, metadata = field.name.strip().casefold(), None
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.timestamp("us", tz=column.type.tz and "UTC"), safe=False)
-        if pa.types.is_nested(column.type):
-            values = [json_value(value) for value in column.to_pylist()]
-            texts = [None if value is None else write_json(value) for value in values]
-            column, metadata = pa.array(texts, pa.string()), {_ALREADY_JSON: ""}
-        if name in shape.times and _is_text(column.type):
-            column = _parsed_times(column)
-        columns.append(column)
-        fields.append(pa.field(name, column.type, metadata=metadata))
-    return pa.table(columns, schema=pa.schema(fields))
-
-
-def _parsed_times(column: pa.Array) -> pa.Array:
-    """Texts as times; one that is none becomes a time out of range, which is refused by row."""
-    moments = [
-        None if not text else parse_time(text) or EARLIEST.replace(year=1)
-        for text in column.to_pylist()
-    ]
-    return pa.array(moments, TIMESTAMP)
-
-
-@cache
-def _statement(shape: Shape, schema: pa.Schema) -> str:
-    """SQL that makes the columns of rows from those of the warehouse, in the order of the rows."""
-    names = [name for name in schema.names if not name.startswith("novade_")]
-    columns = [f"novade_{name} as {name}" for name in (DATASET, SOURCE_TABLE)]
-    for name in (*shape.texts, *shape.times):
-        columns.append(f"{_plain(shape, name, names)} as {sql_identifier(name)}")
-    paths = context_paths(names)
-    objects: dict[str, list[tuple[str, str]]] = {}
-    top: list[tuple[str, str]] = []
-    for name, path in paths.items():
-        value = _json(schema.field(name))
-        if len(path) == 1:
-            top.append((path[0], value))
-        elif path[0] in objects:
-            objects[path[0]].append((path[1], value))
-        else:
-            objects[path[0]] = [(path[1], value)]
-            top.append((path[0], ""))
-    members = [(key, value or _object(objects[key])) for key, value in top]
-    columns.append(f"{_object(members)} as {CONTEXT}")
-    rest = [(name, _json(schema.field(name))) for name in names if shape.is_rest(name)]
-    columns.append(f"{_object(rest)} as {shape.rest}")
-    return f"select {', '.join(columns)} from source"
-
-
-def _plain(shape: Shape, name: str, names: Sequence[str]) -> str:
-    if name in shape.times:
-        return f"cast({sql_identifier(name) if name in names else 'null'} as timestamptz)"
-    value = "null"
-    if name in names:
-        text = f"cast({sql_identifier(name)} as varchar)"
-        value = f"case when trim({text}) <> '' then {text} end"
-    if name == EVENT:
-        return f"coalesce({value}, novade_{SOURCE_TABLE})"
-    if name == EVENT_TEXT:
-        return f"coalesce({value}, {_plain(shape, EVENT, names)})"
-    return f"cast({value} as varchar)"
-
-
-def _object(members: Sequence[tuple[str, str]]) -> str:
-    """SQL of a JSON object of the members that have a value; null if none has."""
-    if not members:
-        return "cast(null as varchar)"
-    texts = ", ".join(f"{sql_literal(write_json(key) + ':')} || {value}" for key, value in members)
-    return f"'{{' || nullif(concat_ws(',', {texts}), '') || '}}'"
-
-
-def _json(field: pa.Field) -> str:
-    """SQL of a column's value as JSON text; null for none."""
-    column, kind = sql_identifier(field.name), field.type
-    if field.metadata and _ALREADY_JSON.encode() in field.metadata:
-        return column
-    if _is_text(kind):
-        return (
-            f"case when ascii({column}) not in (91, 123) then to_json({column})"
-            f" when not json_valid({column}) then to_json({column})"
-            f" when not regexp_matches({column}, '{_SUSPECT}', 'i') then {column}"
-            f" when is_document({column}) then {column} else to_json({column}) end"
-        )
-    if pa.types.is_floating(kind):
-        return (
-            f"case when not isfinite({column}) then null"
-            f" when {column} = trunc({column}) and abs({column}) < 1e15"
-            f" then cast(cast({column} as bigint) as varchar)"
-            f" else cast(to_json({column}) as varchar) end"
-        )
-    if pa.types.is_decimal(kind):
-        text = f"cast({column} as varchar)"
-        return f"rtrim(rtrim({text}, '0'), '.')" if kind.scale else text
-    if pa.types.is_timestamp(kind):
-        zone = "Z" if kind.tz else ""
-        return (
-            f"case when epoch_us({column}) % 1000 = 0"
-            f" then strftime({column}, '\"%Y-%m-%dT%H:%M:%S.%g{zone}\"')"
-            f" else strftime({column}, '\"%Y-%m-%dT%H:%M:%S.%f{zone}\"') end"
-        )
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return f"cast(to_json(to_base64({column})) as varchar)"
-    return f"cast(to_json({column}) as varchar)"
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+            self._connection.unregister(BATCH)
 
 
 def _readable(rows: pa.Table) -> tuple[pa.Table, "np.ndarray[Any, np.dtype[np.bool_]]"]:
@@ -335,6 +181,8 @@ def _bad_lines(
 ) -> dict[int, BadLine | None]:
     """Position -> the row for quarantine; None for a row without any value."""
     bad: dict[int, BadLine | None] = {}
+    if reasons:
+        rows = _with_times_as_texts(rows)
     for at in sorted(reasons):
         (row,) = rows_of(rows.slice(at, 1))
         record = row_record(int(line[at]), row, shape.columns)
@@ -347,3 +195,11 @@ def _bad_lines(
             )
         )
     return bad
+
+
+def _with_times_as_texts(rows: pa.Table) -> pa.Table:
+    """The rows without values that Python's times cannot be."""
+    for at, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type):
+            rows = rows.set_column(at, field.name, rows[at].cast(pa.string()))
+    return rows

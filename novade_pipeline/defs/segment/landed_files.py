@@ -16,13 +16,8 @@ from typing import Any
 import pyarrow as pa
 
 from novade_pipeline.defs.segment import tables
-from novade_pipeline.defs.segment.columnar import (
-    Batch,
-    ColumnarRows,
-    Origin,
-    normalized,
-    refuse_types,
-)
+from novade_pipeline.defs.segment.columnar import Batch, ColumnarRows, Origin
+from novade_pipeline.defs.segment.normalized import normalized, refuse_types
 from novade_pipeline.defs.segment.records import row_of
 from novade_pipeline.defs.segment.shapes import SHAPES, Shape
 from novade_pipeline.lake.prefetch import map_ahead, prefetch

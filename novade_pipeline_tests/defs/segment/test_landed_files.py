@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from novade_pipeline.defs.segment.columnar import Batch, ColumnarRows, Origin, normalized
+from novade_pipeline.defs.segment.columnar import Batch, ColumnarRows, Origin
+from novade_pipeline.defs.segment.normalized import normalized
 from novade_pipeline.defs.segment.records import row_of
 from novade_pipeline.defs.segment.shapes import SHAPES
 from novade_pipeline.defs.segment.tables import (
@@ -155,6 +156,7 @@ def test_avro_and_json_give_the_rows_of_parquet(world: World) -> None:
             as_parquet(id=[1.5], timestamp=[AT]),
             "column id: expected a STRING, found double",
         ),
+        (ORDERS, as_parquet(id=["a"], timestamp=[AT], n=[1], N=[2]), "found n repeatedly"),
         (ORDERS, as_parquet(id=["a"], timestamp=[AT])[:-9], "Parquet is damaged"),
         (ORDERS, b"", "found an empty file"),
         ("orders/0.avro", b"Obj\x01cut", "Avro is damaged"),
@@ -210,6 +212,39 @@ def test_texts_that_are_not_utf_8_are_in_quarantine(world: World) -> None:
     assert world.rows(QUARANTINE, "line", "reason") == [
         (2, "expected UTF-8 text, found other bytes")
     ]
+
+
+def test_columns_of_any_name_and_type_are_read(world: World) -> None:
+    columns: dict[str, Any] = {
+        "source": ["s"],
+        "select": ["k"],
+        'a"b c': ["q"],
+        "novade_batch": ["b"],
+        "context": ["c"],
+        "context_": ["d"],
+        "short": pa.array([1.5], pa.float16()),
+        "big": pa.array([2**63], pa.uint64()),
+        "pause": pa.array([7], pa.duration("ms")),
+        "struct": [{"a": [1, None], "at": AT}],
+        "kind": pa.array(["x"]).dictionary_encode(),
+        "clock": pa.array([1], pa.time64("us")),
+        "far": pa.array([2**62], pa.timestamp("us", tz="UTC")),
+    }
+    world.land(ORDERS, as_parquet(ID=["a"], timestamp=times(1), **columns))
+    world.load()
+    ((properties,),) = world.rows(TRACKS, "properties")
+    values = parsed(properties)
+    assert is_strict(properties)
+    assert values.keys() >= {"source", "select", 'a"b c', "novade_batch", "big", "kind", "pause"}
+    assert (values["big"], values["short"], values["kind"]) == (2**63, 1.5, "x")
+    assert values["struct"] == {"a": [1, None], "at": "2024-05-01T10:00:00.123Z"}
+
+
+def test_a_time_that_no_calendar_has_is_in_quarantine(world: World) -> None:
+    stamps = pa.array([2**62, None], UTC_US)
+    world.land(ORDERS, as_parquet(id=["a", "b"], timestamp=stamps, day=[None, date(2024, 1, 1)]))
+    world.load()
+    assert [line for (line,) in world.rows(QUARANTINE, "line")] == [1, 2]
 
 
 def test_times_as_texts_and_numbers_as_ids_are_read(world: World) -> None:
