@@ -104,6 +104,7 @@ def test_landing_sources_are_found_by_folder() -> None:
     assert [[source.name for source in sources] for sources in landing_sources()] == [
         ["events", "merged_ids"],
         ["drugs", "pubmed_articles", "clinical_trials"],
+        ["tracks", "pages", "identifies", "users", "groups", "aliases"],
     ]
 
 

@@ -255,7 +255,7 @@ def _run_config(
     keys: Collection[dg.AssetKey],
     values: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The config of each selected op that accepts some of these values."""
+    """The config of each op of the run that accepts some of these values."""
     ops = {}
     for assets in definitions.assets or ():
         if isinstance(assets, dg.AssetsDefinition) and not assets.keys.isdisjoint(keys):

@@ -188,8 +188,7 @@ def _poll(settings: Settings, source: Source, files: Sequence[str]) -> Poll:
 
 
 def _is_of(source: Source, file: str) -> bool:
-    name = file.rsplit("/", 1)[-1]
-    is_claimed = source.claims is None or source.claims(name)
+    is_claimed = source.claims is None or source.claims(file)
     return file.startswith(f"{source.folder}/") and is_claimed
 
 

@@ -25,8 +25,25 @@ def parquet_records(landing: Store, file: LandedFile, columns: Columns) -> Itera
     Raises:
         DamagedFile: it is no Parquet, has not the required columns, or has too large row groups.
     """
+    line = 0
+    for batch in parquet_batches(landing, file, columns, _BATCH_ROWS):
+        for row in rows_of(batch):
+            line += 1
+            yield row_record(line, row, columns)
+
+
+def parquet_batches(
+    landing: Store, file: LandedFile, columns: Columns, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file as Arrow batches of at most `rows`, in order.
+
+    Raises:
+        DamagedFile: as for `parquet_records`.
+    """
     from pyarrow import parquet
 
+    if not file.size:
+        raise DamagedFile(file, "expected records, found an empty file")
     with ExitStack() as opened:
         stream = opened.enter_context(open_landed(landing, file))
         if not stream.seekable():
@@ -37,11 +54,7 @@ def parquet_records(landing: Store, file: LandedFile, columns: Columns) -> Itera
         try:
             parquet_file = parquet.ParquetFile(stream)
             _refuse(parquet_file, file, columns)
-            line = 0
-            for batch in parquet_file.iter_batches(_BATCH_ROWS):
-                for row in _rows(batch):
-                    line += 1
-                    yield _record(line, row, columns)
+            yield from parquet_file.iter_batches(rows)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             # Errors of Parquet have no errno; those of the system are not the file's fault.
             if isinstance(error, OSError) and error.errno is not None:
@@ -66,16 +79,17 @@ def _refuse(parquet_file: Any, file: LandedFile, columns: Columns) -> None:
         )
 
 
-def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
+def rows_of(batch: pa.RecordBatch | pa.Table) -> list[dict[str, Any] | None]:
     """The rows; None for a row with a string that is not UTF-8, which Parquet does not check."""
     try:
         return list(batch.to_pylist())
     except UnicodeDecodeError:
         parts = (batch.slice(0, len(batch) // 2), batch.slice(len(batch) // 2))
-        return [None] if len(batch) == 1 else [row for part in parts for row in _rows(part)]
+        return [None] if len(batch) == 1 else [row for part in parts for row in rows_of(part)]
 
 
-def _record(line: int, row: dict[str, Any] | None, columns: Columns) -> Record:
+def row_record(line: int, row: dict[str, Any] | None, columns: Columns) -> Record:
+    """The record of a row; `row` is None for one that is not UTF-8."""
     if row is None:
         return Record(line, None, "", 0, "expected UTF-8 text, found other bytes")
     text = json.dumps(row, ensure_ascii=False, default=str)

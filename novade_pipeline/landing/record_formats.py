@@ -1,4 +1,4 @@
-"""Files of records: CSV, JSON or Parquet, plain or gzipped.
+"""Files of records: CSV and JSON, plain or gzipped, Avro and Parquet.
 
 Memory is bounded by the size of a record; one that is too long is reported and skipped.
 A file that cannot be trusted as a whole is a `DamagedFile`.
@@ -6,6 +6,7 @@ A file that cannot be trusted as a whole is a `DamagedFile`.
 
 from collections.abc import Callable, Iterator
 
+from novade_pipeline.landing.avro_records import avro_records
 from novade_pipeline.landing.csv_records import csv_records
 from novade_pipeline.landing.files import DamagedFile, LandedFile
 from novade_pipeline.landing.json_records import json_records
@@ -13,14 +14,15 @@ from novade_pipeline.landing.parquet_records import parquet_records
 from novade_pipeline.landing.records import Columns, Record, texts
 from novade_pipeline.storage.store import Store
 
-FORMATS = ("csv", "json", "jsonl", "ndjson", "parquet")
+FORMATS = ("avro", "csv", "json", "jsonl", "ndjson", "parquet")
+_BINARY = ("avro", "parquet")
 
 
 def format_of(name: str) -> str | None:
     """The format that a file's name says, one of `FORMATS`; None where it says none."""
     ending = name.lower().removesuffix(".gz").rpartition(".")[2]
-    is_zipped_parquet = ending == "parquet" and name.lower().endswith(".gz")
-    return ending if ending in FORMATS and not is_zipped_parquet else None
+    is_zipped_binary = ending in _BINARY and name.lower().endswith(".gz")
+    return ending if ending in FORMATS and not is_zipped_binary else None
 
 
 def read_records(
@@ -42,6 +44,8 @@ def read_records(
     if not file.size:
         raise DamagedFile(file, "expected records, found an empty file")
     match format_of(file.name):
+        case "avro":
+            return avro_records(landing, file, columns)
         case "csv":
             return csv_records(texts(landing, file, on_trailing_bytes), file, columns)
         case "parquet":

@@ -26,7 +26,7 @@ class Source:
         naming: an example of a name, for messages.
         parser_version: raised when the code reads lines that it refused before.
         reader: of other formats; None for gzipped NDJSON.
-        claims: which names in the folder are this source's; None for all.
+        claims: which paths below the landing zone are this source's; None for all in the folder.
         is_undated: which names need no hour: such a file belongs to the hour of its last change,
             and is loaded by every run, whatever its days. None for no name.
     """
@@ -55,8 +55,8 @@ class Source:
         return assign_hours(self.named(listing), rules, self.lacks_a_date)
 
     def named(self, listing: Iterable[LandedFile]) -> list[LandedFile]:
-        """The files in a listing whose names are the source's."""
-        return [file for file in listing if self.claims is None or self.claims(file.name)]
+        """The files in a listing that are the source's."""
+        return [file for file in listing if self.claims is None or self.claims(file.file)]
 
     def lacks_a_date(self, file: str) -> bool:
         """Whether a file's name needs no hour."""

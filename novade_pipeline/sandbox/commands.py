@@ -76,6 +76,63 @@ def land(
 
 
 @sandbox.command(
+    epilog="Example: [bold]novade sandbox segment --days 7 --missing 3 --other-time 2[/bold]"
+)
+def segment(
+    days: Annotated[int, typer.Option(min=1, help="Number of days of events.")] = 30,
+    first_day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Begin at this day, UTC; by default up to today."),
+    ] = None,
+    amplitude_exports: Annotated[
+        str | None,
+        typer.Option(help="A landing zone whose Amplitude exports have the events; all its days."),
+    ] = None,
+    events_per_hour: Annotated[int, typer.Option(min=1, help="As for `land`.")] = 120,
+    seed: Annotated[int, typer.Option(min=1, help="As for `land`.")] = 1,
+    dataset: Annotated[str, typer.Option(help="The name of the BigQuery dataset.")] = "lantern",
+    missing: Annotated[int, typer.Option(min=0, help="Events that only Amplitude has.")] = 0,
+    extra: Annotated[int, typer.Option(min=0, help="Events that only Segment has.")] = 0,
+    twice: Annotated[int, typer.Option(min=0, help="Events that Segment has twice.")] = 0,
+    other_time: Annotated[int, typer.Option(min=0, help="Events with another time.")] = 0,
+    other_property: Annotated[int, typer.Option(min=0, help="Events with another property.")] = 0,
+) -> None:
+    """Write Segment's BigQuery tables of the events that Amplitude has to the landing zone.
+
+    Events of the same days and seed have the same ids as those of `novade sandbox land`.
+    """
+    from novade_pipeline.sandbox import segment_tables
+    from novade_pipeline.storage.locations import store
+
+    settings = load_settings()
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = (first_day or today - timedelta(days=days)).replace(tzinfo=UTC)
+    end = begin + timedelta(days=days)
+    if amplitude_exports is None:
+        events = segment_tables.made_up_events(
+            begin, end, events_per_hour=events_per_hour, seed=seed
+        )
+    else:
+        limits = (begin, end) if first_day else (None, None)
+        events = segment_tables.exported_events(store(amplitude_exports), *limits)
+    differences = {"missing": missing, "extra": extra, "twice": twice}
+    differences |= {"other_time": other_time, "other_property": other_property}
+    try:
+        landed = segment_tables.land(
+            settings.landing, events, dataset=dataset, differences=differences, seed=seed
+        )
+    except ValueError as error:
+        raise UserError(f"novade sandbox segment: {error}.") from None
+    console.print(
+        f"{settings.landing.path('segment', dataset)}: {counted(landed.events, 'event')} in "
+        f"{counted(landed.tables, 'table')} and {counted(landed.files, 'file')}.",
+        soft_wrap=True,
+    )
+    for kind, ids in landed.planted.items():
+        console.print(f"{kind.replace('_', ' ')}: {', '.join(ids)}", soft_wrap=True)
+
+
+@sandbox.command(
     "with",
     epilog="Example: [bold]novade sandbox with novade doctor[/bold]",
     context_settings={"allow_interspersed_args": False},

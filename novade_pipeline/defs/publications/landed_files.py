@@ -26,8 +26,9 @@ _KIND = re.compile(r"(drugs|pubmed|clinical_trials)(?![A-Za-z0-9])")
 _DATE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)", re.ASCII)
 
 
-def kind_of(name: str) -> str | None:
-    """`drugs`, `pubmed`, `clinical_trials`, or None for any other name."""
+def kind_of(path: str) -> str | None:
+    """`drugs`, `pubmed`, `clinical_trials`, or None for a file of any other name."""
+    name = path.rsplit("/", 1)[-1]
     match = _KIND.match(name)
     return match[1] if match is not None and format_of(name) is not None else None
 
@@ -61,7 +62,7 @@ DRUGS = _source(
     table=tables.DRUGS,
     naming="drugs.csv or drugs_2026-03-01.json.gz",
     reader=RecordRows(tables.DRUGS, DRUG_COLUMNS, drug_row),
-    claims=lambda name: kind_of(name) == "drugs",
+    claims=lambda path: kind_of(path) == "drugs",
 )
 PUBMED_ARTICLES = _source(
     name="pubmed_articles",
@@ -69,7 +70,7 @@ PUBMED_ARTICLES = _source(
     naming="drugs.csv, pubmed_2026-03-01.json.gz or clinical_trials.parquet",
     reader=RecordRows(tables.PUBMED_ARTICLES, PUBLICATION_COLUMNS, publication_row),
     # A file of no kind goes to this source's quarantine.
-    claims=lambda name: kind_of(name) in ("pubmed", None),
+    claims=lambda path: kind_of(path) in ("pubmed", None),
 )
 CLINICAL_TRIALS = _source(
     name="clinical_trials",
@@ -78,5 +79,5 @@ CLINICAL_TRIALS = _source(
     reader=RecordRows(
         tables.CLINICAL_TRIALS, PUBLICATION_COLUMNS, publication_row, SplitTrialJoiner
     ),
-    claims=lambda name: kind_of(name) == "clinical_trials",
+    claims=lambda path: kind_of(path) == "clinical_trials",
 )

@@ -12,13 +12,15 @@ from novade_pipeline.defs.drift import tables as drift
 from novade_pipeline.defs.erasure.commands import erasure_scope
 from novade_pipeline.defs.erasure.erase import Erasure, erase
 from novade_pipeline.defs.salesforce import tables as salesforce
+from novade_pipeline.defs.segment import tables as segment
 from novade_pipeline.execution.local_run import run_graph
 from novade_pipeline.execution.runner import LocalRunner
 from novade_pipeline.lake.read import read
 from novade_pipeline.lake.table import Table
-from novade_pipeline.sandbox import amplitude_exports
+from novade_pipeline.sandbox import amplitude_exports, segment_tables
 from novade_pipeline.sandbox.services import services
 from novade_pipeline.settings import Settings, load_settings
+from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.byte_search import files_below_with, files_with, tables_with
 from novade_pipeline_tests.worlds import settings_in
 
@@ -52,7 +54,8 @@ def _addresses(settings: Settings, table: Table, column: str) -> list[str]:
 
 
 def _addresses_by_table(settings: Settings) -> dict[str, list[str]]:
-    of = {EVENTS: "user_id", salesforce.CONTACT: "email", drift.CONTACTS: "email"}
+    of = {EVENTS: "user_id", segment.TRACKS: "user_id", segment.USERS: "id"}
+    of |= {salesforce.CONTACT: "email", drift.CONTACTS: "email"}
     return {table.name: _addresses(settings, table, column) for table, column in of.items()}
 
 
@@ -62,6 +65,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     amplitude_exports.land(
         root / "landing", first_hour=BEGIN, hours=HOURS, events_per_hour=EVENTS_PER_HOUR, seed=1
     )
+    events = segment_tables.made_up_events(
+        BEGIN, BEGIN + timedelta(hours=HOURS), events_per_hour=EVENTS_PER_HOUR, seed=1
+    )
+    segment_tables.land(store(str(root / "landing")), events)
     with services(1, EVENTS_PER_HOUR, AS_OF) as served:
         places = settings_in(root, root / "landing").model_dump(include=PLACES)
         apis: dict[str, Any] = {k.removeprefix("NOVADE_").lower(): v for k, v in served.items()}
@@ -90,7 +97,10 @@ def _holding(settings: Settings, address: str) -> list[str]:
 
 def test_the_person_was_known_to_product_crm_and_chat_and_no_byte_is_left(world: World) -> None:
     erased_from = {table.table for table in world.done.tables if table.rows}
-    assert erased_from >= {*world.addresses, "marts/event_enhanced", "marts/user_enhanced"}
+    assert erased_from >= {
+        *world.addresses,
+        *("marts/event_enhanced", "marts/user_enhanced", "marts/all_events"),
+    }
     assert world.done.failures == []
     assert {file.rpartition("/")[0] for file in world.places_before} >= {
         "salesforce/contact",
