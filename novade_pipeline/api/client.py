@@ -72,7 +72,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         stopped: Event | None = None,
     ) -> Answer:
-        """Send a request, and retry it until it is answered.
+        """Send a request; transient failures are retried, as often as `api.retry` allows.
 
         Args:
             path: below the API's URL, or a URL on the same host.
@@ -258,13 +258,14 @@ class Client:
                     self._bytes += response.num_bytes_downloaded
 
     def _await_budget(self, where: str, stopped: Event) -> None:
+        """Count the request and wait for its turn; raise once `max_requests` are used."""
         with self._lock:
             self._requests += 1
             budget = self.api.budget.max_requests
             if budget is not None and self._requests > budget:
                 raise PermanentFailure(
-                    f"{where}: the budget of {budget:,} requests is used up; the rest is for "
-                    "another run, or for a greater budget."
+                    f"{where}: the budget of {budget:,} requests is used up; run it again "
+                    "for the rest, or raise the budget."
                 )
         self._sleep(self._rate_limiter.reserve(), stopped)
         while (pause := self._rate_limiter.pause_left()) > 0:

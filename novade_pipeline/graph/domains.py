@@ -9,6 +9,7 @@ A domain may have these modules:
 | `settings`                                          | `SETTINGS`, its `DomainSettings`      |
 | `commands`                                          | `add_to(app)` for the command line    |
 | `access`                                            | `probes(settings)` of rights          |
+| `topic`                                             | `TOPICS` of a broker                  |
 | `copies`                                            | `forget_in_copies(lake, erased)`      |
 """
 

@@ -1,6 +1,6 @@
 """The sensor of a landing zone: new files become one run, a failed run is requested again.
 
-The listing and the ledger decide what is pending. The cursor only saves listing old files again.
+The listing and the ledger decide what is pending. The cursor only avoids listing old files again.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -43,7 +43,7 @@ def loader_of(settings: Settings, lake: Store, spark: SparkSessions) -> "Loader"
         broker=streams.broker,
         lake=lake,
         policy=settings.personal_data_policy,
-        executors=executors,
+        executors_for=executors,
         registry=streams.registry,
         most_records=streams.max_records,
     )

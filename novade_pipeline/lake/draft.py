@@ -57,7 +57,7 @@ class Draft:
         """Begin with the version that is opened.
 
         Args:
-            types: column -> its new type, which removes all files.
+            types: column -> its new type; the caller must replace every file.
             as_stored: rows have the lake's own columns and types, whatever the code declares.
 
         Raises:
@@ -134,13 +134,13 @@ class Draft:
         """Make it the table's next version; its number is returned.
 
         delta-rs's own retries would duplicate rows of a file that a compaction joined meanwhile.
-        Here a version follows the one that it was made from, or a newer one with the same
-        transactions, the removed files and no conflicting new file.
+        Here a draft is committed on the version that it began with, or on a newer one that has the
+        same transactions, still has the files that the draft removes, and no conflicting new file.
 
         Args:
             transactions: app id -> version, recorded with the commit.
             data_change: rows differ; otherwise only files do.
-            conflicts: whether another writer's new file conflicts; None where any changed row does.
+            conflicts: whether another writer's new file conflicts; None: any change of rows does.
 
         Raises:
             CommitConflict: another writer was faster; nothing is committed.
@@ -204,7 +204,7 @@ class Draft:
         return rows
 
     def _catch_up(self, conflicts: Callable[[DataFile], bool] | None) -> bool:
-        """Look at the newest version; whether this one may follow it as well."""
+        """Open the newest version; whether the draft can still be committed on it."""
         before = self.version
         try:
             self.target.update_incremental()
@@ -231,7 +231,7 @@ class Draft:
             AddAction(f.path, f.size, f.partition, now, data_change, f.stats)
             for f in self.added.values()
         ]
-        # To overwrite drops all files, and says the new types.
+        # An overwrite removes all files and sets the new types.
         assert not self._types or self.removed.keys() == self._begun_with
         self.target.create_write_transaction(
             [*added] if self._types else [*removed, *added],
@@ -270,9 +270,9 @@ def _in_utc(rows: pa.Table, columns: pa.Schema) -> pa.Table:
 
 
 def _columns(table: Table, stored: pa.Schema, types: Mapping[str, pa.DataType]) -> pa.Schema:
-    """The declared columns, and after them what the lake has besides; null may be what may there.
+    """The declared columns, then the lake's further ones.
 
-    A column that is new, or that may no longer be without a value, has none in older rows.
+    A column is nullable if it is new or nullable in the lake.
     """
     declared = [
         field.with_nullable(field.name not in stored.names or stored.field(field.name).nullable)

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from novade_pipeline.lake.commits import CommitConflict
+from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.delta import WriteReceipt, create_with_columns
 from novade_pipeline.lake.draft import Draft
 from novade_pipeline.lake.stream import write
@@ -80,7 +81,6 @@ class LoadReport:
         work: what the records became.
         lost: ranges that the broker no longer had, and that were not reported before.
         remaining: offsets that the broker had at the start of the load and that are left.
-        newest: the greatest timestamp of a record that was read.
         receipt: of the commit of the rows; None where nothing was new.
         quarantine: of the commit of the quarantine; None where nothing was bad.
     """
@@ -99,13 +99,13 @@ class Loader:
     Attributes:
         registry: of schemas, for Avro.
         most_records: how many offsets one load reads.
-        executors: gives those that make the files of so many offsets.
+        executors_for: from a number of offsets to what makes their files: Spark or this process.
     """
 
     broker: Broker
     lake: Store
     policy: PersonalDataPolicy
-    executors: Callable[[int], Executors]
+    executors_for: Callable[[int], Executors]
     registry: Registry | None = None
     most_records: int = MOST_RECORDS
 
@@ -153,7 +153,7 @@ class Loader:
             },
         )
         size = sum(part.size for part in plan.ranges)
-        executors = self.executors(size)
+        executors = self.executors_for(size)
         items = work_items(plan.ranges, executors.parallelism, ITEM_LEAST, ITEM_MOST)
         name = f"{topic.table.name}: {counted(size, 'offset')}"
         results = executors.map(partial(run, work), items, name)
@@ -164,7 +164,7 @@ class Loader:
         if result.newest is not None:
             known = recorded(draft.target, names.broker_time) or 0
             transactions[names.broker_time] = max(known, int(result.newest.timestamp() * 1000))
-        version = draft.commit(transactions, conflicts=lambda _: False)
+        version = draft.commit(transactions, conflicts=_no_file)
         on_progress(f"{topic.table.name}: {counted(result.records, 'record')}")
         receipt = _receipt(draft, version, result.rows, result.newest_data, started)
         return LoadReport(
@@ -210,7 +210,7 @@ class Loader:
         }
         if not bad.is_changed:
             return (), None
-        return tuple(lost), bad.commit(transactions, conflicts=lambda _: False)
+        return tuple(lost), bad.commit(transactions, conflicts=_no_file)
 
 
 def restart(topic: Topic, cluster: str, lake: Store) -> int:
@@ -221,8 +221,13 @@ def restart(topic: Topic, cluster: str, lake: Store) -> int:
     """
     draft = Draft(lake, topic.table, create_with_columns(lake, topic.table))
     names = names_of(topic, cluster, draft.target)
-    draft.commit({names.topic_name: names.generation + 1}, conflicts=lambda _: False)
+    draft.commit({names.topic_name: names.generation + 1}, conflicts=_no_file)
     return names.generation + 1
+
+
+def _no_file(_: DataFile) -> bool:
+    """New files of others never conflict: another load is refused by its transactions."""
+    return False
 
 
 def _receipt(

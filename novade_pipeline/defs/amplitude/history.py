@@ -93,16 +93,17 @@ def fetch_history(
         PermanentFailure: the keys are refused, an hour is too large, or the budget is used up.
         TransientFailure: Amplitude or the storage does not answer.
     """
-    latest = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    latest -= settings.api_delay_hours * HOUR
-    assert isinstance(window.end, datetime)
-    report = HistoryReport(later_hours=max(0, (window.end - latest) // HOUR))
-    hours = pending_hours(lake, window, latest, again=again)
+    exported_until = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    exported_until -= settings.api_delay_hours * HOUR
+    assert isinstance(window.start, datetime)
+    later = max(0, (window.end - max(window.start, exported_until)) // HOUR)
+    report = HistoryReport(later_hours=later)
+    hours = pending_hours(lake, window, exported_until, again=again)
     if not hours:
         on_progress(f"{HISTORY.name}: every hour of the window that is exported was fetched before")
     landed = _landed_sizes(landing, set(hours))
     with tempfile.TemporaryDirectory(prefix="novade-amplitude-") as folder:
-        workers = [partial(_fetched, client, Path(folder))] * settings.api_concurrency
+        workers = [partial(_download_span, client, Path(folder))] * settings.api_concurrency
         for archives in map_ahead(workers, spans(hours, settings.api_hours_per_request)):
             for archive in archives:
                 counts = _land(landing, landed, archive, report)
@@ -126,7 +127,7 @@ def fetch_history(
     return report
 
 
-def _fetched(client: Client, folder: Path, span: Span) -> Sequence[Archive]:
+def _download_span(client: Client, folder: Path, span: Span) -> Sequence[Archive]:
     """All answers for a span, downloaded."""
     return list(fetch(client, span, folder))
 
@@ -134,7 +135,7 @@ def _fetched(client: Client, folder: Path, span: Span) -> Sequence[Archive]:
 def _land(
     landing: Store, landed: Mapping[str, int], archive: Archive, report: HistoryReport
 ) -> dict[datetime, Counter[str]]:
-    """Lands the files of an answer, each whole or not at all; counts files and bytes by hour."""
+    """Lands the files of a zip, each whole or not at all, counts them by hour, deletes the zip."""
     counts: dict[datetime, Counter[str]] = {}
     if archive.path is None:
         return counts
@@ -206,8 +207,9 @@ class ExportDifference:
     """The upload hours, ascending, that one of Amplitude's two exports lacks.
 
     Attributes:
-        only_storage: the storage's export has files of it, the API, when asked, had none.
-        only_api: the API has files of it, the storage's export, which began before, has none.
+        only_storage: fetched hours that the storage's export has lines of, and the API no files.
+        only_api: hours that the API has files of, and the storage's export has none, from its first
+            hour to its last.
     """
 
     only_storage: list[datetime]
@@ -228,5 +230,5 @@ def compare_exports(lake: Store) -> ExportDifference:
     history = read(lake, HISTORY, columns=["upload_hour", "files"]).to_pylist()
     fetched = {row["upload_hour"] for row in history}
     exported = {row["upload_hour"] for row in history if row["files"]}
-    both = {hour for hour in exported if stored and min(stored) <= hour <= max(stored)}
-    return ExportDifference(sorted(stored & fetched - exported), sorted(both - stored))
+    comparable = {hour for hour in exported if stored and min(stored) <= hour <= max(stored)}
+    return ExportDifference(sorted(stored & (fetched - exported)), sorted(comparable - stored))

@@ -72,9 +72,7 @@ class ColumnarRows:
         line = np.concatenate([np.arange(p.lines, dtype=np.int64) + p.first_line for p in slices])
         source, bad_at = _readable(batch.rows)
         kept = np.flatnonzero(~bad_at)
-        reasons = dict.fromkeys(
-            np.flatnonzero(bad_at).tolist(), "expected UTF-8 text, found other bytes"
-        )
+        reasons = dict.fromkeys(np.flatnonzero(bad_at).tolist(), _NOT_UTF8)
         result = self._columns(source, _sources_of(batch.origins, index[kept]))
         for at, reason in _reasons(shape, source, result):
             reasons[int(kept[at])] = reason
