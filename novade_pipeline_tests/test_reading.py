@@ -113,7 +113,15 @@ def test_what_reads_does_not_wait_for_a_run_and_needs_no_plan(
 def test_the_doctor_lists_what_is_not_configured(beside_a_run: Settings, tmp_path: Path) -> None:
     done = novade(tmp_path, "doctor", env=environment_of(beside_a_run))
     rows = {line.split()[0]: line for line in done.stdout.splitlines() if "not configured" in line}
-    assert rows.keys() == {"amplitude", "salesforce", "drift", "music", "streams", "queue", "alerts"}
+    assert rows.keys() == {
+        "amplitude",
+        "salesforce",
+        "drift",
+        "music",
+        "streams",
+        "queue",
+        "alerts",
+    }
     for system, setting in (
         ("salesforce", "NOVADE_SALESFORCE_URL"),
         ("drift", "NOVADE_DRIFT_TOKEN"),

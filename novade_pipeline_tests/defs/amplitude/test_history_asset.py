@@ -10,7 +10,7 @@ import pytest
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.defs.amplitude.tables import HISTORY
 from novade_pipeline.execution.home import dagster_instance
-from novade_pipeline.graph.job_runs import LOADED
+from novade_pipeline.graph.job_runs import BACKFILL_TAG, LOADED
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.lake.read import read
 from novade_pipeline.sandbox.amplitude_api import AmplitudeApi, made_up
@@ -116,21 +116,27 @@ def test_without_keys_the_command_says_which_and_starts_no_run(tmp_path: Path) -
     assert not (tmp_path / "data").exists()
 
 
-def test_without_keys_a_materialization_fails_with_what_to_set(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_backfill", [False, True], ids=["alone", "in a backfill"])
+def test_without_keys_a_run_says_what_to_set_and_a_backfill_of_all_assets_goes_on(
+    is_backfill: bool, tmp_path: Path
+) -> None:
     settings = _settings(tmp_path)
     (tmp_path / "landing").mkdir()
     job = build_definitions(settings).resolve_job_def("backfill_amplitude")
-    result = job.execute_in_process(
-        tags={
-            "dagster/asset_partition_range_start": "2024-05-01",
-            "dagster/asset_partition_range_end": "2024-05-01",
-        },
-        raise_on_error=False,
-    )
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    data = failure.step_failure_data.user_failure_data
-    assert data is not None
-    assert "NOVADE_AMPLITUDE_API_KEY" in str(data.description)
+    range_tags = {
+        "dagster/asset_partition_range_start": "2024-05-01",
+        "dagster/asset_partition_range_end": "2024-05-01",
+    }
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            tags=range_tags | ({BACKFILL_TAG: "all"} if is_backfill else {}),
+            raise_on_error=False,
+        )
+        assert result.success == is_backfill
+        logged = [r.event_log_entry for r in instance.get_records_for_run(result.run_id).records]
+        assert any("NOVADE_AMPLITUDE_API_KEY" in str(entry) for entry in logged)
+        assert not instance.fetch_materializations(KEY, limit=1).records
 
 
 def _settings(root: Path, **more: Any) -> Settings:
