@@ -104,7 +104,7 @@ def _step(
                 rebuild=config.full_refresh,
                 check_all=config.check_all,
                 variables={
-                    **settings.of(MartsSettings).model_dump(mode="json"),
+                    **settings.of(MartsSettings).model_dump(),
                     "reporting_time_zone": settings.reporting_time_zone or "",
                 },
                 patience=NO_WAIT if waited_in_vain else settings.warehouse_patience,

@@ -1,7 +1,5 @@
 """Variables of the dbt project, by the same names: thresholds of checks and of clocks."""
 
-from datetime import date
-
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -40,11 +38,6 @@ class MartsSettings(DomainSettings):
         731,
         ge=0,
         description="Events further than this before their upload hour have a wrong clock, days.",
-    )
-    cut_over: date | None = Field(
-        None,
-        description="The day from which on an event that Segment and Amplitude both have is taken "
-        "from Amplitude. Default: the first day that Amplitude has whole.",
     )
 
 
