@@ -176,7 +176,7 @@ def run_graph(
                 },
                 run_config=_run_config(
                     definitions,
-                    keys or job.asset_layer.executable_asset_keys,
+                    keys or set(job.asset_layer.executable_asset_keys),
                     config.model_dump() | {"full_refresh": full_refresh, "again": again},
                 ),
                 raise_on_error=False,

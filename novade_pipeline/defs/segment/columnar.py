@@ -25,9 +25,10 @@ from novade_pipeline.defs.segment.shapes import (
     is_document,
 )
 from novade_pipeline.defs.segment.statement import BATCH, path_column, statement
+from novade_pipeline.json_rows.text import RAW_BYTES
 from novade_pipeline.lake.table import TIMESTAMP
 from novade_pipeline.landing.chunks import FileSlice
-from novade_pipeline.landing.json_lines import RAW_BYTES, BadLine, Parsed
+from novade_pipeline.landing.json_lines import BadLine, Parsed
 from novade_pipeline.landing.parquet_records import row_record, rows_of
 from novade_pipeline.landing.tables import MENDED, RECORD
 
