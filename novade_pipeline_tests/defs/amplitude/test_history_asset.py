@@ -21,6 +21,7 @@ from novade_pipeline_tests.worlds import environment_of, settings_in
 
 KEYS = ("swordfish", "tell-nobody")
 KEY = key_of(HISTORY)
+NOT_SET = "must be set to fetch Amplitude's history"
 
 
 class Backfilled:
@@ -120,7 +121,7 @@ def test_without_keys_the_command_says_which_and_starts_no_run(tmp_path: Path) -
 def test_without_keys_a_run_says_what_to_set_and_a_backfill_of_all_assets_goes_on(
     is_backfill: bool, tmp_path: Path
 ) -> None:
-    settings = _settings(tmp_path)
+    settings = _settings(tmp_path, amplitude_history_start="2024-05-01")
     (tmp_path / "landing").mkdir()
     job = build_definitions(settings).resolve_job_def("backfill_amplitude")
     range_tags = {
@@ -136,7 +137,9 @@ def test_without_keys_a_run_says_what_to_set_and_a_backfill_of_all_assets_goes_o
         assert result.success == is_backfill
         logged = [r.event_log_entry for r in instance.get_records_for_run(result.run_id).records]
         assert any("NOVADE_AMPLITUDE_API_KEY" in str(entry) for entry in logged)
-        assert not instance.fetch_materializations(KEY, limit=1).records
+        records = instance.fetch_materializations(KEY, limit=1).records
+        notes = [str(record.asset_materialization) for record in records]
+        assert [NOT_SET in note for note in notes] == ([True] if is_backfill else [])
 
 
 def _settings(root: Path, **more: Any) -> Settings:
