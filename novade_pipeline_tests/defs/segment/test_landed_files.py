@@ -164,7 +164,6 @@ def test_avro_and_json_give_the_rows_of_parquet(world: World) -> None:
         ("notes.txt", b"hello", "expected a name like segment/"),
         ("0.parquet", as_parquet(id=["a"], timestamp=[AT]), "expected a path like segment/"),
     ],
-    ids=repr,
 )
 def test_a_file_that_is_no_table_is_in_quarantine(
     name: str, content: bytes, reason: str, world: World
