@@ -83,7 +83,7 @@ class History(RuleBasedStateMachine):
                 self.committed[key] = value
 
     def teardown(self) -> None:
-        while self.world.load(most_records=7, executors=lambda _: InProcess(2)).remaining:
+        while self.world.load(most_records=7, executors_for=lambda _: InProcess(2)).remaining:
             pass
         rows = self.world.rows("key", "song")
         bad = self.world.quarantined("key", "raw")

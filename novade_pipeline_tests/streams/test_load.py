@@ -278,6 +278,6 @@ def test_work_is_cut_into_items_whose_rows_are_the_same(
             producer.produce(
                 world.topic.name, json.dumps({"count": number}), partition=number % 7 % 2
             )
-    report = world.load(executors=lambda _: loading.InProcess(4))
+    report = world.load(executors_for=lambda _: loading.InProcess(4))
     assert len(report.work.files) == 10
     assert sorted(world.rows("count")) == [*range(100)]
