@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -81,6 +82,7 @@ def remote() -> Iterator[str]:
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     until = time.monotonic() + SECONDS
     try:
@@ -91,8 +93,9 @@ def remote() -> Iterator[str]:
             time.sleep(0.2)
         yield f"sc://127.0.0.1:{port}"
     finally:
-        server.terminate()
-        server.wait(30)
+        # It keeps nothing, and its end waits for what its clients left open.
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def test_a_load_over_spark_connect_is_the_same(remote: str, broker: Server, tmp_path: Path) -> None:
