@@ -1,12 +1,11 @@
 """Records of Avro: object container files, which carry their schema."""
 
-import json
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
-from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record
+from novade_pipeline.landing.parquet_records import row_record
+from novade_pipeline.landing.records import Columns, Record
 from novade_pipeline.storage.store import Store
 
 
@@ -14,7 +13,7 @@ def avro_records(landing: Store, file: LandedFile, columns: Columns) -> Iterator
     """The records of an Avro file, in order; `line` is the record's number, from 1.
 
     Raises:
-        DamagedFile: it is no Avro, is cut off, or has not the required columns.
+        DamagedFile: it is no Avro, is cut off, or lacks a required column.
     """
     import fastavro
 
@@ -27,7 +26,7 @@ def avro_records(landing: Store, file: LandedFile, columns: Columns) -> Iterator
                     file, f"expected the fields {', '.join(missing)}, found none of the name"
                 )
             for line, values in enumerate(reader, 1):
-                yield _record(line, values, columns)
+                yield row_record(line, values, columns)
         except (DamagedFile, OSError):
             raise
         # fastavro raises whatever its decoders and codecs do.
@@ -38,20 +37,3 @@ def avro_records(landing: Store, file: LandedFile, columns: Columns) -> Iterator
 def _field_names(schema: Any) -> list[str]:
     fields = schema.get("fields", []) if isinstance(schema, dict) else []
     return [field["name"] for field in fields]
-
-
-def _record(line: int, values: Any, columns: Columns) -> Record:
-    text = json.dumps(values, ensure_ascii=False, default=str)
-    if len(text) > MAX_RECORD_BYTES:
-        reason = (
-            f"expected a record of at most {MAX_RECORD_BYTES >> 20} MiB, found {len(text):,} "
-            "characters"
-        )
-        return Record(line, None, text, len(text), reason)
-    named = {
-        columns.column_of(name): None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in values.items()
-    }
-    if not any(str(value).strip() for value in named.values() if value is not None):
-        return Record(line, None, text, len(text))
-    return Record(line, named, text, len(text))

@@ -19,23 +19,23 @@ def test_the_specs_are_those_of_dagster_dbt(project: Project, tmp_path: Path) ->
     translator = dbt_specs._translator("marts")
     kept = _specs(project, tmp_path)
     for name, node in project.nodes.items():
-        theirs = translator.get_asset_spec(project.manifest, node["unique_id"], None)
-        assert theirs.metadata.keys() - kept.assets[name].metadata.keys() == {
+        translated = translator.get_asset_spec(project.manifest, node["unique_id"], None)
+        assert translated.metadata.keys() - kept.assets[name].metadata.keys() == {
             "dagster_dbt/manifest",
             "dagster_dbt/dagster_dbt_translator",
         }
         assert _without_order(kept.assets[name]) == _without_order(
-            theirs.replace_attributes(metadata=kept.assets[name].metadata)
+            translated.replace_attributes(metadata=kept.assets[name].metadata)
         )
     for check in project.checks:
         spec = translator.get_asset_spec(
             project.manifest, project.nodes[check.model]["unique_id"], None
         )
-        theirs_of_check = translator.get_asset_check_spec(
+        translated_check = translator.get_asset_check_spec(
             spec, project.manifest, check.unique_id, None
         )
-        assert theirs_of_check is not None
-        assert _values(kept.checks[check.unique_id]) == _values(theirs_of_check)
+        assert translated_check is not None
+        assert _values(kept.checks[check.unique_id]) == _values(translated_check)
 
 
 def test_they_are_translated_once(
