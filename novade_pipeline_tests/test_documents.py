@@ -139,3 +139,11 @@ def test_shell_blocks_can_be_parsed(document: Path) -> None:
         if block.language == "sh":
             done = subprocess.run(("bash", "-n"), input=block.text, text=True, capture_output=True)
             assert (done.returncode, done.stderr) == (0, ""), block.place
+
+
+@each_document
+def test_shell_blocks_name_the_command_where_setup_installs_it(document: Path) -> None:
+    for block in blocks(document):
+        if block.language == "sh":
+            bare = re.findall(r"(?:^|\s)novade\s", block.text)
+            assert not bare, f"{block.place}: expected .venv/bin/novade"

@@ -10,10 +10,14 @@ import pytest
 from novade_pipeline.graph import topic_sensor as sensors
 from novade_pipeline.graph.job_runs import LOAD_TAG, WORK_TAG
 from novade_pipeline.graph.resources import resources
+from novade_pipeline.graph.spark_sessions import SparkSessions
 from novade_pipeline.graph.table_assets import key_of
 from novade_pipeline.graph.topic_assets import topic_definitions
+from novade_pipeline.graph.topic_loads import lag_of, loader_of
 from novade_pipeline.sandbox.broker import Broker as Server
 from novade_pipeline.settings import Settings, load_settings
+from novade_pipeline.streams.broker import BrokerClient
+from novade_pipeline.streams.load import InProcess
 from novade_pipeline_tests.streams.world import PLAYS, World, new_world
 
 
@@ -68,6 +72,31 @@ def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
         if event.asset_key and event.asset_key.path[-1] == name
     ]
     return {key: entry.value for key, entry in event.metadata.items()}
+
+
+def test_the_lag_in_seconds_counts_from_the_newest_record_that_is_read(graph: Graph) -> None:
+    world, now = graph.world, time.time()
+    for minutes in (20, 10, 30):
+        world.produce({"song": "a"}, timestamp=int((now - 60 * minutes) * 1000))
+        world.load()
+    world.produce({"song": "b"})
+    lag = lag_of(BrokerClient(world.broker), world.lake, world.topic)
+    assert lag["lag_records"] == 1
+    assert 600 <= lag["lag_seconds"] < 660
+
+
+def test_so_many_records_as_the_setting_says_are_worth_a_spark_session(
+    broker: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph(broker, tmp_path, streams_spark_records=100)
+    sessions = SparkSessions(graph.settings)
+    started: list[int] = []
+    monkeypatch.setattr(sessions, "executors", lambda: started.append(1))
+    choose = loader_of(graph.settings, graph.world.lake, sessions).executors_for
+    assert isinstance(choose(99), InProcess)
+    assert not started
+    choose(100)
+    assert started == [1]
 
 
 def test_a_run_loads_a_topic_and_reports_records_lag_and_quarantine(graph: Graph) -> None:

@@ -191,6 +191,26 @@ def test_hours_that_are_not_exported_yet_are_left_for_later(world: World) -> Non
     ]
 
 
+def test_of_a_window_that_begins_later_only_its_own_hours_are_left(world: World) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    api = AmplitudeApi(lambda start, hours: {})
+    report = world.fetch(world.serve(api, api_delay_hours=3), now, now + DAY)
+    assert (report.hours, report.later_hours, api.request_count) == (0, 24, 0)
+
+
+def test_a_file_that_amplitude_has_changed_replaces_the_landed_one_of_the_same_size(
+    world: World,
+) -> None:
+    name = "187520_2018-11-01_20#0.json.gz"
+    files = {name: b"former"}
+    settings = world.serve(AmplitudeApi(lambda start, hours: files))
+    world.fetch(settings, FIRST, FIRST + HOUR)
+    files[name] = b"newest"
+    report = world.fetch(settings, FIRST, FIRST + HOUR, again=True)
+    assert world.landed() == files
+    assert (report.files, report.unchanged_files) == (1, 0)
+
+
 class Deadly(AmplitudeApi):
     """An API at whose every third request the process that asks is killed."""
 
