@@ -1,7 +1,7 @@
 """Records of Avro: object container files, which carry their schema."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from novade_pipeline.landing.files import DamagedFile, LandedFile, open_landed
 from novade_pipeline.landing.parquet_records import row_record
@@ -26,7 +26,7 @@ def avro_records(landing: Store, file: LandedFile, columns: Columns) -> Iterator
                     file, f"expected the fields {', '.join(missing)}, found none of the name"
                 )
             for line, values in enumerate(reader, 1):
-                yield row_record(line, values, columns)
+                yield row_record(line, cast("dict[str, Any]", values), columns)
         except (DamagedFile, OSError):
             raise
         # fastavro raises whatever its decoders and codecs do.
