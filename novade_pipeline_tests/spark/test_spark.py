@@ -86,6 +86,11 @@ def test_what_may_pass_is_tried_again_by_spark(executors: SparkExecutors, tmp_pa
     assert len(list(tmp_path.glob("5-*"))) == 4
 
 
+def test_too_little_memory_is_told_as_such(executors: SparkExecutors) -> None:
+    with pytest.raises(PermanentFailure, match=r"^job: .*set NOVADE_MEMORY to more"):
+        executors.map(work.exhausting, [1], "job")
+
+
 def test_an_executor_that_is_killed_is_replaced(executors: SparkExecutors, tmp_path: Path) -> None:
     assert executors.map(work.killing(tmp_path, work.double), [1, 2, 3], "job") == [2, 4, 6]
 

@@ -36,6 +36,11 @@ def refusing(folder: Path, kind: str) -> Callable[[int], int]:
     return run
 
 
+def exhausting(item: int) -> int:
+    """A function that needs more memory than there is."""
+    raise MemoryError
+
+
 def passing_later(folder: Path, attempts: int) -> Callable[[int], int]:
     """A function that fails so often in a way that passes, and returns its number of attempts."""
 

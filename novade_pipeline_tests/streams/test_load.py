@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from novade_pipeline.errors import PermanentFailure
 from novade_pipeline.lake import draft
 from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.streams import load as loading
+from novade_pipeline.streams.rows import Parsed, RowParser
 from novade_pipeline_tests.streams.world import PlayValue, World, in_capitals
 
 NewWorld = Callable[..., World]
@@ -62,6 +64,25 @@ def test_a_load_reads_no_more_than_it_may_of_all_partitions(new: NewWorld) -> No
     while world.load(most_records=9).remaining:
         pass
     assert len(set(world.rows("partition", "offset"))) == len(world.rows("offset")) == 21
+
+
+def test_a_record_that_nothing_accounts_for_stops_the_load(
+    new: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = new()
+    world.load()
+    before = world.version()
+    world.produce({"song": "a"}, {"song": "b"})
+    parse = RowParser.parse
+
+    def losing(parser: RowParser, records: Any) -> Parsed:
+        parsed = parse(parser, records)
+        return Parsed(parsed.rows[1:], parsed.bad)
+
+    monkeypatch.setattr(RowParser, "parse", losing)
+    with pytest.raises(PermanentFailure, match="found 2 records and 1 rows, 0 in quarantine"):
+        world.load()
+    assert world.version() == before
 
 
 @pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])

@@ -77,8 +77,9 @@ def test_a_number_as_a_text_is_accepted_and_other_texts_are_not(
     assert [rows[n]["is_text"] for n in (0, 2)] == [False, False]
 
 
-def test_a_blank_device_is_none() -> None:
+def test_a_blank_device_or_metric_is_none() -> None:
     assert list(_rows({}, {"device_id": " "})[1]) == [1]
+    assert _rows({"metric": " "})[0][0]["metric"] is None
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -67,7 +67,13 @@ def test_a_topic_that_was_made_again_is_newer_whatever_its_offsets(lake: Store) 
 
 @pytest.mark.parametrize(
     ("created_at", "day"),
-    [(START, 2), (None, 3), (START + timedelta(days=300), 3), (START - timedelta(days=1), 1)],
+    [
+        (START, 2),
+        (None, 3),
+        (START + timedelta(days=2), 4),
+        (START + timedelta(days=2, seconds=1), 3),
+        (START - timedelta(days=1), 1),
+    ],
 )
 def test_a_ticket_without_a_possible_time_counts_when_the_broker_had_it(
     lake: Store, created_at: object, day: int
@@ -75,6 +81,18 @@ def test_a_ticket_without_a_possible_time_counts_when_the_broker_had_it(
     load(lake, ticket(0, "a", created_at=created_at, minutes=24 * 60))
     row = tickets(lake)["a"]
     assert (row["created_at"], row["request_date"].day) == (created_at, day)
+
+
+def test_former_records_that_come_again_bring_no_former_values_back(lake: Store) -> None:
+    load(lake, ticket(0, "a", request="Former"), ticket(1, "other"))
+    load(lake, ticket(2, "a", request="Newest"))
+    # As an erasure does: the file is written anew, with the former record of "a" in it.
+    table = open_table(lake, TICKET_EVENTS)
+    assert table is not None
+    table.delete("ticket_id = 'other'")
+    load(lake, deletion(3, "a"))
+    row = tickets(lake)["a"]
+    assert (row["is_deleted"], row["request"]) == (True, "Newest")
 
 
 def test_other_routes_apply_to_all_tickets(lake: Store) -> None:
