@@ -135,7 +135,7 @@ def _history(seed: int) -> list[Row]:
     return records
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 6, 9])
 def test_loads_in_any_pieces_give_what_one_load_gives(tmp_path: Path, seed: int) -> None:
     records = _history(seed)
     # Within a load a ticket's records are of one partition: values of deleted ones cannot differ.
