@@ -1,9 +1,11 @@
 """The newest state of each ticket, from the records that the topic's table has gained.
 
 A record is newer than another of its ticket with a lower offset in the same partition. Of records
-in two partitions the one is newer whose partition has the greatest time of that ticket: a topic
-that was given more partitions may continue a ticket in another one, and clocks of senders differ.
-Only the tickets of new records are read and written.
+in two partitions the one is newer whose partition has the greatest time of that ticket up to the
+record: a topic that was given more partitions may continue a ticket in another one, and clocks of
+senders differ. What this needs of former records is kept with the ticket (`other_places`,
+`values_of`), so that only the tickets of new records are read and written, and loads in any pieces
+give what one load gives.
 """
 
 from collections.abc import Callable
@@ -37,12 +39,22 @@ _VALUES = (
     *("client_id", "created_at", "request", "request_type_sent", "request_type_field"),
     *("priority", "other_fields"),
 )
-_PLACE = ("generation", "order_time", "partition", "offset")
-_NEWEST_FIRST = ", ".join(f'"{name}" desc' for name in _PLACE)
-_STORED = ", ".join(f'"{name}"' for name in ("ticket_id", *_PLACE, "updated_at", "is_deleted"))
+_PLACE = '[generation, epoch_us(order_time), "partition", "offset"]'
+"""Of a record; of two records of a ticket, the one with the greater place is the newer."""
+_RECORD = "[{0}[1], {0}[3], {0}[4]]"
+"""The record at a place."""
+_STATE = (
+    *("ticket_id", "generation", "order_time", "partition", "offset", "other_places"),
+    *("values_of", "updated_at", "is_deleted"),
+)
 _TICKET = ", ".join(f'"{name}"' for name in TICKETS.schema.names)
 _VALUE_LIST = ", ".join(_VALUES)
 _LATEST_PLACES = f"""
+create view known as
+select ticket_id, {_PLACE} as place from former
+union all
+select ticket_id, unnest(other_places) from former;
+
 create table placed as
 with incoming as (
     select
@@ -50,7 +62,7 @@ with incoming as (
         generation,
         "partition",
         "offset",
-        broker_time as updated_at,
+        broker_time,
         is_deleted,
         max(coalesce(broker_time, timestamptz 'epoch')) over (
             partition by coalesce(ticket_id, key), generation, "partition" order by "offset"
@@ -59,45 +71,80 @@ with incoming as (
     where coalesce(ticket_id, key) is not null
 )
 select
-    incoming.* replace (
-        greatest(incoming.order_time, stored.order_time) as order_time
-    )
+    incoming.ticket_id,
+    [generation, greatest(epoch_us(order_time), known.place[2]), "partition", "offset"] as place,
+    broker_time as updated_at,
+    is_deleted
 from incoming
-left join stored
-    on stored.ticket_id = incoming.ticket_id
-    and stored.generation = incoming.generation
-    and stored."partition" = incoming."partition"
-where stored."offset" is null or stored."offset" < incoming."offset";
+left join known
+    on known.ticket_id = incoming.ticket_id
+    and known.place[1] = incoming.generation
+    and known.place[3] = incoming."partition"
+-- A compaction gives former records again.
+where known.place is null or known.place[4] < incoming."offset";
 
-create table winner as
-select * exclude (is_new) from (
-    select {_STORED}, true as is_new from placed
-    union all
-    select {_STORED}, false from stored
-)
-qualify 1 = row_number() over (partition by ticket_id order by {_NEWEST_FIRST}) and is_new;
+-- The newest place of each ticket in each partition, that of the newest record first.
+create table latest as
+select ticket_id, place, row_number() over (partition by ticket_id order by place desc) as rank
+from (
+    select ticket_id, place from (select ticket_id, place from placed union all from known)
+    where ticket_id in (select ticket_id from placed)
+    qualify 1 = row_number() over (
+        partition by ticket_id, place[1], place[3] order by place desc
+    )
+);
 
--- A deletion has no values: the ticket keeps those of the last record with any.
+-- A deletion has no values: the ticket keeps those of the newest record with any.
 create table valued as
-select ticket_id, generation, "partition", "offset" from placed
-where not is_deleted
-qualify 1 = row_number() over (partition by ticket_id order by {_NEWEST_FIRST});
+select ticket_id, place from (
+    select ticket_id, place from placed where not is_deleted
+    union all
+    select ticket_id, if(is_deleted, values_of, {_PLACE}) from former
+)
+where place is not null
+qualify 1 = row_number() over (partition by ticket_id order by place desc);
 """
 _CHANGED = f"""
-select winner.*, known.* exclude (ticket_id)
-from winner
-left join (
-    select valued.ticket_id, {_VALUE_LIST}
-    from valued
-    inner join event
-        on event.generation = valued.generation
-        and event."partition" = valued."partition"
-        and event."offset" = valued."offset"
-        and coalesce(event.ticket_id, event.key) = valued.ticket_id
+select
+    newest.ticket_id,
+    newest.place[1] as generation,
+    make_timestamp(newest.place[2]) at time zone 'UTC' as order_time,
+    newest.place[3] as "partition",
+    newest.place[4] as "offset",
+    others.places as other_places,
+    if(state.is_deleted, valued.place, null) as values_of,
+    state.updated_at,
+    state.is_deleted,
+    held.* exclude (ticket_id, place)
+from (from latest where rank = 1) as newest
+inner join (
+    select ticket_id, place, updated_at, is_deleted from placed
     union all
-    select ticket_id, {_VALUE_LIST} from former
-    where ticket_id not in (select ticket_id from valued)
-) as known using (ticket_id)
+    select ticket_id, {_PLACE}, updated_at, is_deleted from former
+) as state using (ticket_id, place)
+left join (
+    select ticket_id, list(place order by place) as places
+    from latest
+    where rank > 1
+    group by ticket_id
+) as others using (ticket_id)
+left join valued using (ticket_id)
+left join (
+    select
+        coalesce(ticket_id, key) as ticket_id,
+        [generation, "partition", "offset"] as place,
+        {_VALUE_LIST}
+    from event
+    where not is_deleted
+    union all
+    select
+        ticket_id,
+        if(is_deleted, {_RECORD.format("values_of")}, [generation, "partition", "offset"]),
+        {_VALUE_LIST}
+    from former
+) as held
+    on held.ticket_id = newest.ticket_id
+    and held.place = {_RECORD.format("valued.place")}
 """
 _ROUTED = f"""
 select {_TICKET} from (
@@ -176,8 +223,7 @@ def _read_events(connection: duckdb.DuckDBPyConnection, differences: FileDiffere
 
 def _read_stored(connection: duckdb.DuckDBPyConnection, lake: Store, *, is_whole: bool) -> None:
     """Create the table `former`: the stored tickets that have new records."""
-    columns = ", ".join(f'"{name}"' for name in ("ticket_id", *_PLACE, *_VALUES, "changed_in"))
-    columns += ", updated_at, is_deleted"
+    columns = ", ".join(f'"{name}"' for name in (*_STATE, *_VALUES))
     if is_whole or open_table(lake, TICKETS) is None:
         connection.register("no_ticket", TICKETS.schema.empty_table())
         connection.execute(f"create table former as select {columns} from no_ticket")
@@ -186,7 +232,6 @@ def _read_stored(connection: duckdb.DuckDBPyConnection, lake: Store, *, is_whole
             f"create table former as select {columns} from {scan(lake, TICKETS)}"
             " where ticket_id in (select coalesce(ticket_id, key) from event)"
         )
-    connection.execute(f"create view stored as select {_STORED} from former")
 
 
 def _register_routes(connection: duckdb.DuckDBPyConnection, teams: Teams) -> None:

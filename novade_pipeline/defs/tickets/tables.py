@@ -80,6 +80,14 @@ class Ticket(TicketFields, _TicketKey):
     order_time: datetime = Field(
         description="The greatest time of the ticket's records in that partition, UTC."
     )
+    other_places: list[list[int]] | None = Field(
+        None,
+        description="Of the newest record in each other partition or generation: its generation, "
+        "the greatest time in microseconds, its partition and offset.",
+    )
+    values_of: list[int] | None = Field(
+        None, description="Likewise of the record whose values a deleted ticket keeps."
+    )
     changed_in: int = Field(
         description="Greater than in all rows that had changed before the row last did."
     )
