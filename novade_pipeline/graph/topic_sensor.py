@@ -1,7 +1,7 @@
-"""The sensor of a domain's topics: what the broker has and the tables do not becomes a run.
+"""The sensor of a domain's topics: it requests a run for records that the tables do not have.
 
-There is no cursor: the offsets in the tables' own commits say what is pending. A run that failed is
-requested again, later each time.
+There is no cursor: the offsets in the tables' own commits say what is pending. What a run did not
+load is requested again, later each time.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from novade_pipeline.graph.job_runs import WORK_TAG, job_of, load_tags, runs_in_progress
+from novade_pipeline.graph.job_runs import WORK_TAG, job_of, runs_in_progress
 from novade_pipeline.graph.stream_settings import NOT_CONFIGURED, StreamSettings
 from novade_pipeline.graph.topic_loads import client_of
 from novade_pipeline.lake.delta import open_table
@@ -20,7 +20,6 @@ from novade_pipeline.streams.offsets import is_behind, names_of, pending_offsets
 from novade_pipeline.streams.topic import Topic
 
 LONGEST_WAIT = timedelta(hours=1)
-FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 def topic_sensor(settings: Settings, domain: str, topics: Sequence[Topic]) -> dg.SensorDefinition:
@@ -47,15 +46,16 @@ def topic_sensor(settings: Settings, domain: str, topics: Sequence[Topic]) -> dg
         offsets, key = pending_work(settings, topics)
         if key is None:
             return dg.SkipReason("The tables have all records of their topics.")
-        failed, latest = _failures(context.instance, domain, key)
-        due = latest + wait_after(failed, streams.poll_seconds)
-        if failed and datetime.now(UTC) < due:
+        tries, latest = _tries(context.instance, key)
+        due = latest + wait_after(tries, streams.poll_seconds)
+        if tries and datetime.now(UTC) < due:
             return dg.SkipReason(
-                f"{counted(failed, 'failed run')} for the same offsets; the newest says why. The "
+                f"{counted(tries, 'run')} did not load these offsets; the newest says why. The "
                 f"next is requested at {due:%H:%M:%S} UTC."
             )
         return dg.RunRequest(
-            run_key=f"{key}-{failed}",
+            # Dagster starts one run a key.
+            run_key=f"{key}-{tries}",
             tags={WORK_TAG: key, "novade/offsets": str(offsets)},
         )
 
@@ -63,11 +63,13 @@ def topic_sensor(settings: Settings, domain: str, topics: Sequence[Topic]) -> dg
 
 
 def pending_work(settings: Settings, topics: Sequence[Topic]) -> tuple[int, str | None]:
-    """How many offsets are pending, and a key of where the tables are; None if nothing is.
+    """Returns the number of pending offsets and a key of the work; None where nothing is to do.
+
+    The key is a hash of the offsets from which the tables read on: more records do not change it.
 
     Raises:
-        UserError: the broker refuses us, or a topic does not exist.
-        TransientFailure: it does not answer.
+        UserError: the broker rejects the credentials, or a topic does not exist.
+        TransientFailure: the broker does not answer.
     """
     client = client_of(settings.of(StreamSettings).broker)
     digest, count, is_pending = hashlib.sha256(), 0, False
@@ -83,19 +85,14 @@ def pending_work(settings: Settings, topics: Sequence[Topic]) -> tuple[int, str 
     return count, digest.hexdigest()[:16] if is_pending else None
 
 
-def wait_after(failed: int, poll_seconds: float) -> timedelta:
-    """How long after so many failed runs for the same offsets the next is requested."""
-    return min(timedelta(seconds=poll_seconds * 2 ** min(failed, 20)), LONGEST_WAIT)
+def wait_after(tries: int, poll_seconds: float) -> timedelta:
+    """Returns the wait after so many runs for the same work: it doubles, up to `LONGEST_WAIT`."""
+    return min(timedelta(seconds=poll_seconds * 2 ** min(tries, 20)), LONGEST_WAIT)
 
 
-def _failures(instance: dg.DagsterInstance, domain: str, key: str) -> tuple[int, datetime]:
-    """How many runs for the same work failed one after the other, and when the newest did."""
-    filter_ = dg.RunsFilter(tags=load_tags(domain))
-    failed, latest = 0, datetime.min.replace(tzinfo=UTC)
-    for record in instance.get_run_records(filter_, limit=50):
-        run = record.dagster_run
-        if run.tags.get(WORK_TAG) != key or run.status not in FAILED:
-            break
-        latest = max(latest, record.update_timestamp)
-        failed += 1
-    return failed, latest
+def _tries(instance: dg.DagsterInstance, key: str) -> tuple[int, datetime]:
+    """Returns how many runs were requested for this work, and when the newest changed last."""
+    of_work = dg.RunsFilter(tags={WORK_TAG: key})
+    newest = instance.get_run_records(of_work, limit=1)
+    latest = newest[0].update_timestamp if newest else datetime.min.replace(tzinfo=UTC)
+    return instance.get_runs_count(of_work), latest
