@@ -24,13 +24,15 @@ from novade_pipeline.api.urls import describe_request, redirect_target, request_
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.privacy.json_text import parse_float, repair_surrogates
 
-REDIRECTS = 5
+# The requests of one attempt: the first, one more after a new login, and redirects.
+MOST_HOPS = 5
 
 
 class Client:
     """The client of one API; a context manager, shared by as many threads as the budget allows."""
 
     def __init__(self, api: Api, clock: Clock | None = None) -> None:
+        # httpx logs whole URLs, and a query string may contain a key.
         redact_queries()
         self.api = api
         self._stopped = Event()
@@ -44,7 +46,7 @@ class Client:
             timeout=api.timeout,
             limits=httpx.Limits(max_connections=api.budget.concurrent + 1),
             headers={"Accept": "application/json", **api.headers},
-            # Reading the certificates takes 50 ms; without TLS none count.
+            # Loading the certificates takes 50 ms, and plain HTTP needs none.
             verify=not api.url.startswith("http://"),
         )
 
@@ -78,15 +80,20 @@ class Client:
             path: below the API's URL, or a URL on the same host.
             params: of the query string; messages show them, a key belongs in `Api.auth`.
             body: sent as JSON.
-            form: sent as a form.
-            stopped: set to end waits and give up the request.
+            form: sent URL-encoded; ignored where there is a `body`.
+            headers: sent in addition to those of `Api.headers`; one of the same name replaces it.
+            stopped: an event that ends waits and gives the request up once it is set.
 
         Raises:
             Refused: a 4xx that is not retried, with the message of its body.
             PermanentFailure: the answer is too large, or redirects to another host.
             TransientFailure: every attempt failed.
         """
-        content = {"json": body} if body is not None else {"data": form} if form else {}
+        body_options: dict[str, Any] = {}
+        if body is not None:
+            body_options = {"json": body}
+        elif form:
+            body_options = {"data": form}
 
         def read_body(response: httpx.Response) -> bytes:
             parts, size = [], 0
@@ -102,7 +109,9 @@ class Client:
             return b"".join(parts)
 
         stopped = stopped or self._stopped
-        return self._until_answered(method, path, params, content, headers, read_body, stopped)
+        return self._send_with_retries(
+            method, path, params, body_options, headers, read_body, stopped
+        )
 
     def get(self, path: str, params: Params | None = None, stopped: Event | None = None) -> Answer:
         """`request` with the method GET."""
@@ -135,12 +144,12 @@ class Client:
         to: Path,
         params: Params | None = None,
         *,
-        final: Collection[int] = (),
+        final_statuses: Collection[int] = (),
     ) -> Answer:
         """Write an answer of any size to a file; a retry overwrites it.
 
         Args:
-            final: statuses that are refusals, although they are usually retried.
+            final_statuses: raise `Refused` at once, although they are usually retried.
 
         Raises:
             As `request`; the content of the file is then undefined.
@@ -152,23 +161,26 @@ class Client:
                     file.write(part)
             return b""
 
-        return self._until_answered("GET", path, params, {}, None, read_body, self._stopped, final)
+        return self._send_with_retries(
+            "GET", path, params, {}, None, read_body, self._stopped, final_statuses
+        )
 
     def join(self, base: str, link: str) -> str:
         """The absolute URL of a link in an answer."""
         return str(httpx.URL(base).join(link))
 
-    def _until_answered(
+    def _send_with_retries(
         self,
         method: str,
         path: str,
         params: Params | None,
-        content: Mapping[str, Any],
+        body_options: Mapping[str, Any],
         headers: Mapping[str, str] | None,
         read_body: Callable[[httpx.Response], bytes],
         stopped: Event,
-        final: Collection[int] = (),
+        final_statuses: Collection[int] = (),
     ) -> Answer:
+        """Attempt a request until one succeeds, as often as `api.retry` allows."""
         where = describe_request(self.api, method, path, params)
         url = request_url(self.api, path, where)
         if params:
@@ -185,7 +197,8 @@ class Client:
         try:
             return retrying(
                 self._attempt,
-                *(method, url, where, content, headers or {}, read_body, stopped, final),
+                *(method, url, where, body_options, headers or {}),
+                *(read_body, stopped, final_statuses),
             )
         except RetryableError as failure:
             message = f"{where} failed {retry.attempts} times, at last: {failure}; {self.api.hint}."
@@ -196,18 +209,18 @@ class Client:
         method: str,
         url: httpx.URL,
         where: str,
-        content: Mapping[str, Any],
+        body_options: Mapping[str, Any],
         headers: Mapping[str, str],
         read_body: Callable[[httpx.Response], bytes],
         stopped: Event,
-        final: Collection[int],
+        final_statuses: Collection[int],
     ) -> Answer:
         """One attempt: follows redirects on the same host, and logs in again after a 401."""
         logged_in_again = False
-        for _ in range(REDIRECTS):
+        for _ in range(MOST_HOPS):
             signature = self._credentials.current()
             self._await_budget(where, stopped)
-            with self._send(method, url, where, content, headers, signature) as response:
+            with self._send(method, url, body_options, headers, signature) as response:
                 status = response.status_code
                 if status < 300:
                     return Answer(
@@ -224,7 +237,11 @@ class Client:
                 if status < 400:
                     url = redirect_target(self.api, url, response, where)
                     continue
-                raise self._error_of(response, where, final)
+                error = self._error_of(response, where, final_statuses)
+                if isinstance(error, RetryableError) and error.retry_after is not None:
+                    # All threads of the client wait, not only this one.
+                    self._rate_limiter.pause(error.retry_after)
+                raise error
         raise PermanentFailure(f"{where}: expected an answer, found redirects without an end.")
 
     @contextmanager
@@ -232,14 +249,14 @@ class Client:
         self,
         method: str,
         url: httpx.URL,
-        where: str,
-        content: Mapping[str, Any],
+        body_options: Mapping[str, Any],
         headers: Mapping[str, str],
         signature: Signature,
     ) -> Iterator[httpx.Response]:
+        """Send a signed request; a failure to send it or to read its answer is retryable."""
         signed = url.copy_merge_params(signature.params) if signature.params else url
         request = self._http.build_request(
-            method, signed, headers={**headers, **signature.headers}, **content
+            method, signed, headers={**headers, **signature.headers}, **body_options
         )
         response = None
         try:
@@ -272,6 +289,7 @@ class Client:
             self._sleep(pause, stopped)
 
     def _sleep(self, seconds: float, stopped: Event) -> None:
+        """Wait; raise `TransientFailure` once `stopped` is set."""
         if seconds > 0:
             with self._lock:
                 self._waited += seconds
@@ -283,13 +301,16 @@ class Client:
         with self._lock:
             self._retries += 1
 
-    def _error_of(self, response: httpx.Response, where: str, final: Collection[int]) -> Exception:
+    def _error_of(
+        self, response: httpx.Response, where: str, final_statuses: Collection[int]
+    ) -> Exception:
+        """The exception for an answer with an error status."""
         status = response.status_code
         message = message_of(response)
         status_line = f"{status} {response.reason_phrase}".strip()
         answer = f"{status_line}: {message}" if message else status_line
         redact = self._credentials.redact
-        if status in final or (status not in self.api.retryable and status < 500):
+        if status in final_statuses or (status not in self.api.retryable and status < 500):
             return Refused(redact(f"{where} answered {answer}; {self.api.hint}."), status)
         retry_after = retry_after_seconds(response.headers)
         if retry_after is not None and retry_after > self.api.retry.longest_retry_after:
@@ -298,6 +319,4 @@ class Client:
                 f"the {self.api.retry.longest_retry_after:g} s that we wait."
             )
             return TransientFailure(redact(message))
-        if retry_after is not None:
-            self._rate_limiter.pause(retry_after)
         return RetryableError(redact(f"answered {answer}"), retry_after)

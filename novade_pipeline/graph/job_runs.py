@@ -47,6 +47,7 @@ IN_PROGRESS = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
+FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 REACH = timedelta(days=31)
 """How far a run extends to days that no run has covered: Dagster stores an event for each."""
 HELD_BY = "held_by"
@@ -127,7 +128,7 @@ def failed_runs(instance: dg.DagsterInstance, domain: str, key: str) -> list[dg.
     since = [record.create_timestamp for record in instance.get_run_records(done, limit=1)]
     failed = dg.RunsFilter(
         tags={WORK_TAG: key},
-        statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+        statuses=list(FAILED),
         created_after=since[0] if since else None,
     )
     return [run for run in instance.get_runs(failed) if PROCESS_TAG not in run.tags]

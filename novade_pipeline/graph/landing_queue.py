@@ -13,7 +13,11 @@ from pydantic import TypeAdapter
 from novade_pipeline.graph.domains import modules
 from novade_pipeline.graph.job_runs import runs_in_progress, work_key
 from novade_pipeline.graph.landing_assets import rules_of
-from novade_pipeline.graph.landing_sensor import failed_loads_check, request, versions
+from novade_pipeline.graph.landing_sensor import (
+    failed_loads_check,
+    ledger_versions,
+    load_request,
+)
 from novade_pipeline.graph.load_jobs import load_job
 from novade_pipeline.graph.upload_days import (
     landed_tables,
@@ -141,10 +145,10 @@ def _request_runs(
         if not relevant:
             continue
         attempts = max(notice.attempts for notice in relevant) - 1
-        ledgers = versions(settings.lake, sources)
+        versions = ledger_versions(settings.lake, sources)
         missing = missing_days(instance, settings, landed_tables(sources))
-        run_request = request(
-            domain, polls, work_key(plans), attempts, ledgers, missing, partitions
+        run_request = load_request(
+            domain, polls, work_key(plans), attempts, versions, missing, partitions
         )
         requests.append(run_request)
         without_text = tuple(replace(notice, text="") for notice in relevant)

@@ -1,4 +1,4 @@
-"""The sensor of a landing zone: new files become one run, a failed run is requested again.
+"""The sensor of a landing zone: it requests one run for new files, and a failed run again.
 
 The listing and the ledger decide what is pending. The cursor only avoids listing old files again.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from novade_pipeline.graph.job_runs import (
+    FAILED,
     PROCESS_TAG,
     RANGE_END_TAG,
     RANGE_START_TAG,
@@ -35,14 +36,11 @@ from novade_pipeline.graph.upload_days import (
 )
 from novade_pipeline.lake.delta import current_version
 from novade_pipeline.landing.discovery import dump_cursors, parse_cursors
-from novade_pipeline.landing.ledger import LoadPlan
 from novade_pipeline.landing.poll import Poll, poll_source
 from novade_pipeline.landing.source import Source
 from novade_pipeline.plurals import counted
 from novade_pipeline.settings import Settings
 from novade_pipeline.storage.store import Store
-
-FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 def landing_sensor(
@@ -67,19 +65,21 @@ def landing_sensor(
         if alive := runs_in_progress(context.instance, domain):
             return dg.SkipReason(f"Run {alive[0].run_id} is in progress.")
         polls = poll_all(settings, sources, context.cursor)
-        record_landed_days(settings, sources, _plans(polls))
+        plans = {name: poll.plan for name, poll in polls.items()}
+        record_landed_days(settings, sources, plans)
         context.update_cursor(dump_cursor(polls))
-        key = work_key(_plans(polls))
-        if all(poll.plan.is_empty for poll in polls.values()):
+        key = work_key(plans)
+        if all(plan.is_empty for plan in plans.values()):
             last = _last_run(context.instance, domain)
             if last is None or last.status not in FAILED:
                 return dg.SensorResult(
                     skip_reason=dg.SkipReason(_nothing_new(settings, polls)),
                     asset_events=begin_day(context.instance, settings, landed_tables(sources)),
                 )
-            # The run was interrupted after its load.
+            # Its files are loaded, but its later steps did not finish.
             key = _key_after(last)
         failed = failed_runs(context.instance, domain, key)
+        # A run that only waited for the warehouse is no attempt.
         attempts = sum(is_failed_attempt(context.instance, run) for run in failed)
         if attempts >= settings.landing_max_attempts:
             return dg.SensorResult(
@@ -89,9 +89,9 @@ def landing_sensor(
                 ),
                 asset_events=[failed_loads_check(sources[0], attempts)],
             )
-        ledgers = versions(settings.lake, sources)
+        versions = ledger_versions(settings.lake, sources)
         missing = missing_days(context.instance, settings, landed_tables(sources))
-        run_request = request(domain, polls, key, len(failed), ledgers, missing, partitions)
+        run_request = load_request(domain, polls, key, len(failed), versions, missing, partitions)
         return dg.SensorResult(run_requests=[run_request])
 
     return watch
@@ -118,27 +118,23 @@ def poll_all(settings: Settings, sources: Sequence[Source], cursor: str | None) 
     }
 
 
-def _plans(polls: Mapping[str, Poll]) -> dict[str, LoadPlan]:
-    return {name: poll.plan for name, poll in polls.items()}
-
-
 def dump_cursor(polls: Mapping[str, Poll]) -> str:
     """The cursor of the next tick."""
     return dump_cursors({name: poll.cursor for name, poll in polls.items() if poll.cursor})
 
 
-def versions(lake: Store, sources: Iterable[Source]) -> str:
+def ledger_versions(lake: Store, sources: Iterable[Source]) -> str:
     """The versions of the sources' ledgers, which change with each load that writes."""
     ledgers = dict.fromkeys(source.ledger for source in sources)
     return "-".join(str(current_version(lake, ledger)) for ledger in ledgers)
 
 
-def request(
+def load_request(
     domain: str,
     polls: Mapping[str, Poll],
     key: str,
-    failed: int,
-    ledgers: str,
+    earlier_failures: int,
+    versions: str,
     missing: Collection[date],
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.RunRequest:
@@ -149,10 +145,12 @@ def request(
 
     Args:
         polls: source name -> poll.
-        failed: how many runs for the same work have failed.
+        key: identifies the work; from `work_key`.
+        earlier_failures: how many runs for the same work have failed.
+        versions: from `ledger_versions`.
         missing: days that no run has covered; those within reach of the polls' days are added.
-        partitions: of this process: Dagster refuses a run with others. The step's config has the
-            days of files that have landed outside of them.
+        partitions: as this process has loaded them; Dagster refuses a run of any other day. Where
+            files have landed on other days, the step's config has the whole range.
     """
     stems = sorted({stem for poll in polls.values() for stem in poll.stems})
     tags = range_tags({day for poll in polls.values() for day in poll.plan.days}, missing)
@@ -160,16 +158,16 @@ def request(
     assert first is not None, "the definition of upload days has at least one"
     assert last is not None, "the definition of upload days has at least one"
     days = (tags[RANGE_START_TAG], tags[RANGE_END_TAG])
-    # Days in ISO's form are in order as texts.
-    known = [max(first, min(day, last)) for day in days]
+    # ISO dates sort as strings.
+    clamped = [max(first, min(day, last)) for day in days]
     config: dict[str, Any] = {"stems": stems}
-    if known != [*days]:
+    if clamped != [*days]:
         config["days"] = "..".join(days)
     return dg.RunRequest(
-        run_key=f"{key}-{failed + 1}-{ledgers}",
+        run_key=f"{key}-{earlier_failures + 1}-{versions}",
         job_name=job_of(domain),
         run_config={"ops": {landing_step(domain): {"config": config}}},
-        tags={WORK_TAG: key, RANGE_START_TAG: known[0], RANGE_END_TAG: known[1]},
+        tags={WORK_TAG: key, RANGE_START_TAG: clamped[0], RANGE_END_TAG: clamped[1]},
     )
 
 

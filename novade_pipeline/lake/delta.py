@@ -1,11 +1,11 @@
-"""How rows get into a Delta table: `replace_window`, `replace`, `append_once`; `lake.merge` beside.
+"""Writes to Delta tables: `replace_window`, `replace` and `append_once`; merges: `lake.merge`.
 
 Writes stream in bounded memory. Column types, nulls and window membership are checked before a row
 is written. Each write is one commit; a lost race is a `TransientFailure`, and the caller reads its
-source again. A commit whose answer was lost is found in the log, and is a success.
+source again. A commit whose response was lost is recognised in the log, and counts as a success.
 
-The files are our own (`lake.data_files`), which takes half the time of delta-rs's; what stands in
-the log, and which commits may follow which, is delta-rs's and the Delta protocol's.
+`lake.data_files` writes the data files, in half the time of delta-rs's writer; delta-rs writes the
+log. `Draft.commit` decides whether a write may follow a version that another writer committed.
 """
 
 import time
@@ -68,7 +68,7 @@ def open_table(store: Store, table: Table, version: int | None = None) -> DeltaT
     Raises:
         UserError: a version is asked for that the log does not reach, or not any more.
     """
-    for left in reversed(range(OPEN_TRIES)):
+    for tries_left in reversed(range(OPEN_TRIES)):
         try:
             return DeltaTable(
                 store.table_url(*table.path), version=version, storage_options=store.options()
@@ -82,7 +82,7 @@ def open_table(store: Store, table: Table, version: int | None = None) -> DeltaT
             ) from None
         except (OSError, DeltaError) as error:
             failure = store.translate_error(error, "read") or error
-            if not left or not isinstance(failure, TransientFailure):
+            if not tries_left or not isinstance(failure, TransientFailure):
                 raise failure from None
     raise AssertionError("the last try returns or raises")
 
@@ -100,7 +100,7 @@ def transaction_version(store: Store, table: Table, app_id: str) -> int | None:
 
 
 def create(store: Store, table: Table) -> DeltaTable:
-    """The Delta table, created empty where it is not there yet; new columns are found by writes.
+    """Open the table, or create it empty; `create_with_columns` adds columns declared since.
 
     Raises:
         UserError: the lake cannot be written.
@@ -131,17 +131,17 @@ def create(store: Store, table: Table) -> DeltaTable:
 
 
 def create_with_columns(store: Store, table: Table) -> DeltaTable:
-    """The Delta table, created where it is not there yet, with all columns that the code declares.
+    """Open or create the table, with every declared column.
 
-    Columns that do not hold all digits of declared decimals are widened, each row with them.
+    A column with fewer digits than the declared decimals is widened: all files are rewritten.
 
     Raises:
-        PermanentFailure: a column has another type in the lake, or the table features that are not
-            known here.
+        PermanentFailure: a stored column has another type, or the table uses a Delta feature that
+            this package does not support.
         TransientFailure: another writer was faster.
         UserError: the lake cannot be written.
     """
-    target = _create_with_names(store, table)
+    target = _create_and_add_columns(store, table)
     if types := widened_types(table.schema, pa.schema(target.schema().to_arrow())):
         draft = Draft(store, table, target, types)
         for file in list(draft.files.values()):
@@ -152,8 +152,8 @@ def create_with_columns(store: Store, table: Table) -> DeltaTable:
     return target
 
 
-def _create_with_names(store: Store, table: Table) -> DeltaTable:
-    """The Delta table with all columns, whose types may be those that hold fewer digits."""
+def _create_and_add_columns(store: Store, table: Table) -> DeltaTable:
+    """Open or create the table, and add the declared columns that it lacks; widen none."""
     target = create(store, table)
     stored = pa.schema(target.schema().to_arrow())
     refuse_changed_types(table, stored)
@@ -202,7 +202,7 @@ def replace(
     store: Store, table: Table, rows: Rows, *, transactions: Mapping[str, int] | None = None
 ) -> WriteReceipt:
     """Replace all rows by `rows`, as a new version; older versions stay readable."""
-    target = _create_with_names(store, table)
+    target = _create_and_add_columns(store, table)
     types = widened_types(table.schema, pa.schema(target.schema().to_arrow()))
     return _write(Draft(store, table, target, types), rows, ConstantRegion(True), transactions)
 
@@ -210,10 +210,14 @@ def replace(
 def append_once(
     store: Store, table: Table, rows: Rows, *, app_id: str, version: int
 ) -> WriteReceipt | None:
-    """Append unless `app_id` already recorded `version` or a newer one; None when it had.
+    """Append rows, unless `app_id` has recorded `version` or a newer one: then None is returned.
 
-    delta-rs records transactions but does not refuse a replay, so the version that this one
-    follows is asked first.
+    delta-rs records transactions but does not refuse a replay, so the recorded version is read
+    first.
+
+    Args:
+        app_id: the writer, as the transactions of the Delta log name it.
+        version: of these rows; it grows with each write of `app_id`.
     """
     draft = _draft(store, table)
     done = draft.target.transaction_version(app_id)
@@ -229,20 +233,20 @@ def _draft(store: Store, table: Table) -> Draft:
 def _write(
     draft: Draft, rows: Rows, replaced: Region, transactions: Mapping[str, int] | None
 ) -> WriteReceipt:
-    """Replace the rows of a region."""
+    """Write new rows, and rewrite the files with rows that they replace, in one commit."""
     started = time.monotonic()
     known = known_transactions(draft.target, transactions)
-    before = [file for file in draft.files.values() if replaced.contains(file) is not False]
+    candidates = [file for file in draft.files.values() if replaced.contains(file) is not False]
     checked = CheckedRows(draft.table, rows, replaced.refuse_outside)
     # Rows are made and written concurrently.
     with closing(prefetch(checked, _BATCHES_AHEAD)) as batches:
         draft.replace([], write(draft, batches))
     contains = partial(_contains, draft, replaced)
-    for file, is_contained in zip(before, in_threads(contains, before), strict=True):
-        if is_contained is not False:
-            draft.replace(
-                [file], [] if is_contained else write(draft, _outside(draft, replaced, file))
-            )
+    for file, is_contained in zip(candidates, in_threads(contains, candidates), strict=True):
+        if is_contained is False:
+            continue
+        rest = [] if is_contained else write(draft, _outside(draft, replaced, file))
+        draft.replace([file], rest)
     version = draft.version
     if draft.is_changed or known != dict(transactions or {}):
         version = draft.commit(transactions, conflicts=lambda file: contains(file) is not False)

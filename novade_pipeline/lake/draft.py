@@ -32,7 +32,7 @@ from novade_pipeline.lake.table import Table
 from novade_pipeline.storage.store import Store
 
 COMMIT_TRIES = 15
-# A smaller file is read in one request, of a larger one no more than is needed.
+# Files up to this size are read with one request; of larger ones, only the ranges that are needed.
 WHOLE_BYTES = 4 * 2**20
 
 
@@ -40,8 +40,8 @@ class Draft:
     """The next version of a table: the files that stay, and those dropped and added.
 
     Attributes:
-        columns: the lake's, which may be more than the code declares.
-        partition_by: the lake's, which may differ from the declared ones.
+        columns: of new files: the declared ones, then those that only the stored table has.
+        partition_by: the stored table's partition columns, which may differ from the declared ones.
         files: path -> file, of the next version.
     """
 
@@ -61,7 +61,7 @@ class Draft:
             as_stored: rows have the lake's own columns and types, whatever the code declares.
 
         Raises:
-            PermanentFailure: it has features that are not known here.
+            PermanentFailure: the table uses a Delta feature that this package does not support.
         """
         self.store = store
         self.table = table
@@ -93,10 +93,13 @@ class Draft:
         return bool(self.added or self.removed or self._types)
 
     def read(self, file: DataFile, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """A file's rows, row group by row group; all columns of the lake where None.
+        """Yield a file's rows, in parts of at most one row group.
+
+        Args:
+            columns: names of some of `self.columns`; all of them by default.
 
         Raises:
-            PermanentFailure: it is not the file that was written.
+            PermanentFailure: the file is damaged.
             TransientFailure: the storage failed, or the file is gone.
             UserError: the lake cannot be read.
         """
@@ -104,7 +107,7 @@ class Draft:
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
         for group in self._row_groups(file, schema):
-            for name in (name for name in schema.names if name in file.partition):
+            for name in [name for name in schema.names if name in file.partition]:
                 value = pa.scalar(file.partition[name]).cast(schema.field(name).type)
                 group = group.append_column(name, pa.repeat(value, len(group)))
             for batch in self._retyped(group).to_batches():
@@ -131,7 +134,7 @@ class Draft:
         data_change: bool = True,
         conflicts: Callable[[DataFile], bool] | None = None,
     ) -> int:
-        """Make it the table's next version; its number is returned.
+        """Commit the draft as the table's next version, whose number is returned.
 
         delta-rs's own retries would duplicate rows of a file that a compaction joined meanwhile.
         Here a draft is committed on the version that it began with, or on a newer one that has the
@@ -139,8 +142,9 @@ class Draft:
 
         Args:
             transactions: app id -> version, recorded with the commit.
-            data_change: rows differ; otherwise only files do.
-            conflicts: whether another writer's new file conflicts; None: any change of rows does.
+            metadata: custom metadata of the commit.
+            data_change: false where files are rewritten and no row changes.
+            conflicts: whether another writer's new file conflicts; None: any changed row does.
 
         Raises:
             CommitConflict: another writer was faster; nothing is committed.
@@ -149,7 +153,7 @@ class Draft:
         """
         mark = {**new_mark(), **(metadata or {})}
         known = known_transactions(self.target, transactions)
-        for left in reversed(range(COMMIT_TRIES)):
+        for tries_left in reversed(range(COMMIT_TRIES)):
             try:
                 self._commit(mark, transactions, data_change)
                 return self.version + 1
@@ -157,10 +161,11 @@ class Draft:
                 try:
                     return recover_commit(self.store, self.table, mark, self.version, error)
                 except CommitConflict:
-                    may_follow = self._catch_up(conflicts) and not self._types
+                    before = self._open_newest()
+                    may_follow = self._may_follow(before, conflicts) and not self._types
                     if known_transactions(self.target, transactions) != known:
                         may_follow = False
-                    if not left or not may_follow:
+                    if not tries_left or not may_follow:
                         raise
         raise AssertionError("the last try returns or raises")
 
@@ -192,25 +197,30 @@ class Draft:
     def _retyped(self, rows: pa.Table) -> pa.Table:
         """A file's rows, in the new types of columns."""
         for name in self._types.keys() & set(rows.schema.names):
-            place, kind = rows.schema.get_field_index(name), self._types[name]
+            index, new_type = rows.schema.get_field_index(name), self._types[name]
             try:
-                chunks = [to_decimals(chunk, kind) for chunk in rows[name].chunks]
+                chunks = [to_decimals(chunk, new_type) for chunk in rows[name].chunks]
             except (ValueError, pa.ArrowInvalid) as error:
                 raise PermanentFailure(
-                    f"{self.table.name}: column {name} is to hold {kind}: {error}, found another; "
-                    "nothing is written; delete the table's folder and load it again."
+                    f"{self.table.name}: column {name} is to hold {new_type}: {error}, "
+                    "found another; nothing is written; "
+                    "delete the table's folder and load it again."
                 ) from None
-            rows = rows.set_column(place, name, pa.chunked_array(chunks, kind))
+            rows = rows.set_column(index, name, pa.chunked_array(chunks, new_type))
         return rows
 
-    def _catch_up(self, conflicts: Callable[[DataFile], bool] | None) -> bool:
-        """Open the newest version; whether the draft can still be committed on it."""
+    def _open_newest(self) -> int:
+        """Open the table's newest version; the number of the previous one is returned."""
         before = self.version
         try:
             self.target.update_incremental()
         except (OSError, DeltaError) as error:
             raise write_failure(self.store, self.table, error) from None
         self.version = self.target.version()
+        return before
+
+    def _may_follow(self, before: int, conflicts: Callable[[DataFile], bool] | None) -> bool:
+        """Whether the draft can be committed on the open version, as it could on `before`."""
         current = {file.path: file for file in files_of(self.table, self.target)}
         new = [file for path, file in current.items() if path not in self._begun_with]
         if not self.removed.keys() <= current.keys():
@@ -249,7 +259,7 @@ class Draft:
 def known_transactions(
     target: DeltaTable, transactions: Mapping[str, int] | None
 ) -> dict[str, int | None]:
-    """What the table has of the same applications."""
+    """App id -> the version that the table has recorded, for each app of the transactions."""
     return {app: target.transaction_version(app) for app in transactions or {}}
 
 
@@ -261,11 +271,11 @@ def _is_damage(error: Exception) -> bool:
 
 def _in_utc(rows: pa.Table, columns: pa.Schema) -> pa.Table:
     """The times that have no zone, as Spark writes them (INT96), in the zone that they mean."""
-    for place, field in enumerate(rows.schema):
+    for index, field in enumerate(rows.schema):
         zone = getattr(columns.field(field.name).type, "tz", None)
         if zone is not None and pa.types.is_timestamp(field.type) and field.type.tz is None:
             times = rows[field.name].cast(pa.timestamp(field.type.unit, zone))
-            rows = rows.set_column(place, field.name, times)
+            rows = rows.set_column(index, field.name, times)
     return rows
 
 

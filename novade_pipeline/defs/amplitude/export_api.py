@@ -167,7 +167,7 @@ def _download(client: Client, span: Span, path: Path) -> bool:
     params = {"start": f"{span.start:%Y%m%dT%H}", "end": f"{span.end - HOUR:%Y%m%dT%H}"}
     for _ in range(ZIP_ATTEMPTS):
         try:
-            client.download(PATH, path, params, final=(_TOO_SLOW,))
+            client.download(PATH, path, params, final_statuses=(_TOO_SLOW,))
         except Refused as refused:
             if refused.status == _NOTHING:
                 path.unlink(missing_ok=True)

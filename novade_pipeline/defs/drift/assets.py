@@ -1,4 +1,4 @@
-"""Drift in the graph: a step that reads it while it is not frozen, and one that freezes it."""
+"""The assets of Drift: its tables, read until they are frozen, and the export that freezes them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -127,8 +127,9 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
         selected = [t for t in (*READ, QUARANTINE) if key_of(t) in context.selected_asset_keys]
         with dagster_failures():
             since = frozen_since(lake)
-        is_frozen = since is not None and not (config.unfreeze or drift.unfreeze)
-        if since is not None and is_frozen:
+        if config.unfreeze or drift.unfreeze:
+            since = None
+        if since is not None:
             if is_selected_explicitly(context):
                 raise dg.Failure(frozen_message(since), allow_retries=False)
             materializations = skipped_tables(lake, selected, frozen_message(since))
@@ -138,7 +139,7 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
         else:
             materializations = _read(context, settings, lake, selected)
         for table, metadata in materializations:
-            results = _check_results(settings, lake, table, metadata, is_frozen=is_frozen)
+            results = _check_results(settings, lake, table, metadata, is_frozen=since is not None)
             yield materialized(context, key_of(table), metadata, results)
 
     return drift_service
@@ -147,7 +148,7 @@ def _service(settings: Settings) -> dg.AssetsDefinition:
 def _read(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store, tables: Sequence[Table]
 ) -> Iterator[TableMetadata]:
-    """Reads the service, and yields the metadata of each table."""
+    """Loads the tables from the service, and yields the metadata of each once it is written."""
     # httpx takes a quarter of a second to import, which every step's process would pay.
     from novade_pipeline.api.client import Client
     from novade_pipeline.defs.drift.load import api_of, load_accounts, load_chats, load_users
@@ -162,14 +163,11 @@ def _read(
             before = client.receipt
             with dagster_failures():
                 loaded = load_chats(client, writer, drift, context.log.info)
-            watermark = loaded.watermark
             metadata = asdict(client.receipt - before) | {
                 "conversations_read": loaded.read,
                 "list_reads": loaded.listing.reads,
                 "list_read_whole": loaded.listing.is_whole,
-                "watermark": "none"
-                if watermark is None
-                else (EPOCH + timedelta(milliseconds=watermark)).isoformat(timespec="milliseconds"),
+                "watermark": _watermark_text(loaded.watermark),
             }
             for table in chat_tables:
                 yield table, _metadata(lake, table, writer) | metadata
@@ -186,6 +184,13 @@ def _read(
             yield USERS, _metadata(lake, USERS, writer) | asdict(client.receipt - before)
     if QUARANTINE in tables:
         yield QUARANTINE, table_metadata(lake, QUARANTINE, writer.quarantine)
+
+
+def _watermark_text(watermark: int | None) -> str:
+    """A watermark, epoch milliseconds, as a UTC time."""
+    if watermark is None:
+        return "none"
+    return (EPOCH + timedelta(milliseconds=watermark)).isoformat(timespec="milliseconds")
 
 
 def _metadata(lake: Store, table: Table, writer: "Writer") -> dict[str, Any]:
@@ -278,23 +283,24 @@ def _final_export(settings: Settings) -> dg.AssetsDefinition:
             metadata = {} if existing is None else _copy_metadata(lake, existing)
             metadata |= {"unchanged": True, "passed_over": ONLY_ALONE}
             yield dg.MaterializeResult(asset_key=FINAL_EXPORT, metadata=metadata)
-            yield _whole([] if existing is None else faults(lake, existing), existing)
+            yield _copy_check([] if existing is None else faults(lake, existing), existing)
             return
         if existing is not None and not (config.unfreeze or drift.unfreeze):
             since = datetime.fromisoformat(existing["finished_at"])
             raise dg.Failure(frozen_message(since), allow_retries=False)
         if not drift.is_set:
             raise dg.Failure(NOT_CONFIGURED, allow_retries=False)
-        manifest, metadata = _exported(context, settings, lake)
+        manifest, metadata = _export(context, settings, lake)
         yield dg.MaterializeResult(asset_key=FINAL_EXPORT, metadata=metadata)
-        yield _whole([], manifest)
+        yield _copy_check([], manifest)
 
     return drift_final_export
 
 
-def _exported(
+def _export(
     context: dg.AssetExecutionContext, settings: Settings, lake: Store
 ) -> tuple[Manifest, dict[str, Any]]:
+    """Makes the copy, which freezes the tables; returns its manifest and the asset's metadata."""
     from novade_pipeline.api.client import Client
     from novade_pipeline.defs.drift.final_export import final_export
     from novade_pipeline.defs.drift.load import api_of
@@ -321,7 +327,7 @@ def _copy_metadata(lake: Store, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _whole(problems: Sequence[str], manifest: Manifest | None) -> dg.AssetCheckResult:
+def _copy_check(problems: Sequence[str], manifest: Manifest | None) -> dg.AssetCheckResult:
     message = "There is no copy yet." if manifest is None else "The copy is as its manifest says."
     return dg.AssetCheckResult(
         passed=not problems,
