@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import pytest
 
 from novade_pipeline.sandbox.broker import Broker as Server
 from novade_pipeline.storage.locations import store
 from novade_pipeline_tests.streams.world import World, new_world
 from novade_pipeline_tests.waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 COUNT = 400
 # A load of two items, whose driver says when it is in the middle and goes no further.
 DRIVER = """
@@ -83,17 +82,32 @@ print(json.dumps([*after, sessions()]))
 
 @contextmanager
 def driver(world: World, where: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A driver that loads, and that does not outlive the block; nor does its virtual machine."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, where, world.server.address, world.topic.name]
-        + [world.lake.url, str(folder)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    """A driver that loads, and that does not outlive the block."""
+    places = [world.server.address, world.topic.name, world.lake.url, str(folder)]
+    process = subprocess.Popen([sys.executable, "-c", DRIVER, where, *places], env=ENVIRONMENT)
     try:
         yield process
     finally:
         process.kill()
         process.wait()
+
+
+def kill_driver(world: World, where: str, marks: int, folder: Path) -> None:
+    """Kill a driver in mid-load, when it has left so many marks in a folder."""
+    folder.mkdir()
+    with driver(world, where, folder) as process:
+
+        def is_there() -> bool:
+            assert process.poll() is None, "the driver ended before it was killed"
+            return len(list(folder.iterdir())) == marks
+
+        wait_until(f"the driver is where its {where} are at work", is_there)
+        virtual_machines = psutil.Process(process.pid).children()
+        assert virtual_machines
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    # Without its driver it ends itself, and with it the executors.
+    assert not psutil.wait_procs(virtual_machines, timeout=60)[1]
 
 
 def test_a_driver_that_is_killed_in_mid_load_leaves_nothing_twice(
@@ -104,39 +118,26 @@ def test_a_driver_that_is_killed_in_mid_load_leaves_nothing_twice(
         for number in range(COUNT):
             value = b"{" if number % 100 == 7 else json.dumps({"count": number}).encode()
             producer.produce(world.topic.name, value, partition=number % 2, key=str(number))
-    bad = [str(number) for number in range(COUNT) if number % 100 == 7]
-    for where, marks, quarantined in (("executors", 2, []), ("commits", 1, bad)):
-        folder = tmp_path / where
-        folder.mkdir()
-        with driver(world, where, folder) as process:
-            wait_until(where, lambda: len(list(folder.iterdir())) == marks or _ended(process))
-            virtual_machines = psutil.Process(process.pid).children()
-            os.kill(process.pid, signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
-        # Without its driver it ends itself, and with it the executors.
-        assert not psutil.wait_procs(virtual_machines, timeout=60)[1]
-        assert world.rows("key") == []
-        assert sorted(world.quarantined("key")) == sorted(quarantined)
+    bad = sorted(str(number) for number in range(7, COUNT, 100))
+    good = sorted({str(number) for number in range(COUNT)} - {*bad})
+
+    kill_driver(world, "executors", 2, tmp_path / "executors")
+    assert (world.rows("key"), world.quarantined("key")) == ([], [])
+    kill_driver(world, "commits", 1, tmp_path / "commits")
+    assert (world.rows("key"), sorted(world.quarantined("key"))) == ([], bad)
     world.load()
-    good = [str(number) for number in range(COUNT) if number % 100 != 7]
-    assert sorted(world.rows("key")) == sorted(good)
-    assert sorted(world.quarantined("key")) == sorted(bad)
+    assert (sorted(world.rows("key")), sorted(world.quarantined("key"))) == (good, bad)
     assert world.load().receipt is None
-
-
-def _ended(process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "the driver ended before it was killed"
-    return False
 
 
 def test_a_session_ends_with_the_run_that_started_it(broker: Server, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.mkdir()
     conf = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": log.as_uri()}
+    addresses = json.dumps(dict(broker.addresses))
     done = subprocess.run(
-        [sys.executable, "-c", RUNS, json.dumps(dict(broker.addresses)), str(tmp_path)]
-        + [json.dumps(conf)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", RUNS, addresses, str(tmp_path), json.dumps(conf)],
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=300,
