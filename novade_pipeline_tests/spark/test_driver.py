@@ -18,6 +18,8 @@ from novade_pipeline_tests.waiting import wait_until
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 COUNT = 400
+# A virtual machine that lives for seconds is not worth its optimising compiler, nor a page.
+QUICK = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1", "spark.ui.enabled": "false"}
 # A load of two items, whose driver says when it is in the middle and goes no further.
 DRIVER = """
 import signal, sys
@@ -32,7 +34,7 @@ from novade_pipeline.streams.topic import Topic
 from novade_pipeline_tests.spark.work import staying
 from novade_pipeline_tests.streams.world import PLAYS, QUARANTINE
 
-where, servers, name, lake, folder = sys.argv[1:]
+where, servers, name, lake, folder, conf = sys.argv[1:]
 if where == "executors":
     loading.run = staying(Path(folder), loading.run)
 else:
@@ -45,7 +47,7 @@ else:
 
     loading.Loader._commit_quarantine = stay
 loading.ITEM_LEAST = 100
-spark = SparkSessions(load_settings(spark_master="local[2]", memory=2**30))
+spark = SparkSessions(load_settings(spark_master="local[2]", spark_conf=conf, memory=2**30))
 executors = spark.executors()
 loader = loading.Loader(Broker(servers), store(lake), PersonalDataPolicy(), lambda _: executors)
 loader.load(Topic(name, PLAYS, QUARANTINE))
@@ -84,7 +86,8 @@ print(json.dumps([*after, sessions()]))
 def driver(world: World, where: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A driver that loads, and that does not outlive the block."""
     places = [world.server.address, world.topic.name, world.lake.url, str(folder)]
-    process = subprocess.Popen([sys.executable, "-c", DRIVER, where, *places], env=ENVIRONMENT)
+    command = [sys.executable, "-c", DRIVER, where, *places, json.dumps(QUICK)]
+    process = subprocess.Popen(command, env=ENVIRONMENT)
     try:
         yield process
     finally:
@@ -133,7 +136,7 @@ def test_a_driver_that_is_killed_in_mid_load_leaves_nothing_twice(
 def test_a_session_ends_with_the_run_that_started_it(broker: Server, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.mkdir()
-    conf = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": log.as_uri()}
+    conf = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": log.as_uri(), **QUICK}
     addresses = json.dumps(dict(broker.addresses))
     done = subprocess.run(
         [sys.executable, "-c", RUNS, addresses, str(tmp_path), json.dumps(conf)],
