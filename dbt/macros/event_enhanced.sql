@@ -1,12 +1,14 @@
 {#
   An id, or null for a placeholder that SDKs and their callers send for a missing id: values that
-  Amplitude refuses (https://amplitude.com/docs/apis/analytics/http-v2), and texts of missing values. Zeros alone, with or without hyphens, are none either.
+  Amplitude refuses (https://amplitude.com/docs/apis/analytics/http-v2), and texts of missing values.
+  Zeros alone, with or without hyphens, are none either, nor is white space.
 #}
 {% macro meant_id(id) %}
-  case when lower(trim({{ id }})) not in (
+  {%- set bare = "trim(translate(" ~ id ~ ", chr(9) || chr(10) || chr(13), '   '))" -%}
+  case when lower({{ bare }}) not in (
       '', 'null', '(null)', '<null>', 'nil', 'none', 'undefined', 'nan', 'n/a', 'na', 'unknown',
       'anonymous', '-1', 'true', 'false', '[]', '{}', '[object object]'
-    ) and replace(replace(trim({{ id }}), '-', ''), '0', '') <> ''
+    ) and replace(replace({{ bare }}, '-', ''), '0', '') <> ''
     then {{ id }}
   end
 {% endmacro %}

@@ -22,6 +22,7 @@ from novade_pipeline.graph.landing_checks import (
     DAY_COLUMN,
     check_results,
     ledger_checks,
+    newest_upload,
     source_checks,
 )
 from novade_pipeline.graph.table_assets import (
@@ -258,6 +259,7 @@ def _source_metadata(
     metadata = table_metadata(lake, source.table, report.receipts)
     lines = report.lines
     metadata |= {
+        **({"newest": str(newest_upload(lake, source))} if "newest" in metadata else {}),
         "files_read": lines.files,
         "files_refused": lines.refused_files,
         "lines": lines.lines,

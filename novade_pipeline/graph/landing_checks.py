@@ -100,7 +100,7 @@ def check_results(
     ledger, quarantine = sources[0].ledger, sources[0].quarantine
     for source in sources:
         yield check_columns(lake, source.table)
-        yield check_fresh(source.table, _newest(lake, source), settings.freshness_hours)
+        yield check_fresh(source.table, newest_upload(lake, source), settings.freshness_hours)
         # Every run loads files without a date in their names.
         yield _check_unique(lake, source.table, within if source.is_undated is None else None)
     yield check_columns(lake, ledger)
@@ -112,8 +112,11 @@ def check_results(
     yield _check_quarantine(lake, quarantine)
 
 
-def _newest(lake: Store, source: Source) -> datetime | None:
-    """The end of the newest hour with rows, from the ledger."""
+def newest_upload(lake: Store, source: Source) -> datetime | None:
+    """The end of the newest upload hour with rows, from the ledger.
+
+    Unlike the times of the rows it does not depend on the clocks of devices.
+    """
     columns, where = ["upload_hour", "rows"], {"source": source.name}
     hours = [
         greatest(files.filter(pc.greater(files["rows"], 0))["upload_hour"])

@@ -86,7 +86,7 @@ def check_specs(table: Table, *, fresh: bool = True) -> list[dg.AssetCheckSpec]:
             dg.AssetCheckSpec(
                 FRESH_CHECK,
                 asset=key_of(table),
-                description=f"The newest {table.data_time} is recent: data time, not run time.",
+                description="The newest data is recent: data time, not run time.",
             )
         )
     return specs
@@ -179,8 +179,8 @@ def check_fresh(table: Table, newest: datetime | date | None, hours: float) -> d
         problem = f"There is no data yet, and {limit}; load some, or see why its source has none."
     elif age is not None and age > hours:
         problem = (
-            f"The newest {table.data_time} is {newest:%Y-%m-%d %H:%M}, and {limit}; see whether "
-            "the source still delivers, or raise the limit."
+            f"The newest data is of {newest:%Y-%m-%d %H:%M}, and {limit}; see whether the source "
+            "still delivers, or raise the limit."
         )
     return check_result(table, FRESH_CHECK, problem, metadata)
 

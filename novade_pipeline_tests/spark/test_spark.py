@@ -18,6 +18,7 @@ from novade_pipeline.spark.executors import SparkExecutors
 from novade_pipeline.storage.locations import store
 from novade_pipeline.streams import load as loading
 from novade_pipeline.streams.broker import Broker
+from novade_pipeline_tests.azurite import Azurite
 from novade_pipeline_tests.graph.test_topic_assets import Graph, metadata, outcomes
 from novade_pipeline_tests.spark import work
 from novade_pipeline_tests.streams.world import World, new_world
@@ -192,3 +193,17 @@ def test_secrets_are_neither_in_sparks_page_nor_in_its_event_log(
     events = b"".join(file.read_bytes() for file in event_log.rglob("*") if file.is_file())
     assert world.topic.table.name.encode() in events
     assert secret.encode() not in b"".join([*texts, events])
+
+
+def test_executors_write_to_azure_and_its_key_is_not_in_the_event_log(
+    world: World, azurite: Azurite, event_log: Path
+) -> None:
+    world = replace(world, lake=azurite.new_store("lake"))
+    world.produce({"song": "a"}, b"{")
+    world.produce({"song": "b"}, partition=1)
+    world.load()
+    assert world.rows("song") == ["a", "b"]
+    assert world.quarantined("raw") == [b"{"]
+    events = b"".join(file.read_bytes() for file in event_log.rglob("*") if file.is_file())
+    assert world.topic.table.name.encode() in events
+    assert azurite.key.encode() not in events

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from novade_pipeline.errors import PermanentFailure, TransientFailure, UserError
 
@@ -61,5 +62,16 @@ def killing(folder: Path, function: Callable[[int], int]) -> Callable[[int], int
         if not attempts_in(folder, item):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
+
+    return run
+
+
+def staying(folder: Path, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that says when an item is done, and does not return."""
+
+    def run(*arguments: Any) -> None:
+        function(*arguments)
+        (folder / f"{os.getpid()}").touch()
+        signal.pause()
 
     return run

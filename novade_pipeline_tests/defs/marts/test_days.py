@@ -1,6 +1,7 @@
 """Days are those of the organisation's time zone, or of the one that is set."""
 
 import shutil
+from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from novade_pipeline.defs.drift import tables as drift
 from novade_pipeline.defs.marts.project import Project
 from novade_pipeline.defs.salesforce.tables import EVENT, OPPORTUNITY, ORGANIZATION, TASK
-from novade_pipeline_tests.defs.marts.crm import Crm
+from novade_pipeline_tests.defs.marts.crm import PRODUCT, Crm
 
 MARTS = ("opportunity_history", "opportunity_enhanced", "sales_snapshot", "daily_activity")
 CHAT = "conversation_enhanced"
@@ -170,3 +171,44 @@ def test_only_marts_with_days_of_the_zone_are_rebuilt_for_another_zone(project: 
     }
     assert {*MARTS, CHAT, "owner_performance", "customer_360"} - changed == {"opportunity_history"}
     assert not changed & {"top_tracks_by_genre", "dim_users", "account_history"}
+
+
+# the product: the clocks of Paris go forward on 29 March and back on 25 October
+PARIS = {
+    "2026-03-28T22:59": "2026-03-28",
+    "2026-03-28T23:00": "2026-03-29",
+    "2026-03-29T21:59": "2026-03-29",
+    "2026-03-29T22:00": "2026-03-30",
+    "2026-10-24T21:59": "2026-10-24",
+    "2026-10-24T22:00": "2026-10-25",
+    "2026-10-25T22:59": "2026-10-25",
+    "2026-10-25T23:00": "2026-10-26",
+}
+
+PRODUCT_DAYS = {
+    "event_enhanced": "event_date",
+    "sessions": "session_date",
+    "user_days": "event_date",
+}
+
+
+def _product_days(crm: Crm) -> dict[str, list[str]]:
+    """Mart -> the days of its rows, in order."""
+    return {
+        mart: [str(day) for (day,) in crm.query(f"select {column} from marts.{mart} order by 1")]
+        for mart, column in PRODUCT_DAYS.items()
+    }
+
+
+def test_the_days_of_the_product_are_of_the_reporting_zone_and_of_utc_without_one(
+    tmp_path: Path, project: Project
+) -> None:
+    crm = Crm(tmp_path, project)
+    crm.use(*({"event_time": _at(time), "amplitude_id": n} for n, time in enumerate(PARIS)))
+    assert not crm.refresh(*PRODUCT).failures
+    assert _product_days(crm) == {mart: [time[:10] for time in PARIS] for mart in PRODUCT_DAYS}
+    assert not crm.refresh(*PRODUCT, reporting_time_zone="Europe/Paris").failures
+    assert _product_days(crm) == {mart: [*PARIS.values()] for mart in PRODUCT_DAYS}
+    totals = crm.query("select event_date, sum(events) from marts.daily_performance group by all")
+    counted = {str(day): int(events) for day, events in totals if events}
+    assert counted == Counter(PARIS.values())

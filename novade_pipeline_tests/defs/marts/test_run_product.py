@@ -8,10 +8,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from novade_pipeline.execution.home import dagster_instance
 from novade_pipeline.lake.query import connect
 from novade_pipeline_tests.commands import novade
+from novade_pipeline_tests.worlds import settings_in
 
 SELECTION = ",".join(
     [
@@ -47,7 +50,9 @@ def _events() -> list[dict[str, Any]]:
             _event(
                 300 + n, event_type="Anonymous", amplitude_id=None, user_id=user, device_id=device
             )
-            for n, (user, device) in enumerate([("", "d-A"), ("null", "d-B"), ("0", "d-A")])
+            for n, (user, device) in enumerate(
+                [("", "d-A"), ("null", "d-B"), ("0", "d-A"), ("\t\r\n", "d-B")]
+            )
         ),
     ]
 
@@ -94,7 +99,17 @@ def test_events_of_a_wrong_clock_are_kept_and_count_at_their_upload(ran: Ran) ->
 
 
 def test_a_wrong_clock_makes_no_data_fresh(ran: Ran) -> None:
-    assert "Warning amplitude/events: The newest event_time is" in ran.output
+    assert "Warning amplitude/events: The newest data is of 2026-03-02 11:00" in ran.output
+
+
+def test_a_wrong_clock_is_not_the_newest_that_the_asset_shows(ran: Ran) -> None:
+    settings = settings_in(ran.folder / "data", ran.folder / "data" / "landing")
+    with dagster_instance(settings) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["amplitude", "events"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    newest = event.asset_materialization.metadata["newest"].value
+    assert newest == "2026-03-02 11:00:00+00:00"
 
 
 def test_one_insert_id_of_an_app_and_device_is_one_event(ran: Ran) -> None:
@@ -112,4 +127,4 @@ def test_placeholder_ids_make_no_person_known(ran: Ran) -> None:
         " where person.person_id in"
         " (select person_id from marts.event_enhanced where event_type = 'Anonymous')"
     )
-    assert sorted(rows) == [(False, 1), (False, 2)]
+    assert sorted(rows) == [(False, 2), (False, 2)]
