@@ -9,7 +9,7 @@ from novade_pipeline.streams.topic import AvroValues, Topic
 
 
 def reader_of(topic: Topic, registry: Registry | None) -> Reader:
-    """How a topic's values become lines.
+    """How a topic's values become lines; another format, such as Protobuf, is one more reader.
 
     Raises:
         UserError: the format needs a schema registry, and none is configured.
