@@ -4,6 +4,7 @@ A changed row costs a rewrite of its file, so the files are so small that 100 ro
 are, touch less than a twentieth of the table. The log has each file's range of keys.
 """
 
+from bisect import bisect_left, bisect_right
 from math import ceil
 
 import pyarrow as pa
@@ -28,6 +29,22 @@ def rows_per_file(rows: int) -> int:
 def key_range(table: Table, file: DataFile) -> Range:
     """The range of the first key column; without ends where that is not known."""
     return file.ranges.get(table.key[0], _UNKNOWN)
+
+
+def files_with_keys(draft: Draft, keys: pa.Table) -> list[DataFile]:
+    """The files whose range holds a key.
+
+    Args:
+        keys: in their order.
+    """
+    values = keys[draft.table.key[0]].to_pylist()
+    files = []
+    for file in draft.files.values():
+        keys_of_file = key_range(draft.table, file)
+        low, high = keys_of_file.low, keys_of_file.high
+        if not keys_of_file.is_bounded or bisect_left(values, low) < bisect_right(values, high):
+            files.append(file)
+    return files
 
 
 def write_sorted(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:

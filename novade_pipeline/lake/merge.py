@@ -7,7 +7,6 @@ however many slices there were.
 """
 
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
@@ -17,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.commits import CommitConflict
+from novade_pipeline.lake.changes import has_changed
+from novade_pipeline.lake.commits import CommitConflict, commit_conflict
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.delta import WriteReceipt, create_with_columns
 from novade_pipeline.lake.draft import Draft, known_transactions
-from novade_pipeline.lake.keyed_files import key_range, rows_per_file, write_sorted
+from novade_pipeline.lake.keyed_files import files_with_keys, rows_per_file, write_sorted
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.stream import Rows, greatest
 from novade_pipeline.lake.table import Table
@@ -49,6 +49,7 @@ def merge(
     replace_equal: bool = False,
     replace_newer: bool = False,
     transactions: Mapping[str, int] | None = None,
+    compared_with: int | None = None,
 ) -> WriteReceipt:
     """Upsert by key: of several rows of a key the one with the greatest version column wins.
 
@@ -62,6 +63,7 @@ def merge(
         replace_newer: a row replaces the stored one even where that is newer.
         transactions: app id -> version, recorded with the commit; where no row changes, with an
             empty one, unless the table has them already, or newer ones.
+        compared_with: the version that the caller has made the rows from, if it has.
 
     Returns:
         What was written. Its rows are those inserted and updated, of a stream slice by slice; its
@@ -71,6 +73,7 @@ def merge(
         PermanentFailure: a column has another type than declared, or a key no value; nothing is
             written.
         TransientFailure: another writer was faster; rows in memory are tried again before.
+        CommitConflict: likewise, where rows changed after the version that they were made from.
     """
     assert table.version is not None, f"{table.name} has no version column"
     started = time.monotonic()
@@ -85,6 +88,8 @@ def merge(
             raise lost
         known = recorded
         draft = Draft(store, table, target)
+        if compared_with is not None and has_changed(store, table, compared_with, draft.version):
+            raise commit_conflict(table)
         changed, passed_over, newest = 0, 0, None
         for part in _slices(table, rows, whole=replace_equal):
             written, older = _merge_slice(
@@ -210,7 +215,7 @@ def _locate(draft: Draft, rows: pa.Table) -> pa.Table:
         matches.append(joined.select([_ROW, _FILE, _FILE_ROW, *decides]))
         key_parts.clear()
 
-    for file_keys in in_threads(partial(_keys, draft, columns), _candidates(draft, keys)):
+    for file_keys in in_threads(partial(_keys, draft, columns), files_with_keys(draft, keys)):
         key_parts.append(file_keys)
         if sum(map(len, key_parts)) >= SLICE_ROWS:
             look_up()
@@ -221,18 +226,6 @@ def _locate(draft: Draft, rows: pa.Table) -> pa.Table:
         + [(name, table.schema.field(name).type) for name in decides]
     )
     return pa.concat_tables([schema.empty_table(), *(part.cast(schema) for part in matches)])
-
-
-def _candidates(draft: Draft, keys: pa.Table) -> list[DataFile]:
-    """The files whose range holds a key."""
-    values = keys[draft.table.key[0]].to_pylist()
-    files = []
-    for file in draft.files.values():
-        keys_of_file = key_range(draft.table, file)
-        low, high = keys_of_file.low, keys_of_file.high
-        if not keys_of_file.is_bounded or bisect_left(values, low) < bisect_right(values, high):
-            files.append(file)
-    return files
 
 
 def _keys(draft: Draft, columns: list[str], file: DataFile) -> pa.Table:
