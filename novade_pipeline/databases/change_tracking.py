@@ -22,6 +22,11 @@ class ChangeTracking:
     def __init__(self, query: Query, location: str) -> None:
         self._query, self._location = query, location
 
+    def check(self, table: DatabaseTable) -> None:
+        """Whether change tracking is on, for the database and for the table."""
+        self._current()
+        self._oldest(table)
+
     def start(self, table: DatabaseTable) -> int:
         """The current version."""
         version = self._current()

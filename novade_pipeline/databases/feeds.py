@@ -34,6 +34,13 @@ class Changes:
 class Feed(Protocol):
     """The changes of a database's tables."""
 
+    def check(self, table: DatabaseTable) -> None:
+        """Whether the feed could be read; nothing is made.
+
+        Raises:
+            PermanentFailure: as `start`.
+        """
+
     def start(self, table: DatabaseTable) -> int:
         """A position from which on all changes will be there, for a read of all rows.
 

@@ -54,16 +54,16 @@ class LoadReport:
         read: rows that were read, unchanged ones included.
         drift: how the database's columns differ from the declared ones.
         full: why all rows were read, as a sentence; None where they were not.
+        is_first: the table was not read before, with these columns and this policy.
         swept: keys that a sweep found to differ; None where there was none.
-        position: of the table, where a feed is read: what is before is not needed any more.
         receipts: of the commits.
     """
 
     read: int
     drift: Drift
     full: str | None
+    is_first: bool
     swept: int | None
-    position: int | None
     receipts: tuple[WriteReceipt, ...]
 
 
@@ -103,6 +103,20 @@ class Loader:
                     raise
         raise AssertionError("the last try returns or raises")
 
+    def release(self) -> None:
+        """Tell the database's feed what all tables have committed.
+
+        Raises:
+            PermanentFailure: a table cannot be read as it is declared.
+            TransientFailure: the database failed.
+        """
+        if self.feed is None:
+            return
+        followed = [table for table in self.declared.tables if table.mode == "changes"]
+        positions = [_Load(self, table, lambda _: None).mark().value for table in followed]
+        # A table that was not read yet begins where the feed is by then.
+        self.feed.release(min((p for p in positions if p is not None), default=0))
+
 
 class _Load:
     """One try to load a table."""
@@ -117,24 +131,30 @@ class _Load:
         self._read = 0
         self._failure: BaseException | None = None
 
+    def mark(self) -> Watermark:
+        """Up to where the table was read; compares its columns with the database's."""
+        self._reflected = reflect(self._loader.session, self._declared)
+        self._drift = drift(self._declared, self._reflected)
+        gone = self._drift.absent
+        self._columns = [c for c in self._declared.columns if c.name not in gone]
+        return watermark(self._lake, self._table, self._app_id(), self._policy)
+
     def run(self) -> LoadReport:
-        session, declared = self._loader.session, self._declared
-        reflected = reflect(session, declared)
-        self._drift = drift(declared, reflected)
-        refuse_repeated_keys(session, declared, reflected)
-        self._columns = [c for c in declared.columns if c.name not in self._drift.absent]
+        """Read, compare and commit."""
+        declared = self._declared
         self._open()
-        mark = watermark(self._lake, self._table, self._app_id(), self._policy)
-        position = swept = None
+        mark = self.mark()
+        refuse_repeated_keys(self._loader.session, declared, self._reflected)
+        is_first = mark.value is None
+        swept: int | None = None
         if declared.mode == "changed":
             full, mark, receipts, swept = self._load_changed(mark)
         elif declared.mode == "changes":
             full, mark, receipts = self._load_changes(mark)
-            position = mark.value
         else:
             full = "its mode is full"
             receipts = [self._merge(self._all_rows(), {})]
-        return LoadReport(self._read, self._drift, full, swept, position, tuple(receipts))
+        return LoadReport(self._read, self._drift, full, is_first, swept, tuple(receipts))
 
     def _load_changed(
         self, mark: Watermark

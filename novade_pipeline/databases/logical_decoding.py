@@ -78,6 +78,22 @@ class LogicalDecoding:
         self._publication = declared.publication
         self._tables = {_name(table): table for table in declared.tables if table.mode == "changes"}
 
+    def check(self, table: DatabaseTable) -> None:
+        """Whether the table is published, and the slot could be made or read."""
+        self._require_published(table)
+        self._require_logical()
+        if self._confirmed() is None:
+            rows = self._session.query(
+                "select rolreplication or rolsuper from pg_roles where rolname = current_user"
+            )
+            if rows != [(True,)]:
+                database = self._session.database
+                raise PermanentFailure(
+                    f"database {database.location}: expected {database.user} to have the attribute "
+                    f"REPLICATION, found it has not; run: ALTER ROLE {database.user} REPLICATION, "
+                    "or declare another mode."
+                )
+
     def start(self, table: DatabaseTable) -> int:
         """Where the slot is, which is made where there is none."""
         self._require_published(table)
@@ -185,6 +201,14 @@ class LogicalDecoding:
         return int(position)
 
     def _make_slot(self) -> None:
+        self._require_logical()
+        slot = literal("postgresql", self._slot)
+        self._session.query(
+            f"select pg_create_logical_replication_slot({slot}, 'pgoutput')",
+            f"to make the replication slot {self._slot}",
+        )
+
+    def _require_logical(self) -> None:
         ((level,),) = self._session.query("show wal_level")
         if level != "logical":
             raise PermanentFailure(
@@ -192,11 +216,6 @@ class LogicalDecoding:
                 f"{level}; set wal_level = logical in postgresql.conf and restart it, or declare "
                 "another mode."
             )
-        slot = literal("postgresql", self._slot)
-        self._session.query(
-            f"select pg_create_logical_replication_slot({slot}, 'pgoutput')",
-            f"to make the replication slot {self._slot}",
-        )
 
     def _require_published(self, table: DatabaseTable) -> None:
         schema = schema_of("postgresql", table, "")

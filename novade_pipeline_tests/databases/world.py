@@ -111,9 +111,7 @@ class World:
             feed = LogicalDecoding(session, declared)
             loader = Loader("erp", session, declared, self.lake, self.policy, feed)
             reports = [loader.load(t) for t in declared.tables if table in (None, t.table)]
-            positions = [r.position for r in reports if r.position is not None]
-            if table is None and positions:
-                feed.release(min(positions))
+            loader.release()
         return reports[-1]
 
     def stored(self, table: str, *, deleted: bool = False) -> list[dict[str, Any]]:
