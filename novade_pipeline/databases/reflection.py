@@ -1,7 +1,7 @@
 """The columns that a database has, and how they differ from those that are declared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from novade_pipeline.databases.database import Dialect, Session
 from novade_pipeline.databases.declaration import DatabaseColumn, DatabaseTable
@@ -235,4 +235,6 @@ def _holds(declared: Kind, existing: Kind) -> bool:
     if declared.name == "decimal" and existing.name in ("text", "integer"):
         # Numbers without bounds are reflected as text; a value that does not fit fails the load.
         return True
-    return declared.name == "text" or replace(declared) == existing
+    if declared.name == "text":
+        return existing.name != "bytes"
+    return declared == existing

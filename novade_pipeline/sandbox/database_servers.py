@@ -122,8 +122,8 @@ def running_mariadb() -> Iterator[DatabaseServer]:
         _run([*as_user, *install, "--auth-root-authentication-method=normal"], root)
         start = root / "start.sql"
         start.write_text(
-            f"create user '{USER}'@'%' identified by '{PASSWORD}';"
-            f"grant all on *.* to '{USER}'@'%' with grant option;"
+            f"create user '{USER}'@'%' identified by '{PASSWORD}';\n"
+            f"grant all on *.* to '{USER}'@'%' with grant option;\n"
         )
         _own(root, "mysql")
         (port,) = free_ports([0])
