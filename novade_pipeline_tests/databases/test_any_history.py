@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from novade_pipeline.databases import load
+from novade_pipeline.databases.database import Session
+from novade_pipeline.databases.logical_decoding import LogicalDecoding
+from novade_pipeline.lake.data_files import FileWriter
+from novade_pipeline.lake.draft import Draft
 from novade_pipeline.sandbox.database_servers import DatabaseServer
 from novade_pipeline_tests.databases.world import World
 from novade_pipeline_tests.forks import FORKS
@@ -28,6 +34,18 @@ TABLES: dict[str, dict[str, Any]] = {
 }
 IDS, NAMES = st.integers(1, 6), st.sampled_from(["a", "b", "Ünï'\\", "", None])
 AMOUNTS = st.decimals(-999, 999, places=3)
+
+
+STEPS = (
+    *((Session, "query"), (FileWriter, "close"), (Draft, "_commit"), (Draft, "_catch_up")),
+    *(
+        (LogicalDecoding, "release"),
+        (load, "watermark"),
+        (load, "merge"),
+        (load, "create_with_columns"),
+    ),
+)
+"""What a load does, in many places; it is killed before one of them."""
 
 
 class History(RuleBasedStateMachine):
@@ -108,7 +126,7 @@ class History(RuleBasedStateMachine):
         )
 
     @rule()
-    def load(self) -> None:
+    def load_all(self) -> None:
         """Load all tables."""
         self.world.load()
         self.is_loaded = True
@@ -118,10 +136,10 @@ class History(RuleBasedStateMachine):
         """Load one table alone."""
         self.world.load(table)
 
-    @rule(writes=st.integers(1, 40))
-    def load_and_die(self, writes: int) -> None:
-        """A load is killed when it opens its n-th file to write."""
-        process = FORKS.Process(target=_load_and_die, args=(self.world_options(), writes))
+    @rule(steps=st.integers(1, 80))
+    def load_and_die(self, steps: int) -> None:
+        """A load is killed before its n-th step."""
+        process = FORKS.Process(target=_load_and_die, args=(self.world_options(), steps))
         process.start()
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL)
@@ -151,20 +169,21 @@ class History(RuleBasedStateMachine):
         self.stack.close()
 
 
-def _load_and_die(options: dict[str, Any], writes: int) -> None:
-    import sys
+def _load_and_die(options: dict[str, Any], steps: int) -> None:
+    left = steps
 
-    left = writes
-
-    def count(event: str, args: tuple[Any, ...]) -> None:
-        nonlocal left
-        if event in ("open", "os.rename", "os.link") and "lake" in str(args[0]):
-            is_write = event != "open" or (isinstance(args[1], str) and "r" not in args[1])
-            left -= is_write
-            if left < 0:
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args, **kwargs)
 
-    sys.addaudithook(count)
+        return step
+
+    for owner, name in STEPS:
+        setattr(owner, name, counted(getattr(owner, name)))
     World(**options).load()
 
 

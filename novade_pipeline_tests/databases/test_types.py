@@ -120,7 +120,8 @@ def test_mariadb_is_read_by_a_rising_column_and_swept(tmp_path: Path) -> None:
             "'2026-01-02 03:04:05.123456', '2026-07-01 12:00:00.5', '2026-02-03', '01:02:03.5', "
             "'{\"a\": 1}', x'00ff', "
             "1.5, 1, 'Caf\u00e9', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2026-01-01 00:00:00'), "
-            "(8, null, null, null, null, null, null, null, null, null, null, null, '2026-01-01 00:00:01')"
+            "(8, null, null, null, null, null, null, null, null, null, null, null, "
+            "'2026-01-01 00:00:01')"
         )
         admin.commit()
         database = Database(server.url("erp"), "NOVADE_ERP_URL")
