@@ -71,7 +71,10 @@ def protected(
 def as_new(table: Table, batch: pa.RecordBatch, load: int) -> pa.RecordBatch:
     """Rows as the lake stores them, where it has no rows yet."""
     count = batch.num_rows
-    added = {DELETED: pa.array([False] * count), VERSION: pa.array([load] * count, pa.int64())}
+    added = {
+        DELETED: pa.repeat(False, count),
+        VERSION: pa.repeat(pa.scalar(load, pa.int64()), count),
+    }
     columns = [
         added[field.name]
         if field.name in added

@@ -117,6 +117,23 @@ def with_keys(dialect: Dialect, table: DatabaseTable, keys: Sequence[tuple[Any, 
     )
 
 
+def about_rows(dialect: Dialect, table: DatabaseTable) -> str:
+    """How many rows a table has, as the database estimates it; perhaps none or null."""
+    name = literal(dialect, table_name(dialect, table))
+    if dialect == "postgresql":
+        return f"SELECT reltuples::bigint FROM pg_class WHERE oid = {name}::regclass"
+    if dialect == "mssql":
+        return (
+            f"SELECT SUM(rows) FROM sys.partitions WHERE object_id = OBJECT_ID({name}) "
+            "AND index_id IN (0, 1)"
+        )
+    schema = "database()" if table.schema_name is None else literal(dialect, table.schema_name)
+    return (
+        f"SELECT table_rows FROM information_schema.tables WHERE table_schema = {schema} "
+        f"AND table_name = {literal(dialect, table.table)}"
+    )
+
+
 def changed_value(dialect: Dialect, table: DatabaseTable) -> str:
     """The greatest value of the rising column, as a number: microseconds of a time."""
     assert table.changed_by is not None

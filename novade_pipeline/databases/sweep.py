@@ -3,39 +3,23 @@
 from collections.abc import Iterator
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
-from novade_pipeline.databases.database import Session
-from novade_pipeline.databases.declaration import DatabaseTable
+from novade_pipeline.databases.comparison import Comparison
 from novade_pipeline.databases.feeds import Key
 from novade_pipeline.databases.reader import read_rows
 from novade_pipeline.databases.sql import select
 from novade_pipeline.databases.tables import DELETED
 from novade_pipeline.lake.query import sql_identifier, workspace
 from novade_pipeline.lake.read import stream
-from novade_pipeline.lake.table import Table
-from novade_pipeline.privacy.policy import PersonalDataPolicy
-from novade_pipeline.storage.store import Store
 
 
-def differing_keys(
-    session: Session,
-    lake: Store,
-    target: DeltaTable,
-    table: Table,
-    declared: DatabaseTable,
-    policy: PersonalDataPolicy,
-    time_zone: str,
-) -> list[Key]:
+def differing_keys(comparison: Comparison) -> list[Key]:
     """The keys that only one of the two has, or whose changed_by differs.
-
-    Args:
-        target: the version of the lake's table.
-        policy: what it does not keep is not compared.
 
     Raises:
         TransientFailure: the database failed meanwhile.
     """
+    declared, table = comparison.declared, comparison.table
     assert declared.changed_by is not None
     names = list(dict.fromkeys((*table.key, declared.changed_by)))
     columns = [declared.of_name(name) for name in names]
@@ -44,8 +28,9 @@ def differing_keys(
 
     def listed() -> Iterator[pa.RecordBatch]:
         try:
-            sql = select(session.database.dialect, declared, columns)
-            yield from read_rows(session.database, sql, table, columns, time_zone)
+            database = comparison.session.database
+            sql = select(database.dialect, declared, columns)
+            yield from read_rows(database, sql, table, columns, comparison.time_zone)
         except Exception as failure:
             failures.append(failure)
             raise
@@ -53,13 +38,13 @@ def differing_keys(
     keys = [sql_identifier(name) for name in table.key]
     changed = sql_identifier(declared.changed_by)
     differs = f"or fresh.{changed} is distinct from stored.{changed}"
-    if declared.changed_by in table.personal and policy.mode != "keep":
+    if declared.changed_by in table.personal and comparison.policy.mode != "keep":
         differs = ""
     with workspace() as connection:
         connection.register("fresh", pa.RecordBatchReader.from_batches(schema, listed()))
-        connection.register(
-            "stored", stream(lake, table, columns=[*names, DELETED], version=target.version())
-        )
+        version = comparison.target.version()
+        stored = stream(comparison.lake, table, columns=[*names, DELETED], version=version)
+        connection.register("stored", stored)
         try:
             rows = connection.execute(
                 f"select {', '.join(f'coalesce(fresh.{k}, stored.{k})' for k in keys)} "

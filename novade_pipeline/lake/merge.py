@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -50,6 +51,7 @@ def merge(
     replace_newer: bool = False,
     transactions: Mapping[str, int] | None = None,
     compared_with: int | None = None,
+    expected_rows: int = 0,
 ) -> WriteReceipt:
     """Upsert by key: of several rows of a key the one with the greatest version column wins.
 
@@ -64,6 +66,7 @@ def merge(
         transactions: app id -> version, recorded with the commit; where no row changes, with an
             empty one, unless the table has them already, or newer ones.
         compared_with: the version that the caller has made the rows from, if it has.
+        expected_rows: of a stream into an empty table, about; its files have their size at once.
 
     Returns:
         What was written. Its rows are those inserted and updated, of a stream slice by slice; its
@@ -93,7 +96,11 @@ def merge(
         changed, passed_over, newest = 0, 0, None
         for part in _slices(table, rows, whole=replace_equal):
             written, older = _merge_slice(
-                draft, _newest_of_each(table, part, replace_equal), replace_equal, replace_newer
+                draft,
+                _newest_of_each(table, part, replace_equal),
+                replace_equal,
+                replace_newer,
+                expected_rows,
             )
             changed, passed_over = changed + written, passed_over + older
             newest = _later(newest, part, table)
@@ -160,7 +167,7 @@ def _newest_of_each(table: Table, rows: pa.Table, replace_equal: bool) -> pa.Tab
 
 
 def _merge_slice(
-    draft: Draft, rows: pa.Table, replace_equal: bool, replace_newer: bool
+    draft: Draft, rows: pa.Table, replace_equal: bool, replace_newer: bool, expected_rows: int
 ) -> tuple[int, int]:
     """Merge a slice into the draft: (rows that are new or newer, rows that are older)."""
     table = draft.table
@@ -175,7 +182,7 @@ def _merge_slice(
     is_newer = pc.or_(is_newer.fill_null(False), replace_newer)
     older = pc.and_not(pc.less(version, places[table.version]), is_newer)
     newer = places.filter(is_newer).sort_by(_ROW)
-    each = rows_per_file(draft.rows + len(rows) - len(places))
+    each = rows_per_file(max(draft.rows + len(rows) - len(places), expected_rows))
 
     by_file: dict[str, list[tuple[int, int]]] = {}
     for path, old_row, new_row in zip(
@@ -274,7 +281,7 @@ def _later(newest: Moment | None, rows: pa.Table, table: Table) -> Moment | None
 
 
 def _numbers(count: int) -> pa.Array:
-    return pa.array(range(count), pa.int64())
+    return pa.array(np.arange(count, dtype=np.int64))
 
 
 def _is_newer(version: int, known: int | None) -> bool:

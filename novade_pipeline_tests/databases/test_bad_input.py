@@ -173,7 +173,7 @@ def test_a_database_that_restarts_while_it_is_read(own_server: World) -> None:
     (table,) = world.declared.tables
     with world.database.session() as session:
         loader = Loader("erp", session, world.declared, world.lake, world.policy)
-        from novade_pipeline.databases import load as module
+        from novade_pipeline.databases import comparison as module
 
         original = module.read_rows
 

@@ -86,3 +86,27 @@ def test_incremental_loads_read_what_changed(world: World, mode: str) -> None:
     assert _same(world)
     assert report.read == (1994 if mode == "full" else pytest.approx(1, abs=1))
     assert (report.full is not None) == (mode == "full")
+
+
+def test_rows_are_read_from_the_last_watermark_on(world: World) -> None:
+    """What changed long before the newest row, and after the last load, is read without a sweep."""
+    world.execute(CREATE)
+    world.execute("insert into items select i, 'a', 1, '2026-01-01' from generate_series(1, 2) i")
+    world.declare("items", mode="changed", changed_by="updated_at")
+    world.load()
+    world.execute(
+        "update items set name = 'c', updated_at = '2026-01-02' where id = 1",
+        "update items set name = 'd', updated_at = '2026-03-01' where id = 2",
+    )
+    assert world.load().swept is None
+    assert _same(world)
+
+
+def test_a_transaction_that_was_open_meanwhile_is_read_within_the_overlap(world: World) -> None:
+    world.execute(CREATE, "insert into items values (1, 'a', 1, '2026-01-01 00:10')")
+    world.declare("items", mode="changed", changed_by="updated_at", overlap_seconds=300)
+    world.load()
+    world.execute("insert into items values (2, 'late', 1, '2026-01-01 00:06')")
+    report = world.load()
+    assert (report.read, report.receipts[0].rows) == (2, 1)
+    assert _same(world)

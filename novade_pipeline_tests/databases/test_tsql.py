@@ -16,7 +16,13 @@ from novade_pipeline.databases.database import Database
 from novade_pipeline.databases.declaration import DatabaseTable
 from novade_pipeline.databases.feeds import Changes
 from novade_pipeline.databases.reflection import drift, reflect
-from novade_pipeline.databases.sql import changed_since, changed_value, select, with_keys
+from novade_pipeline.databases.sql import (
+    about_rows,
+    changed_since,
+    changed_value,
+    select,
+    with_keys,
+)
 from novade_pipeline.errors import PermanentFailure
 
 COLUMNS = [
@@ -49,6 +55,7 @@ def _statements() -> Mapping[str, str]:
         "rows of keys": select("mssql", table, table.columns, with_keys("mssql", table, keys)),
         "changes": changes_sql(table, 17),
         "oldest version": oldest_sql(table),
+        "about how many rows": about_rows("mssql", table),
         "columns": reflection._COLUMNS["mssql"].format(full_name="N'[dbo].[t]'"),
         "unique": reflection._UNIQUE["mssql"].format(full_name="N'[dbo].[t]'"),
     }
