@@ -23,7 +23,8 @@ GOAL = 0.6
 CREATE = """create table sales as select
     i::bigint as id, (i * 7919::bigint % 1000000)::int as customer,
     ((i % 1000000) / 7.0)::numeric(12, 2) as amount, md5(i::text)::uuid as ref,
-    timestamptz '2024-01-01' + i * interval '1 second' as changed_at, 'article ' || i % 5000 as article, i % 2 = 0 as paid
+    timestamptz '2024-01-01' + i * interval '1 second' as changed_at,
+    'article ' || i % 5000 as article, i % 2 = 0 as paid
     from generate_series(1, {}) i"""
 COLUMNS = {
     **{"id": "integer", "customer": "integer", "amount": "decimal(12,2)", "ref": "uuid"},
