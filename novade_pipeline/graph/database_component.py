@@ -39,13 +39,13 @@ from pydantic_settings import SettingsConfigDict
 from novade_pipeline.graph.database_settings import DatabaseSettings
 
 
-class {title}Settings(DatabaseSettings):
+class {camel}Settings(DatabaseSettings):
     """`NOVADE_{upper}_…`."""
 
     model_config = SettingsConfigDict(env_prefix="NOVADE_{upper}_")
 
 
-SETTINGS = {title}Settings
+SETTINGS = {camel}Settings
 ''',
     "tables.py": '''"""The lake's tables of the database, as `defs.yaml` declares them."""
 
@@ -67,7 +67,7 @@ def __getattr__(name: str) -> tuple[Table, ...]:
 import dagster as dg
 
 from novade_pipeline.databases.declaration_file import read_declaration
-from novade_pipeline.defs.{domain}.settings import {title}Settings
+from novade_pipeline.defs.{domain}.settings import {camel}Settings
 from novade_pipeline.defs.{domain}.tables import DECLARATION
 from novade_pipeline.graph.database_assets import database_definitions
 from novade_pipeline.settings import Settings
@@ -76,14 +76,14 @@ from novade_pipeline.settings import Settings
 def definitions(settings: Settings) -> dg.Definitions:
     """The assets of the database."""
     declared = read_declaration(DECLARATION)
-    return database_definitions(settings, "{domain}", declared, settings.of({title}Settings))
+    return database_definitions(settings, "{domain}", declared, settings.of({camel}Settings))
 ''',
     "access.py": '''"""The rights that the {title} database is read with."""
 
 from collections.abc import Iterator
 
 from novade_pipeline.databases.declaration_file import read_declaration
-from novade_pipeline.defs.{domain}.settings import {title}Settings
+from novade_pipeline.defs.{domain}.settings import {camel}Settings
 from novade_pipeline.defs.{domain}.tables import DECLARATION
 from novade_pipeline.graph.access import Probe
 from novade_pipeline.graph.database_access import database_not_configured, database_probes
@@ -93,25 +93,25 @@ from novade_pipeline.settings import Settings
 def probes(settings: Settings) -> Iterator[Probe]:
     """Yields the probes of the connection and of each table."""
     declared = read_declaration(DECLARATION)
-    return database_probes("{domain}", declared, settings.of({title}Settings))
+    return database_probes("{domain}", declared, settings.of({camel}Settings))
 
 
 def not_configured(settings: Settings) -> dict[str, str]:
     """Says what to set where the database is not read."""
-    return database_not_configured("{domain}", settings.of({title}Settings))
+    return database_not_configured("{domain}", settings.of({camel}Settings))
 ''',
     "commands.py": '''"""`novade {domain} reflect`: the columns of the database."""
 
 import typer
 
-from novade_pipeline.defs.{domain}.settings import {title}Settings
+from novade_pipeline.defs.{domain}.settings import {camel}Settings
 from novade_pipeline.defs.{domain}.tables import DECLARATION
 from novade_pipeline.graph.database_commands import database_commands
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    commands = database_commands("{domain}", DECLARATION, {title}Settings)
+    commands = database_commands("{domain}", DECLARATION, {camel}Settings)
     app.add_typer(commands, name="{domain}")
 ''',
 }
@@ -120,9 +120,10 @@ def add_to(app: typer.Typer) -> None:
 def scaffolded(domain: str) -> dict[str, str]:
     """The files of a new domain: name -> content."""
     upper = domain.upper()
-    title = upper if len(domain) <= 3 else domain.title().replace("_", "")
-    files = {**_FILES, "defs.yaml": _YAML}
-    return {n: t.format(domain=domain, title=title, upper=upper) for n, t in files.items()}
+    camel = domain.title().replace("_", "")
+    names = {"domain": domain, "upper": upper, "camel": camel}
+    names["title"] = upper if len(domain) <= 3 else camel
+    return {n: t.format(**names) for n, t in {**_FILES, "defs.yaml": _YAML}.items()}
 
 
 class DatabaseScaffolder(dg.Scaffolder):

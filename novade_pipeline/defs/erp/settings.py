@@ -5,10 +5,10 @@ from pydantic_settings import SettingsConfigDict
 from novade_pipeline.graph.database_settings import DatabaseSettings
 
 
-class ERPSettings(DatabaseSettings):
+class ErpSettings(DatabaseSettings):
     """`NOVADE_ERP_…`."""
 
     model_config = SettingsConfigDict(env_prefix="NOVADE_ERP_")
 
 
-SETTINGS = ERPSettings
+SETTINGS = ErpSettings
