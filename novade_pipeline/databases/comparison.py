@@ -114,7 +114,16 @@ class Comparison:
                 for column, schema_field in zip(zip(*part, strict=True), schema, strict=True)
             ]
             rows = pa.Table.from_batches(present, self._fresh_schema)
-            yield from self._compared(rows, pa.table(columns, schema=schema), deletions=True)
+            part_keys = pa.table(columns, schema=schema)
+            if len(self.columns) < len(self.declared.columns):
+                # The lake's rows are needed for the columns that the database has no more.
+                yield from self._compared(rows, part_keys, deletions=True)
+                continue
+            for batch in rows.to_batches():
+                yield as_new(self.table, batch, self._load_number)
+            names = list(self.table.key)
+            gone = part_keys.join(rows.select(names), names, join_type="left anti")
+            yield from self._compared(rows.slice(0, 0), gone, deletions=True)
 
     def _compared(
         self, rows: pa.Table, keys: pa.Table, *, deletions: bool

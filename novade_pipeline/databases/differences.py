@@ -69,7 +69,7 @@ def protected(
 
 
 def as_new(table: Table, batch: pa.RecordBatch, load: int) -> pa.RecordBatch:
-    """Rows as the lake stores them, where it has no rows yet."""
+    """Rows as the lake stores them, where they need not be compared with its own."""
     count = batch.num_rows
     added = {
         DELETED: pa.repeat(False, count),

@@ -160,7 +160,7 @@ def drift(table: DatabaseTable, reflected: Reflected) -> Drift:
             column.name: existing[column.column].type
             for column in table.columns
             if column.column in existing
-            and not _holds(parse_kind(column.type), parse_kind(existing[column.column].type))
+            and not _has_room_for(parse_kind(column.type), parse_kind(existing[column.column].type))
         },
     )
 
@@ -202,7 +202,7 @@ def merged_columns(
         if before is None:
             merged.append(column)
             continue
-        kept = _holds(parse_kind(before.type), parse_kind(column.type))
+        kept = _has_room_for(parse_kind(before.type), parse_kind(column.type))
         type_ = before.type if kept else column.type
         merged.append(before.model_copy(update={"type": type_, "nullable": column.nullable}))
     return tuple(merged)
@@ -227,7 +227,7 @@ def _column(
     )
 
 
-def _holds(declared: Kind, existing: Kind) -> bool:
+def _has_room_for(declared: Kind, existing: Kind) -> bool:
     """Whether a declared kind holds all values of the database's."""
     if declared.name == "decimal" and existing.name == "decimal":
         whole = declared.precision - declared.scale >= existing.precision - existing.scale

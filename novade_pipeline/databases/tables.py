@@ -38,6 +38,7 @@ def lake_table(domain: str, declared: DatabaseTable) -> Table:
 
 def _field(column: DatabaseColumn, table: DatabaseTable) -> tuple[Any, Any]:
     annotation = parse_kind(column.type).annotation
+    description = column.description or f"Column {column.column} of table {table.table}."
     marks: list[Any] = [Personal()] if column.personal else []
     marks += [Identity(column.identity)] if column.identity else []
     marks += [BelongsTo(column.belongs_to)] if column.belongs_to else []
@@ -46,5 +47,5 @@ def _field(column: DatabaseColumn, table: DatabaseTable) -> tuple[Any, Any]:
     # What is dropped or hashed may become null, and the database may drop a column.
     if column.name not in table.key:
         annotation = annotation | None
-        return annotation, Field(None, alias=column.source, description=column.description)
-    return annotation, Field(alias=column.source, description=column.description)
+        return annotation, Field(None, alias=column.source, description=description)
+    return annotation, Field(alias=column.source, description=description)
