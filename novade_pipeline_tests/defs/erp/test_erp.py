@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from novade_pipeline.databases.declaration_file import (
     with_columns,
 )
 from novade_pipeline.databases.reflection import merged_columns, reflect
+from novade_pipeline.defs.erp import tables as erp_tables
 from novade_pipeline.defs.erp.settings import ErpSettings
 from novade_pipeline.defs.erp.tables import DECLARATION
 from novade_pipeline.errors import UserError
@@ -24,10 +27,14 @@ from novade_pipeline.graph.database_access import database_probes
 from novade_pipeline.graph.database_assets import database_definitions
 from novade_pipeline.graph.database_component import scaffolded
 from novade_pipeline.graph.resources import resources
+from novade_pipeline.lake.read import read
+from novade_pipeline.lake.tombstones import TombstoneRegistry
+from novade_pipeline.privacy.identifiers import Identifier
 from novade_pipeline.sandbox import erp_rows
 from novade_pipeline.sandbox.database_servers import DatabaseServer, running_postgres
 from novade_pipeline.settings import Settings, load_settings
 
+NUMBERS = count(1)
 TABLES = ("customers", "products", "orders", "order_lines")
 
 
@@ -89,8 +96,8 @@ class Erp:
 
 
 @pytest.fixture
-def erp(server: DatabaseServer, tmp_path: Path, request: pytest.FixtureRequest) -> Erp:
-    return Erp(server, f"erp_{len(request.node.name)}", tmp_path)
+def erp(server: DatabaseServer, tmp_path: Path) -> Erp:
+    return Erp(server, f"erp_{next(NUMBERS)}", tmp_path)
 
 
 def test_a_day_of_business_arrives_incrementally(erp: Erp) -> None:
@@ -227,3 +234,39 @@ def test_the_erp_is_what_dg_scaffolds() -> None:
     assert {name: text for name, text in files.items() if name != "defs.yaml"} == modules
     new = yaml.safe_load(files["defs.yaml"])
     assert new["type"] == yaml.safe_load(DECLARATION.read_text())["type"]
+
+
+def test_a_person_who_is_erased_stays_erased_and_is_no_deletion(erp: Erp) -> None:
+    erp.run()
+    lake, policy = erp.settings.lake, erp.settings.personal_data_policy
+    (customers,) = (t for t in erp_tables.TABLES if t.name == "erp/customers")
+    before = {row["customer_id"]: row["email"] for row in read(lake, customers).to_pylist()}
+    address = Identifier("email", before[3].lower())
+    TombstoneRegistry(lake, policy.key).add([address], datetime.now(UTC))
+    erp.execute(
+        "update customers set name = 'anew', updated_at = now() where customer_id in (3, 4)"
+    )
+    assert erp.run()[0]
+    rows = {row["customer_id"]: row for row in read(lake, customers).to_pylist()}
+    # What is stored is the erasure's to delete; what is read of the person is not.
+    assert (rows[3]["name"] == "anew", rows[4]["name"]) == (False, "anew")
+    assert not any(row["is_deleted"] for row in rows.values())
+
+
+def test_marked_columns_are_hashed_in_every_mode(erp: Erp, tmp_path: Path) -> None:
+    erp.settings = load_settings(
+        lake_url=str(tmp_path / "hashed"),
+        erp_url=erp.settings.of(ErpSettings).url,
+        personal_data="hash",
+        personal_data_key="k",
+    )
+    assert erp.run()[0]
+    (customers,) = (t for t in erp_tables.TABLES if t.name == "erp/customers")
+    hashed = {r["customer_id"]: r["email"] for r in read(erp.settings.lake, customers).to_pylist()}
+    assert all("." not in email.partition("@")[0] for email in hashed.values())
+    erp_rows.change(erp.server.url(erp.name), count=2)
+    success, metadata, _ = erp.run()
+    assert success
+    assert metadata["customers"]["rows_written"] <= 2
+    again = {r["customer_id"]: r["email"] for r in read(erp.settings.lake, customers).to_pylist()}
+    assert again == hashed
