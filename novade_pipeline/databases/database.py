@@ -186,8 +186,10 @@ class Database:
                 connect_timeout=SECONDS,
                 autocommit=True,
             )
+        import certifi
         import pytds
 
+        is_encrypted = "encrypt=true" in self._parts.query.lower()
         return pytds.connect(
             self.host,
             self.name,
@@ -196,6 +198,7 @@ class Database:
             port=self.port,
             login_timeout=SECONDS,
             autocommit=True,
+            cafile=certifi.where() if is_encrypted else None,
         )
 
 

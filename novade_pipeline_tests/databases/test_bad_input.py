@@ -195,3 +195,18 @@ def test_a_database_that_restarts_while_it_is_read(own_server: World) -> None:
     world.connection.autocommit = True
     world.load()
     assert len(world.stored("t")) == 100_000
+
+
+def test_a_password_of_any_characters_is_understood_by_both_clients(items: World) -> None:
+    role = f"odd_{items.name}"
+    items.execute(f"create role {role} login superuser password 'p@s/s:w%rd?#é'")
+    try:
+        url = items.server.url(items.name, role, "p%40s%2Fs%3Aw%25rd%3F%23%C3%A9")
+        database = Database(url, "NOVADE_ERP_URL")
+        with database.session() as session:
+            (table,) = items.declared.tables
+            full = table.model_copy(update={"mode": "full"})
+            loader = Loader("erp", session, items.declared, items.lake, items.policy)
+            assert loader.load(full).read == 2
+    finally:
+        items.execute(f"drop role {role}")

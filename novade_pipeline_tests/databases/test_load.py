@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from novade_pipeline.databases import load
 from novade_pipeline.databases.tables import lake_table
 from novade_pipeline.lake.delta import current_version
+from novade_pipeline.lake.table import Table
+from novade_pipeline.storage.store import Store
 from novade_pipeline_tests.databases.world import World
 
 MODES: dict[str, dict[str, Any]] = {
@@ -109,4 +113,31 @@ def test_a_transaction_that_was_open_meanwhile_is_read_within_the_overlap(world:
     world.execute("insert into items values (2, 'late', 1, '2026-01-01 00:06')")
     report = world.load()
     assert (report.read, report.receipts[0].rows) == (2, 1)
+    assert _same(world)
+
+
+def test_of_two_loads_at_once_the_slower_one_reads_again(
+    world: World, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the faster one has committed meanwhile is not overwritten by what was read before."""
+    world.load()
+    world.execute("update items set name = 'b', updated_at = clock_timestamp() where id = 1")
+    merge, races = load.merge, [1, 1]
+
+    def slow_merge(lake: Store, table: Table, rows: Any, **options: Any) -> Any:
+        if races:
+            races.pop()
+            read_before = list(rows)
+            world.execute(
+                "update items set name = 'c' || name, updated_at = clock_timestamp() where id = 1"
+            )
+            monkeypatch.setattr(load, "merge", merge)
+            world.load()
+            monkeypatch.setattr(load, "merge", slow_merge)
+            rows = pa.RecordBatchReader.from_batches(rows.schema, read_before)
+        return merge(lake, table, rows, **options)
+
+    monkeypatch.setattr(load, "merge", slow_merge)
+    world.load()
+    assert not races
     assert _same(world)
