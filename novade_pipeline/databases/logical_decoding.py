@@ -20,8 +20,22 @@ from novade_pipeline.errors import PermanentFailure
 
 MOST_KEYS = 500_000
 """More are not read one by one: the whole table is."""
+_XIDS = 2**32
 QUIET_BYTES = 16 * 2**20
 """Of other tables' changes, before a position without changes is recorded."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is visible: what began before `following` and is not running."""
+
+    following: int
+    running: frozenset[int]
+
+    def sees(self, xid: int) -> bool:
+        """Whether a transaction of the log, by the 32 bits of its number, is visible."""
+        is_later = (xid - self.following) % _XIDS < _XIDS // 2
+        return not is_later and xid not in self.running
 
 
 @dataclass(frozen=True)
@@ -108,22 +122,19 @@ class LogicalDecoding:
     @cached_property
     def _pending(self) -> _Pending:
         """What waits in the slot and is visible to others; read once for all tables."""
-        ((end,),) = self._session.query(f"select {_number('pg_current_wal_lsn()')}")
+        # What is written and not flushed yet is not decoded either.
+        ((end,),) = self._session.query(f"select {_number('pg_current_wal_flush_lsn()')}")
         start = self._confirmed() or 0
         # A transaction is in the log just before others see its rows: what runs after the log was
         # read is left for the next load.
         with tempfile.TemporaryFile() as spool:
             self._spool(spool)
-            running = self._session.query(
-                "select (x::text::numeric % 4294967296)::bigint from "
-                "pg_snapshot_xip(pg_current_snapshot()) as x"
-            )
-            invisible = {xid for (xid,) in running}
+            snapshot = self._snapshot()
             keys: dict[tuple[str, str], list[tuple[int, Values]]] = {}
             truncated: dict[tuple[str, str], list[int]] = {}
             position = start
             for transaction in decoded(_messages(spool)):
-                if transaction.xid in invisible:
+                if not snapshot.sees(transaction.xid):
                     return _Pending(keys, truncated, position)
                 position = transaction.end
                 for relation, values in transaction.rows:
@@ -134,6 +145,15 @@ class LogicalDecoding:
                 for relation in transaction.truncated:
                     truncated.setdefault((relation.schema, relation.name), []).append(position)
         return _Pending(keys, truncated, max(position, int(end)))
+
+    def _snapshot(self) -> "Snapshot":
+        """Which transactions are visible to others now."""
+        ((following, running),) = self._session.query(
+            "select pg_snapshot_xmax(s)::text::bigint, "
+            "array(select x::text::bigint from pg_snapshot_xip(s) as x) "
+            "from (select pg_current_snapshot() as s) as snapshots"
+        )
+        return Snapshot(int(following), frozenset(xid % _XIDS for xid in running))
 
     def _spool(self, spool: IO[bytes]) -> None:
         """Write the slot's messages to a file, each after its size."""
@@ -164,14 +184,16 @@ class LogicalDecoding:
                 f"{self._slot} to be this database's, with pgoutput, found another; name another "
                 "slot in defs.yaml."
             )
-        if status == "lost" or position is None:
-            self._session.query(f"select pg_drop_replication_slot({slot})")
-            return None
-        return int(position)
+        return None if status == "lost" or position is None else int(position)
 
     def _make_slot(self) -> None:
         self._require_logical()
         slot = literal("postgresql", self._slot)
+        # One whose log is lost is in the way.
+        self._session.query(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots "
+            f"where slot_name = {slot}"
+        )
         self._session.query(
             f"select pg_create_logical_replication_slot({slot}, 'pgoutput')",
             f"to make the replication slot {self._slot}",

@@ -11,7 +11,7 @@ import pytest
 
 from novade_pipeline.databases.database import Database
 from novade_pipeline.databases.load import Loader
-from novade_pipeline.databases.logical_decoding import LogicalDecoding
+from novade_pipeline.databases.logical_decoding import LogicalDecoding, Snapshot
 from novade_pipeline.errors import PermanentFailure, TransientFailure
 from novade_pipeline.sandbox.database_servers import running_postgres
 from novade_pipeline_tests.databases.world import World
@@ -141,6 +141,53 @@ def test_missing_rights_are_named(items: World) -> None:
                 loader.load(full)
     finally:
         items.execute(f"drop role {role}")
+
+
+def test_a_commit_that_others_do_not_see_yet_is_left_for_the_next_load(tmp_path: Path) -> None:
+    """It is in the log, and waits for a standby that does not answer."""
+    waits = {"synchronous_standby_names": "nobody", "synchronous_commit": "local"}
+    with running_postgres(options=waits) as server, World.new(server, tmp_path) as world:
+        world.execute(
+            "create table items (id int primary key)", "create publication novade for table items"
+        )
+        world.declare("items", mode="changes")
+        world.load()
+        waiting = psycopg2.connect(world.database.url)
+        waiting.autocommit = True
+        cursor = waiting.cursor()
+        cursor.execute("set synchronous_commit = on")
+        thread = threading.Thread(target=cursor.execute, args=["insert into items values (1)"])
+        thread.start()
+        try:
+            running = "select pid from pg_stat_activity where wait_event = 'SyncRep'"
+            while not (pids := world.rows(running)):
+                pass
+            world.execute("insert into items values (2)")
+            world.load()
+            assert world.stored("items") == []
+        finally:
+            world.execute(f"select pg_cancel_backend({pids[0][0]})")
+            thread.join()
+            waiting.close()
+        world.load()
+        assert [row["id"] for row in world.stored("items")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("xid", "following", "running", "is_seen"),
+    [
+        (10, 12, (), True),
+        (10, 12, (10,), False),
+        (12, 12, (), False),
+        (2**32 - 1, 2**32 + 3, (), True),
+        (3, 2**32 + 3, (), False),
+    ],
+    ids=["ended", "running", "later", "before the numbers wrapped", "later, wrapped"],
+)
+def test_which_transactions_are_visible(
+    xid: int, following: int, running: tuple[int, ...], is_seen: bool
+) -> None:
+    assert Snapshot(following, frozenset(running)).sees(xid) is is_seen
 
 
 @pytest.fixture
