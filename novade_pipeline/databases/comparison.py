@@ -15,6 +15,7 @@ from novade_pipeline.databases.kinds import parse_kind
 from novade_pipeline.databases.reader import read_rows
 from novade_pipeline.databases.sql import about_rows, changed_since, select, with_keys
 from novade_pipeline.lake.keyed_rows import rows_of_keys
+from novade_pipeline.lake.prefetch import prefetch
 from novade_pipeline.lake.query import scratch, workspace
 from novade_pipeline.lake.read import stream
 from novade_pipeline.lake.table import Table
@@ -25,6 +26,8 @@ KEYS_A_STATEMENT = 1_000
 KEYS_A_PART = 20_000
 """So many rows are compared at a time, where not all are."""
 MOST_OVERLAP_ROWS = 50_000
+BATCHES_AHEAD = 5
+"""That are read while others are written."""
 
 
 @dataclass
@@ -153,9 +156,10 @@ class Comparison:
         return self.watched(protected(self.table, self.policy, self._counted(batches)))
 
     def _counted(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            self.read += batch.num_rows
-            yield batch
+        with closing(prefetch(batches, BATCHES_AHEAD)) as ahead:
+            for batch in ahead:
+                self.read += batch.num_rows
+                yield batch
 
     def watched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The batches; a failure to make one is remembered."""

@@ -37,14 +37,23 @@ def files_with_keys(draft: Draft, keys: pa.Table) -> list[DataFile]:
     Args:
         keys: in their order.
     """
-    values = keys[draft.table.key[0]].to_pylist()
-    files = []
-    for file in draft.files.values():
-        keys_of_file = key_range(draft.table, file)
-        low, high = keys_of_file.low, keys_of_file.high
-        if not keys_of_file.is_bounded or bisect_left(values, low) < bisect_right(values, high):
-            files.append(file)
-    return files
+    column = keys[draft.table.key[0]]
+    if not len(column):
+        return []
+    first, last = column[0].as_py(), column[-1].as_py()
+    near = [
+        (file, bounds)
+        for file in draft.files.values()
+        if not (bounds := key_range(draft.table, file)).is_bounded
+        or (bounds.low <= last and bounds.high >= first)
+    ]
+    values = column.to_pylist() if near else []
+    return [
+        file
+        for file, bounds in near
+        if not bounds.is_bounded
+        or bisect_left(values, bounds.low) < bisect_right(values, bounds.high)
+    ]
 
 
 def write_sorted(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:

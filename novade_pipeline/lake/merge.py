@@ -152,6 +152,8 @@ def _newest_of_each(table: Table, rows: pa.Table, replace_equal: bool) -> pa.Tab
                 f"{rows[name].null_count} without; nothing is written."
             )
     assert table.version is not None
+    if len(table.key) == 1 and _rises(rows[table.key[0]].combine_chunks()):
+        return rows.combine_chunks()
     order = [(name, "ascending") for name in table.key]
     order += [(table.version, "descending"), (_ROW, "descending" if replace_equal else "ascending")]
     sort_columns = rows.select(list(dict.fromkeys((*table.key, table.version)))).append_column(
@@ -164,6 +166,11 @@ def _newest_of_each(table: Table, rows: pa.Table, replace_equal: bool) -> pa.Tab
     )
     first = pa.chunked_array([[True], *reduce(pc.or_, differs).chunks], pa.bool_())
     return sorted_.filter(first)
+
+
+def _rises(keys: pa.Array) -> bool:
+    """Whether each is greater than the one before: in order already, and none comes twice."""
+    return bool(pc.all(pc.less(keys[:-1], keys[1:])).as_py() is not False)
 
 
 def _merge_slice(
