@@ -43,6 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.work:
         kind, url, folder = options.work
+        _import(kind)
         report(timed(lambda: WORK[kind](url, Path(folder))))
         return
     with running_postgres(options={"shared_buffers": "256MB"}) as server:
@@ -105,6 +106,24 @@ def _measure(server: DatabaseServer, options: argparse.Namespace) -> dict[str, M
         counted = run_script(script, ["--work", "count", url, lake])
         print(f"rows in the lake that are not deleted: {counted['events']:,}")
     return figures
+
+
+def _import(kind: str) -> None:
+    """Import what a piece of work uses, which is not measured."""
+    import connectorx
+
+    assert connectorx
+    if kind == "dlt":
+        import dlt
+        from dlt.sources import sql_database
+
+        assert dlt
+        assert sql_database
+    elif kind != "connectorx":
+        from novade_pipeline.databases import feed_of, load
+
+        assert feed_of
+        assert load
 
 
 def _show(kind: str, measured: Measured) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from novade_pipeline.lake.decimals import MOST_DIGITS
-from novade_pipeline.lake.table import Digits, JsonText
+from novade_pipeline.lake.table import Digits, Distinct, JsonText
 
 _DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
 _PYTHON: dict[str, Any] = {
@@ -16,7 +16,7 @@ _PYTHON: dict[str, Any] = {
     "float": float,
     "boolean": bool,
     "text": str,
-    "uuid": str,
+    "uuid": Annotated[str, Distinct()],
     "json": Annotated[str, JsonText()],
     "bytes": bytes,
     "date": date,

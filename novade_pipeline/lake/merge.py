@@ -203,8 +203,10 @@ def _merge_slice(
     ):
         draft.replace([file], written)
 
-    exists = pc.is_in(_numbers(len(rows)), value_set=places[_ROW].combine_chunks())
-    fresh = rows.filter(pc.invert(exists))
+    fresh = rows
+    if len(places):
+        exists = pc.is_in(_numbers(len(rows)), value_set=places[_ROW].combine_chunks())
+        fresh = rows.filter(pc.invert(exists))
     draft.replace([], write_sorted(draft, _widened(draft, fresh, None), each))
     return len(newer) + len(fresh), pc.sum(older).as_py() or 0
 
