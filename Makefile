@@ -65,6 +65,7 @@ bench: setup-dev ## Benchmarks, each with a peer in the same run.
 	@$(BIN)/python benchmarks/salesforce.py
 	@$(BIN)/python benchmarks/history.py
 	@$(BIN)/python benchmarks/streams.py --kills 0
+	@$(BIN)/python benchmarks/databases.py
 	@$(BIN)/python benchmarks/segment.py
 
 bench-scale: setup-dev ## Landing to all marts at 1, 10 and 50 million events; takes an hour, and 60 GB.

@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from novade_pipeline.sandbox.broker import Broker, is_running, start, stop
+from novade_pipeline.sandbox.broker import Broker, start
+from novade_pipeline.sandbox.processes import is_running, stop
 
 
 @contextlib.contextmanager

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from novade_pipeline.databases.declaration import DatabaseTables
 from novade_pipeline.graph.project_files import PACKAGE
 from novade_pipeline.settings import load_settings
 from novade_pipeline_tests.documents import (
@@ -130,7 +132,14 @@ def test_every_command_has_help_with_an_example() -> None:
 def test_blocks_are_of_a_language_that_is_checked() -> None:
     """A command in a block of another language would never be run."""
     languages = {block.language for document in DOCUMENTS for block in blocks(document)}
-    assert languages == {"sh", "sql", "json", "mermaid"}
+    assert languages == {"sh", "sql", "json", "yaml", "mermaid"}
+
+
+@each_document
+def test_yaml_blocks_are_valid_declarations(document: Path) -> None:
+    for block in blocks(document):
+        if block.language == "yaml":
+            DatabaseTables.model_validate(yaml.safe_load(block.text)["attributes"])
 
 
 @each_document

@@ -32,6 +32,8 @@ NOT_RUN = {
     "novade sandbox tickets": "needs that broker on its fixed port; test_streams.py sends tickets",
     "novade sandbox readings": "the same",
     "novade streams": "needs that broker; graph/test_topic_follow.py follows and restarts topics",
+    "novade sandbox erp": "needs a fixed port; databases/ starts the server on free ones",
+    "novade erp reflect": "needs a database; defs/erp/test_erp.py reflects one",
     "make streams": "test_streams.py does it with fewer records",
 }
 """How an example begins -> why it is not run here."""

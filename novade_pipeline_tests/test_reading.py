@@ -119,6 +119,7 @@ def test_the_doctor_lists_what_is_not_configured(beside_a_run: Settings, tmp_pat
         "drift",
         "music",
         "streams",
+        "erp",
         "queue",
         "alerts",
     }

@@ -220,7 +220,8 @@ class FileWriter:
 def _mostly_distinct(table: Table) -> set[str]:
     """Columns whose values mostly differ, which a dictionary would only make larger."""
     times = (f.name for f in table.schema if pa.types.is_timestamp(f.type))
-    return {*table.key, *times, *(n for n in (table.version,) if n)} - {table.window}
+    marked = (column.name for column in table.columns if column.distinct)
+    return {*table.key, *times, *marked, *(n for n in (table.version,) if n)} - {table.window}
 
 
 def statistics(table: Table) -> dict[str, str]:

@@ -4,6 +4,7 @@ A changed row costs a rewrite of its file, so the files are so small that 100 ro
 are, touch less than a twentieth of the table. The log has each file's range of keys.
 """
 
+from bisect import bisect_left, bisect_right
 from math import ceil
 
 import pyarrow as pa
@@ -28,6 +29,31 @@ def rows_per_file(rows: int) -> int:
 def key_range(table: Table, file: DataFile) -> Range:
     """The range of the first key column; without ends where that is not known."""
     return file.ranges.get(table.key[0], _UNKNOWN)
+
+
+def files_with_keys(draft: Draft, keys: pa.Table) -> list[DataFile]:
+    """The files whose range holds a key.
+
+    Args:
+        keys: in their order.
+    """
+    column = keys[draft.table.key[0]]
+    if not len(column):
+        return []
+    first, last = column[0].as_py(), column[-1].as_py()
+    near = [
+        (file, bounds)
+        for file in draft.files.values()
+        if not (bounds := key_range(draft.table, file)).is_bounded
+        or (bounds.low <= last and bounds.high >= first)
+    ]
+    values = column.to_pylist() if near else []
+    return [
+        file
+        for file, bounds in near
+        if not bounds.is_bounded
+        or bisect_left(values, bounds.low) < bisect_right(values, bounds.high)
+    ]
 
 
 def write_sorted(draft: Draft, rows: pa.Table, rows_each: int) -> list[DataFile]:

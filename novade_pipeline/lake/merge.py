@@ -7,22 +7,23 @@ however many slices there were.
 """
 
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from novade_pipeline.errors import PermanentFailure
-from novade_pipeline.lake.commits import CommitConflict
+from novade_pipeline.lake.changes import has_changed
+from novade_pipeline.lake.commits import CommitConflict, commit_conflict
 from novade_pipeline.lake.conform import conform
 from novade_pipeline.lake.data_files import DataFile
 from novade_pipeline.lake.delta import WriteReceipt, create_with_columns
 from novade_pipeline.lake.draft import Draft, known_transactions
-from novade_pipeline.lake.keyed_files import key_range, rows_per_file, write_sorted
+from novade_pipeline.lake.keyed_files import files_with_keys, rows_per_file, write_sorted
 from novade_pipeline.lake.prefetch import in_threads
 from novade_pipeline.lake.stream import Rows, greatest
 from novade_pipeline.lake.table import Table
@@ -49,6 +50,8 @@ def merge(
     replace_equal: bool = False,
     replace_newer: bool = False,
     transactions: Mapping[str, int] | None = None,
+    compared_with: int | None = None,
+    expected_rows: int = 0,
 ) -> WriteReceipt:
     """Upsert by key: of several rows of a key the one with the greatest version column wins.
 
@@ -62,6 +65,8 @@ def merge(
         replace_newer: a row replaces the stored one even where that is newer.
         transactions: app id -> version, recorded with the commit; where no row changes, with an
             empty one, unless the table has them already, or newer ones.
+        compared_with: the version that the caller has made the rows from, if it has.
+        expected_rows: of a stream into an empty table, about; its files have their size at once.
 
     Returns:
         What was written. Its rows are those inserted and updated, of a stream slice by slice; its
@@ -71,6 +76,7 @@ def merge(
         PermanentFailure: a column has another type than declared, or a key no value; nothing is
             written.
         TransientFailure: another writer was faster; rows in memory are tried again before.
+        CommitConflict: likewise, where rows changed after the version that they were made from.
     """
     assert table.version is not None, f"{table.name} has no version column"
     started = time.monotonic()
@@ -85,10 +91,16 @@ def merge(
             raise lost
         known = recorded
         draft = Draft(store, table, target)
+        if compared_with is not None and has_changed(store, table, compared_with, draft.version):
+            raise commit_conflict(table)
         changed, passed_over, newest = 0, 0, None
         for part in _slices(table, rows, whole=replace_equal):
             written, older = _merge_slice(
-                draft, _newest_of_each(table, part, replace_equal), replace_equal, replace_newer
+                draft,
+                _newest_of_each(table, part, replace_equal),
+                replace_equal,
+                replace_newer,
+                expected_rows,
             )
             changed, passed_over = changed + written, passed_over + older
             newest = _later(newest, part, table)
@@ -140,6 +152,8 @@ def _newest_of_each(table: Table, rows: pa.Table, replace_equal: bool) -> pa.Tab
                 f"{rows[name].null_count} without; nothing is written."
             )
     assert table.version is not None
+    if len(table.key) == 1 and _rises(rows[table.key[0]].combine_chunks()):
+        return rows.combine_chunks()
     order = [(name, "ascending") for name in table.key]
     order += [(table.version, "descending"), (_ROW, "descending" if replace_equal else "ascending")]
     sort_columns = rows.select(list(dict.fromkeys((*table.key, table.version)))).append_column(
@@ -154,8 +168,13 @@ def _newest_of_each(table: Table, rows: pa.Table, replace_equal: bool) -> pa.Tab
     return sorted_.filter(first)
 
 
+def _rises(keys: pa.Array) -> bool:
+    """Whether each is greater than the one before: in order already, and none comes twice."""
+    return bool(pc.all(pc.less(keys[:-1], keys[1:])).as_py() is not False)
+
+
 def _merge_slice(
-    draft: Draft, rows: pa.Table, replace_equal: bool, replace_newer: bool
+    draft: Draft, rows: pa.Table, replace_equal: bool, replace_newer: bool, expected_rows: int
 ) -> tuple[int, int]:
     """Merge a slice into the draft: (rows that are new or newer, rows that are older)."""
     table = draft.table
@@ -170,7 +189,7 @@ def _merge_slice(
     is_newer = pc.or_(is_newer.fill_null(False), replace_newer)
     older = pc.and_not(pc.less(version, places[table.version]), is_newer)
     newer = places.filter(is_newer).sort_by(_ROW)
-    each = rows_per_file(draft.rows + len(rows) - len(places))
+    each = rows_per_file(max(draft.rows + len(rows) - len(places), expected_rows))
 
     by_file: dict[str, list[tuple[int, int]]] = {}
     for path, old_row, new_row in zip(
@@ -184,8 +203,10 @@ def _merge_slice(
     ):
         draft.replace([file], written)
 
-    exists = pc.is_in(_numbers(len(rows)), value_set=places[_ROW].combine_chunks())
-    fresh = rows.filter(pc.invert(exists))
+    fresh = rows
+    if len(places):
+        exists = pc.is_in(_numbers(len(rows)), value_set=places[_ROW].combine_chunks())
+        fresh = rows.filter(pc.invert(exists))
     draft.replace([], write_sorted(draft, _widened(draft, fresh, None), each))
     return len(newer) + len(fresh), pc.sum(older).as_py() or 0
 
@@ -210,7 +231,7 @@ def _locate(draft: Draft, rows: pa.Table) -> pa.Table:
         matches.append(joined.select([_ROW, _FILE, _FILE_ROW, *decides]))
         key_parts.clear()
 
-    for file_keys in in_threads(partial(_keys, draft, columns), _candidates(draft, keys)):
+    for file_keys in in_threads(partial(_keys, draft, columns), files_with_keys(draft, keys)):
         key_parts.append(file_keys)
         if sum(map(len, key_parts)) >= SLICE_ROWS:
             look_up()
@@ -221,18 +242,6 @@ def _locate(draft: Draft, rows: pa.Table) -> pa.Table:
         + [(name, table.schema.field(name).type) for name in decides]
     )
     return pa.concat_tables([schema.empty_table(), *(part.cast(schema) for part in matches)])
-
-
-def _candidates(draft: Draft, keys: pa.Table) -> list[DataFile]:
-    """The files whose range holds a key."""
-    values = keys[draft.table.key[0]].to_pylist()
-    files = []
-    for file in draft.files.values():
-        keys_of_file = key_range(draft.table, file)
-        low, high = keys_of_file.low, keys_of_file.high
-        if not keys_of_file.is_bounded or bisect_left(values, low) < bisect_right(values, high):
-            files.append(file)
-    return files
 
 
 def _keys(draft: Draft, columns: list[str], file: DataFile) -> pa.Table:
@@ -281,7 +290,7 @@ def _later(newest: Moment | None, rows: pa.Table, table: Table) -> Moment | None
 
 
 def _numbers(count: int) -> pa.Array:
-    return pa.array(range(count), pa.int64())
+    return pa.array(np.arange(count, dtype=np.int64))
 
 
 def _is_newer(version: int, known: int | None) -> bool:

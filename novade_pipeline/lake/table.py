@@ -42,6 +42,10 @@ Json = Annotated[str, JsonText()]
 """A text column that holds a JSON document."""
 
 
+class Distinct:
+    """Marks a column whose values mostly differ: its files have no dictionary of them."""
+
+
 @dataclass(frozen=True)
 class Digits:
     """Says of a `Decimal` column how many digits it has, and how many of them after the point."""
@@ -63,6 +67,7 @@ class Column:
     personal: Personal | None
     owners: tuple[Owner, ...] = ()
     may_contain: MayContain | None = None
+    distinct: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,6 +187,7 @@ def _column(name: str, field: FieldInfo) -> Column:
         personal=next((mark for mark in marks if isinstance(mark, Personal)), None),
         owners=tuple(mark for mark in marks if isinstance(mark, Identity | BelongsTo)),
         may_contain=next((mark for mark in marks if isinstance(mark, MayContain)), None),
+        distinct=any(isinstance(mark, Distinct) for mark in marks),
     )
 
 

@@ -5,23 +5,20 @@ Listeners: PLAINTEXT, and SASL_PLAINTEXT with SCRAM-SHA-256 for the user `novade
 
 import base64
 import contextlib
-import os
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from novade_pipeline.errors import UserError
 from novade_pipeline.sandbox.broker_jars import install, program
+from novade_pipeline.sandbox.processes import free_ports, start_guarded, stop
 
 if TYPE_CHECKING:
     from confluent_kafka import Producer
@@ -33,18 +30,10 @@ PLAIN, SCRAM = "PLAINTEXT", "SASL_PLAINTEXT"
 START_SECONDS = 90.0
 LOG_LEVEL = 3
 """Of librdkafka: errors alone."""
-STOP_SECONDS = 20.0
 NO_PORTS: Mapping[str, int] = MappingProxyType({})
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 
 _JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-# Ends the broker when its owner is gone, even if the owner was killed.
-_GUARD = """owner=$1; shift; "$@" & broker=$!
-trap 'kill $broker; wait $broker; exit' TERM
-while kill -0 $broker 2>/dev/null; do
-  kill -0 $owner 2>/dev/null || kill $broker
-  sleep 1
-done; wait $broker"""
 
 
 @dataclass(frozen=True)
@@ -171,7 +160,7 @@ def start(
     java = program("java", "Java 17 or newer")
     classes = install(jars) / "*"
     listeners = {PLAIN: 0, SCRAM: 0, **ports}
-    chosen = _ports([*listeners.values(), 0])
+    chosen = free_ports([*listeners.values(), 0])
     addresses = {
         name: f"127.0.0.1:{port}" for name, port in zip(listeners, chosen[:-1], strict=True)
     }
@@ -182,13 +171,7 @@ def start(
     file.write_text("".join(f"{name}={value}\n" for name, value in configured.items()))
     with (folder / "output.txt").open("wb") as output:
         command = [java, *_JVM, "-cp", str(classes), "kafka.Kafka", str(file)]
-        process = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", _GUARD, "sh", str(owner or os.getpid()), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = start_guarded(command, output, owner)
     broker = Broker(addresses=addresses, pid=process.pid, folder=folder)
     try:
         _wait_until_started(process, broker)
@@ -197,32 +180,6 @@ def start(
         stop(process.pid)
         raise
     return broker
-
-
-def stop(pid: int, *, at_once: bool = False) -> None:
-    """End a broker by the id of its process group, and wait until it is gone.
-
-    Args:
-        pid: of the broker.
-        at_once: kill it, when what it has stored is not needed any more.
-    """
-    _signal(pid, signal.SIGKILL if at_once else signal.SIGTERM)
-    until = time.monotonic() + STOP_SECONDS
-    while is_running(pid):
-        if time.monotonic() > until:
-            _signal(pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a broker is running, by the id of its process group."""
-    with contextlib.suppress(ChildProcessError):
-        # A child of this process stays known until it is waited for; that of another may be, too.
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _format(folder: Path) -> None:
@@ -281,23 +238,6 @@ def _properties(folder: Path, addresses: Mapping[str, str], controller: int) -> 
     }
 
 
-def _ports(requested: Sequence[int]) -> list[int]:
-    """The ports, 0 replaced by free ones; all are bound at once, so that none comes twice."""
-    with contextlib.ExitStack() as until_end:
-        chosen = []
-        for port in requested:
-            listening = until_end.enter_context(socket.socket())
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listening.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise UserError(
-                    f"port {port} for the sandbox's broker: {error.strerror}; choose another one."
-                ) from None
-            chosen.append(listening.getsockname()[1])
-        return chosen
-
-
 def _wait_until_started(process: "subprocess.Popen[bytes]", broker: Broker) -> None:
     """Wait until all listeners accept connections, and a client gets an answer."""
     until = time.monotonic() + START_SECONDS
@@ -330,8 +270,3 @@ def _create_user(broker: Broker) -> None:
     change = UserScramCredentialUpsertion(broker.user, credential, broker.password.encode())
     for pending in admin.alter_user_scram_credentials([change]).values():
         pending.result(START_SECONDS)
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, number)

@@ -14,13 +14,14 @@ from rich.console import Console
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.plurals import counted
-from novade_pipeline.sandbox import service_commands, stream_commands
+from novade_pipeline.sandbox import erp_commands, service_commands, stream_commands
 from novade_pipeline.settings import load_settings
 
 console = Console()
 sandbox = typer.Typer(help="The outside world for demo and tests.", no_args_is_help=True)
 service_commands.add_to(sandbox)
 stream_commands.add_to(sandbox)
+erp_commands.add_to(sandbox)
 
 
 @sandbox.command(
@@ -144,6 +145,9 @@ def with_services(
     broker: Annotated[
         bool, typer.Option("--broker", help="Run a Kafka broker as well, with data/broker.")
     ] = False,
+    erp: Annotated[
+        bool, typer.Option("--erp", help="Run PostgreSQL with a sales database as well.")
+    ] = False,
 ) -> None:
     """Run a command while a made-up music service, Salesforce and Drift are served.
 
@@ -157,6 +161,8 @@ def with_services(
         urls = until_end.enter_context(services(seed, events_per_hour, until))
         if broker:
             urls |= until_end.enter_context(stream_commands.broker_beside(Path("data/broker")))
+        if erp:
+            urls |= until_end.enter_context(erp_commands.erp_beside(seed))
         configured = {name.split("_")[1] for name in urls if settings[name][1] == "set"}
         added = {name: v for name, v in urls.items() if name.split("_")[1] not in configured}
         try:

@@ -78,7 +78,8 @@ def broker(
 
     Needs Java 17 or newer, and Maven, which downloads the broker (43 MB) once.
     """
-    from novade_pipeline.sandbox.broker import PLAIN, SCRAM, is_running, running_broker
+    from novade_pipeline.sandbox.broker import PLAIN, SCRAM, running_broker
+    from novade_pipeline.sandbox.processes import is_running
 
     ports = {PLAIN: port, SCRAM: scram_port}
     interrupted = threading.Event()

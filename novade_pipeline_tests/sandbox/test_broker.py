@@ -13,8 +13,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from novade_pipeline.errors import UserError
 from novade_pipeline.sandbox import broker_jars
-from novade_pipeline.sandbox.broker import SCRAM, Broker, is_running, running_broker
+from novade_pipeline.sandbox.broker import SCRAM, Broker, running_broker
 from novade_pipeline.sandbox.broker_jars import install
+from novade_pipeline.sandbox.processes import is_running
 from novade_pipeline_tests.brokers import new_topic, shared_broker
 from novade_pipeline_tests.commands import NOVADE, novade
 from novade_pipeline_tests.waiting import wait_until
@@ -95,7 +96,7 @@ def test_a_port_in_use_is_reported_by_the_command(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = novade(tmp_path, "sandbox", "broker", "--port", str(port))
     assert done.returncode == 2
-    assert f"port {port} for the sandbox's broker: Address already in use" in done.stderr
+    assert f"port {port} for the sandbox: Address already in use" in done.stderr
 
 
 @pytest.mark.parametrize(("missing", "what"), [("java", "Java 17 or newer"), ("mvn", "Maven")])

@@ -5,6 +5,8 @@ from pydantic_settings import SettingsConfigDict
 
 from novade_pipeline.settings import DomainSettings
 
+_COLUMN = r"^[a-z_][a-z0-9_]*$"
+
 
 class MartsSettings(DomainSettings):
     """`NOVADE_MARTS_…`."""
@@ -38,6 +40,16 @@ class MartsSettings(DomainSettings):
         731,
         ge=0,
         description="Events further than this before their upload hour have a wrong clock, days.",
+    )
+    erp_customer_key: str = Field(
+        "account_id",
+        pattern=_COLUMN,
+        description="The column of erp/customers that says which account a customer is.",
+    )
+    erp_account_key: str = Field(
+        "id",
+        pattern=_COLUMN,
+        description="The column of salesforce/account that it is compared with: id, name.",
     )
 
 

@@ -27,6 +27,7 @@ HISTORIES = ("account_history", "opportunity_history")
 SALES = ("opportunity_enhanced", "owner_performance", "sales_by_currency", "sales_snapshot")
 CHATS = ("conversation_enhanced",)
 TICKETS = ("ticket_volume", "client_tickets")
+ERP = ("order_lines", "orders")
 JOINED = (
     *("customer_keys", "customer_matches"),
     *("customer_360", "match_rates", "daily_activity"),
@@ -35,7 +36,7 @@ PRODUCT = (
     *("event_enhanced", "sessions", "user_days", "user_enhanced"),
     "daily_performance",
 )
-ALL = (*PRODUCT, *HISTORIES, *SALES, *CHATS, *TICKETS, *JOINED)
+ALL = (*PRODUCT, *HISTORIES, *SALES, *CHATS, *TICKETS, *ERP, *JOINED)
 Row = dict[str, Any]
 
 

@@ -30,6 +30,7 @@ EVENTS = {
 }
 CHATS = {"conversation_enhanced"}
 STREAMS = {"ticket_volume", "ticket_backlog", "client_tickets", "readings_hourly"}
+ERP = {"order_lines", "orders"}
 CUSTOMER = {
     *("customer_keys", "customer_matches", "customer_360", "match_rates", "daily_activity"),
 }
@@ -202,7 +203,7 @@ def test_a_failed_check_fails_the_run_and_names_what_is_not_built(built: World) 
     result = _run(built)
     assert not result.success
     # The customer is made from these, and waits.
-    assert set(_metadata(result)) == {"event_enhanced", *MUSIC, *SALES, *CHATS, *STREAMS}
+    assert set(_metadata(result)) == {"event_enhanced", *MUSIC, *SALES, *CHATS, *STREAMS, *ERP}
     failed = {c.check_name for c in result.get_asset_check_evaluations() if not c.passed}
     assert "unique_event_enhanced_uuid" in failed
 

@@ -42,6 +42,18 @@ orders as (
     group by account_id
 ),
 
+-- Orders of the ERP; a cancelled one is none.
+erp_orders as (
+    select
+        account_id,
+        count(*) as erp_orders,
+        {{ sum_of("corporate_amount", "amount") }} as erp_order_amount,
+        max(ordered_at) as last_erp_order_at
+    from {{ ref("orders") }}
+    where account_id is not null and status <> 'cancelled'
+    group by account_id
+),
+
 users as (
     select
         account_id,
@@ -248,6 +260,9 @@ select
     sales.next_close_date,
     coalesce(orders.orders, 0) as orders,
     if(orders.account_id is null, 0, orders.order_amount) as order_amount,
+    coalesce(erp_orders.erp_orders, 0) as erp_orders,
+    if(erp_orders.account_id is null, 0, erp_orders.erp_order_amount) as erp_order_amount,
+    erp_orders.last_erp_order_at,
     coalesce(meetings.meetings, 0) as meetings,
     coalesce(users.users, 0) as users,
     coalesce(users.users_by_email, 0) as users_by_email,
@@ -278,6 +293,7 @@ left join {{ source("salesforce", "user") }} as owner on account.owner_id = owne
 left join contacts on account.id = contacts.account_id
 left join sales on account.id = sales.account_id
 left join orders on account.id = orders.account_id
+left join erp_orders on account.id = erp_orders.account_id
 left join meetings on account.id = meetings.account_id
 left join users on account.id = users.account_id
 left join used_by_account on account.id = used_by_account.account_id
