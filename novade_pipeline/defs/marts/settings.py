@@ -1,5 +1,8 @@
 """Variables of the dbt project, by the same names: thresholds of checks and of clocks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -39,6 +42,11 @@ class MartsSettings(DomainSettings):
         ge=0,
         description="Events further than this before their upload hour have a wrong clock, days.",
     )
+
+    @property
+    def mart_variables(self) -> Mapping[str, Any]:
+        """All of them, by the same names."""
+        return self.model_dump()
 
 
 SETTINGS = MartsSettings
