@@ -32,8 +32,8 @@
 
 {#
   The days that both recorded, `first_day` and `last_day`, in one row, or in none: those of the
-  settings, or from the first to the last on which both sides received something. Late events, which
-  happened before, do not move the first.
+  settings, or from the first to the last that both sides have. Late events move neither: the first
+  day is one on which both received something, and on the last something happened.
 #}
 {% macro reconciled_days() %}
   (
@@ -48,7 +48,9 @@
         greatest(segment.first_day, amplitude.first_day) as first_day,
         least(segment.last_day, amplitude.last_day) as last_day
       from (
-        select min(cast(received_hour as date)) as first_day, max(cast(received_hour as date)) as last_day
+        select
+          min(cast(received_hour as date)) as first_day,
+          least(max(event_date), max(cast(received_hour as date))) as last_day
         from {{ ref("segment_events") }}
       ) as segment
       cross join (

@@ -127,17 +127,21 @@ class Comparison:
         span = f"From {first} to {last}, {counted(len(self.by_day), 'day')},"
         if not total:
             return f"{span} Segment recorded nothing: there is nothing to lose."
+        differing = (
+            f"Of the events in both, {self.totals['other_time']:,} have another time in Amplitude "
+            f"and {self.totals['other_properties']:,} other properties."
+        )
         if not lost:
             return (
                 f"Nothing would be lost if Segment were switched off today. {span} Amplitude has "
-                f"all of Segment's {counted(total, 'event')}."
+                f"all of Segment's {counted(total, 'event')}. {differing}"
             )
         types = {name: sums["only_segment"] for name, sums in self.by_type.items()}
         most = [f"{name} ({count:,})" for name, count in list(types.items())[:3] if count]
         return (
             f"If Segment were switched off today, {percent(lost / total)} of its events would be "
-            f"lost: {counted(lost, 'event')} of {total:,}, most of them {', '.join(most)}. {span} "
-            f"Amplitude has {percent(self.share)}."
+            f"lost: {counted(lost, 'event')} of {total:,}, most of the type {', '.join(most)}. "
+            f"{span} Amplitude has {percent(self.share)}. {differing}"
         )
 
     def _all_days(self) -> list[date]:

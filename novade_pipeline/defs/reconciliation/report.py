@@ -18,8 +18,8 @@ from novade_pipeline.plurals import counted
 
 PAGE = ("documents", "marts", "reconciliation_report.html")
 TEMPLATE = Path(__file__).with_name("report.html")
-TYPES = 15
-"""How many event types the picture shows."""
+TYPES = 4
+"""How many event types the picture of lost events tells apart."""
 CELLS = 100
 """How many days and event types with differences the page lists."""
 
@@ -47,18 +47,18 @@ def _content(comparison: Comparison) -> str:
     days = {str(day): sums for day, sums in comparison.by_day.items()}
     missing = {str(day) for day in comparison.missing_days}
     parts = [
-        "<h2>Each day</h2>",
-        _bars("Events a day", list(comparison.by_day), comparison.by_day.values()),
-        "<h2>Each event type</h2>",
+        "<h2>What both recorded</h2>",
+        _image(stacked_bars("Events a day", list(comparison.by_day), _sides(comparison), "events")),
+        "<h2>What would be lost</h2>",
     ]
-    lacking = {n: sums for n, sums in comparison.by_type.items() if sums["only_segment"]}
-    if lacking:
-        shown = dict(list(lacking.items())[:TYPES])
-        values = {"lost": [sums["only_segment"] for sums in shown.values()]}
-        parts.append(_image(stacked_bars("Events lost, by type", list(shown), values, "events")))
+    if comparison.totals["only_segment"]:
+        lost = _lost(comparison)
+        title = "Events only in Segment" + (f": {next(iter(lost))}" if len(lost) == 1 else "")
+        parts.append(_image(stacked_bars(title, list(comparison.by_day), lost, "events")))
     else:
-        parts.append('<p class="note">Of no type would an event be lost.</p>')
+        parts.append('<p class="note">Amplitude has every event of Segment.</p>')
     parts += [
+        "<h2>The event types in figures</h2>",
         _table("Event type", comparison.by_type),
         "<h2>The days in figures</h2>",
         _table("Day", days, missing),
@@ -73,14 +73,27 @@ def _content(comparison: Comparison) -> str:
     return "\n".join(parts)
 
 
-def _bars(title: str, at: list[object], sums: Iterable[Mapping[str, int]]) -> str:
-    sums = list(sums)
-    series = {
-        "in both": [one["matched"] for one in sums],
-        "only in Amplitude": [one["only_amplitude"] for one in sums],
-        "only in Segment: lost": [one["only_segment"] for one in sums],
+def _sides(comparison: Comparison) -> dict[str, list[float]]:
+    """Who has the events of each day."""
+    names = {"matched": "in both", "only_amplitude": "only in Amplitude"}
+    names["only_segment"] = "only in Segment: lost"
+    return {
+        title: [sums[name] for sums in comparison.by_day.values()] for name, title in names.items()
     }
-    return _image(stacked_bars(title, at, series, "events"))
+
+
+def _lost(comparison: Comparison) -> dict[str, list[float]]:
+    """The events of each day that Amplitude lacks, by type; the types that lose least are one."""
+    lost = {(row["event_date"], row["event_type"]): row["only_segment"] for row in comparison.rows}
+    names = [name for name, sums in comparison.by_type.items() if sums["only_segment"]]
+    series: dict[str, list[float]] = {
+        name: [lost.get((day, name), 0) for day in comparison.by_day] for name in names[:TYPES]
+    }
+    if names[TYPES:]:
+        series["other types"] = [
+            sum(lost.get((day, name), 0) for name in names[TYPES:]) for day in comparison.by_day
+        ]
+    return series
 
 
 def _image(markdown: str) -> str:
@@ -100,8 +113,8 @@ def _table(heading: str, sums: Mapping[str, Mapping[str, int]], missing: Iterabl
         marked = ' class="missing"' if name in missing else ""
         rows.append(f"<tr{marked}><td>{escape(name)}</td>{cells}<td>{shown}</td></tr>")
     return (
-        f'<div class="scroll"><table><thead><tr><th>{heading}</th>{heads}<th>share of Segment\'s '
-        f"that Amplitude has</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f'<div class="scroll"><table><thead><tr><th>{heading}</th>{heads}<th>share '
+        f"in both</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
