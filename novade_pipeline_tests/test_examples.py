@@ -32,6 +32,7 @@ NOT_RUN = {
     "novade sandbox tickets": "needs that broker on its fixed port; test_streams.py sends tickets",
     "novade sandbox readings": "the same",
     "novade streams": "needs that broker; graph/test_topic_follow.py follows and restarts topics",
+    "novade reconcile": "needs Segment's tables; defs/reconciliation/test_planted.py runs it",
     "make streams": "test_streams.py does it with fewer records",
 }
 """How an example begins -> why it is not run here."""

@@ -164,7 +164,7 @@ def days(stacks: TwoStacks, shared: Path) -> Iterator[Days]:
         yield Days(connection, events, sql)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     counts=st.dictionaries(st.sampled_from(PLANTS), st.integers(0, 25)),
     seed=st.integers(1, 1000),
