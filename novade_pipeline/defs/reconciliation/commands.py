@@ -49,11 +49,11 @@ def reconcile(
     comparison = stored_comparison(settings, settings.lake, days)
     if comparison.days is None:
         raise UserError(f"novade reconcile: {NOTHING_LANDED}")
-    console.print(escape(comparison.summary), highlight=False)
+    console.print(escape(comparison.summary), highlight=False, soft_wrap=True)
     console.print(_days(comparison))
     _print_examples(console.print, comparison)
     for problem in comparison.problems:
-        console.print(f"[red]Failed[/red] {escape(problem)}", highlight=False)
+        console.print(f"[red]Failed[/red] {escape(problem)}", highlight=False, soft_wrap=True)
     if comparison.problems:
         raise typer.Exit(1)
     console.print("[green]Passed[/green] No day is missing, and enough events are in Amplitude.")
@@ -67,8 +67,12 @@ def _days(comparison: "Comparison") -> "Table":
 
     table = Table(box=None, pad_edge=False)
     table.add_column("Day", no_wrap=True)
-    for name in COUNTS:
-        table.add_column(name.removesuffix("_events").replace("_", " "), justify="right")
+    # Short, so that they fit into 80 columns.
+    for heading in (
+        *("Segment", "Amplitude", "both", "only\nSegm.", "only\nAmpl.", "other\ntime"),
+        *("other\nprop.", "twice\nSegm.", "twice\nAmpl."),
+    ):
+        table.add_column(heading, justify="right")
     for day, sums in comparison.by_day.items():
         table.add_row(str(day), *(f"{sums[name]:,}" for name in COUNTS))
     table.add_row("all", *(f"{comparison.totals[name]:,}" for name in COUNTS), style="bold")
@@ -82,11 +86,11 @@ def _print_examples(print_line: "Callable[..., None]", comparison: "Comparison")
 
     cells = [row for row in comparison.rows if any(row[kind] for kind in KINDS)]
     for row in cells[:CELLS]:
-        print_line(escape(f"{row['event_date']} {row['event_type']}"), highlight=False)
+        lines = [f"{row['event_date']} {row['event_type']}"]
         for kind, meaning in KINDS.items():
             if row[kind]:
-                print_line(f"  {row[kind]:,} {meaning}", highlight=False)
-                for example in row[f"{kind}_examples"]:
-                    print_line(f"    {escape(example)}", highlight=False)
+                lines.append(f"  {row[kind]:,} {meaning}")
+                lines += [f"    {example}" for example in row[f"{kind}_examples"]]
+        print_line(escape("\n".join(lines)), highlight=False, soft_wrap=True)
     if len(cells) > CELLS:
         print_line(f"and {len(cells) - CELLS:,} more days and event types in marts/reconciliation.")

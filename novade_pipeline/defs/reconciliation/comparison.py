@@ -91,12 +91,15 @@ class Comparison:
 
     @cached_property
     def missing_days(self) -> dict[date, str]:
-        """Day without events of a side -> that side."""
+        """Day without events of a side -> that side; or `Segment or Amplitude`.
+
+        A day outside of those that the mart compares is one that a side does not have.
+        """
         missing = {}
         for day, sums in self.by_day.items():
             absent = [n for n in ("segment", "amplitude") if not sums[f"{n}_events"]]
             if absent:
-                missing[day] = " and ".join(name.capitalize() for name in absent)
+                missing[day] = " or ".join(name.capitalize() for name in absent)
         return missing
 
     @property
@@ -104,12 +107,13 @@ class Comparison:
         """That days are missing, and what to do; None if none is."""
         if not self.missing_days:
             return None
-        shown = [f"{day} in {side}" for day, side in list(self.missing_days.items())[:3]]
+        shown = [f"{day} of {side}" for day, side in list(self.missing_days.items())[:3]]
         more = len(self.missing_days) - len(shown)
         listed = ", ".join([*shown, *([f"and {more} more"] if more else [])])
         return (
-            f"{counted(len(self.missing_days), 'day has', 'days have')} no events: {listed}. Land "
-            "the files of these days and run again, or narrow NOVADE_RECONCILIATION_WINDOW."
+            f"{counted(len(self.missing_days), 'day lacks', 'days lack')} events: {listed}. Land "
+            "the files of these days and run again, or set NOVADE_RECONCILIATION_WINDOW to the "
+            "days that both recorded."
         )
 
     @property
@@ -128,8 +132,8 @@ class Comparison:
         if not total:
             return f"{span} Segment recorded nothing: there is nothing to lose."
         differing = (
-            f"Of the events in both, {self.totals['other_time']:,} have another time in Amplitude "
-            f"and {self.totals['other_properties']:,} other properties."
+            f"In both, but at another time: {self.totals['other_time']:,}; with other properties: "
+            f"{self.totals['other_properties']:,}."
         )
         if not lost:
             return (

@@ -57,10 +57,10 @@ def test_a_day_without_events_of_a_side_is_missing() -> None:
     comparison = compare(rows, 0, DAYS)
     assert {d.day: side for d, side in comparison.missing_days.items()} == {
         1: "Amplitude",
-        2: "Segment and Amplitude",
+        2: "Segment or Amplitude",
     }
     (problem,) = comparison.problems
-    assert problem.startswith("2 days have no events: 2026-03-01 in Amplitude, 2026-03-02 in Seg")
+    assert problem.startswith("2 days lack events: 2026-03-01 of Amplitude, 2026-03-02 of Seg")
     assert 'class="missing"' in report_page(comparison)
     # Days outside of the window do not count.
     assert compare(rows, 0, (date(2026, 3, 3), date(2026, 3, 3))).problems == []

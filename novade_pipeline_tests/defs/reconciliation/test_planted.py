@@ -116,7 +116,7 @@ def run(stacks: TwoStacks, *arguments: str, **environment: str) -> tuple[int, st
     [
         ([], {}, 0, "Passed"),
         (["--window", "2018-11-11..2018-11-20"], {}, 0, "2018-11-20"),
-        (["--window", "2018-11-11..2018-11-22"], {}, 1, "2 days have no events"),
+        (["--window", "2018-11-11..2018-11-22"], {}, 1, "2 days lack events"),
         ([], {"NOVADE_RECONCILIATION_MATCHED_SHARE": "1"}, 1, "4 events would be lost"),
     ],
     ids=["all days", "a window", "days of one side", "a share that is too high"],
