@@ -139,6 +139,9 @@
   create or replace temp table touched_all_events as
     select window_start as upload_hour from {{ touched_by("event_enhanced") }}
     union
+    -- It may have followed event_enhanced later than this model.
+    select window_start from {{ touched_by("matched_events") }}
+    union
     select upload_hour from {{ ref("matched_events") }}
     where insert_id in (select insert_id from ids_of_another_side)
     union

@@ -82,7 +82,7 @@ select
     event.upload_date,
     event.upload_hour
 from {{ ref("event_enhanced") }} as event
-left join copies on event.uuid = copies.uuid
+left join copies on event.uuid = copies.uuid and event.insert_id = copies.insert_id
 where coalesce(copies.is_taken, true)
     {% if is_incremental() -%}
     and event.upload_hour in (select upload_hour from touched_all_events)

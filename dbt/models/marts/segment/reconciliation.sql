@@ -57,7 +57,7 @@ of_amplitude as {{ computed_once() }} (
         event.event_time,
         copies.place
     from {{ ref("event_enhanced") }} as event
-    left join copies on event.uuid = copies.uuid
+    left join copies on event.uuid = copies.uuid and event.insert_id = copies.insert_id
     where event.event_date in (select event_date from days)
 ),
 
