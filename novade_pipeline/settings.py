@@ -4,6 +4,7 @@ No other module reads `os.environ`.
 """
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,11 @@ class DomainSettings(BaseSettings):
     """The settings of one domain, in its `settings.py`; a subclass sets its `env_prefix`."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    @property
+    def mart_variables(self) -> Mapping[str, Any]:
+        """Variables of the dbt project that the domain sets, by name."""
+        return {}
 
 
 Domain = TypeVar("Domain", bound=DomainSettings)

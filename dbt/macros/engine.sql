@@ -132,3 +132,60 @@
 {% macro timestamp_type() %}{{ adapter.dispatch("timestamp_type")() }}{% endmacro %}
 {% macro duckdb__timestamp_type() %}timestamptz{% endmacro %}
 {% macro spark__timestamp_type() %}timestamp{% endmacro %}
+{% macro no_texts() %}{{ adapter.dispatch("no_texts")() }}{% endmacro %}
+{% macro duckdb__no_texts() %}[]::varchar[]{% endmacro %}
+{% macro spark__no_texts() %}cast(array() as array<string>){% endmacro %}
+
+{# The texts of a group that meet a condition, in an order; an empty list without any. #}
+{% macro texts_in_order(text, place, condition) %}{{ adapter.dispatch("texts_in_order")(text, place, condition) }}{% endmacro %}
+{% macro duckdb__texts_in_order(text, place, condition) %}coalesce(list({{ text }} order by {{ place }}) filter ({{ condition }}), []){% endmacro %}
+{% macro spark__texts_in_order(text, place, condition) %}transform(sort_array(collect_list(struct({{ place }}, {{ text }})) filter (where {{ condition }})), item -> item.{{ text }}){% endmacro %}
+
+{# A list of texts as one. #}
+{% macro joined_texts(list) %}{{ adapter.dispatch("joined_texts")(list) }}{% endmacro %}
+{% macro duckdb__joined_texts(list) %}array_to_string({{ list }}, ', '){% endmacro %}
+{% macro spark__joined_texts(list) %}array_join({{ list }}, ', '){% endmacro %}
+
+{# A moment as a text, UTC, to the millisecond. #}
+{% macro iso_time(moment) %}{{ adapter.dispatch("iso_time")(moment) }}{% endmacro %}
+{% macro duckdb__iso_time(moment) %}strftime({{ moment }}, '%Y-%m-%dT%H:%M:%S.%gZ'){% endmacro %}
+{% macro spark__iso_time(moment) %}date_format({{ moment }}, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"){% endmacro %}
+
+{# A number, or a moment, in a text as one text for each of its spellings; null for another text. #}
+{% macro number_in(text) %}{{ adapter.dispatch("number_in")(text) }}{% endmacro %}
+{% macro duckdb__number_in(text) %}cast(try_cast({{ text }} as double) as varchar){% endmacro %}
+{% macro spark__number_in(text) %}cast(try_cast({{ text }} as double) as string){% endmacro %}
+{% macro moment_in(text) %}{{ adapter.dispatch("moment_in")(text) }}{% endmacro %}
+{% macro duckdb__moment_in(text) %}cast(epoch_us(try_cast({{ text }} as timestamptz)) as varchar){% endmacro %}
+{% macro spark__moment_in(text) %}cast(unix_micros(try_cast({{ text }} as timestamp)) as string){% endmacro %}
+
+{# A name by its letters and digits alone, in lower case. #}
+{% macro letters_and_digits(name) %}{{ adapter.dispatch("letters_and_digits")(name) }}{% endmacro %}
+{% macro duckdb__letters_and_digits(name) %}lower(regexp_replace({{ name }}, '[^\p{L}\p{N}]', '', 'g')){% endmacro %}
+{% macro spark__letters_and_digits(name) %}lower(regexp_replace({{ name }}, '[^\\p{L}\\p{N}]', '')){% endmacro %}
+
+{#
+  Each value in the objects of a JSON text, as text, with the path of its keys; lists as a whole, and
+  neither nulls nor objects. Spark follows objects to four levels.
+#}
+{% macro json_leaves(rows, columns, json) %}{{ adapter.dispatch("json_leaves")(rows, columns, json) }}{% endmacro %}
+{% macro duckdb__json_leaves(rows, columns, json) %}
+  select {{ columns | join(", ") }}, substr(leaf.fullkey, 3) as path, leaf.value ->> '$' as value
+  from {{ rows }}, json_tree({{ json }}) as leaf
+  where leaf.type not in ('OBJECT', 'NULL') and leaf.fullkey <> '$'
+    and not regexp_matches(leaf.fullkey, '\[\d+\]')
+{% endmacro %}
+{% macro spark__json_leaves(rows, columns, json) %}
+  {%- set names = columns | join(", ") %}
+  {%- set level = namespace(sql="select " ~ names ~ ", '' as path, " ~ json ~ " as value from " ~ rows) %}
+  {%- for depth in range(4) %}
+  {%- set level.sql -%}
+    select {{ names }}, concat(path, '.', key) as path, item as value from ({{ level.sql }}) as outer_level
+    lateral view explode(from_json(value, 'map<string,string>')) as key, item
+    where substring(value, 1, 1) = '{'
+  {%- endset %}
+  select {{ names }}, substring(path, 2) as path, value from ({{ level.sql }}) as level
+  where value is not null and substring(value, 1, 1) <> '{'
+  {{ "union all" if not loop.last }}
+  {%- endfor %}
+{% endmacro %}

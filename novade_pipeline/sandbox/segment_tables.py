@@ -3,20 +3,24 @@
     segment/<dataset>/tracks/000000000000.parquet        all events, without properties
     segment/<dataset>/<event>/000000000000.parquet       each event with its properties
     segment/<dataset>/identifies/…  users/…              who the known users are
+    segment/<dataset>/<event>/again-<id>.parquet         an event that is there twice
 
 The events are those of Amplitude's export lines, so both sides have the same ids, as in a company
 that sends everything through Segment. Differences are planted on request. The same arguments give
-the same bytes.
+the same bytes. Of events of one hour landing stores the first, so on the local disk what is there
+twice is in a file of the hour before.
 """
 
 import gzip
 import io
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -24,6 +28,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from novade_pipeline.lake.documents import write_document
+from novade_pipeline.storage.local import LocalStore
 from novade_pipeline.storage.store import Store
 
 FOLDER = "segment"
@@ -113,7 +118,12 @@ def land(
     again = [row for row in rows if row["id"] in planted["twice"]]
     for row in again:
         name = f"again-{row['id']}.parquet"
-        write_document(landing, _parquet([row]), FOLDER, dataset, row["event"], name)
+        path = (FOLDER, dataset, row["event"], name)
+        write_document(landing, _parquet([row]), *path)
+        if isinstance(landing, LocalStore):
+            tracks = landing.path(FOLDER, dataset, "tracks", "000000000000.parquet")
+            an_hour_before = Path(tracks).stat().st_mtime - 3600
+            os.utime(landing.path(*path), (an_hour_before, an_hour_before))
     ids = {kind: tuple(sorted(planted[kind])) for kind in KINDS if planted[kind]}
     return Landed(len({row["id"] for row in rows}), files, files + len(again), ids)
 

@@ -28,6 +28,7 @@ def definitions() -> dg.Definitions:
         ("drift", "marts/conversation_enhanced", "amplitude/events"),
         ("music", "marts/fct_listens", "marts/customer_360"),
         ("publications", "publications/drug_graph", "marts/fct_listens"),
+        ("segment", "marts/all_events", "marts/event_enhanced"),
         ("tracking_plan", "marts/tracking_plan_coverage", "marts/event_enhanced"),
     ],
 )

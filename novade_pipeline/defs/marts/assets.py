@@ -13,9 +13,9 @@ import dagster as dg
 
 from novade_pipeline.defs.marts.project import Project, prepared_project
 from novade_pipeline.defs.marts.refresh import CheckReport, Mart, refresh
-from novade_pipeline.defs.marts.settings import MartsSettings
 from novade_pipeline.graph.access import lake_probes, require
 from novade_pipeline.graph.dbt_specs import dbt_specs, domain_of
+from novade_pipeline.graph.domains import modules
 from novade_pipeline.graph.job_runs import steps_held_up
 from novade_pipeline.graph.table_assets import (
     dagster_failures,
@@ -103,10 +103,7 @@ def _step(
                 checks={key.name for key in context.selected_asset_check_keys},
                 rebuild=config.full_refresh,
                 check_all=config.check_all,
-                variables={
-                    **settings.of(MartsSettings).model_dump(),
-                    "reporting_time_zone": settings.reporting_time_zone or "",
-                },
+                variables=_variables(settings),
                 patience=NO_WAIT if waited_in_vain else settings.warehouse_patience,
                 on_progress=context.log.info,
                 picture_of=lambda name, generation: previous_picture(
@@ -127,6 +124,14 @@ def _step(
             raise dg.Failure(f"Not built: {reasons}", allow_retries=False)
 
     return marts
+
+
+def _variables(settings: Settings) -> dict[str, Any]:
+    """Variables of the dbt project: those that domains set, and the reporting zone."""
+    variables = {"reporting_time_zone": settings.reporting_time_zone or ""}
+    for module in modules("settings"):
+        variables |= settings.of(module.SETTINGS).mart_variables
+    return variables
 
 
 def _specs(

@@ -1,5 +1,8 @@
 """Variables of the dbt project, by the same names: thresholds of checks and of clocks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -51,6 +54,11 @@ class MartsSettings(DomainSettings):
         pattern=_COLUMN,
         description="The column of salesforce/account that it is compared with: id, name.",
     )
+
+    @property
+    def mart_variables(self) -> Mapping[str, Any]:
+        """All of them, by the same names."""
+        return self.model_dump()
 
 
 SETTINGS = MartsSettings

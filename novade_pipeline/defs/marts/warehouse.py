@@ -56,6 +56,8 @@ create table if not exists novade.touched (
     model text, generation bigint, window_start timestamptz
 );
 create table if not exists novade.identity (amplitude_id bigint, survivor_id bigint);
+create table if not exists novade.cut_over (day date);
+create table if not exists novade.reconciled_days (first_day date, last_day date);
 create table if not exists novade.account_key (
     step integer, way text, key_kind text, key text, account_id text
 );

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -103,14 +104,14 @@ class World:
             **options,
         )
 
-    def marts(self) -> Rows:
-        """All rows of all marts, in an order of their own."""
+    def marts(self, names: Sequence[str] = MARTS) -> Rows:
+        """All rows of the marts, in an order of their own."""
         with closing(open_database(self.warehouse)) as connection:
-            return _rows(connection)
+            return _rows(connection, names)
 
-    def published(self) -> Rows:
+    def published(self, names: Sequence[str] = MARTS) -> Rows:
         """The same from the lake."""
-        places = {name: sql_literal(self.lake.duckdb_path("marts", name)) for name in MARTS}
+        places = {name: sql_literal(self.lake.duckdb_path("marts", name)) for name in names}
         with lake_connection(self.lake) as connection:
             return {
                 name: connection.execute(
@@ -119,9 +120,9 @@ class World:
                 for name, place in places.items()
             }
 
-    def whole(self, project: Project) -> Rows:
+    def whole(self, project: Project, names: Sequence[str] = MARTS) -> Rows:
         """What the marts are when they are made from nothing, by the very SQL of a whole build."""
-        read = {source for m in project.models if m.name in MARTS for source in m.sources}
+        read = {source for m in project.models if m.name in names for source in m.sources}
         sources = [table for table in SOURCES if source_name(table) in read]
         with lake_connection(self.lake) as connection:
             connection.execute("attach ':memory:' as warehouse; use warehouse")
@@ -129,9 +130,9 @@ class World:
             versions = warehouse.source_versions(self.lake, sources)
             pin(connection, self.lake, sources, versions)
             connection.execute("create schema marts")
-            for name, sql in _sql_of_whole_builds(project).items():
+            for name, sql in _sql_of_whole_builds(project, tuple(names)).items():
                 connection.execute(f"create table marts.{name} as {sql}")
-            return _rows(connection)
+            return _rows(connection, names)
 
     @staticmethod
     def event(uuid: str, hour: float, **fields: Any) -> Row:
@@ -166,18 +167,18 @@ def _as_table(table: Table, rows: list[Row]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=table.schema)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection) -> Rows:
+def _rows(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> Rows:
     return {
         name: connection.execute(f"select * from marts.{name} order by all").fetchall()
-        for name in MARTS
+        for name in names
     }
 
 
 @cache
-def _sql_of_whole_builds(project: Project) -> dict[str, str]:
+def _sql_of_whole_builds(project: Project, names: tuple[str, ...]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
-        compiled = project.compiled(Path(folder, "warehouse.duckdb"), MARTS)
-    return {model.name: compiled[model.name] for model in project.models if model.name in MARTS}
+        compiled = project.compiled(Path(folder, "warehouse.duckdb"), names)
+    return {model.name: compiled[model.name] for model in project.models if model.name in names}
 
 
 def _violation(path: str, keyword: str) -> Row:

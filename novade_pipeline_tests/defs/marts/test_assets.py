@@ -203,7 +203,8 @@ def test_a_failed_check_fails_the_run_and_names_what_is_not_built(built: World) 
     result = _run(built)
     assert not result.success
     # The customer is made from these, and waits.
-    assert set(_metadata(result)) == {"event_enhanced", *MUSIC, *SALES, *CHATS, *STREAMS, *ERP}
+    reported = {"event_enhanced", "segment_events", *MUSIC, *SALES, *CHATS, *STREAMS, *ERP}
+    assert set(_metadata(result)) == reported
     failed = {c.check_name for c in result.get_asset_check_evaluations() if not c.passed}
     assert "unique_event_enhanced_uuid" in failed
 

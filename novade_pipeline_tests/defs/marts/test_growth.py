@@ -1,5 +1,6 @@
 """A refresh reads what is new: with three times the history it reads hardly more bytes."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -11,9 +12,11 @@ from novade_pipeline.defs.amplitude.repeats import find_repeats
 from novade_pipeline.defs.amplitude.tables import EVENTS
 from novade_pipeline.defs.marts.project import prepared_project
 from novade_pipeline.defs.marts.refresh import refresh
+from novade_pipeline.defs.segment.tables import TRACKS
 from novade_pipeline.defs.tracking_plan.verdicts import count_changes, judge_changes
 from novade_pipeline.lake.delta import replace_window
 from novade_pipeline.lake.query import sql_type
+from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline.storage.locations import store
 from novade_pipeline.storage.store import Store
@@ -45,10 +48,14 @@ VALUES = {
 
 def _land(lake: Store, hours: range) -> None:
     """Events of some hours; each person has a session an hour."""
+    _write(lake, EVENTS, VALUES, hours)
+
+
+def _write(lake: Store, table: Table, values: Mapping[str, str], hours: range) -> None:
     start, end = (FIRST_DAY + timedelta(hours=hour) for hour in (hours.start, hours.stop))
     columns = ", ".join(
-        f"cast({VALUES.get(field.name, 'null')} as {sql_type(field.type)}) as {field.name}"
-        for field in EVENTS.schema
+        f"cast({values.get(field.name, 'null')} as {sql_type(field.type)}) as {field.name}"
+        for field in table.schema
     )
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
@@ -57,7 +64,20 @@ def _land(lake: Store, hours: range) -> None:
             f" as hours(hour), range({EVENTS_AN_HOUR}) as numbers(n)",
             [start, end],
         ).to_arrow_reader()
-        replace_window(lake, EVENTS, rows, [Window(start, end)])
+        replace_window(lake, table, rows, [Window(start, end)])
+
+
+def _land_segment(lake: Store) -> None:
+    """Segment's history of the first day, with the ids that Amplitude has; it ends there."""
+    values = {
+        **{"id": VALUES["insert_id"], "timestamp": VALUES["event_time"], "received_at": "hour"},
+        **{"event": "'song'", "event_text": VALUES["event_type"]},
+        **{"user_id": f"'user ' || n % {PEOPLE}", "properties": VALUES["event_properties"]},
+        **{"upload_date": "cast(hour as date)", "upload_hour": "hour", "file": "'song/a'"},
+        **{"line": "n + 1", "record": "n + 1", "mended": "[]"},
+        **{"dataset": "'lantern'", "source_table": "'song'"},
+    }
+    _write(lake, TRACKS, values, range(24))
 
 
 def _follow(root: Path) -> None:
@@ -106,6 +126,7 @@ def test_one_more_hour_reads_hardly_more_of_a_longer_history(tmp_path: Path) -> 
         root = tmp_path / f"{days} days"
         lake = store(str(root / "lake"))
         _land(lake, range(days * 24))
+        _land_segment(lake)
         _follow(root)
         size[days] = _size(root)
         _land(lake, range(days * 24, days * 24 + 1))
