@@ -28,8 +28,10 @@ def report_page(comparison: Comparison) -> str:
     """The page: what would be lost, in a sentence and in pictures, then days, types, examples."""
     if comparison.days is None:
         tone, verdict = "none", "There is nothing to compare yet."
-    elif comparison.problems:
+    elif comparison.share_problem:
         tone, verdict = "bad", "Not yet: Segment has what Amplitude lacks."
+    elif comparison.missing_days:
+        tone, verdict = "bad", "Unknown: there are days that one of the two lacks."
     elif comparison.totals["only_segment"]:
         tone, verdict = "good", "Hardly anything: Segment can be switched off."
     else:

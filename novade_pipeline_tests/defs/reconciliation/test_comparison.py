@@ -61,7 +61,9 @@ def test_a_day_without_events_of_a_side_is_missing() -> None:
     }
     (problem,) = comparison.problems
     assert problem.startswith("2 days lack events: 2026-03-01 of Amplitude, 2026-03-02 of Seg")
-    assert 'class="missing"' in report_page(comparison)
+    page = report_page(comparison)
+    assert "Unknown: there are days that one of the two lacks." in page
+    assert 'class="missing"' in page
     # Days outside of the window do not count.
     assert compare(rows, 0, (date(2026, 3, 3), date(2026, 3, 3))).problems == []
 
