@@ -19,7 +19,7 @@ from novade_pipeline.databases.declaration import DatabaseColumn, DatabaseTable,
 from novade_pipeline.databases.feeds import Feed
 from novade_pipeline.databases.reflection import Drift, drift, reflect, refuse_repeated_keys
 from novade_pipeline.databases.sql import changed_value
-from novade_pipeline.databases.sweep import differing_keys
+from novade_pipeline.databases.sweep import MOST_KEYS, differing_keys
 from novade_pipeline.databases.tables import lake_table
 from novade_pipeline.lake.commits import CommitConflict
 from novade_pipeline.lake.delta import WriteReceipt, create_with_columns
@@ -30,8 +30,6 @@ from novade_pipeline.privacy.policy import PersonalDataPolicy
 from novade_pipeline.storage.store import Store
 
 TRIES = 5
-MOST_KEYS = 500_000
-"""A sweep that finds more differences reads the whole table."""
 FIRST = "it was not read before, with these columns and this policy"
 SWEEP = "database:sweep"
 """The transaction of the last sweep, in microseconds since 1970."""

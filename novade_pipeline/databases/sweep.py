@@ -12,9 +12,15 @@ from novade_pipeline.databases.tables import DELETED
 from novade_pipeline.lake.query import sql_identifier, workspace
 from novade_pipeline.lake.read import stream
 
+MOST_KEYS = 500_000
+"""Where more differ, the whole table is read."""
+
 
 def differing_keys(comparison: Comparison) -> list[Key]:
     """The keys that only one of the two has, or whose changed_by differs.
+
+    Returns:
+        `MOST_KEYS` and one at most.
 
     Raises:
         TransientFailure: the database failed meanwhile.
@@ -50,7 +56,8 @@ def differing_keys(comparison: Comparison) -> list[Key]:
                 f"select {', '.join(f'coalesce(fresh.{k}, stored.{k})' for k in keys)} "
                 "from fresh full join (select * from stored where not is_deleted) as stored on "
                 f"{' and '.join(f'fresh.{k} = stored.{k}' for k in keys)} "
-                f"where fresh.{keys[0]} is null or stored.{keys[0]} is null {differs}"
+                f"where fresh.{keys[0]} is null or stored.{keys[0]} is null {differs} "
+                f"limit {MOST_KEYS + 1}"
             ).fetchall()
         except Exception:
             # DuckDB tells in its own words why its input ended.

@@ -91,6 +91,7 @@ def start_postgres(
         options: likewise.
         owner: the process (its id) whose end ends the server; this process where None.
     """
+    (chosen,) = free_ports([port])
     data, as_user = folder / "data", _as_user("postgres")
     if not (data / "PG_VERSION").exists():
         password = folder / "password"
@@ -102,7 +103,6 @@ def start_postgres(
         password.unlink()
     # What a server that was killed left behind.
     (data / "postmaster.pid").unlink(missing_ok=True)
-    (chosen,) = free_ports([port])
     settings = {**_POSTGRES_OPTIONS, **options, "port": str(chosen)}
     command = [*as_user, _program("postgres"), "-D", str(data)]
     command += [f"--{name}={value}" for name, value in settings.items()]
@@ -169,7 +169,7 @@ def _program(name: str) -> str:
     Raises:
         UserError: it is not installed.
     """
-    versions = sorted(Path("/usr/lib/postgresql").glob("*"), key=lambda path: int(path.name))
+    versions = sorted(Path("/usr/lib/postgresql").glob("[0-9]*"), key=lambda path: int(path.name))
     folders = [*(str(version / "bin") for version in reversed(versions)), "/usr/sbin"]
     found_path = shutil.which(name) or shutil.which(name, path=os.pathsep.join(folders))
     if found_path is None:

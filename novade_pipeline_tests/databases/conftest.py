@@ -1,6 +1,6 @@
 """What all tests of databases use: a real PostgreSQL, one for each process of tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,3 @@ def world(postgres: DatabaseServer, tmp_path: Path) -> Iterator[World]:
     """An empty database and an empty lake."""
     with World.new(postgres, tmp_path) as new:
         yield new
-
-
-MakeWorld = Callable[[], World]
