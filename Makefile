@@ -45,9 +45,9 @@ streams: setup ## A broker, tickets and readings with their faults, the graph; p
 		$(BIN)/novade sandbox readings --count $(READINGS) --faults --if-empty; \
 		$(BIN)/novade run'
 
-# Three workers, on two cores as well: one of them usually waits for a server or a process.
+# Four workers, on two cores as well: two of them usually wait for servers or processes.
 test: setup-dev ## All tests.
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 coverage: ## All tests with line coverage; takes 50 % longer before Python 3.12.
 	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term"

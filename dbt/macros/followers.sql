@@ -5,6 +5,9 @@
   create or replace temp table touched_sessions as
     select distinct person_id, session_id from {{ changes_of("event_enhanced") }}
     where session_id is not null;
+  insert into novade.changes (model, generation, event_date, person_id)
+    select distinct {{ quoted_model() }}, {{ this_generation() }}, cast(null as date), person_id
+    from touched_sessions;
   {{ log_sessions() }}
 {% endif %}
 {% endmacro %}
@@ -36,7 +39,10 @@
 {% macro touch_user_enhanced() %}
 {% if is_in_part() %}
   create or replace temp table touched_user_enhanced as
-    select distinct person_id from {{ changes_of("user_days") }};
+    select person_id from {{ changes_of("user_days") }}
+    union
+    -- They may have followed event_enhanced later than this model.
+    select person_id from {{ changes_of("sessions") }};
   create or replace temp table former_user_enhanced as
     select person_id, first_date from {{ this }}
     where person_id in (select person_id from touched_user_enhanced);

@@ -15,11 +15,16 @@ from novade_pipeline.errors import UserError
 
 STOP_SECONDS = 20.0
 
-# Ends the server when its owner is gone, even if the owner was killed.
-_GUARD = """owner=$1; shift; "$@" & server=$!
+# Ends the server when its owner is gone, even if the owner was killed: at first it may end by
+# itself, which Kafka does not always do.
+_GUARD = """owner=$1; left=$2; shift 2; "$@" & server=$!
 trap 'kill $server; wait $server; exit' TERM
 while kill -0 $server 2>/dev/null; do
-  kill -0 $owner 2>/dev/null || kill $server
+  if ! kill -0 $owner 2>/dev/null; then
+    kill $server
+    left=$((left - 1))
+    [ $left -gt 0 ] || kill -9 $server
+  fi
   sleep 1
 done; wait $server"""
 
@@ -35,7 +40,7 @@ def start_guarded(
         owner: the process (its id) whose end ends the server; this process where None.
     """
     return subprocess.Popen(  # noqa: S603
-        ["/bin/sh", "-c", _GUARD, "sh", str(owner or os.getpid()), *command],
+        ["/bin/sh", "-c", _GUARD, "sh", str(owner or os.getpid()), f"{STOP_SECONDS:.0f}", *command],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,

@@ -121,7 +121,18 @@ def test_what_changed_is_what_a_whole_build_would_find(
 
 
 @on_disk
-@pytest.mark.parametrize("seed", [1])
+def test_a_mart_that_was_built_before_one_that_it_reads_is_built_again(
+    built: World, project: Any
+) -> None:
+    _a_session_ends_to_be_one(built)
+    built.write()
+    built.refresh(project, "event_enhanced", "user_days", "user_enhanced")
+    built.refresh(project)
+    assert built.marts() == built.whole(project)
+
+
+@on_disk
+@pytest.mark.parametrize("seed", [5])
 def test_any_history_ends_as_a_build_from_nothing(world: World, project: Any, seed: int) -> None:
     chance = random.Random(seed)
     world.write()
