@@ -13,6 +13,7 @@ import dagster as dg
 from novade_pipeline.definitions import build_definitions
 from novade_pipeline.errors import UserError
 from novade_pipeline.execution.home import dagster_instance, only_command
+from novade_pipeline.execution.interrupts import no_interruption_is_lost
 from novade_pipeline.execution.outcome import RunOutcome, outcome_of
 from novade_pipeline.execution.progress import DomainProgress, report_progress
 from novade_pipeline.execution.run_origin import from_code_location
@@ -164,7 +165,7 @@ def run_graph(
             definitions = build_definitions(settings)
             job = definitions.resolve_job_def(job_name)
         run_id = str(uuid.uuid4())
-        with report_progress(instance, run_id, on_message, on_domain):
+        with report_progress(instance, run_id, on_message, on_domain), no_interruption_is_lost():
             result = job.execute_in_process(
                 instance=from_code_location(instance, job_name),
                 run_id=run_id,

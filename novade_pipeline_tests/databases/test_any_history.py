@@ -37,7 +37,7 @@ AMOUNTS = st.decimals(-999, 999, places=3)
 
 
 STEPS = (
-    *((Session, "query"), (FileWriter, "close"), (Draft, "_commit"), (Draft, "_catch_up")),
+    *((Session, "query"), (FileWriter, "close"), (Draft, "_commit"), (Draft, "_open_newest")),
     *(
         (LogicalDecoding, "release"),
         (load, "watermark"),
