@@ -13,9 +13,9 @@ ATTEMPTS = 4
 """How often Spark runs an item whose executor failed."""
 REDACTED = (
     "(?i)secret|password|token|sasl|jaas|credential|connection.?string|webhook"
-    "|(access|account|private|data|api|secret).?key"
+    "|(access|account|private|data|api|secret).?key|novade_.*url"
 )
-"""Names of settings whose values Spark shows nowhere; those of `NOVADE_…` are among them."""
+"""Names of settings whose values Spark shows nowhere; a database's URL has its password."""
 MIB = 2**20
 _LOCAL = re.compile(r"local(\[(\*|\d+)\])?")
 _LOGGING = Path(__file__).with_name("log4j2.properties")
