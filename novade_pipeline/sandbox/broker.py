@@ -230,7 +230,9 @@ def _properties(folder: Path, addresses: Mapping[str, str], controller: int) -> 
         "group.initial.rebalance.delay.ms": "0",
         "log.cleaner.threads": "1",
         "log.cleaner.dedupe.buffer.size": "2097152",
-        # So that retention can be tested: old segments go within a second.
+        # Records with old times stay, but in a topic whose own retention says otherwise; there they
+        # go within a second.
+        "log.retention.ms": "-1",
         "log.retention.check.interval.ms": "500",
         "log.segment.delete.delay.ms": "100",
         "num.io.threads": "2",

@@ -123,12 +123,13 @@ def test_a_new_file_of_the_newest_days_is_found_without_listing_the_old(
     assert set(listed) == {_name(watcher.shop, 32), _name(watcher.shop, 32, 1), new}
 
 
-@pytest.mark.parametrize("new", [FIRST + 33 * DAY, datetime.now(UTC) - DAY], ids=["next", "now"])
+@pytest.mark.parametrize("follows", [True, False], ids=["next", "now"])
 def test_after_a_long_silence_what_follows_and_what_is_of_today_is_found(
-    watcher: Watcher, new: datetime
+    watcher: Watcher, follows: bool
 ) -> None:
     assert watcher.cursor is not None
     watcher.now = datetime.now(UTC)
+    new = FIRST + 33 * DAY if follows else watcher.now - DAY
     watcher.cursor = replace(watcher.cursor, sweep=Sweep(watcher.now, is_done=True))
     name = f"{new:%Y-%m-%d}_{new.hour}#0.json.gz"
     watcher.shop.land(name, LINE)
