@@ -1,7 +1,5 @@
 """The sweep of keys: finds deletions, and rows that changed without raising their changed_by."""
 
-from collections.abc import Iterator
-
 import pyarrow as pa
 
 from novade_pipeline.databases.comparison import Comparison
@@ -30,24 +28,16 @@ def differing_keys(comparison: Comparison) -> list[Key]:
     names = list(dict.fromkeys((*table.key, declared.changed_by)))
     columns = [declared.of_name(name) for name in names]
     schema = pa.schema([table.schema.field(name).with_nullable(True) for name in names])
-    failures: list[BaseException] = []
-
-    def listed() -> Iterator[pa.RecordBatch]:
-        try:
-            database = comparison.session.database
-            sql = select(database.dialect, declared, columns)
-            yield from read_rows(database, sql, table, columns, comparison.time_zone)
-        except Exception as failure:
-            failures.append(failure)
-            raise
-
+    database = comparison.session.database
+    sql = select(database.dialect, declared, columns)
+    batches = comparison.watched(read_rows(database, sql, table, columns, comparison.time_zone))
     keys = [sql_identifier(name) for name in table.key]
     changed = sql_identifier(declared.changed_by)
     differs = f"or fresh.{changed} is distinct from stored.{changed}"
     if declared.changed_by in table.personal and comparison.policy.mode != "keep":
         differs = ""
     with workspace() as connection:
-        connection.register("fresh", pa.RecordBatchReader.from_batches(schema, listed()))
+        connection.register("fresh", pa.RecordBatchReader.from_batches(schema, batches))
         version = comparison.target.version()
         stored = stream(comparison.lake, table, columns=[*names, DELETED], version=version)
         connection.register("stored", stored)
@@ -61,7 +51,7 @@ def differing_keys(comparison: Comparison) -> list[Key]:
             ).fetchall()
         except Exception:
             # DuckDB tells in its own words why its input ended.
-            if failures:
-                raise failures[0] from None
+            if comparison.failure is not None:
+                raise comparison.failure from None
             raise
     return rows

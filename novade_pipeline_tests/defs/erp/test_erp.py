@@ -217,8 +217,8 @@ def test_columns_are_written_where_there_are_none(erp: Erp, tmp_path: Path) -> N
 def test_a_wrong_declaration_is_one_sentence(
     change: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    table = {"table": "orders", "key": ["order_id"]}
-    table["columns"] = [{"name": "order_id", "type": "integer"}]  # type: ignore[assignment]
+    columns = [{"name": "order_id", "type": "integer"}]
+    table: dict[str, Any] = {"table": "orders", "key": ["order_id"], "columns": columns}
     path = tmp_path / "defs.yaml"
     path.write_text(yaml.safe_dump({"attributes": {"tables": [table | change]}}))
     with pytest.raises(UserError, match=r"defs\.yaml") as error:
