@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
+import pyarrow as pa
 import pytest
 
+from novade_pipeline.databases import sweep
 from novade_pipeline.databases.database import Database
 from novade_pipeline.databases.load import Loader
 from novade_pipeline.databases.logical_decoding import LogicalDecoding, Snapshot
@@ -33,6 +35,22 @@ def test_a_table_without_the_declared_key(items: World) -> None:
     items.tables[0]["columns"][0] |= {"name": "number", "source": "number"}
     with pytest.raises(PermanentFailure, match="expected its column number, by which rows are rea"):
         items.load()
+
+
+def test_a_database_that_fails_in_mid_sweep_is_told_in_its_own_sentence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.execute("create table t (id int primary key, n int)", "insert into t values (1, 1)")
+    world.declare("t", mode="changed", changed_by="n", sweep_hours=0)
+    world.load()
+
+    def failing(*_: object) -> Iterator[pa.RecordBatch]:
+        raise TransientFailure("the database restarted")
+        yield
+
+    monkeypatch.setattr(sweep, "read_rows", failing)
+    with pytest.raises(TransientFailure, match=r"^the database restarted$"):
+        world.load()
 
 
 def test_a_key_that_does_not_identify_rows(world: World) -> None:
