@@ -13,6 +13,8 @@ from novade_pipeline.databases.declaration import DatabaseTable
 from novade_pipeline.databases.kinds import parse_kind
 
 Key = tuple[Any, ...]
+MOST_KEYS = 500_000
+"""Of a table, that are read one by one; where more rows changed, the whole table is read."""
 
 
 @dataclass(frozen=True)

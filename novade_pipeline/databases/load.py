@@ -16,10 +16,10 @@ from deltalake import DeltaTable
 from novade_pipeline.databases.comparison import Comparison
 from novade_pipeline.databases.database import Session
 from novade_pipeline.databases.declaration import DatabaseColumn, DatabaseTable, DatabaseTables
-from novade_pipeline.databases.feeds import Feed
+from novade_pipeline.databases.feeds import MOST_KEYS, Feed
 from novade_pipeline.databases.reflection import Drift, drift, reflect, refuse_repeated_keys
 from novade_pipeline.databases.sql import changed_value
-from novade_pipeline.databases.sweep import MOST_KEYS, differing_keys
+from novade_pipeline.databases.sweep import differing_keys
 from novade_pipeline.databases.tables import lake_table
 from novade_pipeline.lake.commits import CommitConflict
 from novade_pipeline.lake.delta import WriteReceipt, create_with_columns

@@ -13,13 +13,11 @@ from typing import IO
 
 from novade_pipeline.databases.database import Session
 from novade_pipeline.databases.declaration import DatabaseTable, DatabaseTables
-from novade_pipeline.databases.feeds import Changes, typed_keys
+from novade_pipeline.databases.feeds import MOST_KEYS, Changes, typed_keys
 from novade_pipeline.databases.pgoutput import Relation, Values, decoded
 from novade_pipeline.databases.sql import literal, schema_of
 from novade_pipeline.errors import PermanentFailure
 
-MOST_KEYS = 500_000
-"""More are not read one by one: the whole table is."""
 _XIDS = 2**32
 QUIET_BYTES = 16 * 2**20
 """Of other tables' changes, before a position without changes is recorded."""

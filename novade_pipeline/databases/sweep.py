@@ -3,15 +3,12 @@
 import pyarrow as pa
 
 from novade_pipeline.databases.comparison import Comparison
-from novade_pipeline.databases.feeds import Key
+from novade_pipeline.databases.feeds import MOST_KEYS, Key
 from novade_pipeline.databases.reader import read_rows
 from novade_pipeline.databases.sql import select
 from novade_pipeline.databases.tables import DELETED
 from novade_pipeline.lake.query import sql_identifier, workspace
 from novade_pipeline.lake.read import stream
-
-MOST_KEYS = 500_000
-"""Where more differ, the whole table is read."""
 
 
 def differing_keys(comparison: Comparison) -> list[Key]:

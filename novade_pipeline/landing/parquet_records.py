@@ -1,5 +1,6 @@
 """Records of Parquet: rows, of the known columns and all others, batch by batch."""
 
+import io
 import json
 import math
 import shutil
@@ -15,6 +16,8 @@ from novade_pipeline.landing.records import MAX_RECORD_BYTES, Columns, Record
 from novade_pipeline.storage.store import Store
 
 _BATCH_ROWS = 4096
+# Files up to this size are read with one request.
+_WHOLE_BYTES = 4 * 2**20
 # A row group is the least that can be read; files that people write have far smaller ones.
 _MAX_GROUP_BYTES = 2**29
 
@@ -46,7 +49,9 @@ def parquet_batches(
         raise DamagedFile(file, "expected records, found an empty file")
     with ExitStack() as opened:
         stream = opened.enter_context(open_landed(landing, file))
-        if not stream.seekable():
+        if file.size <= _WHOLE_BYTES:
+            stream = io.BytesIO(stream.read())
+        elif not stream.seekable():
             spool = opened.enter_context(tempfile.TemporaryFile(prefix="novade-spool-"))
             shutil.copyfileobj(stream, spool)
             spool.seek(0)
@@ -54,7 +59,7 @@ def parquet_batches(
         try:
             parquet_file = parquet.ParquetFile(stream)
             _refuse(parquet_file, file, columns)
-            yield from parquet_file.iter_batches(rows)
+            yield from parquet_file.iter_batches(rows, use_threads=False)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             # Errors of Parquet have no errno; those of the system are not the file's fault.
             if isinstance(error, OSError) and error.errno is not None:

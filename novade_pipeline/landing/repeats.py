@@ -42,7 +42,8 @@ class Repeats:
         hashes = hashes_of(rows[self._name])
         mask = np.ones(len(rows), bool)
         order = np.argsort(hashes[0])
-        if (np.diff(hashes[0][order]) == 0).any():
+        in_order = hashes[:, order]
+        if (np.diff(in_order[0]) == 0).any():
             numbered = np.stack(
                 [hashes[1], hashes[0], hours.cast(pa.int64()).to_numpy().view("u8")]
             )
@@ -51,13 +52,13 @@ class Repeats:
             same = (np.diff(numbered[:, by_key]) == 0).all(axis=0)
             mask[by_key[1:][same]] = False
         if hours[0].as_py() == self._hour:
-            same = self._is_in_hour(hours)
+            same = self._is_in_hour(hours)[order]
             for run in self._runs:
-                mask &= ~(same & _contains(run, hashes))
+                mask[order[same & _contains(run, in_order)]] = False
         last = hours[-1].as_py()
         if last != self._hour:
             self._hour, self._runs = last, []
-        self._add_run(hashes[:, order[self._is_in_hour(hours)[order]]])
+        self._add_run(in_order[:, self._is_in_hour(hours)[order]])
         return None if mask.all() else mask
 
     def _is_in_hour(self, hours: pa.Array) -> Mask:
@@ -87,7 +88,9 @@ def hashes_of(keys: pa.ChunkedArray) -> Hashes:
     return hashes
 
 
-def _contains(run: Hashes, hashes: Hashes) -> Mask:
-    at = np.minimum(np.searchsorted(run[0], hashes[0]), run.shape[1] - 1)
-    is_in_run: Mask = (run[:, at] == hashes).all(axis=0)
+def _contains(run: Hashes, in_order: Hashes) -> Mask:
+    """Which hashes a run has; they are in order too, so that the search stays in the cache."""
+    at = np.minimum(np.searchsorted(run[0], in_order[0]), run.shape[1] - 1)
+    is_in_run: Mask = run[0, at] == in_order[0]
+    is_in_run[is_in_run] = run[1, at[is_in_run]] == in_order[1, is_in_run]
     return is_in_run

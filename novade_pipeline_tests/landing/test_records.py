@@ -298,6 +298,15 @@ def test_a_disk_that_fails_is_not_the_files_fault(
         landing.read("a.parquet", _parquet(pa.table({"id": ["a"]})))
 
 
+@pytest.mark.parametrize("whole_bytes", [0, 2**20])
+def test_parquet_is_read_at_once_or_by_ranges(
+    whole_bytes: int, landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_records, "_WHOLE_BYTES", whole_bytes)
+    records = landing.read("a.parquet", _parquet(pa.table({"title": ["a", "b"]})))
+    assert [record.line for record in records] == [1, 2]
+
+
 def test_parquet_with_too_large_row_groups_is_refused_unread(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novade_pipeline.lake.table import Table
+from novade_pipeline.landing import repeats as repeating
 from novade_pipeline.landing.repeats import Repeats, hashes_of
 from novade_pipeline.landing.source import Source
 from novade_pipeline.landing.tables import LandedRow
@@ -68,6 +69,18 @@ def test_where_batches_are_cut_makes_no_difference(
     at = [0, *sorted(cuts), len(ordered)]
     batches = [ordered[a:b] for a, b in itertools.pairwise(at)]
     assert _first(table, hour, *batches) == _first_slowly(ordered)
+
+
+def test_keys_that_share_half_of_their_hash_are_two(
+    table: Table, hour: HourOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(keys: pa.ChunkedArray) -> Any:
+        hashes = hashes_of(keys)
+        hashes[0] = 7
+        return hashes
+
+    monkeypatch.setattr(repeating, "hashes_of", half)
+    assert _first(table, hour, [(0, "a")], [(0, "b")], [(0, "c"), (0, "d")]) == [True] * 4
 
 
 def test_an_hour_of_many_batches_has_the_same_repeats_as_one_of_few(

@@ -1,30 +1,31 @@
 """From Arrow batches of Parquet to rows, column by column; `records` gives the same values.
 
-One statement of DuckDB makes the columns of many rows; only rows that are none are read one by one.
+Only rows that are none are read one by one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from novade_pipeline.defs.segment.records import (
-    missing,
-    out_of_range,
-)
+from novade_pipeline.defs.segment.json_columns import JsonColumns
+from novade_pipeline.defs.segment.json_objects import JsonTexts, Member, json_object
+from novade_pipeline.defs.segment.normalized import normalized
+from novade_pipeline.defs.segment.records import missing, out_of_range
 from novade_pipeline.defs.segment.shapes import (
+    CONTEXT,
     DATASET,
     EARLIEST,
+    EVENT,
+    EVENT_TEXT,
     LATEST,
     SOURCE_TABLE,
     Shape,
-    is_document,
+    context_paths,
 )
-from novade_pipeline.defs.segment.statement import BATCH, path_column, statement
 from novade_pipeline.json_rows.text import RAW_BYTES
 from novade_pipeline.lake.table import TIMESTAMP
 from novade_pipeline.landing.chunks import FileSlice
@@ -32,6 +33,8 @@ from novade_pipeline.landing.json_lines import BadLine, Parsed
 from novade_pipeline.landing.parquet_records import row_record, rows_of
 from novade_pipeline.landing.tables import MENDED, RECORD
 
+# Unicode's space separators.
+_SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
 _NOT_UTF8 = "expected UTF-8 text, found other bytes"
 
 
@@ -57,13 +60,11 @@ class ColumnarRows:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        self._connection = duckdb.connect(":memory:")
-        self._connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
-        self._connection.create_function("is_document", is_document, ["VARCHAR"], "BOOLEAN")
+        self._json = JsonColumns()
 
     def close(self) -> None:
-        """Close the database."""
-        self._connection.close()
+        """Close the converter."""
+        self._json.close()
 
     def parse(self, batch: Batch) -> Parsed:
         """The rows of a batch, and those that are none."""
@@ -71,7 +72,8 @@ class ColumnarRows:
         slices = tuple(origin.file_slice for origin in batch.origins)
         index = np.repeat(np.arange(len(slices)), [part.lines for part in slices])
         line = np.concatenate([np.arange(p.lines, dtype=np.int64) + p.first_line for p in slices])
-        source, bad_at = _readable(batch.rows)
+        rows = normalized(shape, batch.rows)
+        source, bad_at = _readable(rows)
         kept = np.flatnonzero(~bad_at)
         reasons = dict.fromkeys(np.flatnonzero(bad_at).tolist(), _NOT_UTF8)
         result = self._columns(source, _sources_of(batch.origins, index[kept]))
@@ -80,14 +82,13 @@ class ColumnarRows:
         good = np.array([at not in reasons for at in kept.tolist()], bool) if reasons else None
         if good is not None:
             kept, result = kept[good], result.filter(pa.array(good))
-        rows = _landed(shape, result, slices, index[kept], line[kept])
-        bad = _bad_lines(shape, batch.rows, slices, index, line, reasons)
+        bad = _bad_lines(shape, rows, slices, index, line, reasons)
         blank = [0] * len(slices)
         for at in [at for at, bad_line in bad.items() if bad_line is None]:
             blank[int(index[at])] += 1
         return Parsed(
             slices,
-            rows,
+            _landed(shape, result, slices, index[kept], line[kept]),
             index[kept],
             tuple(bad_line for bad_line in bad.values() if bad_line is not None),
             tuple(blank),
@@ -95,14 +96,56 @@ class ColumnarRows:
 
     def _columns(self, source: pa.Table, origin: pa.Table) -> pa.Table:
         """The columns of the shape's table that come from records, and the path's."""
-        table = source
-        for name in (DATASET, SOURCE_TABLE):
-            table = table.append_column(path_column(name), origin[name])
-        self._connection.register(BATCH, table)
-        try:
-            return self._connection.execute(statement(self._shape, table.schema)).to_arrow_table()
-        finally:
-            self._connection.unregister(BATCH)
+        shape, names = self._shape, source.schema.names
+        columns = {name: origin[name] for name in (DATASET, SOURCE_TABLE)}
+        columns |= {name: _texts(source, name) for name in shape.texts}
+        columns |= {name: _times(source, name) for name in shape.times}
+        if EVENT in shape.texts:
+            columns[EVENT] = pc.coalesce(columns[EVENT], columns[SOURCE_TABLE])
+            columns[EVENT_TEXT] = pc.coalesce(columns[EVENT_TEXT], columns[EVENT])
+        paths = context_paths(names)
+        rest = [name for name in names if shape.is_rest(name)]
+        values = self._json.convert(source.select([*paths, *rest]))
+        columns[CONTEXT] = _objects(_context(paths, values), len(source))
+        properties = [(name, values[name]) for name in rest if name in values]
+        columns[shape.rest] = _objects(properties, len(source))
+        return pa.table(columns)
+
+
+def _texts(source: pa.Table, name: str) -> pa.ChunkedArray:
+    """The texts of a column, null where they are blank."""
+    if name not in source.schema.names:
+        return pa.chunked_array([pa.nulls(len(source), pa.string())])
+    texts = source[name].cast(pa.string())
+    blank = pc.equal(pc.utf8_ltrim(texts, characters=_SPACES), "")
+    return pc.if_else(blank, None, texts) if pc.any(blank).as_py() else texts
+
+
+def _times(source: pa.Table, name: str) -> pa.ChunkedArray:
+    if name not in source.schema.names:
+        return pa.chunked_array([pa.nulls(len(source), TIMESTAMP)])
+    return source[name].cast(TIMESTAMP)
+
+
+def _context(paths: Mapping[str, tuple[str, ...]], values: Mapping[str, JsonTexts]) -> list[Member]:
+    """The members of the context, each where the first of its columns is."""
+    objects: dict[str, list[Member]] = {}
+    for name, path in paths.items():
+        members = objects.setdefault(path[0], [])
+        if name in values:
+            members.append((path[-1], values[name]))
+    scalars = {path[0] for path in paths.values() if len(path) == 1}
+    return [
+        (key, members[0][1] if key in scalars else json_object(members))
+        for key, members in objects.items()
+        if members
+    ]
+
+
+def _objects(members: Sequence[Member], count: int) -> pa.ChunkedArray:
+    if not members:
+        return pa.chunked_array([pa.nulls(count, pa.string())])
+    return json_object(members).joined()
 
 
 def _readable(rows: pa.Table) -> tuple[pa.Table, "np.ndarray[Any, np.dtype[np.bool_]]"]:
@@ -112,7 +155,7 @@ def _readable(rows: pa.Table) -> tuple[pa.Table, "np.ndarray[Any, np.dtype[np.bo
         rows.validate(full=True)
         return rows, bad
     except pa.ArrowInvalid:
-        bad[:] = [row is None for row in rows_of(rows.combine_chunks().to_batches()[0])]
+        bad[:] = [row is None for row in rows_of(rows)]
     return rows.filter(pa.array(~bad)), bad
 
 

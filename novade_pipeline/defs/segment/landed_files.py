@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from novade_pipeline.defs.segment import tables
 from novade_pipeline.defs.segment.columnar import Batch, ColumnarRows, Origin
-from novade_pipeline.defs.segment.normalized import normalized, refuse_types
+from novade_pipeline.defs.segment.normalized import refuse_types
 from novade_pipeline.defs.segment.records import row_of
 from novade_pipeline.defs.segment.shapes import SHAPES, Shape
 from novade_pipeline.lake.prefetch import map_ahead, prefetch
@@ -114,27 +114,26 @@ def _known_place(file: LandedFile) -> tuple[str, str]:
 
 
 def _batches(shape: Shape, landing: Store, files: Sequence[LandedFile]) -> Iterator[Batch]:
-    """The rows of the files; small files of one table share a batch."""
+    """The rows of the files; small files of one schema share a batch."""
     origins: list[Origin] = []
-    parts: list[pa.Table] = []
+    parts: list[pa.RecordBatch] = []
     count = 0
     for file in files:
         dataset, source_table = _known_place(file)
         first_line = 1
-        for arrow in parquet_batches(landing, file, shape.columns, BATCH_ROWS):
-            origin = Origin(dataset, source_table, FileSlice(file, first_line, arrow.num_rows))
-            refuse_types(shape, arrow.schema, file)
-            rows = normalized(shape, arrow)
-            first_line += arrow.num_rows
-            is_other = bool(parts) and not parts[0].schema.equals(rows.schema, check_metadata=True)
+        for rows in parquet_batches(landing, file, shape.columns, BATCH_ROWS):
+            is_other = not parts or not parts[0].schema.equals(rows.schema)
+            if is_other:
+                refuse_types(shape, rows.schema, file)
             if parts and (is_other or count + len(rows) > BATCH_ROWS):
-                yield Batch(tuple(origins), pa.concat_tables(parts))
+                yield Batch(tuple(origins), pa.Table.from_batches(parts))
                 origins, parts, count = [], [], 0
-            origins.append(origin)
+            origins.append(Origin(dataset, source_table, FileSlice(file, first_line, len(rows))))
             parts.append(rows)
+            first_line += len(rows)
             count += len(rows)
     if parts:
-        yield Batch(tuple(origins), pa.concat_tables(parts))
+        yield Batch(tuple(origins), pa.Table.from_batches(parts))
 
 
 _source = partial(

@@ -42,16 +42,16 @@ def refuse_types(shape: Shape, schema: pa.Schema, file: LandedFile) -> None:
             )
 
 
-def normalized(shape: Shape, batch: pa.RecordBatch) -> pa.Table:
-    """A batch with one form of each type: names in small letters, times in microseconds.
+def normalized(shape: Shape, rows: pa.Table) -> pa.Table:
+    """Rows with one form of each type: names in small letters, times in microseconds.
 
     Types that Segment's tables do not have, nested ones above all, become texts of JSON.
     """
     columns, fields = [], []
-    for field, column in zip(batch.schema, batch.columns, strict=True):
+    for field, column in zip(rows.schema, rows.combine_chunks().columns, strict=True):
         name, metadata = _column_name(field.name), None
         if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
+            column = column.cast(column.type.value_type)
         if pa.types.is_timestamp(column.type):
             column = column.cast(pa.timestamp("us", tz=column.type.tz and "UTC"), safe=False)
         if not _is_plain(column.type):
@@ -70,7 +70,7 @@ def _column_name(name: str) -> str:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether SQL makes JSON of a type's values."""
+    """Whether `json_columns` converts a type's values."""
     return (
         is_text(kind)
         or (pa.types.is_floating(kind) and not pa.types.is_float16(kind))
