@@ -160,7 +160,7 @@ def show(console: Console, scale: Scale, result: dict[str, Any]) -> None:
     run, hour = result["whole"]["run"], result["hour"]["run"]
     table = Table(title=scale.name, title_justify="left")
     table.add_column("step")
-    for heading in ("s", "rows/s", "peak MiB", "one more hour, s", "peak MiB"):
+    for heading in ("s", "rows/s", "peak MiB", "GB written", "one more hour, s", "peak MiB"):
         table.add_column(heading, justify="right")
     for name, step in run["steps"].items():
         again = hour["steps"].get(name, {"seconds": 0.0, "peak_mib": 0.0})
@@ -170,22 +170,21 @@ def show(console: Console, scale: Scale, result: dict[str, Any]) -> None:
             f"{step['seconds']:.1f}",
             f"{rate:,.0f}" if rate else "",
             f"{step['peak_mib']:,.0f}",
+            f"{step['written_gb']:.2f}",
             f"{again['seconds']:.1f}",
             f"{again['peak_mib']:,.0f}",
         )
     table.add_section()
     for name, whole in result["whole"].items():
         again = result["hour"].get(name)
-        outcome = whole.get("failure") or (
-            f"{whole['seconds']:.1f} s, {whole['written_gb']:.1f} GB written"
-        )
         table.add_row(
             {"run": "novade run", "copy": "peer: bare copy", "by_hand": "peer: models by hand"}.get(
                 name, "peer: look-back window"
             ),
-            outcome,
+            whole.get("failure") or f"{whole['seconds']:.1f}",
             f"{scale.millions * MILLION / whole['seconds']:,.0f}",
             f"{whole['peak_mib']:,.0f}",
+            f"{whole['written_gb']:.1f}",
             "" if again is None else f"{again['seconds']:.1f}",
             "" if again is None else f"{again['peak_mib']:,.0f}",
         )

@@ -24,22 +24,23 @@ LOOK_BACK_DAYS = 3
 
 
 class Steps:
-    """Wall seconds and greatest resident memory of what goes on, told step by step."""
+    """Wall seconds, greatest resident memory and bytes written of each step."""
 
     def __init__(self) -> None:
         self.steps: dict[str, dict[str, float]] = {}
-        self._since, self._peak = time.perf_counter(), 0.0
+        self._since, self._peak, self._written = time.perf_counter(), 0.0, _written()
         self._ended = threading.Event()
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._sampler.start()
 
     def ended(self, name: str) -> None:
         """What has gone on since the last call was this step."""
-        now = time.perf_counter()
-        step = self.steps.setdefault(name, {"seconds": 0.0, "peak_mib": 0.0})
+        now, written = time.perf_counter(), _written()
+        step = self.steps.setdefault(name, {"seconds": 0.0, "peak_mib": 0.0, "written_gb": 0.0})
         step["seconds"] += now - self._since
         step["peak_mib"] = max(step["peak_mib"], self._peak)
-        self._since, self._peak = now, 0.0
+        step["written_gb"] += written - self._written
+        self._since, self._peak, self._written = now, 0.0, written
 
     def close(self) -> None:
         """Sample no more."""

@@ -51,7 +51,8 @@
 #}
 {% macro is_incremental() %}
   {%- if not execute or model.config.materialized != "touched" -%}{{ return(false) }}{%- endif -%}
-  {{ return(load_relation(this) is not none and not should_full_refresh()) }}
+  {%- set existing = load_relation(this) -%}
+  {{ return(existing is not none and existing.is_view == is_view(this) and not should_full_refresh()) }}
 {% endmacro %}
 
 {#

@@ -46,10 +46,20 @@
 {% macro duckdb__distinct_values(column) %}coalesce(list_sort(list(distinct {{ column }}) filter ({{ column }} is not null)), []){% endmacro %}
 {% macro spark__distinct_values(column) %}sort_array(collect_set({{ column }})){% endmacro %}
 
+{# The values of a group, in order. #}
+{% macro sorted_list(column) %}{{ adapter.dispatch("sorted_list")(column) }}{% endmacro %}
+{% macro duckdb__sorted_list(column) %}list_sort(list({{ column }})){% endmacro %}
+{% macro spark__sorted_list(column) %}sort_array(collect_list({{ column }})){% endmacro %}
+
 {# A hash of a text as an integer of 63 bits. #}
 {% macro number_of_text(text) %}{{ adapter.dispatch("number_of_text")(text) }}{% endmacro %}
 {% macro duckdb__number_of_text(text) %}(md5_number_lower({{ text }}) & 9223372036854775807)::bigint{% endmacro %}
 {% macro spark__number_of_text(text) %}cast(conv(substring(md5({{ text }}), 17), 16, 10) as decimal(20, 0)) % 9223372036854775808{% endmacro %}
+
+{# A hash of 64 bits of any value, as one version of an engine has it: not to be stored. #}
+{% macro hash_of(value) %}{{ adapter.dispatch("hash_of")(value) }}{% endmacro %}
+{% macro duckdb__hash_of(value) %}hash({{ value }}){% endmacro %}
+{% macro spark__hash_of(value) %}xxhash64({{ value }}){% endmacro %}
 
 {# A moment as microseconds since 1970, as a number wide enough to be joined with others. #}
 {% macro wide_microseconds(moment) %}{{ adapter.dispatch("wide_microseconds")(moment) }}{% endmacro %}
@@ -70,6 +80,11 @@
 {% macro computed_once() %}{{ adapter.dispatch("computed_once")() }}{% endmacro %}
 {% macro duckdb__computed_once() %}materialized{% endmacro %}
 {% macro spark__computed_once() %}{% endmacro %}
+
+{# A common table that is computed for each use, of which each reads only the columns that it needs. #}
+{% macro computed_by_use() %}{{ adapter.dispatch("computed_by_use")() }}{% endmacro %}
+{% macro duckdb__computed_by_use() %}not materialized{% endmacro %}
+{% macro spark__computed_by_use() %}{% endmacro %}
 
 {# The ends of the current slice; null if a model is computed at once. #}
 {% macro slice_end(name, type) %}{{ adapter.dispatch("slice_end")(name, type) }}{% endmacro %}

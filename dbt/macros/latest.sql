@@ -28,18 +28,25 @@
         group by {{ key | join(", ") }}
     ),
 
+    -- Of values that the last row of a group does not have: which row has them, by the value's place.
     earlier_positions as {{ computed_once() }} (
         {% for name in values -%}
-        select {{ key | join(", ") }}, {{ name }}_position as position from positions
+        select {{ key | join(", ") }}, {{ name }}_position as position, {{ loop.index }} as place
+        from positions
         where {{ name }}_position < last_position
-        {{ "union" if not loop.last }}
+        {{ "union all" if not loop.last }}
         {% endfor %}
     ),
 
     earlier as {{ computed_once() }} (
         select
-            {% for name in key + ["position"] + values -%}
-            known.{{ name }}{{ "," if not loop.last }}
+            {% for name in key -%}
+            known.{{ name }},
+            {% endfor -%}
+            earlier_positions.place,
+            {% for name in values -%}
+            case when earlier_positions.place = {{ loop.index }} then known.{{ name }} end as {{ name }}
+            {{- "," if not loop.last }}
             {% endfor %}
         from {{ rows }} as known
         inner join earlier_positions using ({{ (key + ["position"]) | join(", ") }})
@@ -68,9 +75,8 @@
             and positions.first_position = first_row.position
         {%- endif %}
         {% for name in values -%}
-        left join earlier as earlier_{{ name }}
+        left join (select * from earlier where place = {{ loop.index }}) as earlier_{{ name }}
             on {{ same_key(key, "positions", "earlier_" ~ name) }}
-            and positions.{{ name }}_position = earlier_{{ name }}.position
         {% endfor %}
     )
 {% endmacro %}

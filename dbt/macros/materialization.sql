@@ -8,21 +8,30 @@
     unique_key: the columns of `touched_<model>`.
     slices: {of: a mart, by: a column of it, bucket: an expression whose values are never cut}; the
       model's SQL asks for its part with `in_slice`. Without it all is inserted at once.
+    view_while_empty: a mart whose rows this one adds to those of another. As long as it has none,
+      this one is a view, which costs no copy of the other.
 #}
 {% materialization touched, adapter="duckdb" %}
-  {%- set target = this.incorporate(type="table") -%}
+  {%- set as_view = is_view(this) -%}
+  {%- set target = this.incorporate(type="view" if as_view else "table") -%}
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
   {%- set in_part = is_in_part() -%}
   {{ get_assert_columns_equivalent(compiled_code) }}
+  {%- set existing = load_relation(this) -%}
+  {% if existing is not none and existing.type != target.type %}
+    {% do adapter.drop_relation(existing) %}
+  {% endif %}
   {% call statement("main") %}
-    {% if in_part %}
+    {% if as_view %}
+      {{ "select 1" if in_part else "create or replace view " ~ target ~ " as " ~ compiled_code }}
+    {% elif in_part %}
       {{ delete_touched(target) }}
     {% else %}
       create or replace table {{ target }} {{ get_table_columns_and_constraints() }};
     {% endif %}
   {% endcall %}
-  {% for slice in slices(in_part) %}
+  {% for slice in ([] if as_view else slices(in_part)) %}
     {% do run_query(begin_slice(*slice)) %}
     {% do run_query("insert into " ~ target ~ get_column_names() ~ compiled_code) %}
   {% endfor %}
@@ -32,6 +41,14 @@
   {{ run_hooks(post_hooks, inside_transaction=False) }}
   {{ return({"relations": [target]}) }}
 {% endmaterialization %}
+
+{# Whether a model is a view for now: see `view_while_empty`. #}
+{% macro is_view(relation) %}
+  {%- set mart = model.config.get("view_while_empty") if execute -%}
+  {%- if not mart -%}{{ return(false) }}{%- endif -%}
+  {%- set added = load_relation(relation.incorporate(path={"identifier": mart})) -%}
+  {{ return(added is not none and not run_query("select 1 from " ~ added ~ " limit 1").rows) }}
+{% endmacro %}
 
 {% macro delete_touched(target) %}
   {%- set key = config.require("unique_key") -%}

@@ -134,16 +134,16 @@ def _copy_rows(
                 " join novade.model using (model, generation)"
             ).fetchall()
         )
-        names = copy.execute(
-            "select table_name from duckdb_tables() where schema_name = 'marts'"
-        ).fetchall()
-        for name in {name for (name,) in names} - {table.path[-1] for table in versions}:
-            copy.execute(f"drop table marts.{sql_identifier(name)}")
+        kinds = _kinds(copy)
+        for name in kinds.keys() - {table.path[-1] for table in versions}:
+            copy.execute(f"drop {kinds[name]} marts.{sql_identifier(name)}")
         for table, version in versions.items():
             # A failed check withholds what the warehouse has.
-            if table.path[-1] not in current:
+            if (name := table.path[-1]) not in current:
                 rows = as_declared(copy, store, table, version)
-                copy.execute(f"create or replace table {_mart(table)} as {rows}")
+                if name in kinds:
+                    copy.execute(f"drop {kinds[name]} {_mart(table)}")
+                copy.execute(f"create table {_mart(table)} as {rows}")
         schemas = copy.execute(
             "select schema_name from duckdb_schemas() where not internal"
             " and database_name = current_database() and schema_name not in ('main', 'marts')"
@@ -154,8 +154,8 @@ def _copy_rows(
 
 def _describe(fresh: Path, store: Store, versions: Mapping[Table, int]) -> None:
     """Adds the descriptions of marts and columns, and which versions they show."""
-    kind = "view" if isinstance(store, LocalStore) else "table"
     with closing(duckdb.connect(str(fresh))) as copy:
+        kinds = _kinds(copy)
         copy.execute("begin")
         copy.execute(f"create table {PUBLISHED} (lake varchar, mart varchar, table_version bigint)")
         for table, version in versions.items():
@@ -163,12 +163,22 @@ def _describe(fresh: Path, store: Store, versions: Mapping[Table, int]) -> None:
             copy.execute(
                 f"insert into {PUBLISHED} values (?, ?, ?)", [store.url, table.name, version]
             )
+            kind = kinds[table.path[-1]]
             copy.execute(f"comment on {kind} {mart} is {sql_literal(table.description)}")
             for column in table.columns:
                 name = sql_identifier(column.name)
                 text = sql_literal(column.description)
                 copy.execute(f"comment on column {mart}.{name} is {text}")
         copy.execute("commit")
+
+
+def _kinds(copy: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Mart -> `table` or `view`."""
+    rows = copy.execute(
+        "select table_name, if(table_type = 'VIEW', 'view', 'table')"
+        " from information_schema.tables where table_schema = 'marts'"
+    ).fetchall()
+    return dict(rows)
 
 
 def _mart(table: Table) -> str:

@@ -185,7 +185,7 @@ def read_state(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -
         tables=frozenset(
             row[0]
             for row in connection.execute(
-                "select table_name from duckdb_tables() where schema_name = 'marts'"
+                "select table_name from information_schema.tables where table_schema = 'marts'"
             ).fetchall()
         ),
     )

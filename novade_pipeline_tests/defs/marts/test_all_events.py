@@ -1,7 +1,6 @@
 """One history of Segment and Amplitude: each event once, whoever recorded it, in part as whole."""
 
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +9,10 @@ import pytest
 
 from novade_pipeline.defs.segment.tables import ALIASES, IDENTIFIES, PAGES, TRACKS
 from novade_pipeline.lake.delta import replace_window
-from novade_pipeline.lake.query import open_database
 from novade_pipeline.lake.table import Table
 from novade_pipeline.lake.windows import Window
 from novade_pipeline_tests.defs.marts.conftest import DAY
+from novade_pipeline_tests.defs.marts.stored_marts import query_warehouse
 from novade_pipeline_tests.places import on_disk
 
 World = Any
@@ -51,9 +50,9 @@ def land(world: World, table: Table, *rows: dict[str, Any], upload: int = 0) -> 
 
 
 def history(world: World, *columns: str) -> list[tuple[Any, ...]]:
-    with closing(open_database(world.warehouse)) as connection:
-        sql = f"select {', '.join(columns)} from marts.all_events order by all"
-        return connection.execute(sql).fetchall()
+    return query_warehouse(
+        world, f"select {', '.join(columns)} from marts.all_events order by all"
+    )
 
 
 def refresh(world: World, project: Any, **options: Any) -> None:
@@ -194,7 +193,39 @@ def test_a_model_may_be_selected_before_those_that_it_reads(both: World, project
 
 
 def _is_whole(world: World) -> bool:
-    with closing(open_database(world.warehouse)) as connection:
-        sql = "select whole from novade.model where model = 'all_events'"
-        ((whole,),) = connection.execute(sql).fetchall()
+    sql = "select whole from novade.model where model = 'all_events'"
+    ((whole,),) = query_warehouse(world, sql)
     return bool(whole)
+
+
+def test_without_segment_it_is_a_view_of_amplitude(built: World, project: Any) -> None:
+    """A copy of all events would add nothing, and a view of one table reads no more than it."""
+    refresh(built, project)
+    assert _kind(built) == "VIEW"
+    ((sql,),) = query_warehouse(
+        built, "select sql from duckdb_views() where view_name = 'all_events'"
+    )
+    assert "event_enhanced" in sql
+    assert "segment" not in sql.replace("segment_time", "")
+    assert "JOIN" not in sql.upper()
+    steps = [
+        (lambda: _a_new_hour(built), "VIEW", False),
+        (lambda: built.empty(0), "VIEW", False),
+        (lambda: land(built, TRACKS, {"id": "s-unknown", "hour": 60.5}), "BASE TABLE", True),
+        (lambda: _a_stranger_becomes_known(built), "BASE TABLE", False),
+        (lambda: land(built, TRACKS), "VIEW", True),
+        (lambda: _a_device_gets_a_second_person(built), "VIEW", False),
+    ]
+    for place, (change, kind, whole) in enumerate(steps):
+        change()
+        refresh(built, project)
+        assert (_kind(built), _is_whole(built)) == (kind, whole), place
+        marts = built.marts(NAMES)
+        assert marts == built.whole(project, NAMES), place
+        assert built.published(["all_events"])["all_events"] == marts["all_events"], place
+
+
+def _kind(world: World) -> str:
+    sql = "select table_type from information_schema.tables where table_name = 'all_events'"
+    ((kind,),) = query_warehouse(world, sql)
+    return str(kind)

@@ -1,9 +1,12 @@
 {{ config(
     materialized="touched",
     unique_key="upload_hour",
+    view_while_empty="segment_events",
     pre_hook="{{ touch_all_events() }}",
 ) }}
 
+{%- set of_amplitude_alone = is_view(this) %}
+{% if not of_amplitude_alone -%}
 with of_segment as (
     select * from {{ ref("segment_events") }}
     {% if is_incremental() -%}
@@ -60,12 +63,17 @@ left join persons as devices
 where not coalesce(copies.is_taken, false)
 
 union all
+{%- endif %}
 
 select
+    {% if of_amplitude_alone -%}
+    'amplitude:' || event.uuid as event_key,
+    {%- else -%}
     case
         when copies.uuid is null then 'amplitude:' || event.uuid
         else 'segment:' || event.insert_id
-    end,
+    end as event_key,
+    {%- endif %}
     event.insert_id,
     event.uuid,
     event.event_date,
@@ -74,16 +82,24 @@ select
     event.person_id,
     event.user_id,
     event.device_id,
-    case when copies.uuid is null then 'amplitude' else 'both' end,
-    'amplitude',
+    {% if of_amplitude_alone -%}
+    'amplitude' as recorded_by,
+    'amplitude' as taken_from,
+    cast(null as {{ timestamp_type() }}) as segment_time,
+    {%- else -%}
+    case when copies.uuid is null then 'amplitude' else 'both' end as recorded_by,
+    'amplitude' as taken_from,
     copies.segment_time,
-    event.event_time,
+    {%- endif %}
+    event.event_time as amplitude_time,
     event.event_properties,
     event.upload_date,
     event.upload_hour
 from {{ ref("event_enhanced") }} as event
+{%- if not of_amplitude_alone %}
 left join copies on event.uuid = copies.uuid and event.insert_id = copies.insert_id
 where coalesce(copies.is_taken, true)
     {% if is_incremental() -%}
     and event.upload_hour in (select upload_hour from touched_all_events)
     {%- endif %}
+{%- endif %}
