@@ -33,8 +33,6 @@ from novade_pipeline.landing.json_lines import BadLine, Parsed
 from novade_pipeline.landing.parquet_records import row_record, rows_of
 from novade_pipeline.landing.tables import MENDED, RECORD
 
-# Unicode's space separators.
-_SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
 _NOT_UTF8 = "expected UTF-8 text, found other bytes"
 
 
@@ -72,8 +70,8 @@ class ColumnarRows:
         slices = tuple(origin.file_slice for origin in batch.origins)
         index = np.repeat(np.arange(len(slices)), [part.lines for part in slices])
         line = np.concatenate([np.arange(p.lines, dtype=np.int64) + p.first_line for p in slices])
-        rows = normalized(shape, batch.rows)
-        source, bad_at = _readable(rows)
+        readable, bad_at = _readable(batch.rows)
+        source = normalized(shape, readable)
         kept = np.flatnonzero(~bad_at)
         reasons = dict.fromkeys(np.flatnonzero(bad_at).tolist(), _NOT_UTF8)
         result = self._columns(source, _sources_of(batch.origins, index[kept]))
@@ -82,7 +80,7 @@ class ColumnarRows:
         good = np.array([at not in reasons for at in kept.tolist()], bool) if reasons else None
         if good is not None:
             kept, result = kept[good], result.filter(pa.array(good))
-        bad = _bad_lines(shape, rows, slices, index, line, reasons)
+        bad = _bad_lines(shape, batch.rows, slices, index, line, reasons)
         blank = [0] * len(slices)
         for at in [at for at, bad_line in bad.items() if bad_line is None]:
             blank[int(index[at])] += 1
@@ -117,7 +115,7 @@ def _texts(source: pa.Table, name: str) -> pa.ChunkedArray:
     if name not in source.schema.names:
         return pa.chunked_array([pa.nulls(len(source), pa.string())])
     texts = source[name].cast(pa.string())
-    blank = pc.equal(pc.utf8_ltrim(texts, characters=_SPACES), "")
+    blank = pc.equal(pc.utf8_ltrim_whitespace(texts), "")
     return pc.if_else(blank, None, texts) if pc.any(blank).as_py() else texts
 
 
@@ -223,10 +221,10 @@ def _bad_lines(
 ) -> dict[int, BadLine | None]:
     """Position -> the row for quarantine; None for a row without any value."""
     bad: dict[int, BadLine | None] = {}
-    if reasons:
-        rows = _with_times_as_texts(rows)
     for at in sorted(reasons):
-        (row,) = rows_of(rows.slice(at, 1))
+        row = None
+        if reasons[at] != _NOT_UTF8:
+            (row,) = rows_of(_with_times_as_texts(normalized(shape, rows.slice(at, 1))))
         record = row_record(int(line[at]), row, shape.columns)
         raw = record.text.encode("utf-8", "surrogateescape")
         bad[at] = (

@@ -198,7 +198,7 @@ def test_texts_of_spaces_alone_are_none(world: World) -> None:
     columns = {
         "id": ["a", "b", "c"],
         "event": ["\u3000\xa0", "", " x "],
-        "user_id": [" ", "u", None],
+        "user_id": [" \t\r\n\x1f", "u", None],
     }
     world.land(ORDERS, as_parquet(**columns, timestamp=times(3)))
     world.load()
@@ -209,10 +209,15 @@ def test_texts_of_spaces_alone_are_none(world: World) -> None:
     ]
 
 
-def test_texts_that_are_not_utf_8_are_in_quarantine(world: World) -> None:
-    names = pa.array([b"ok", b"\xff\xfe"], pa.binary())
-    names = pa.Array.from_buffers(pa.string(), 2, names.buffers())
-    world.land(ORDERS, as_parquet(id=["a", "b"], timestamp=times(2), note=names))
+@pytest.mark.parametrize("column", ["note", "list", "struct", "timestamp"])
+def test_texts_that_are_not_utf_8_are_in_quarantine(world: World, column: str) -> None:
+    texts = pa.array([b"2026-01-02 03:04:05", b"\xff\xfe"], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), 2, texts.buffers())
+    if column == "list":
+        texts = pa.ListArray.from_arrays([0, 1, 2], texts)
+    elif column == "struct":
+        texts = pa.StructArray.from_arrays([texts], ["name"])
+    world.land(ORDERS, as_parquet(**{"id": ["a", "b"], "timestamp": times(2), column: texts}))
     world.load()
     assert world.rows(TRACKS, "id") == [("a",)]
     assert world.rows(QUARANTINE, "line", "reason") == [
