@@ -85,7 +85,7 @@ broker: setup ## A Kafka broker with the topics of the sandbox, at 127.0.0.1:909
 	@$(BIN)/novade sandbox broker
 
 setup: .venv/ready-run
-setup-dev: .venv/ready-dev azurite-setup .venv/ready-broker
+setup-dev: .venv/ready-tests azurite-setup .venv/ready-broker
 azurite-setup: dev/azurite/node_modules/.package-lock.json
 
 .venv/bin/uv: requirements/build.txt
@@ -108,6 +108,12 @@ azurite-setup: dev/azurite/node_modules/.package-lock.json
 .venv/ready-%: .venv/installed-%
 	@echo "Loading the graph, for the first time …"
 	@$(BIN)/python -c "$$LOAD" 2>/dev/null || true
+	@touch $@
+
+# Each of several workers would compile all tests, and what they import, at the same time.
+.venv/ready-tests: .venv/ready-dev
+	@echo "Collecting the tests, for the first time …"
+	@$(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true
 	@touch $@
 
 # The tests' broker; the module pins its version, and reports what is missing in one sentence.

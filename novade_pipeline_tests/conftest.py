@@ -32,11 +32,20 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules of the whole graph come first: at the end, one of them would leave a core idle."""
-    items.sort(key=lambda item: item.path.parent != HERE)
+    """The longest modules come first: at the end, one of them would leave a core idle."""
+    items.sort(key=lambda item: _rank(item.path))
+
+
+def _rank(module: Path) -> int:
+    """0 for a module of commands and the page, 1 for one that runs the graph, marts or a JVM."""
+    if module.parent == HERE:
+        return 0
+    return 1 if any(module.is_relative_to(HERE / folder) for folder in LONG) else 2
 
 
 HERE = Path(__file__).parent
+LONG = ("defs/erasure", "defs/marts", "execution", "graph", "spark", "streams")
+"""Folders with the longest modules."""
 SHARED = HERE.resolve().parents[1] / "shared" / "data"
 
 

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Thread
 
 import dagster as dg
 
-POLL_SECONDS = 0.2
 # Dagster logs this for each check of a skipped source; the run's notes say why it is skipped.
 _MISSING_CHECKS = "did not yield or return expected outputs"
 _ENDS = {
@@ -57,36 +57,31 @@ def report_progress(
     on_message: Callable[[str], None],
     on_domain: Callable[[DomainProgress], None] = lambda _: None,
 ) -> Iterator[None]:
-    """Follows a run while it is in progress.
+    """Follows a run that this process executes.
 
     Args:
         on_message: called with each line that the run logs.
         on_domain: called with the progress of a domain, after each of its lines.
     """
-    ended = Event()
+    entries: SimpleQueue[dg.EventLogEntry | None] = SimpleQueue()
 
     def follow() -> None:
-        cursor = None
         domains = _Domains()
-        while True:
-            has_ended = ended.wait(POLL_SECONDS)
-            records = instance.get_records_for_run(run_id, cursor=cursor)
-            cursor = records.cursor
-            for record in records.records:
-                message = _message(record.event_log_entry)
-                if message:
-                    on_message(message)
-                if progress := domains.after(record.event_log_entry, message):
-                    on_domain(progress)
-            if has_ended and not records.has_more:
-                return
+        while (entry := entries.get()) is not None:
+            message = _message(entry)
+            if message:
+                on_message(message)
+            if progress := domains.after(entry, message):
+                on_domain(progress)
 
+    instance.add_event_listener(run_id, entries.put)
+    # A console that is slow, or was closed, does not hold up the run.
     thread = Thread(target=follow, name="progress", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        ended.set()
+        entries.put(None)
         thread.join()
 
 

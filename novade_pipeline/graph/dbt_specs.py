@@ -52,14 +52,18 @@ def dbt_specs(
         tests_of: model or snapshot -> the unique ids of its tests.
     """
     kept = target / f"specs-{_translation()}.json"
-    try:
-        text = kept.read_text("utf-8")
-    except FileNotFoundError:
+    if not kept.is_file():
         text = dg.serialize_value(_translated(_translator(schema), manifest(), nodes, tests_of))
         unfinished = kept.with_suffix(f".{os.getpid()}")
         unfinished.write_text(text, "utf-8")
         unfinished.rename(kept)
-    plain: Any = dg.deserialize_value(text)
+    return _kept_specs(kept)
+
+
+@cache
+def _kept_specs(path: Path) -> DbtSpecs:
+    """Cached, since each step of the marts takes its own from those of the project."""
+    plain: Any = dg.deserialize_value(path.read_text("utf-8"))
     return DbtSpecs(
         {name: dg.AssetSpec(**arguments) for name, arguments in plain["assets"].items()},
         {test: dg.AssetCheckSpec(**arguments) for test, arguments in plain["checks"].items()},

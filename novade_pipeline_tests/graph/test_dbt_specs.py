@@ -43,7 +43,7 @@ def test_they_are_translated_once(
 ) -> None:
     first = _specs(project, tmp_path)
     monkeypatch.setattr(dbt_specs, "_translator", None)
-    assert _specs(project, tmp_path) == first
+    assert _specs(project, tmp_path) is first
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
 
 
