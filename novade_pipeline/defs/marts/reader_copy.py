@@ -90,9 +90,11 @@ def _shown(path: Path) -> tuple[str, dict[str, int]] | None:
 def _write_views(fresh: Path, store: Store, opened: Mapping[Table, DeltaTable]) -> None:
     # Without the warehouse's settings, so in the storage format of older clients.
     with closing(duckdb.connect(str(fresh))) as copy:
-        copy.execute("create schema marts")
+        # Each statement of its own would be written to the disk by itself.
+        copy.execute("begin; create schema marts")
         for table, delta_table in opened.items():
             copy.execute(f"create view {_mart(table)} as {_of_files(store, table, delta_table)}")
+        copy.execute("commit")
 
 
 def _of_files(store: Store, table: Table, delta_table: DeltaTable) -> str:

@@ -259,21 +259,28 @@ def _reason(
 
 def prune(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> None:
     """Deletes the part of each model's log that the lake and all models that read it have."""
-    for model in models:
-        followers = [m.name for m in models if m.incremental and model.name in m.refs]
-        connection.execute(
-            """
-            update novade.model set since = greatest(since, generation - $3, (
-                select min(generation) from (
-                    select version as generation from novade.taken_in
-                    where source = 'marts.' || $1 and list_contains($2, model)
-                    union all
-                    select generation from novade.published where model = $1
-                )
-            )) where model = $1 and generation > since
-            """,
-            [model.name, followers, LOG_GENERATIONS],
-        )
+    reads = [(ref, model.name) for model in models if model.incremental for ref in model.refs]
+    connection.execute(
+        """
+        with reads as (select unnest($2) as model, unnest($3) as follower),
+        taken as (
+            select reads.model, version as generation from novade.taken_in join reads
+            on taken_in.model = follower and source = 'marts.' || reads.model
+            union all
+            select model, generation from novade.published
+        ),
+        oldest as (select model, min(generation) as generation from taken group by model)
+        update novade.model set since = greatest(since, model.generation - $4, (
+            select oldest.generation from oldest where oldest.model = model.model
+        )) where model in (select unnest($1)) and model.generation > since
+        """,
+        [
+            [model.name for model in models],
+            [ref for ref, _ in reads],
+            [follower for _, follower in reads],
+            LOG_GENERATIONS,
+        ],
+    )
     for log in ("changes", "touched"):
         connection.execute(
             f"delete from novade.{log} as log using novade.model as model"
