@@ -1,10 +1,10 @@
 """Commands that only read work beside any run, whatever it has locked."""
 
 import csv
-import re
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
