@@ -6,23 +6,26 @@ events took 4.5 s over this log, 15.4 s over the faster of Dagster's two in SQLi
 its default (`benchmarks/event_log.py`, one repetition on a busy machine). For that gain, this is
 the one module that imports a part of `dagster._*`, which has no other address.
 
+It stores events compressed, like the other databases of Dagster's home (`compressed_json`).
 `dagster.yaml` names this class, so every process of one machine uses it; on Azure the log is in
 PostgreSQL.
 """
 
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
 
 from novade_pipeline.errors import UserError
+from novade_pipeline.execution.compressed_json import compress_databases
 from novade_pipeline.settings import load_settings
 
 INDEX = "index"
@@ -31,12 +34,21 @@ OPEN_DATABASES = 8
 """How many databases stay open: that of all runs, and those of the latest runs."""
 BUSY_SECONDS = 60
 """How long to wait for another process's lock on a database."""
+PAGE_BYTES = 1024
+"""Of a run's database: Dagster creates 27 tables and indexes in it, most of which stay empty."""
+WAL_PAGES = 200
+"""How long a database's log may be before it is written to the database."""
 
 
 class EventLog(SqliteEventLogStorage):
-    """Has the same files as Dagster's own: each reads what the other wrote."""
+    """Has the same files as Dagster's own, and reads what that wrote.
+
+    Dagster's own does not read what this wrote: it knows nothing of the compression.
+    """
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        # The home: runs and schedules are beside the log.
+        compress_databases(Path(base_dir).parents[1])
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         # Tables and columns that exist; `wipe` empties tables and drops none.
         self._existing: set[str] = set()
@@ -104,9 +116,14 @@ class EventLog(SqliteEventLogStorage):
 
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
+            file = Path(self.path_for_shard(name))
+            is_new = not file.exists()
+            if is_new:
+                _create(file)
             # Dagster's own creates missing tables.
-            with super().run_connection(name):
-                pass
+            with super().run_connection(name) as connection:
+                if is_new and name != INDEX:
+                    _drop_indexes(connection)
             self._engines[name] = _engine(self.conn_string_for_shard(name))
         self._engines.move_to_end(name)
         if len(self._engines) > OPEN_DATABASES:
@@ -120,6 +137,20 @@ class EventLog(SqliteEventLogStorage):
                 self._engines.popitem()[1].dispose()
 
 
+def _create(file: Path) -> None:
+    """An empty database with small pages."""
+    with closing(sqlite3.connect(file, BUSY_SECONDS)) as database:
+        database.execute(f"pragma page_size = {PAGE_BYTES}")
+        # Writes the first page, and so the size.
+        database.execute("vacuum")
+
+
+def _drop_indexes(connection: Connection) -> None:
+    """Drops the indexes of events: in a run's database they are as large as the events."""
+    for index in inspect(connection).get_indexes("event_logs"):
+        connection.exec_driver_sql(f'drop index "{index["name"]}"')
+
+
 def _engine(url: str) -> Engine:
     engine = create_engine(
         url,
@@ -131,5 +162,6 @@ def _engine(url: str) -> Engine:
     def set_up(connection: Any, record: Any) -> None:
         # In WAL mode a power cut may lose the newest events, on which the lake does not depend.
         connection.execute("pragma synchronous = normal")
+        connection.execute(f"pragma wal_autocheckpoint = {WAL_PAGES}")
 
     return engine

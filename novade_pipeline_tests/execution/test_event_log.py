@@ -62,26 +62,34 @@ def test_it_is_the_log_of_the_command_line_and_of_the_web_page(settings: Setting
         assert isinstance(instance.event_log_storage, EventLog)
 
 
-def test_it_holds_what_dagsters_own_holds_in_the_same_files(settings: Settings) -> None:
-    with dagster_instance(settings) as instance:
-        run = _run(instance)
-        contents = _contents(instance, run)
-        assert "ASSET_MATERIALIZATION" in str(contents[0])
-        assert contents[1:] == (dict.fromkeys(ASSETS, run), [True, False, True])
-    home = settings.dagster_home
+def run_with_dagsters_own(home: Path) -> None:
+    """Run in a home with Dagster's default log."""
+    home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     with dg.DagsterInstance.from_config(str(home)) as own:
         assert type(own.event_log_storage) is EventLog.__base__
-        assert _contents(own, run) == contents
-        later = _run(own)
-        assert _contents(own, later)[0] == contents[0]
+        _run(own)
     (home / "dagster.yaml").unlink()
+
+
+def test_it_holds_what_dagsters_own_holds_in_the_same_files(settings: Settings) -> None:
+    """In another process, since this one compresses the databases of the home."""
+    home = settings.dagster_home
+    own = FORKS.Process(target=run_with_dagsters_own, args=(home,))
+    own.start()
+    own.join()
+    assert own.exitcode == 0
+    files = sorted(path.name for path in (home / "history" / "runs").glob("*.db"))
+    earlier = next(name for name in files if name != "index.db").removesuffix(".db")
     with dagster_instance(settings) as instance:
-        assert _contents(instance, later) == (
-            contents[0],
-            dict.fromkeys(ASSETS, later),
-            contents[2],
-        )
+        contents = _contents(instance, earlier)
+        assert "ASSET_MATERIALIZATION" in str(contents[0])
+        assert contents[1:] == (dict.fromkeys(ASSETS, earlier), [True, False, True])
+        run = _run(instance)
+        assert _contents(instance, run) == (contents[0], dict.fromkeys(ASSETS, run), contents[2])
+        assert _contents(instance, earlier)[0] == contents[0]
+    files_of_runs = {path.name for path in (home / "history" / "runs").glob("*.db")}
+    assert files_of_runs == {*files, f"{run}.db"}
 
 
 def test_few_databases_are_open_however_many_runs_there_are(settings: Settings) -> None:
