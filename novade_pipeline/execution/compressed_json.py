@@ -10,7 +10,7 @@ Dagster's own log, is read as it is.
 import sqlite3
 import zlib
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def compress_databases(folder: Path) -> None:
         event.listen(Engine, "connect", _decompress_rows)
         event.listen(Engine, "before_cursor_execute", _compress_parameters, retval=True)
     _folders.add(folder.resolve())
+    _is_below.cache_clear()
 
 
 def compressed(text: str) -> bytes:
@@ -80,6 +81,7 @@ def _file_of(connection: sqlite3.Connection) -> str:
     return str(connection.execute("pragma database_list").fetchone()[2])
 
 
+@lru_cache
 def _is_below(file: str | None) -> bool:
     return bool(file) and not _folders.isdisjoint(Path(str(file)).resolve().parents)
 

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import Connection, Engine
@@ -38,6 +39,8 @@ PAGE_BYTES = 1024
 """Of a run's database: Dagster creates 27 tables and indexes in it, most of which stay empty."""
 WAL_PAGES = 200
 """How long a database's log may be before it is written to the database."""
+PLANNED_DAYS = 31
+"""Of longer ranges it is one event, and not one a day, that a run plans to materialize an asset."""
 
 
 class EventLog(SqliteEventLogStorage):
@@ -83,6 +86,16 @@ class EventLog(SqliteEventLogStorage):
     def index_connection(self) -> AbstractContextManager[Connection]:
         """A transaction in the database of the asset events of all runs."""
         return self._transaction(INDEX)
+
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Whether one event plans all partitions of a run."""
+        return True
+
+    def store_event(self, event: Any) -> None:
+        """Stores an event; one that plans few partitions as one for each, which the page shows."""
+        for stored in _planned_by_day(event):
+            super().store_event(stored)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the database of all runs has a table; called at each event, so cached."""
@@ -135,6 +148,20 @@ class EventLog(SqliteEventLogStorage):
         with self._lock:
             while self._engines:
                 self._engines.popitem()[1].dispose()
+
+
+def _planned_by_day(entry: Any) -> Iterator[Any]:
+    if entry.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+        planned = entry.dagster_event.event_specific_data
+        days = planned.partitions_subset
+        if days is not None and len(days) <= PLANNED_DAYS:
+            for day in days.get_partition_keys():
+                of_day = planned._replace(partition=day, partitions_subset=None)
+                yield entry._replace(
+                    dagster_event=entry.dagster_event._replace(event_specific_data=of_day)
+                )
+            return
+    yield entry
 
 
 def _create(file: Path) -> None:
