@@ -25,6 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import mean
 
+from dagster import DefaultSensorStatus
 from harness import verdict
 
 from novade_pipeline.definitions import build_definitions
@@ -89,11 +90,15 @@ def main() -> None:
     print(f"runs of the sensor, with evaluations: {', '.join(f'{r:.2f}' for r in by_sensor)} MB")
     print(f"other runs: {', '.join(f'{job} {size:.2f}' for job, size in others.items())} MB")
     shown = settings.of(OperationsSettings).skipped_tick_hours * HOUR + PURGE_SECONDS * SECOND
-    sensors = build_definitions(settings).sensors or ()
-    ticks = sum(shown / (s.minimum_interval_seconds or 30) / SECOND for s in sensors)
+    running = [
+        sensor.minimum_interval_seconds or 30
+        for sensor in build_definitions(settings).sensors or ()
+        if sensor.default_status == DefaultSensorStatus.RUNNING
+    ]
+    ticks = sum(shown / SECOND / seconds for seconds in running)
     print(f"a tick: {per_tick * 1e6:.0f} bytes; {ticks:,.0f} are shown, of {shown / HOUR:g} hours")
     parts = {
-        "24 runs": 24 * mean(by_sensor),
+        "24 runs": by_sensor[0] + 23 * mean(by_sensor[1:]),
         "24 probes": 24 * others.pop("watch_access"),
         "nightly jobs": sum(others.values()),
         "ticks": ticks * per_tick,
@@ -142,7 +147,7 @@ def _run_of_sensor(settings: Settings) -> float:
     while _count(settings, RUNS) == ended:
         assert time.monotonic() < deadline, "no run of the sensor"
         time.sleep(1)
-    # Until nothing was evaluated anew for three ticks of the automation.
+    # Until nothing was evaluated anew for a tick of the automation.
     evaluations = -1
     while evaluations != (evaluations := _count(settings, EVALUATIONS)):
         time.sleep(90)

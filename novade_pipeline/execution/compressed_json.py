@@ -34,6 +34,8 @@ def compress_databases(folder: Path) -> None:
     _is_below.cache_clear()
 
 
+# An event of an asset or check is stored two or three times in a row.
+@lru_cache(maxsize=4)
 def compressed(text: str) -> bytes:
     """A zlib stream, which begins with the checksum of the dictionary."""
     compressor = zlib.compressobj(9, zdict=_dictionary())

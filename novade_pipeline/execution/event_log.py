@@ -37,7 +37,7 @@ BUSY_SECONDS = 60
 """How long to wait for another process's lock on a database."""
 PAGE_BYTES = 1024
 """Of a run's database: Dagster creates 27 tables and indexes in it, most of which stay empty."""
-WAL_PAGES = 200
+WAL_PAGES = 50
 """How long a database's log may be before it is written to the database."""
 PLANNED_DAYS = 31
 """Of longer ranges it is one event, and not one a day, that a run plans to materialize an asset."""

@@ -16,7 +16,7 @@ from novade_pipeline.defs.operations.webhook import Answer, Webhook
 from novade_pipeline.settings import Settings
 
 INTERVAL_SECONDS = 30
-PURGE_SECONDS = 1800
+PURGE_SECONDS = 900
 """How often old ticks are deleted."""
 OLD_TICKS = 50
 """How many of a sensor's old ticks are read to see whether one of them found nothing."""

@@ -28,7 +28,7 @@ class OperationsSettings(DomainSettings):
     )
 
     skipped_tick_hours: float = Field(
-        3, gt=0, description="For how many hours the web page shows ticks that found nothing."
+        2, gt=0, description="For how many hours the web page shows ticks that found nothing."
     )
     time_travel_days: int = Field(
         30, ge=1, description="For how many days old versions of tables stay readable."

@@ -94,11 +94,11 @@ def test_old_ticks_that_found_nothing_are_deleted_of_every_sensor(
 ) -> None:
     sensors = [Sensor(instance, name) for name in ("first", "second")]
     for sensor in sensors:
-        for hours in (5, 4, 2):
+        for hours in (5, 4, 1):
             sensor.tick("SKIPPED", timedelta(hours=hours))
-    assert _purge(instance) == "Ticks without a result are shown for 3 hours."
+    assert _purge(instance) == "Ticks without a result are shown for 2 hours."
     for sensor in sensors:
-        assert sensor.ticks() == [("SKIPPED", timedelta(hours=2))]
+        assert sensor.ticks() == [("SKIPPED", timedelta(hours=1))]
 
 
 def test_ticks_with_a_run_or_a_failure_are_left(instance: dg.DagsterInstance) -> None:
