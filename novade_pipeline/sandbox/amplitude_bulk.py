@@ -7,7 +7,7 @@ plausible, but not their sequence: use `land` where that matters.
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import count, islice
 from random import Random
 from typing import NamedTuple
@@ -148,12 +148,16 @@ def _place(number: int, files: int, hours: int) -> tuple[int, int]:
 def _lines(shapes: list[_Shape], rng: Random, hour: int, one_event_sessions: bool) -> Iterator[str]:
     """The lines of one file, with their line ends, evenly over the hour."""
     begin = hour * HOUR
-    # The text up to the microseconds; made once, for speed.
-    clock = [timestamp(begin + second * 1_000_000)[:-6] for second in range(3600)]
+
+    @cache
+    def clock(second: int) -> str:
+        """The time up to the microseconds."""
+        return timestamp(begin + second * 1_000_000)[:-6]
+
     for number, shape in enumerate(shapes):
         bits = rng.getrandbits(128)
         second, fraction = number * _LATEST_SECOND // len(shapes), f"{bits % 1_000_000:06}"
-        happened, received = clock[second] + fraction, clock[second + 2] + fraction
+        happened, received = clock(second) + fraction, clock(second + 2) + fraction
         age = -number if one_event_sessions else shape.session_age
         yield shape.template % (
             uuid_text(~bits),
@@ -163,9 +167,9 @@ def _lines(shapes: list[_Shape], rng: Random, hour: int, one_event_sessions: boo
             shape.properties,
             happened,
             shape.event_type,
-            clock[second + 4] + fraction,
+            clock(second + 4) + fraction,
             received,
-            clock[second + 3] + fraction,
+            clock(second + 3) + fraction,
             -1 if age is None else begin // 1000 - age,
             uuid_text(bits),
         )

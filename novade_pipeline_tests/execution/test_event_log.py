@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from novade_pipeline.execution.event_log import OPEN_DATABASES, EventLog
+from novade_pipeline.execution.event_log import OPEN_DATABASES, PLANNED_DAYS, EventLog
 from novade_pipeline.execution.home import dagster_instance, prepare_home
+from novade_pipeline.graph.job_runs import range_tags
 from novade_pipeline.settings import Settings, load_settings
 from novade_pipeline_tests.forks import FORKS
 from novade_pipeline_tests.worlds import settings_in
@@ -62,26 +64,78 @@ def test_it_is_the_log_of_the_command_line_and_of_the_web_page(settings: Setting
         assert isinstance(instance.event_log_storage, EventLog)
 
 
-def test_it_holds_what_dagsters_own_holds_in_the_same_files(settings: Settings) -> None:
-    with dagster_instance(settings) as instance:
-        run = _run(instance)
-        contents = _contents(instance, run)
-        assert "ASSET_MATERIALIZATION" in str(contents[0])
-        assert contents[1:] == (dict.fromkeys(ASSETS, run), [True, False, True])
-    home = settings.dagster_home
+def run_with_dagsters_own(home: Path) -> None:
+    """Run in a home with Dagster's default log."""
+    home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     with dg.DagsterInstance.from_config(str(home)) as own:
         assert type(own.event_log_storage) is EventLog.__base__
-        assert _contents(own, run) == contents
-        later = _run(own)
-        assert _contents(own, later)[0] == contents[0]
+        _run(own)
     (home / "dagster.yaml").unlink()
+
+
+def test_it_holds_what_dagsters_own_holds_in_the_same_files(settings: Settings) -> None:
+    """In another process, since this one compresses the databases of the home."""
+    home = settings.dagster_home
+    own = FORKS.Process(target=run_with_dagsters_own, args=(home,))
+    own.start()
+    own.join()
+    assert own.exitcode == 0
+    files = sorted(path.name for path in (home / "history" / "runs").glob("*.db"))
+    earlier = next(name for name in files if name != "index.db").removesuffix(".db")
     with dagster_instance(settings) as instance:
-        assert _contents(instance, later) == (
-            contents[0],
-            dict.fromkeys(ASSETS, later),
-            contents[2],
-        )
+        contents = _contents(instance, earlier)
+        assert "ASSET_MATERIALIZATION" in str(contents[0])
+        assert contents[1:] == (dict.fromkeys(ASSETS, earlier), [True, False, True])
+        run = _run(instance)
+        assert _contents(instance, run) == (contents[0], dict.fromkeys(ASSETS, run), contents[2])
+        assert _contents(instance, earlier)[0] == contents[0]
+    files_of_runs = {path.name for path in (home / "history" / "runs").glob("*.db")}
+    assert files_of_runs == {*files, f"{run}.db"}
+
+
+FIRST_DAY = date(2026, 1, 1)
+
+
+@dg.asset(
+    partitions_def=dg.DailyPartitionsDefinition(str(FIRST_DAY)),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def daily(context: dg.AssetExecutionContext) -> None:
+    if len(context.partition_keys) < PLANNED_DAYS:
+        raise dg.Failure("A short range.", allow_retries=False)
+
+
+def _plans_of_days(instance: dg.DagsterInstance, days: int) -> tuple[int, list[str]]:
+    """How many events plan a run of so many days, and the days that the page shows as failed."""
+    last = FIRST_DAY + timedelta(days=days - 1)
+    job = dg.Definitions(assets=[daily], jobs=[dg.define_asset_job("all_days", [daily])])
+    done = job.resolve_job_def("all_days").execute_in_process(
+        instance=instance, tags=range_tags([FIRST_DAY, last]), raise_on_error=False
+    )
+    kinds = [
+        record.event_log_entry.dagster_event_type for record in _records(instance, done.run_id)
+    ]
+    log = instance.event_log_storage
+    key = dg.AssetKey("daily")
+    failed = log.get_latest_asset_partition_materialization_attempts_without_materializations(key)
+    return kinds.count(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED), sorted(failed)
+
+
+def test_each_of_few_days_is_planned_so_that_the_page_shows_which_failed(
+    settings: Settings,
+) -> None:
+    with dagster_instance(settings) as instance:
+        days = ["2026-01-01", "2026-01-02", "2026-01-03"]
+        assert _plans_of_days(instance, 3) == (3, days)
+
+
+def test_many_days_are_planned_by_one_event(settings: Settings) -> None:
+    with dagster_instance(settings) as instance:
+        assert _plans_of_days(instance, PLANNED_DAYS)[0] == PLANNED_DAYS
+        assert _plans_of_days(instance, PLANNED_DAYS + 1)[0] == 1
+        materialized = instance.get_materialized_partitions(dg.AssetKey("daily"))
+        assert len(materialized) == PLANNED_DAYS + 1
 
 
 def test_few_databases_are_open_however_many_runs_there_are(settings: Settings) -> None:

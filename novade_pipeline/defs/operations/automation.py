@@ -47,7 +47,8 @@ def definitions(settings: Settings) -> dg.Definitions:
                 "follow_sources",
                 target=dg.AssetSelection.all(),
                 default_status=dg.DefaultSensorStatus.RUNNING,
-                minimum_interval_seconds=30,
+                # Each evaluation that differs is stored: some 50 kB a round, for every run.
+                minimum_interval_seconds=60,
                 description="Updates derived tables and marts after runs that load their sources "
                 "alone.",
             ),

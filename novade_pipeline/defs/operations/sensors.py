@@ -1,10 +1,11 @@
-"""The sensor that sends alerts about runs, checks and freshness to a webhook.
+"""The sensor that sends alerts to a webhook, and the one that deletes old ticks.
 
-It reads Dagster's event log; its cursor is the state of `alerts`.
+Alerts are of runs, checks and freshness, from Dagster's event log; the sensor's cursor is the state
+of `alerts`.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -15,11 +16,15 @@ from novade_pipeline.defs.operations.webhook import Answer, Webhook
 from novade_pipeline.settings import Settings
 
 INTERVAL_SECONDS = 30
+PURGE_SECONDS = 900
+"""How often old ticks are deleted."""
+OLD_TICKS = 50
+"""How many of a sensor's old ticks are read to see whether one of them found nothing."""
 
 
 def definitions(settings: Settings) -> dg.Definitions:
-    """The alert sensor."""
-    return dg.Definitions(sensors=[alert_sensor(settings)])
+    """Both sensors."""
+    return dg.Definitions(sensors=[alert_sensor(settings), tick_sensor(settings)])
 
 
 def alert_sensor(
@@ -56,6 +61,36 @@ def alert_sensor(
         return dg.SensorResult(cursor=memory.to_json(), skip_reason=dg.SkipReason(previous))
 
     return send_alerts
+
+
+def tick_sensor(
+    settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> dg.SensorDefinition:
+    """Builds the sensor that deletes ticks without a result.
+
+    Each poll of a sensor is a tick: some 25,000 a day. Dagster's own retention counts in days.
+    """
+    hours = settings.of(OperationsSettings).skipped_tick_hours
+
+    @dg.sensor(
+        name="tick_retention",
+        minimum_interval_seconds=PURGE_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Deletes the ticks of sensors that found nothing, after {hours:g} hours "
+        "(NOVADE_SKIPPED_TICK_HOURS).",
+    )
+    def purge(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        before = (now() - timedelta(hours=hours)).timestamp()
+        instance = context.instance
+        for sensor in instance.all_instigator_state():
+            of_sensor = (sensor.instigator_origin_id, sensor.selector_id)
+            old = instance.get_ticks(*of_sensor, before=before, limit=OLD_TICKS)
+            skipped = list({tick.status for tick in old if tick.status.value == "SKIPPED"})
+            if skipped:
+                instance.purge_ticks(*of_sensor, before=before, tick_statuses=skipped)
+        return dg.SkipReason(f"Ticks without a result are shown for {hours:g} hours.")
+
+    return purge
 
 
 def _deliver(operations: OperationsSettings, memory: Memory) -> tuple[Memory, str]:

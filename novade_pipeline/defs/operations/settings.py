@@ -27,6 +27,9 @@ class OperationsSettings(DomainSettings):
         "http://127.0.0.1:3000", description="The address of the web page, for links to runs."
     )
 
+    skipped_tick_hours: float = Field(
+        2, gt=0, description="For how many hours the web page shows ticks that found nothing."
+    )
     time_travel_days: int = Field(
         30, ge=1, description="For how many days old versions of tables stay readable."
     )
