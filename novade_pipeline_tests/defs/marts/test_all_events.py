@@ -50,9 +50,7 @@ def land(world: World, table: Table, *rows: dict[str, Any], upload: int = 0) -> 
 
 
 def history(world: World, *columns: str) -> list[tuple[Any, ...]]:
-    return query_warehouse(
-        world, f"select {', '.join(columns)} from marts.all_events order by all"
-    )
+    return query_warehouse(world, f"select {', '.join(columns)} from marts.all_events order by all")
 
 
 def refresh(world: World, project: Any, **options: Any) -> None:
