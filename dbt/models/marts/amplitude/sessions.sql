@@ -9,7 +9,7 @@
 {%- set last_known = [
     "user_id", "device_id", "platform", "os_name", "version_name", "language", "country", "city",
 ] %}
-with events as (
+with events as {{ computed_by_use() }} (
     select event.*
     from {{ ref("event_enhanced") }} as event
     {% if is_incremental() -%}
@@ -19,7 +19,7 @@ with events as (
     where {{ in_slice("event.session_id", "bigint") }} and event.session_id is not null
 ),
 
-numbered as (
+numbered as {{ computed_by_use() }} (
     {{ positioned("events", [
         "person_id", "session_id", "session_key", "event_type", "effective_time",
     ] + last_known) }}
